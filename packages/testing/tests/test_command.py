@@ -1,0 +1,47 @@
+"""`data-bridge server`."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from data_bridge.testing.command import main
+
+from .conftest import runs_in
+
+
+def test_the_entry_point_is_registered() -> None:
+    (found,) = entry_points(group="data_bridge.commands", name="server")
+    assert found.load() is main
+
+
+def test_start_status_psql_stop(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(place / "db")]
+    assert main(["status", *data]) == 1
+    assert not (place / "db").exists(), "asking makes nothing"
+    assert main(["start", *data]) == 0
+    dsn = capfd.readouterr().out.splitlines()[-1]
+    assert dsn.startswith("postgresql://postgres:")
+    assert main(["start", *data]) == 0
+    assert capfd.readouterr().out.splitlines() == [dsn], "a second start finds it running"
+    assert main(["status", *data]) == 0
+    assert dsn in capfd.readouterr().out
+    assert main(["psql", *data, "-Atc", "SELECT 6 * 7"]) == 0
+    assert capfd.readouterr().out.strip() == "42"
+    assert main(["stop", *data]) == 0
+    assert main(["stop", *data]) == 1
+    assert main(["psql", *data]) == 1
+    assert runs_in(place) == []
+
+
+def test_a_foreign_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "photo.jpg").touch()
+    assert main(["start", "--data", str(place)]) == 2
+    assert "photo.jpg" in capsys.readouterr().err
+
+
+def test_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["stop", "--what"])
+    assert "unknown arguments: --what" in capsys.readouterr().err
