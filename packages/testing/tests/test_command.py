@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -45,3 +46,15 @@ def test_unknown_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["stop", "--what"])
     assert "unknown arguments: --what" in capsys.readouterr().err
+
+
+def test_run_lends_a_server_to_a_command(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = "import os, sys; print(os.environ['DATA_BRIDGE_TEST_URL']); sys.exit(7)"
+    assert main(["run", "--", sys.executable, "-c", code]) == 7
+    assert capfd.readouterr().out.startswith("postgresql://postgres:")
+    assert runs_in(place) == []
+
+
+def test_run_wants_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run"]) == 2
+    assert "no command" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`data-bridge server start|stop|status|psql`: an embedded server from the shell."""
+"""`data-bridge server start|stop|status|psql|run`: an embedded server from the shell."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from .errors import ConfigurationError, ServerError
 
 __all__ = ["main"]
 
+URL_VARIABLE = "DATA_BRIDGE_TEST_URL"
 DEFAULT_FOLDER = ".data-bridge/postgres"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 done, 1 not running, 2 failed."""
     parser = argparse.ArgumentParser(prog="data-bridge server", description="A PostgreSQL server kept in a folder.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="start|stop|status|psql")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="start|stop|status|psql|run")
     for name, text in (
         ("start", "start the server (or find it running) and print its URL"),
         ("stop", "stop it, whoever uses it"),
@@ -33,11 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--data", metavar="FOLDER", default=DEFAULT_FOLDER, help="default: %(default)s")
         if name == "start":
             command.add_argument("--provider", help="a wheel's name, `local`, or a folder with postgres and initdb")
+    text = f"run a command with ${URL_VARIABLE} naming a temporary server that ends with it"
+    command = commands.add_parser("run", help=text, description=text)
+    command.add_argument("--provider", help="a wheel's name, `local`, or a folder with postgres and initdb")
+    command.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "psql":
         parser.error(f"unknown arguments: {' '.join(rest)}")
-    folder = Path(options.data)
     try:
+        if options.command == "run":
+            return _run(options.words[1:] if options.words[:1] == ["--"] else options.words, options.provider)
+        folder = Path(options.data)
         if options.command == "start":
             return _start(folder, options.provider)
         if options.command == "stop":
@@ -48,6 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigurationError, ServerError) as error:
         print(f"data-bridge server: {error}", file=sys.stderr)
         return 2
+
+
+def _run(command: Sequence[str], provider: str | None) -> int:
+    if not command:
+        raise ConfigurationError("there is no command to run", hint="data-bridge server run -- pytest")
+    with EmbeddedServer(provider=provider) as server:
+        return subprocess.run(command, env={**os.environ, URL_VARIABLE: server.dsn}, check=False).returncode
 
 
 def _start(folder: Path, provider: str | None) -> int:

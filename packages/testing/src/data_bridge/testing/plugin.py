@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from .coroutines import pytest_pyfunc_call
 from .database import create_database, drop_database, fresh_name
 from .embedded import EmbeddedServer
 
-__all__ = ["embedded_server", "postgres_dsn"]
+__all__ = ["embedded_server", "postgres_dsn", "pytest_pyfunc_call"]
 
 
 @pytest.fixture(scope="session")

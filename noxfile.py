@@ -1,0 +1,240 @@
+"""Every command of the project. `nox -l` lists them, `nox -s NAME` runs one.
+
+Each session has an environment of its own with the whole workspace installed editable. The Rust core is built in the
+quick `dev` profile for everyday work (`editable-profile` in packages/core-rs/pyproject.toml) and in `release` for wheels
+and benchmarks; all builds share the target folder packages/core-rs/target.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+
+ROOT = Path(__file__).parent
+CORE = ROOT / "packages" / "core-rs"
+DIST = ROOT / "dist"
+PACKAGES = {
+    "core": "packages/core-rs",
+    "query": "packages/query",
+    "migrate": "packages/migrate",
+    "orm": "packages/orm",
+    "testing": "packages/testing",
+}
+NEEDS = {
+    "core": ["core"],
+    "query": ["core", "query"],
+    "migrate": ["core", "query", "migrate"],
+    "orm": ["core", "query", "migrate", "orm"],
+    "testing": ["core", "testing"],
+}
+MODULES = ["core", "query", "orm", "postgres", "migrate", "testing"]
+PURE_CRATES = ["data-bridge-ir", "data-bridge-sql", "data-bridge-wire", "data-bridge-lint"]
+TEST_FOLDERS = ["tests", *(f"{folder}/tests" for folder in PACKAGES.values())]
+
+
+def module_folder(name: str) -> str:
+    """The folder of `data_bridge.<name>`."""
+    owner = "orm" if name == "postgres" else name
+    source = "python" if owner == "core" else "src"
+    return f"{PACKAGES[owner]}/{source}/data_bridge/{name}"
+
+
+def sync(session: nox.Session, *groups: str) -> None:
+    """Install the workspace and some dependency groups into the environment of the session."""
+    if shutil.which("cargo") is None:
+        session.error("Rust is missing: install it with rustup (the version is in packages/core-rs/Cargo.toml)")
+    arguments = [argument for group in groups for argument in ("--group", group)]
+    if not any((CORE / "python" / "data_bridge" / "core").glob("_native*")):
+        # uv remembers that it built this state of the sources; it cannot know that the result was deleted.
+        arguments += ["--reinstall-package", "data-bridge-core"]
+    session.run_install(
+        "uv", "sync", "--quiet", "--no-progress", *arguments, env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location}
+    )
+
+
+def crates() -> list[str]:
+    """The crates whose tests need no Python."""
+    return [name for name in PURE_CRATES if (CORE / "crates" / name.removeprefix("data-bridge-")).is_dir()]
+
+
+def cargo(session: nox.Session, command: str, *arguments: str, **options: object) -> None:
+    """Run cargo on the workspace of the core."""
+    manifest = ["--manifest-path", str(CORE / "Cargo.toml")]
+    session.run("cargo", command, *manifest, *arguments, external=True, **options)  # type: ignore[arg-type]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run examples/quickstart.py on an embedded PostgreSQL, or on the DSN given after `--`."""
+    sync(session)
+    session.run("python", "examples/quickstart.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that proves the project: Rust, Python on a real PostgreSQL, architecture, documentation examples."""
+    sync(session, "test", "tools")
+    if not session.posargs:
+        packages = [argument for name in crates() for argument in ("--package", name)]
+        cargo(session, "test", "--quiet", "--locked", *packages)
+        # The driver's tests need a server: this one lives as long as the command.
+        session.run(
+            "python", "-m", "data_bridge.testing", "server", "run", "--",
+            "cargo", "test", "--quiet", "--locked", "--manifest-path", str(CORE / "Cargo.toml"), "--package", "data-bridge-driver",
+        )  # fmt: skip
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and dependencies: ruff, rustfmt, clippy, import-linter, typos."""
+    sync(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    cargo(session, "fmt", "--all", "--check")
+    cargo(session, "clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings")
+    session.run("lint-imports")
+    session.run("typos")
+
+
+@nox.session
+def fmt(session: nox.Session) -> None:
+    """Format everything and apply the safe fixes."""
+    sync(session, "lint")
+    session.run("ruff", "check", "--fix", ".")
+    session.run("ruff", "format", ".")
+    cargo(session, "fmt", "--all")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """The types of the packages (mypy strict, pyright strict), of the native module's stub, and the typing probes."""
+    sync(session, "types")
+    folders = [folder for name in MODULES if any((ROOT / (folder := module_folder(name))).glob("*.py"))]
+    session.run("mypy", *folders)
+    session.run("pyright", "--pythonpath", str(Path(session.virtualenv.bin) / "python"))
+    session.run("python", "-m", "mypy.stubtest", "data_bridge.core._native", "--ignore-disjoint-bases")
+    session.run("mypy", "noxfile.py")
+    if (probes := ROOT / "tests" / "typing").is_dir():
+        session.run("pytest", str(probes))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site strictly and run every example in it. `nox -s docs -- serve` shows it while you write."""
+    sync(session, "docs")
+    if session.posargs == ["serve"]:
+        session.run("mkdocs", "serve")
+        return
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+    session.run("pytest", "docs", "README.md")
+    if not any(argument.startswith("-") for argument in session.posargs):
+        cargo(session, "doc", "--quiet", "--locked", "--no-deps", "--workspace", env={"RUSTDOCFLAGS": "-D warnings"})
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Tests against servers that no wheel brings: a local PostgreSQL and PgBouncer. Fails when one is missing."""
+    sync(session, "test")
+    programs = {"pgbouncer": shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")}
+    missing = [name for name, found in programs.items() if found is None]
+    if missing:
+        session.error(f"missing on this machine: {', '.join(missing)} (Debian: apt-get install pgbouncer postgresql-15)")
+    session.run("pytest", "-m", "servers", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Tests that hurt the server and the network while statements run."""
+    sync(session, "test")
+    session.run("pytest", "tests/faults", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random input for the decoders and the compiler; `nox -s fuzz -- 60` gives every target 60 seconds (nightly Rust)."""
+    seconds = session.posargs[0] if session.posargs else "30"
+    folder = CORE / "fuzz"
+    targets = sorted(path.stem for path in (folder / "fuzz_targets").glob("*.rs"))
+    if not targets:
+        session.error(f"there are no targets in {folder}")
+    for target in targets:
+        with session.chdir(folder):
+            session.run("cargo", "+nightly", "fuzz", "run", target, "--", f"-max_total_time={seconds}", external=True)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The Python tests with the oldest versions of every dependency that the packages allow."""
+    editable = [argument for folder in PACKAGES.values() for argument in ("--editable", folder)]
+    session.run_install(
+        "uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", *editable, "--group", "test", "--group", "tools"
+    )
+    session.run("pytest", "packages", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare with asyncpg and hand-written Pydantic code, interleaved; `-- --quick` for a short run."""
+    sync(session, "bench")
+    wheels = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(wheels), str(CORE))
+    (wheel,) = wheels.glob("*.whl")
+    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", "--reinstall", str(wheel))
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build all distributions into dist/ (release profile; each wheel from its own sdist) and check what they hold."""
+    DIST.mkdir(exist_ok=True)
+    for old in DIST.glob("data_bridge_*"):
+        old.unlink()
+    for folder in PACKAGES.values():
+        # One target folder for all builds of the core: uv builds the wheel from the unpacked sdist.
+        session.run("uv", "build", "--quiet", "--out-dir", str(DIST), folder, env={"CARGO_TARGET_DIR": str(CORE / "target")})
+    session.install("pytest>=8.2", "packaging")
+    session.run(
+        "pytest", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "-o", "asyncio_mode=", "-m", "wheels",
+        "--override-ini", "asyncio_default_fixture_loop_scope=", "tests/architecture/test_wheels.py",
+    )  # fmt: skip
+
+
+@nox.session(reuse_venv=False)
+@nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
+def alone(session: nox.Session, package: str) -> None:
+    """Install one package from its wheel, with nothing but what it declares, and use it."""
+    files: list[str] = []
+    for name in NEEDS[package]:
+        found = sorted(DIST.glob(f"data_bridge_{name}-*.whl"))
+        if not found:
+            session.error("dist/ holds no wheels: run `nox -s wheels` first")
+        files.append(str(found[-1]))
+    session.install(*files)
+    # From another folder, so that nothing of the checkout is importable.
+    script = (ROOT / "tests" / "alone" / f"{package}.py").read_text()
+    session.chdir(session.create_tmp())
+    session.run("python", "-I", "-W", "error", "-c", script)
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Collect the fragments of one package: `nox -s changelog -- query 0.2.0`; with `--draft` only print."""
+    if len(session.posargs) < 2:
+        session.error("usage: nox -s changelog -- PACKAGE VERSION [--draft]")
+    package, version, *rest = session.posargs
+    session.install("towncrier>=24.8")
+    command = ["towncrier", "build", "--config", "pyproject.toml", "--dir", PACKAGES[package], "--version", version]
+    session.run(*command, "--name", f"data-bridge-{package}", *(rest or ["--yes"]))
+
+
+if __name__ == "__main__":
+    sys.exit("run it by nox: pip install 'nox[uv]' && nox -l")
