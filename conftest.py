@@ -1,0 +1,115 @@
+"""Runs the documentation: every page below docs/ and the README is a test.
+
+The `python` fences of a page run in order in one scope, with top-level await and inside a test that is rolled back. A
+`sql` fence after a `python` fence must equal what its `stmt` compiles to. Words after `python` on the fence:
+
+- `no-run`: shown only;
+- `test`: the fence holds tests and fixtures; pytest collects them as from a test file.
+
+A page names other fixtures than `db` in a comment: `<!-- fixtures: isolated_db -->`; an empty list means none.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+import types
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent
+FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```\s*$", re.MULTILINE | re.DOTALL)
+FIXTURES = re.compile(r"<!--\s*fixtures:(.*?)-->")
+
+
+@dataclass(frozen=True)
+class Fence:
+    """One fenced block of a page."""
+
+    language: str
+    words: frozenset[str]
+    body: str
+    line: int
+
+    @property
+    def source(self) -> str:
+        """The body, moved to its own line numbers so that a traceback points into the page."""
+        return "\n" * self.line + self.body
+
+
+def fences(text: str) -> Iterator[Fence]:
+    """The fenced blocks of a page in order."""
+    for match in FENCE.finditer(text):
+        language, *words = match["info"].split() or [""]
+        indent = len(match["indent"])
+        body = "".join(line[indent:] for line in match["body"].splitlines(keepends=True))
+        if "--8<--" not in body:  # a snippet: the included file is a test of its own
+            yield Fence(language, frozenset(words), body, text.count("\n", 0, match.start()) + 1)
+
+
+def runner(path: Path, blocks: list[Fence], scope: dict[str, Any], names: list[str]) -> Callable[..., Awaitable[None]]:
+    """A test function that runs the blocks and asks for the fixtures `names`."""
+
+    async def run(**fixtures: Any) -> None:
+        scope.update(fixtures)
+        for block in blocks:
+            if block.language == "sql":
+                check_sql(path, block, scope)
+                continue
+            code = compile(block.source, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            outcome = eval(code, scope)
+            if inspect.isawaitable(outcome):
+                await outcome
+
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def check_sql(path: Path, block: Fence, scope: dict[str, Any]) -> None:
+    """Compare a `sql` fence with what the statement before it compiles to; white space does not matter."""
+    from data_bridge import core
+
+    shown = " ".join(block.body.split())
+    compiled = " ".join(core.compile(scope["stmt"]).sql.split())
+    assert compiled == shown, f"{path}:{block.line}: the page shows\n  {shown}\nbut `stmt` compiles to\n  {compiled}"
+
+
+class Page(pytest.Module):
+    """A Markdown file as a test module."""
+
+    def _getobj(self) -> types.ModuleType:
+        text = self.path.read_text(encoding="utf-8")
+        module = types.ModuleType("page_" + re.sub(r"\W", "_", str(self.path.relative_to(ROOT))))
+        module.__file__ = str(self.path)
+        # Classes in a page look their annotations up in their module.
+        sys.modules[module.__name__] = module
+        found = FIXTURES.search(text)
+        names = found[1].replace(",", " ").split() if found else ["db"]
+        run: list[Fence] = []
+        previous: Fence | None = None
+        for block in fences(text):
+            if block.language == "python" and "test" in block.words:
+                exec(compile(block.source, str(self.path), "exec", dont_inherit=True), vars(module))
+            elif block.language == "python" and "no-run" not in block.words:
+                run.append(block)
+                previous = block
+                continue
+            elif block.language == "sql" and previous is not None:
+                run.append(block)
+            previous = None
+        if run:
+            vars(module)["test_examples"] = runner(self.path, run, vars(module), names)
+        return module
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Pages below docs/ and the README."""
+    is_page = file_path.suffix == ".md" and (file_path.is_relative_to(ROOT / "docs") or file_path == ROOT / "README.md")
+    return Page.from_parent(parent, path=file_path) if is_page else None
