@@ -17,7 +17,7 @@ EDGES = {
     "sql": {"ir"},
     "lint": {"ir"},
     "wire": set[str](),
-    "driver": set[str](),
+    "driver": {"wire"},
     "py": {"ir", "sql", "lint", "wire", "driver"},
 }
 ONLY = {"pyo3": {"py"}, "sqlx": {"driver"}, "sqlx-core": {"driver"}, "sqlx-postgres": {"driver"}}
