@@ -1,0 +1,135 @@
+"""`TestServer`: a server of a test's own that may be stopped, killed, stalled and cut off."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from .embedded import EmbeddedServer
+from .errors import ServerError
+from .proxy import proxied
+
+__all__ = ["StopMode", "TestServer"]
+
+StopMode = Literal["smart", "fast", "immediate"]
+OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+
+
+class TestServer:
+    """What the fixture `own_server` gives: nobody else uses this server, so it may be hurt.
+
+    Attributes:
+        dsn: URL of its database `postgres` (TCP).
+    """
+
+    __test__ = False  # the name starts with Test, but this is no test class
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server = server
+        self._stalled = False
+        self.dsn = server.dsn
+
+    @property
+    def version(self) -> str:
+        """The version of the server."""
+        return self._server.version
+
+    @property
+    def log(self) -> str:
+        """What the server has printed so far."""
+        return self._server.log
+
+    def dsn_of(self, database: str) -> str:
+        """URL of another database."""
+        return self._server.dsn_of(database)
+
+    def run(self, sql: str, database: str = "postgres") -> list[tuple[str | None, ...]]:
+        """Run SQL as superuser on a session beside those of the test; values come as text."""
+        with self._server.admin(database) as session:
+            return session.run(sql)
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop the server: `smart` waits for clients, `fast` disconnects them, `immediate` is a crash."""
+        self._server.stop_postmaster(mode)
+
+    def start(self) -> None:
+        """Start it again, on the same address and with the same data."""
+        self._server.start_postmaster()
+
+    def restart(self, mode: StopMode = "immediate") -> None:
+        """Stop and start."""
+        self.stop(mode)
+        self.start()
+
+    def terminate_backends(self) -> int:
+        """Have the server end every client session (57P01 on their next use); returns how many."""
+        return len(self.run(f"SELECT pg_terminate_backend(pid, 2000) {OTHERS}"))
+
+    def kill_backend(self) -> None:
+        """SIGKILL one client session's process: the server restarts itself and every session breaks.
+
+        Raises ServerError when there is no session.
+        """
+        os.kill(self._a_backend(), signal.SIGKILL)
+
+    def stall(self) -> None:
+        """Freeze the postmaster: open sessions work on, new ones hang until `resume`."""
+        self._signal(signal.SIGSTOP)
+        self._stalled = True
+
+    def resume(self) -> None:
+        """Let a stalled server go on."""
+        if self._stalled:
+            self._signal(signal.SIGCONT)
+            self._stalled = False
+
+    @contextmanager
+    def stalled_backends(self) -> Iterator[int]:
+        """Freeze every client session inside the block, as if the queries of each hung; gives their number."""
+        pids = [int(row[0] or 0) for row in self.run(f"SELECT pid {OTHERS}")]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield len(pids)
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def proxy(self, *, delay: float = 0, cut_after: int | None = None) -> Iterator[str]:
+        """A URL that leads through a TCP proxy: `delay` in seconds each way, reset after `cut_after` bytes of answers."""
+        with proxied(self.dsn, delay=delay, cut_after=cut_after) as through:
+            yield through.dsn
+
+    @contextmanager
+    def few_connections(self, free: int) -> Iterator[None]:
+        """Leave `free` connections to ordinary users inside the block; the next one gets 53300.
+
+        Takes the others itself. A superuser may use the reserved ones, so connect as an ordinary role.
+        """
+        rows = self.run(
+            "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+            " - coalesce(current_setting('reserved_connections', true), '0')::int - count(*)"
+            " FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        )
+        taken = [self._server.admin() for _ in range(int(rows[0][0] or 0) + 1 - free)]
+        try:
+            yield
+        finally:
+            for session in taken:
+                session.close()
+
+    def _a_backend(self) -> int:
+        rows = self.run(f"SELECT pid {OTHERS} ORDER BY backend_start LIMIT 1")
+        if not rows:
+            raise ServerError("no client session is open that could be killed")
+        return int(rows[0][0] or 0)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._server.pid
+        if pid is None:
+            raise ServerError("the server is stopped")
+        os.kill(pid, number)
