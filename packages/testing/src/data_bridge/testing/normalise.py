@@ -1,0 +1,100 @@
+"""SQL text in a form that stays the same while values, list lengths and savepoint numbers change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+__all__ = ["normalise", "words"]
+
+TOKEN = re.compile(
+    r"""
+    (?P<space>\s+|--[^\n]*|/\*.*?\*/)
+  | (?P<string>(?:[eE]|[uU]&|[bBxX])?'(?:[^']|'')*')
+  | (?P<dollar>\$(?P<quote>[A-Za-z_]\w*)?\$.*?\$(?P=quote)\$|\$\$.*?\$\$)
+  | (?P<parameter>\$\d+)
+  | (?P<name>"(?:[^"]|"")*"|[^\W\d]\w*)
+  | (?P<number>\d+(?:_\d+)*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
+  | (?P<sign>::|[<>=!~@#%^&|?+*/:-]+|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+GLUED_BEFORE = {",", ")", ".", "::", "]", ";", "["}
+GLUED_AFTER = {"(", ".", "::", "["}
+LIST = re.compile(r"\((\?|\$\?)(?:, \1)+\)")
+ROWS = re.compile(r"(\((?:\?|\$\?|DEFAULT)(?:, (?:\?|\$\?|DEFAULT|\.\.\.))*\))(?:, \1)+")
+SAVEPOINT = re.compile(r'^((?:ROLLBACK TO |RELEASE )?SAVEPOINT) (?:"[^"]*"|\w+)$', re.IGNORECASE)
+
+
+def words(sql: str) -> Iterator[tuple[str, str]]:
+    """(kind, text) of every token that is neither white space nor a comment.
+
+    Strings end where PostgreSQL ends them with standard_conforming_strings on; in an E string a backslash escapes.
+
+    >>> [text for _, text in words("SELECT 'it''s' -- a comment")]
+    ['SELECT', "'it''s'"]
+    """
+    at = 0
+    while at < len(sql):
+        match = _escape_string(sql, at) or TOKEN.match(sql, at)
+        assert match is not None  # the last alternative takes any character
+        at = match.end()
+        kind = match.lastgroup or "sign"
+        if kind == "quote":
+            kind = "dollar"
+        if kind != "space":
+            yield kind, match[0]
+
+
+ESCAPE = re.compile(r"(?P<string>[eE]'(?:[^'\\]|\\.|'')*')", re.DOTALL)
+
+
+def _escape_string(sql: str, at: int) -> re.Match[str] | None:
+    return ESCAPE.match(sql, at) if sql[at] in "eE" else None
+
+
+def normalise(sql: str) -> str:
+    """One line without comments; constants become `?`, parameters `$?`, lists of them `(?, ...)`, savepoints lose their names,
+    the schema `public` is left out.
+
+    >>> normalise("SELECT *\\n FROM public.users WHERE id IN (1, 2, 3) AND name = 'Ann' LIMIT $1")
+    'SELECT * FROM users WHERE id IN (?, ...) AND name = ? LIMIT $?'
+    """
+    parts: list[str] = []
+    for kind, text in words(sql):
+        if kind in ("string", "dollar", "number"):
+            parts.append("?")
+        elif kind == "parameter":
+            parts.append("$?")
+        else:
+            parts.append(text)
+    while parts and parts[-1] == ";":
+        parts.pop()
+    line = previous = ""
+    for part, following in pairwise([*parts, ""]):
+        if part in PUBLIC and following == "." and previous != ".":
+            previous = part
+            continue
+        if part == "." and previous in PUBLIC and not line.endswith(previous):
+            continue
+        call = part == "(" and previous[-1:] not in ("", "?") and previous.upper() not in KEYWORDS and _is_name(previous)
+        glued = not line or part in GLUED_BEFORE or call or (previous in GLUED_AFTER)
+        line += part if glued else f" {part}"
+        previous = part
+    line = LIST.sub(r"(\1, ...)", line)
+    line = ROWS.sub(r"\1, ...", line)
+    return SAVEPOINT.sub(r"\1", line)
+
+
+def _is_name(text: str) -> bool:
+    return text[0] == '"' or text[0].isalpha() or text[0] == "_"
+
+
+PUBLIC = ("public", '"public"')
+KEYWORDS = {
+    "IN", "VALUES", "AND", "OR", "NOT", "WHERE", "FROM", "JOIN", "ON", "AS", "SELECT", "EXISTS", "ANY", "ALL", "SOME", "UNION",
+    "EXCEPT", "INTERSECT", "USING", "OVER", "FILTER", "BY", "SET", "WHEN", "THEN", "ELSE", "CASE", "WITH", "LATERAL", "MATERIALIZED",
+    "RETURNING", "CONFLICT", "KEY", "CHECK", "UNIQUE", "TABLE", "INTO", "LIKE", "ILIKE", "BETWEEN", "DEFAULT", "GROUP", "ORDER",
+    "HAVING", "LIMIT", "OFFSET", "IS", "DISTINCT", "INCLUDE", "REFERENCES",
+}  # fmt: skip
