@@ -1,8 +1,8 @@
 """Every command of the project. `nox -l` lists them, `nox -s NAME` runs one.
 
 Each session has an environment of its own with the whole workspace installed editable. The Rust core is built in the
-quick `dev` profile for everyday work (`editable-profile` in packages/core-rs/pyproject.toml) and in `release` for wheels
-and benchmarks; all builds share the target folder packages/core-rs/target.
+quick `dev` profile for everyday work (`editable-profile` in packages/core-rs/pyproject.toml) and in `release` for
+wheels and benchmarks; all builds share the target folder packages/core-rs/target.
 """
 
 from __future__ import annotations
@@ -55,7 +55,12 @@ def sync(session: nox.Session, *groups: str) -> None:
         # uv remembers that it built this state of the sources; it cannot know that the result was deleted.
         arguments += ["--reinstall-package", "data-bridge-core"]
     session.run_install(
-        "uv", "sync", "--quiet", "--no-progress", *arguments, env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location}
+        "uv",
+        "sync",
+        "--quiet",
+        "--no-progress",
+        *arguments,
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
     )
 
 
@@ -87,7 +92,8 @@ def tests(session: nox.Session) -> None:
         # The driver's tests need a server: this one lives as long as the command.
         session.run(
             "python", "-m", "data_bridge.testing", "server", "run", "--",
-            "cargo", "test", "--quiet", "--locked", "--manifest-path", str(CORE / "Cargo.toml"), "--package", "data-bridge-driver",
+            "cargo", "test", "--quiet", "--locked", "--manifest-path", str(CORE / "Cargo.toml"),
+            "--package", "data-bridge-driver",
         )  # fmt: skip
     session.run("pytest", *session.posargs)
 
@@ -143,10 +149,16 @@ def docs(session: nox.Session) -> None:
 def servers(session: nox.Session) -> None:
     """Tests against servers that no wheel brings: a local PostgreSQL and PgBouncer. Fails when one is missing."""
     sync(session, "test")
-    programs = {"pgbouncer": shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")}
+    programs = {
+        "pgbouncer": shutil.which(
+            "pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
+        )
+    }
     missing = [name for name, found in programs.items() if found is None]
     if missing:
-        session.error(f"missing on this machine: {', '.join(missing)} (Debian: apt-get install pgbouncer postgresql-15)")
+        session.error(
+            f"missing on this machine: {', '.join(missing)} (Debian: apt-get install pgbouncer postgresql-15)"
+        )
     session.run("pytest", "-m", "servers", *session.posargs)
 
 
@@ -159,7 +171,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Random input for the decoders and the compiler; `nox -s fuzz -- 60` gives every target 60 seconds (nightly Rust)."""
+    """Random input for decoders and compiler, needs nightly Rust; `nox -s fuzz -- 60`: 60 seconds for each target."""
     seconds = session.posargs[0] if session.posargs else "30"
     folder = CORE / "fuzz"
     targets = sorted(path.stem for path in (folder / "fuzz_targets").glob("*.rs"))
@@ -175,7 +187,17 @@ def oldest(session: nox.Session) -> None:
     """The Python tests with the oldest versions of every dependency that the packages allow."""
     editable = [argument for folder in PACKAGES.values() for argument in ("--editable", folder)]
     session.run_install(
-        "uv", "pip", "install", "--quiet", "--resolution", "lowest-direct", *editable, "--group", "test", "--group", "tools"
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--resolution",
+        "lowest-direct",
+        *editable,
+        "--group",
+        "test",
+        "--group",
+        "tools",
     )
     session.run("pytest", "packages", *session.posargs)
 
@@ -200,11 +222,13 @@ def wheels(session: nox.Session) -> None:
         old.unlink()
     for folder in PACKAGES.values():
         # One target folder for all builds of the core: uv builds the wheel from the unpacked sdist.
-        session.run("uv", "build", "--quiet", "--out-dir", str(DIST), folder, env={"CARGO_TARGET_DIR": str(CORE / "target")})
+        session.run(
+            "uv", "build", "--quiet", "--out-dir", str(DIST), folder, env={"CARGO_TARGET_DIR": str(CORE / "target")}
+        )
     session.install("pytest>=8.2", "packaging")
     session.run(
-        "pytest", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "-o", "asyncio_mode=", "-m", "wheels",
-        "--override-ini", "asyncio_default_fixture_loop_scope=", "tests/architecture/test_wheels.py",
+        "pytest", "-c", "/dev/null", "--rootdir", str(ROOT), "--import-mode=importlib", "-p", "no:cacheprovider",
+        "-W", "error", "-W", "ignore::pytest.PytestUnknownMarkWarning", "tests/architecture/test_wheels.py",
     )  # fmt: skip
 
 

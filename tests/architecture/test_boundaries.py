@@ -148,7 +148,9 @@ def test_no_file_is_too_long() -> None:
     limit = 450
     folders = [*SOURCES.values(), ROOT / "packages/core-rs/crates", ROOT / "tests"]
     files = [path for folder in folders for pattern in ("*.py", "*.rs") for path in folder.rglob(pattern)]
-    long = {str(path.relative_to(ROOT)): count for path in files if (count := len(path.read_text().splitlines())) > limit}
+    long = {
+        str(path.relative_to(ROOT)): count for path in files if (count := len(path.read_text().splitlines())) > limit
+    }
     assert long == {}, "one noun per file: split it"
 
 

@@ -41,7 +41,11 @@ def problems(crates: list[dict[str, Any]]) -> list[str]:
         needs = {dependency["name"] for dependency in crate["dependencies"] if dependency["kind"] != "dev"}
         ours = {need.removeprefix(PREFIX) for need in needs if need.startswith(PREFIX)}
         found += [f"{name} may not know {need}" for need in ours - EDGES[name]]
-        found += [f"{need} belongs to {ONLY[need]}, not to {name}" for need in needs if need in ONLY and name not in ONLY[need]]
+        found += [
+            f"{need} belongs to {ONLY[need]}, not to {name}"
+            for need in needs
+            if need in ONLY and name not in ONLY[need]
+        ]
         if name in PURE:
             found += [f"{name} is pure and may not need {need}" for need in needs & IMPURE - set(ONLY)]
     return found
@@ -52,7 +56,9 @@ def test_every_edge_is_allowed() -> None:
     assert problems(packages()) == []
 
 
-@pytest.mark.parametrize(("crate", "need"), [("sql", "pyo3"), ("py", "sqlx"), ("wire", "tokio"), ("driver", "data-bridge-ir")])
+@pytest.mark.parametrize(
+    ("crate", "need"), [("sql", "pyo3"), ("py", "sqlx"), ("wire", "tokio"), ("driver", "data-bridge-ir")]
+)
 def test_a_planted_edge_is_found(crate: str, need: str) -> None:
     planted = {"name": PREFIX + crate, "dependencies": [{"name": need, "kind": None}]}
     assert len(problems([planted])) == 1

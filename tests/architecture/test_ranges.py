@@ -39,7 +39,9 @@ def test_siblings_are_named_with_a_range_that_holds_the_present_version(name: st
     assert {found["name"] for found in ranges} == CLOSURE[name]
     for found in ranges:
         present = numbers(PROJECTS[found["name"]]["version"])
-        assert numbers(found["low"]) <= present < numbers(found["high"]), f"{name} excludes the {found['name']} beside it"
+        assert numbers(found["low"]) <= present < numbers(found["high"]), (
+            f"{name} excludes the {found['name']} beside it"
+        )
 
 
 @pytest.mark.parametrize("name", CLOSURE)
@@ -79,6 +81,7 @@ def test_every_package_has_its_papers(folder: str) -> None:
 
 
 def test_fragments_have_a_known_kind() -> None:
-    kinds = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"][i]["directory"] for i in range(5))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+    kinds = {kind["directory"] for kind in settings["type"]}
     for fragment in ROOT.glob("packages/*/changelog.d/*.md"):
         assert fragment.suffixes[-2].lstrip(".") in kinds, f"{fragment}: name it NUMBER.KIND.md or +WORD.KIND.md"

@@ -76,7 +76,9 @@ def test_the_licence_and_the_readme_are_shipped(name: str) -> None:
 @pytest.mark.parametrize("name", PARTS)
 def test_declared_siblings_have_ranges(name: str) -> None:
     ours = [text for text in metadata(name).get_all("Requires-Dist") or [] if text.startswith("data-bridge")]
-    assert all(re.fullmatch(r"data-bridge-\w+<[\d.]+,>=[\d.]+|data-bridge-\w+>=[\d.]+,<[\d.]+", text) for text in ours), ours
+    assert all(
+        re.fullmatch(r"data-bridge-\w+<[\d.]+,>=[\d.]+|data-bridge-\w+>=[\d.]+,<[\d.]+", text) for text in ours
+    ), ours
     assert bool(ours) == (name != "core")
 
 

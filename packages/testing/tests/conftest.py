@@ -57,9 +57,15 @@ class Victim:
     """A Python program that starts a server, prints facts and waits to be killed."""
 
     def __init__(self, code: str) -> None:
-        program = f"import sys\nfrom data_bridge.testing import EmbeddedServer\n{code}\nsys.stdout.flush()\nsys.stdin.read()\n"
+        program = (
+            f"import sys\nfrom data_bridge.testing import EmbeddedServer\n{code}\nsys.stdout.flush()\nsys.stdin.read()"
+        )
         self.process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ),
         )
 
     def line(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from data_bridge.testing import EmbeddedServer
 from data_bridge.testing.embedded.admin import AdminError, AdminSession, quote_identifier, quote_literal
 

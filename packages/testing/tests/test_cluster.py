@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from data_bridge.testing import EmbeddedServer, ServerError
 from data_bridge.testing.embedded import Supplier, find_supplier
 from data_bridge.testing.embedded import folder as folder_module

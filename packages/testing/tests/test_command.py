@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
 from data_bridge.testing.command import main
 
 from .conftest import runs_in

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
 from data_bridge.testing import ConfigurationError
 from data_bridge.testing.dsn import resolve
 

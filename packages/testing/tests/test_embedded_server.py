@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from data_bridge.testing import EmbeddedServer, ServerError
 from data_bridge.testing.embedded.folder import MEMORY
 
@@ -57,7 +58,10 @@ def test_two_servers_do_not_meet(place: Path) -> None:
 
 def test_settings_reach_the_server(place: Path) -> None:
     with EmbeddedServer(settings={"work_mem": "7MB"}, connections=17) as server:
-        assert psql(server, server.dsn, "SELECT current_setting('work_mem') || current_setting('max_connections')") == "7MB17"
+        assert (
+            psql(server, server.dsn, "SELECT current_setting('work_mem') || current_setting('max_connections')")
+            == "7MB17"
+        )
         assert psql(server, server.dsn, "SHOW fsync") == "off"
 
 
@@ -138,7 +142,9 @@ def test_a_killed_process_leaves_nothing(place: Path, victim: Callable[[str], Vi
     assert not Path(run).exists() and not (MEMORY / Path(run).name).exists()
 
 
-def test_a_killed_keeper_takes_the_server_along_and_the_next_start_sweeps(place: Path, victim: Callable[[str], Victim]) -> None:
+def test_a_killed_keeper_takes_the_server_along_and_the_next_start_sweeps(
+    place: Path, victim: Callable[[str], Victim]
+) -> None:
     process = victim(FACTS)
     pid, keeper, run = process.line().split()
     os.kill(int(keeper), signal.SIGKILL)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+
 from data_bridge.testing import EmbeddedServer, ServerError
 from data_bridge.testing.hurt import TestServer
 from data_bridge.testing.proxy import proxied
@@ -101,7 +102,7 @@ def test_too_many_connections(server: TestServer) -> None:
     server.run("DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN PASSWORD 'x'")
     dsn = server.dsn.replace(server.dsn.split("//")[1].split("@")[0], "plain:x")
     with server.few_connections(1):
-        with connect(dsn), pytest.raises(psycopg.OperationalError, match="remaining connection slots|too many"):
+        with connect(dsn), pytest.raises(psycopg.OperationalError, match=r"remaining connection slots|too many"):
             connect(dsn)
     with connect(dsn), connect(dsn):
         pass

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from data_bridge.testing import ConfigurationError, EmbeddedServer
 
 from .conftest import Victim, eventually, is_alive, runs_in

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from data_bridge.testing.normalise import normalise, words
 from hypothesis import given
 from hypothesis import strategies as st
+
+from data_bridge.testing.normalise import normalise, words
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from data_bridge.testing import ConfigurationError, EmbeddedServer
 from data_bridge.testing.embedded import find_supplier, suppliers
 from data_bridge.testing.embedded import supplier as module

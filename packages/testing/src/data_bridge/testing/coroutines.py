@@ -11,7 +11,10 @@ __all__ = ["pytest_pyfunc_call"]
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run the test in an event loop of its own. pytest-asyncio and anyio act before this hook and hide what is theirs."""
+    """Run the test in an event loop of its own.
+
+    pytest-asyncio and anyio act before this hook and hide what is theirs.
+    """
     function = pyfuncitem.obj
     if not inspect.iscoroutinefunction(function):
         return None

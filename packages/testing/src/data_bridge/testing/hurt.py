@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -87,7 +87,7 @@ class TestServer:
             self._stalled = False
 
     @contextmanager
-    def stalled_backends(self) -> Iterator[int]:
+    def stalled_backends(self) -> Generator[int]:
         """Freeze every client session inside the block, as if the queries of each hung; gives their number."""
         pids = [int(row[0] or 0) for row in self.run(f"SELECT pid {OTHERS}")]
         for pid in pids:
@@ -99,13 +99,13 @@ class TestServer:
                 os.kill(pid, signal.SIGCONT)
 
     @contextmanager
-    def proxy(self, *, delay: float = 0, cut_after: int | None = None) -> Iterator[str]:
-        """A URL that leads through a TCP proxy: `delay` in seconds each way, reset after `cut_after` bytes of answers."""
+    def proxy(self, *, delay: float = 0, cut_after: int | None = None) -> Generator[str]:
+        """A URL through a TCP proxy: `delay` in seconds each way, reset after `cut_after` bytes of answers."""
         with proxied(self.dsn, delay=delay, cut_after=cut_after) as through:
             yield through.dsn
 
     @contextmanager
-    def few_connections(self, free: int) -> Iterator[None]:
+    def few_connections(self, free: int) -> Generator[None]:
         """Leave `free` connections to ordinary users inside the block; the next one gets 53300.
 
         Takes the others itself. A superuser may use the reserved ones, so connect as an ordinary role.

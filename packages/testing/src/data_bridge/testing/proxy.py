@@ -1,4 +1,4 @@
-"""A TCP proxy between client and server that delays, cuts and goes silent: failure of the network without hurting the server."""
+"""A TCP proxy that delays, cuts and goes silent: failure of the network without hurting the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
@@ -117,7 +117,7 @@ def _reset(end: socket.socket) -> None:
 
 
 @contextmanager
-def proxied(dsn: str, *, delay: float = 0, cut_after: int | None = None) -> Iterator[Proxy]:
+def proxied(dsn: str, *, delay: float = 0, cut_after: int | None = None) -> Generator[Proxy]:
     """Put a proxy before the server of a URL (`postgresql://…@host:port/…`).
 
     >>> with EmbeddedServer() as server, proxied(server.dsn, delay=0.01) as proxy:

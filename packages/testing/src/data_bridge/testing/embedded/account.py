@@ -7,19 +7,11 @@ import pwd
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 from ..errors import ConfigurationError
 
 __all__ = ["Account", "server_account"]
-
-
-class Drop(TypedDict):
-    """The arguments of subprocess.Popen that change the account."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +22,22 @@ class Account:
     uid: int
     gid: int
 
-    def drop(self) -> Drop:
-        """Arguments for subprocess.run and Popen."""
+    def drop(self) -> dict[str, Any]:
+        """Arguments of subprocess.run and Popen that change the account."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def can_enter(self, folder: Path) -> bool:
         """Whether every folder on the way lets this account pass."""
-        done = subprocess.run(["test", "-x", str(folder)], cwd="/", check=False, **self.drop())
+        return self.runs("test", "-x", str(folder))
+
+    def runs(self, *command: str | Path) -> bool:
+        """Whether a command succeeds under this account."""
+        try:
+            done = subprocess.run(
+                command, cwd="/", capture_output=True, check=False, user=self.uid, group=self.gid, extra_groups=[]
+            )
+        except OSError:
+            return False
         return done.returncode == 0
 
     def own(self, folder: Path) -> None:
@@ -67,5 +68,6 @@ def server_account() -> Account | None:
         if entry.pw_uid:
             return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise ConfigurationError(
-        "PostgreSQL does not run as root and this machine has no other user", hint="add one, for example `useradd postgres`"
+        "PostgreSQL does not run as root and this machine has no other user",
+        hint="add one, for example `useradd postgres`",
     )

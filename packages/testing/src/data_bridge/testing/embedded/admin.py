@@ -7,6 +7,7 @@ data_bridge.core.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections.abc import Iterator
@@ -64,17 +65,17 @@ class AdminSession:
         """End the session."""
         stream = getattr(self, "_stream", None)
         if stream is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self._socket.sendall(b"X" + struct.pack("!i", 4))
-            except OSError:
-                pass
             stream.close()
         self._socket.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _messages(self) -> Iterator[tuple[bytes, bytes]]:

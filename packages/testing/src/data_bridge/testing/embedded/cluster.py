@@ -52,7 +52,7 @@ def make_cluster(supplier: Supplier, data: Path, account: Account | None) -> Non
 
 
 def _initdb_arguments(supplier: Supplier) -> list[str]:
-    # "C" alone would break lower() and ILIKE outside ASCII; from 17 on the builtin provider folds cases alike everywhere.
+    # "C" alone would break lower() and ILIKE outside ASCII; from 17 on the builtin provider folds alike everywhere.
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     if supplier.major < 17:
         locale = ["--locale=C.UTF-8"]
@@ -67,7 +67,13 @@ def _prepare(supplier: Supplier, arguments: list[str], account: Account | None, 
         data.mkdir(mode=0o700)
         if account:
             os.chown(data, account.uid, account.gid)
-        command = [supplier.program("initdb"), *arguments, "--auth-host=scram-sha-256", "--no-sync", f"--pgdata={data}"]
+        command: list[str | Path] = [
+            supplier.program("initdb"),
+            *arguments,
+            "--auth-host=scram-sha-256",
+            "--no-sync",
+            f"--pgdata={data}",
+        ]
         # initdb asks for a password as soon as a host line wants one; the real one is set at every start.
         secret = scratch.path / "password"
         secret.write_text(os.urandom(16).hex())

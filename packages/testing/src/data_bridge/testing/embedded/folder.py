@@ -32,7 +32,7 @@ SOCKET_LIMIT = 103
 
 def temporary_places() -> list[Path]:
     """Where run folders may lie: the temporary folder of the environment, then the system's own."""
-    return list(dict.fromkeys(Path(place) for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")))  # noqa: S108
+    return list(dict.fromkeys(Path(place) for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")))
 
 
 def _suits(place: Path, account: Account | None) -> bool:
@@ -46,7 +46,7 @@ def _suits(place: Path, account: Account | None) -> bool:
 
 @dataclass(slots=True)
 class RunFolder:
-    """`path` holds lock, log and sockets; `data_home` (in memory when there is room) holds the data of a temporary server."""
+    """`path` holds lock, log and sockets; `data_home`, in memory when there is room, the data of a temporary server."""
 
     path: Path
     data_home: Path

@@ -28,11 +28,12 @@ from typing import Any
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 READY_TIMEOUT = 60.0
 KEPT_GRACE = 1.5
-"""Seconds that a kept server gets for its last checkpoint before it is ended at once (it recovers at the next start)."""
+"""Seconds that a kept server gets for its last checkpoint before it is ended at once (it recovers at the next
+start)."""
 PORT_ATTEMPTS = 8
 
 
-class Failed(Exception):
+class KeeperError(Exception):
     """The server did not do what was asked; the text goes to the user."""
 
 
@@ -44,7 +45,7 @@ class Keeper:
         self.run = Path(spec["run"])
         self.data = Path(spec["data"])
         self.log = self.run / "server.log"
-        self.server: subprocess.Popen[bytes] | None = None
+        self.server: subprocess.Popen[Any] | None = None
         self.port = 0
         self.held = False
         self.ending = False
@@ -91,9 +92,10 @@ class Keeper:
             elif "postmaster.pid" in words and "already exists" in words and time.monotonic() < deadline:
                 time.sleep(0.02)  # the former server of a kept folder is still going down
             else:
-                raise Failed(f"the server did not start:\n{words[-4000:]}")
+                raise KeeperError(f"the server did not start:\n{words[-4000:]}")
 
     def spawn(self) -> None:
+        """Start the process without waiting for it."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         with self.log.open("ab") as log:
             self.server = subprocess.Popen(
@@ -119,7 +121,8 @@ class Keeper:
                     return True
             if time.monotonic() > deadline:
                 self.stop("immediate")
-                raise Failed(f"the server was not ready after {READY_TIMEOUT:g} s:\n{self.log.read_text(errors='replace')[-4000:]}")
+                words = self.log.read_text(errors="replace")[-4000:]
+                raise KeeperError(f"the server was not ready after {READY_TIMEOUT:g} s:\n{words}")
             time.sleep(0.003)
         return False
 
@@ -142,11 +145,13 @@ class Keeper:
 
     # -------------------------------------------------------------------------------------------------- users
     def admit(self, user: socket.socket) -> None:
+        """Take a user in."""
         user.setblocking(False)
         self.users[user] = b""
         self.selector.register(user, selectors.EVENT_READ)
 
     def dismiss(self, user: socket.socket) -> None:
+        """Forget a user; the end of its stream tells it."""
         self.selector.unregister(user)
         del self.users[user]
         user.close()
@@ -168,6 +173,7 @@ class Keeper:
             self.answer(user, json.loads(line))
 
     def answer(self, user: socket.socket, request: dict[str, Any]) -> None:
+        """Do what a user asks and say how it went."""
         try:
             what = request["do"]
             if what == "start":
@@ -187,7 +193,7 @@ class Keeper:
             reply: dict[str, Any] = {"ok": True, "running": self.running(), "port": self.port, "keeper": os.getpid()}
             reply["pid"] = self.server.pid if self.server else None
             reply["users"] = len(self.users)
-        except Failed as error:
+        except KeeperError as error:
             reply = {"ok": False, "error": str(error)}
         with contextlib.suppress(OSError):
             user.sendall(json.dumps(reply).encode() + b"\n")
@@ -196,10 +202,10 @@ class Keeper:
         """Answer until nobody needs the server."""
         while not self.ending and (self.users or self.held):
             for key, _ in self.selector.select():
-                if key.fileobj is self.listener:
+                if self.listener is not None and key.fileobj is self.listener:
                     self.admit(self.listener.accept()[0])
-                elif key.fileobj in self.users:
-                    self.hear(key.fileobj)  # type: ignore[arg-type]  # only sockets are registered
+                elif isinstance(key.fileobj, socket.socket) and key.fileobj in self.users:
+                    self.hear(key.fileobj)
 
     def end(self) -> None:
         """Stop the server, delete what is temporary, and let the last users know by closing their sockets."""
@@ -223,7 +229,10 @@ def free_port() -> int:
 
 
 def die_with_parent(parent: int) -> Any:
-    """A function for the child of fork: SIGQUIT when the keeper dies. It must run after the change of account, which resets it."""
+    """A function for the child of fork: SIGQUIT when the keeper dies.
+
+    It must run after the change of account, which resets the wish.
+    """
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl

@@ -22,7 +22,7 @@ GOING_DOWN_TIMEOUT = 20.0
 
 
 class KeptFolder:
-    """`with KeptFolder(path) as kept:` holds the folder's lock, so that of several starting processes one starts the server.
+    """`with KeptFolder(path) as kept:` holds the folder's lock: of several processes one starts the server.
 
     Raises ConfigurationError when the folder holds anything that is not ours.
     """
@@ -37,18 +37,22 @@ class KeptFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise ConfigurationError(f"the folder {self.path} of the embedded server cannot be made: {error}") from error
-        strangers = sorted(entry.name for entry in self.path.iterdir())
-        if strangers and not (self.path / "lock").exists():
             raise ConfigurationError(
-                f"{self.path} is neither empty nor the folder of an embedded server (it holds {', '.join(strangers[:3])})",
+                f"the folder {self.path} of the embedded server cannot be made: {error}"
+            ) from error
+        entries = sorted(entry.name for entry in self.path.iterdir())
+        if entries and not (self.path / "lock").exists():
+            raise ConfigurationError(
+                f"{self.path} is neither empty nor the folder of an embedded server (there is {', '.join(entries[:3])})",
                 hint="name an empty or a new folder",
             )
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._lock)
 
     def major(self) -> int | None:

@@ -78,7 +78,9 @@ class EmbeddedServer:
     def socket_dsn_of(self, database: str) -> str:
         """The same by the unix socket, without a password: for programs that may enter its folder."""
         state = self._running()
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(state['sockets'])}&port={state['port']}"
+        return (
+            f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(state['sockets'])}&port={state['port']}"
+        )
 
     @property
     def socket(self) -> Path:
@@ -114,7 +116,7 @@ class EmbeddedServer:
 
     # --------------------------------------------------------------------------------------------------- life
     def start(self) -> Self:
-        """Start the server, or join it when another process has started it. Nothing happens when that is done already."""
+        """Start the server, or join it when another process has started it; harmless when done already."""
         if self._link is not None:
             return self
         sweep()
@@ -153,7 +155,9 @@ class EmbeddedServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -165,7 +169,7 @@ class EmbeddedServer:
         return AdminSession(self.socket, database)
 
     def stop_postmaster(self, mode: str = "fast") -> None:
-        """Stop the server process but keep its data and its place: `start_postmaster` brings it back on the same port."""
+        """Stop the server process but keep its data and port; `start_postmaster` brings it back."""
         self._ask("stop", mode=mode)
 
     def start_postmaster(self) -> None:

