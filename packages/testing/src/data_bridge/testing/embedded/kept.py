@@ -43,7 +43,7 @@ class KeptFolder:
         entries = sorted(entry.name for entry in self.path.iterdir())
         if entries and not (self.path / "lock").exists():
             raise ConfigurationError(
-                f"{self.path} is neither empty nor the folder of an embedded server (there is {', '.join(entries[:3])})",
+                f"{self.path} is neither empty nor an embedded server's folder (it holds {', '.join(entries[:3])})",
                 hint="name an empty or a new folder",
             )
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -117,7 +117,7 @@ class EmbeddedServer:
     # --------------------------------------------------------------------------------------------------- life
     def start(self) -> Self:
         """Start the server, or join it when another process has started it; harmless when done already."""
-        if self._link is not None:
+        if self._state:
             return self
         sweep()
         if self.path is None:
@@ -134,8 +134,7 @@ class EmbeddedServer:
 
     def close(self) -> None:
         """Give the server up; it ends when nobody else uses it. Harmless when closed already."""
-        link, self._link = self._link, None
-        _open.discard(self)
+        link = self._detach()
         if link is not None:
             link.leave()
 
@@ -146,11 +145,22 @@ class EmbeddedServer:
     def shutdown(self) -> None:
         """End the server now, whoever uses it."""
         self._ask("shutdown")
-        link, self._link = self._link, None
-        _open.discard(self)
+        link = self._detach()
         if link is not None:
             link.wait_closed()
             link.leave()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What another process of this machine needs to use the server while this one keeps it: see `attached`."""
+        return dict(self._running())
+
+    @classmethod
+    def attached(cls, facts: Mapping[str, Any]) -> Self:
+        """A view of a server that another process keeps; closing it does nothing, stopping it is not possible."""
+        server = cls()
+        server._state = dict(facts)
+        return server
 
     def __enter__(self) -> Self:
         return self.start()
@@ -162,7 +172,7 @@ class EmbeddedServer:
 
     def __repr__(self) -> str:
         where = "temporary" if self.path is None else str(self.path)
-        return f"<EmbeddedServer {where} {'started' if self._link else 'not started'}>"
+        return f"<EmbeddedServer {where} {'started' if self._state else 'not started'}>"
 
     def admin(self, database: str = "postgres") -> AdminSession:
         """A blocking session of the superuser for the harness itself."""
@@ -177,14 +187,20 @@ class EmbeddedServer:
         self._ask("start")
 
     # ----------------------------------------------------------------------------------------------- internals
+    def _detach(self) -> KeeperLink | None:
+        link, self._link, self._state = self._link, None, {}
+        _open.discard(self)
+        return link
+
     def _running(self) -> dict[str, Any]:
-        if self._link is None:
+        if not self._state:
             raise ServerError("the embedded server is not started: use `with EmbeddedServer() as server:` or start()")
         return self._state
 
     def _ask(self, what: str, **details: str) -> dict[str, Any]:
         self._running()
-        assert self._link is not None
+        if self._link is None:
+            raise ServerError("another process keeps this server; only that one may stop or ask it")
         return self._link.ask(what, **details)
 
     def _start_temporary(self) -> None:
@@ -196,6 +212,7 @@ class EmbeddedServer:
             make_cluster(supplier, data, account)
             self._launch(run, data, supplier, account)
         except BaseException:
+            self.close()
             run.remove()
             raise
         run.release()
@@ -211,8 +228,7 @@ class EmbeddedServer:
             self._launch(run, kept.data, supplier, account)
             kept.record(self._state)
         except BaseException:
-            if self._link is not None:
-                self.close()
+            self.close()
             run.remove()
             raise
         run.release()
