@@ -1,0 +1,155 @@
+//! Making a connection: hosts in order, a deadline for all of it, retries where the server asks for patience.
+use crate::config::{Config, Host, Target, Tls};
+use crate::error::{Error, ServerError};
+use crate::executor::Home;
+use crate::socket;
+use futures_util::future::{Either, select};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{ConnectOptions, Connection, Row};
+use std::os::fd::RawFd;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+/// A connection that was just made.
+pub struct Fresh {
+    /// sqlx's half.
+    pub pg: PgConnection,
+    /// The server process.
+    pub pid: i32,
+    /// The descriptor of its TCP socket, where it could be found.
+    pub fd: Option<RawFd>,
+}
+
+fn options(config: &Config, host: &Host) -> PgConnectOptions {
+    let mut o = PgConnectOptions::new_without_pgpass()
+        .host(&host.0)
+        .port(host.1)
+        .username(&config.user)
+        .statement_cache_capacity(config.statement_cache)
+        .ssl_mode(match config.tls {
+            Tls::Disable => PgSslMode::Disable,
+            Tls::Prefer => PgSslMode::Prefer,
+            Tls::Require => PgSslMode::Require,
+            Tls::VerifyFull => PgSslMode::VerifyFull,
+        })
+        .disable_statement_logging();
+    if host.0.starts_with('/') {
+        o = o.socket(&host.0);
+    }
+    if let Some(p) = &config.password {
+        o = o.password(&p.0);
+    }
+    o = o.database(config.database.as_deref().unwrap_or(&config.user));
+    if let Some(path) = &config.root_certificate {
+        o = o.ssl_root_cert(path);
+    }
+    if let Some(path) = &config.certificate {
+        o = o.ssl_client_cert(path);
+    }
+    if let Some(path) = &config.key {
+        o = o.ssl_client_key(path);
+    }
+    if let Some(name) = &config.application_name {
+        o = o.application_name(name);
+    }
+    if !config.settings.is_empty() {
+        o = o.options(config.settings.iter());
+    }
+    o
+}
+
+/// The step at which connecting failed, from what sqlx lets through.
+fn failed(host: &Host, e: sqlx::Error) -> Error {
+    let (step, sqlstate, message) = match Error::from_sqlx(e, false) {
+        Error::Server(s) | Error::Lost { server: Some(s), .. } => (step_of(&s), Some(s.sqlstate.clone()), s.message.clone()),
+        Error::Lost { message, .. } => ("connect", None, message),
+        Error::Protocol(message) if message.contains("TLS") || message.contains("certificate") => ("TLS", None, message),
+        other => ("start-up", None, other.to_string()),
+    };
+    Error::Connect { host: host.0.clone(), port: host.1, step, sqlstate, message }
+}
+
+fn step_of(s: &ServerError) -> &'static str {
+    if s.sqlstate.starts_with("28") { "authentication" } else { "start-up" }
+}
+
+/// Whether the server said that it will be there soon: starting up (57P03) or full (53300).
+fn is_patience_asked(e: &Error) -> bool {
+    matches!(e.sqlstate(), Some("57P03" | "53300"))
+}
+
+async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
+    let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
+    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()")
+        .persistent(false)
+        .fetch_one(&mut pg)
+        .await
+        .map_err(|e| failed(host, e))?;
+    let pid: i32 = row.try_get(0).map_err(|e| failed(host, e))?;
+    let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
+    let fd = port.and_then(|p| socket::with_local_port(p as u16));
+    if let Some(fd) = fd {
+        socket::tune(fd);
+    }
+    if let Some((question, suits)) = config.target.question() {
+        let row = sqlx::query(question).persistent(false).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
+        let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;
+        if answer != suits {
+            let _ = pg.close().await;
+            return Err(Error::Connect {
+                host: host.0.clone(),
+                port: host.1,
+                step: "target_session_attrs",
+                sqlstate: None,
+                message: format!("this server is not {}", word(config.target)),
+            });
+        }
+    }
+    Ok(Fresh { pg, pid, fd })
+}
+
+fn word(target: Target) -> &'static str {
+    match target {
+        Target::Any => "any",
+        Target::ReadWrite => "read-write",
+        Target::ReadOnly => "read-only",
+        Target::Primary => "a primary",
+        Target::Standby => "a standby",
+    }
+}
+
+async fn attempts(config: &Config, home: &Home, until: Instant) -> Result<Fresh, Error> {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let mut last = None;
+        for host in &config.hosts {
+            match one(config, host).await {
+                Ok(fresh) => return Ok(fresh),
+                Err(e) => last = Some(e),
+            }
+        }
+        let e = last.unwrap_or_else(|| Error::Configuration("no host to connect to".into()));
+        if !is_patience_asked(&e) || Instant::now() + pause >= until {
+            return Err(e);
+        }
+        home.reactor.sleep(Instant::now() + pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// Connects to the first host that suits, within the configured time. Dropping this closes what was begun.
+///
+/// # Errors
+/// [`Error::Connect`] with host, port, step and code; of several hosts, the last one's.
+pub async fn connect(config: &Config, home: &Home) -> Result<Fresh, Error> {
+    let until = Instant::now() + config.connect_timeout;
+    let attempt = pin!(attempts(config, home, until));
+    match select(attempt, home.reactor.sleep(until)).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => {
+            let (host, port) = config.hosts.first().cloned().unwrap_or_default();
+            let message = format!("no answer within {} s", config.connect_timeout.as_secs_f64());
+            Err(Error::Connect { host, port, step: "deadline", sqlstate: None, message })
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! One connection and the statements that run on it.
+use crate::connect::Fresh;
+use crate::copying::{CopyIn, CopyOut};
+use crate::error::Error;
+use crate::pool::Permit;
+use crate::reply::{Reply, Typed};
+use crate::{fork, types};
+use futures_util::StreamExt;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, SqlSafeStr, Statement};
+use std::mem::ManuallyDrop;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Poll;
+use std::time::Instant;
+
+/// Rows per slice: after each slice other work of the event loop gets its turn, and the rows are decoded while they are
+/// still in the cache.
+const SLICE: usize = 256;
+
+/// What to do on a connection.
+pub enum Work {
+    /// One statement by the extended protocol.
+    Query {
+        /// Its text.
+        sql: Arc<str>,
+        /// Its parameters; `None`: ask the server for their types, then the caller for the values.
+        args: Option<PgArguments>,
+        /// Whether the server keeps it prepared.
+        persistent: bool,
+    },
+    /// One or more statements by the simple protocol, without parameters.
+    Simple(Arc<str>),
+    /// COPY … FROM STDIN.
+    CopyIn(Arc<str>, Arc<CopyIn>),
+    /// COPY … TO STDOUT.
+    CopyOut(Arc<str>, Arc<CopyOut>),
+    /// Nothing but a round trip.
+    Ping,
+}
+
+/// Known to the pool while the connection lives.
+#[derive(Debug)]
+pub struct Meta {
+    /// The server process.
+    pub pid: i32,
+    /// Descriptor of the socket, where known.
+    pub fd: Option<RawFd>,
+    /// A statement runs now.
+    pub busy: AtomicBool,
+    /// When it was made.
+    pub made: Instant,
+}
+
+/// A connection; dropping it closes the socket and frees its place in the pool.
+pub struct Connection {
+    pg: ManuallyDrop<PgConnection>,
+    /// Shared with the pool.
+    pub meta: Arc<Meta>,
+    /// The home whose reactor knows the socket.
+    pub home: usize,
+    /// When it was last given back.
+    pub idle_since: Instant,
+    /// Not to be used after this.
+    pub expires: Instant,
+    /// The pool's epoch when it was made.
+    pub epoch: u64,
+    /// Session state may have been changed.
+    pub dirty: bool,
+    born: u32,
+    _permit: Permit,
+}
+
+impl Connection {
+    pub(crate) fn new(fresh: Fresh, permit: Permit, home: usize, expires: Instant, epoch: u64) -> Self {
+        let now = Instant::now();
+        let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy: AtomicBool::new(false), made: now });
+        Self { pg: ManuallyDrop::new(fresh.pg), meta, home, idle_since: now, expires, epoch, dirty: false, born: fork::count(), _permit: permit }
+    }
+
+    /// Does `work`. The result is also the statement's; what arrives goes to `reply`.
+    ///
+    /// # Errors
+    /// Those of the statement, or of the connection.
+    pub(crate) async fn perform(&mut self, work: Work, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
+        match work {
+            Work::Query { sql, args, persistent } => self.query(sql, args, persistent, reply, in_transaction).await,
+            Work::Simple(sql) => self.simple(sql, reply).await,
+            Work::CopyIn(sql, source) => source.run(&mut self.pg, &sql, reply).await,
+            Work::CopyOut(sql, sink) => sink.run(&mut self.pg, &sql, reply).await,
+            Work::Ping => self.ping().await,
+        }
+    }
+
+    async fn query(&mut self, sql: Arc<str>, args: Option<PgArguments>, persistent: bool, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
+        let mut kept = None;
+        let mut args = match args {
+            Some(args) => args,
+            None => {
+                let text = AssertSqlSafe(sql.clone()).into_sql_str();
+                let statement = self.pg.prepare_with(text, &[]).await.map_err(|e| Error::from_sqlx(e, false))?;
+                let asked: Arc<[Typed]> = match statement.parameters() {
+                    Some(Either::Left(types)) => types.iter().map(types::resolve).collect(),
+                    _ => Arc::new([]),
+                };
+                kept = Some(statement);
+                reply.ask(asked).await?
+            }
+        };
+        let again = args.clone();
+        let mut retried = in_transaction;
+        loop {
+            let result = self.fetch(&sql, args, persistent, kept.take(), reply).await;
+            match result {
+                // The plan was made for a table that has changed since, or somebody ran DEALLOCATE ALL: the server has done
+                // nothing, and a statement prepared anew will do.
+                Err(Error::Server(e)) if !retried && is_stale_plan(&e.sqlstate, &e.message) => {
+                    retried = true;
+                    self.pg.clear_cached_statements_quietly().await?;
+                    args = again.clone();
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn fetch(
+        &mut self,
+        sql: &Arc<str>,
+        args: PgArguments,
+        persistent: bool,
+        kept: Option<sqlx::postgres::PgStatement>,
+        reply: &Reply,
+    ) -> Result<(), Error> {
+        let mut stream = match &kept {
+            Some(statement) => self.pg.fetch_many(statement.query_with(args)),
+            None => self.pg.fetch_many(sqlx::query_with(AssertSqlSafe(sql.clone()), args).persistent(persistent)),
+        };
+        let (mut rows, mut affected) = (Vec::new(), 0);
+        let end = loop {
+            match stream.next().await {
+                Some(Ok(Either::Right(row))) => {
+                    rows.push(row);
+                    if rows.len() >= SLICE {
+                        reply.with(|a| a.rows.append(&mut rows));
+                        aside().await;
+                    }
+                }
+                Some(Ok(Either::Left(done))) => affected += done.rows_affected(),
+                Some(Err(e)) => break Err(Error::from_sqlx(e, true)),
+                None => break Ok(()),
+            }
+        };
+        drop(stream);
+        reply.with(|a| {
+            if a.rows.is_empty() {
+                a.rows = rows;
+            } else {
+                a.rows.append(&mut rows);
+            }
+            a.affected = affected;
+        });
+        end
+    }
+
+    /// Sends text by the simple protocol; counts the affected rows and drops those that come.
+    pub(crate) async fn simple(&mut self, sql: Arc<str>, reply: &Reply) -> Result<(), Error> {
+        let affected = self.script(&sql).await?;
+        reply.with(|a| a.affected = affected);
+        Ok(())
+    }
+
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<u64, Error> {
+        let mut stream = self.pg.fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
+        let mut affected = 0;
+        while let Some(item) = stream.next().await {
+            if let Either::Left(done) = item.map_err(|e| Error::from_sqlx(e, true))? {
+                affected += done.rows_affected();
+            }
+        }
+        Ok(affected)
+    }
+
+    /// One round trip that changes nothing.
+    ///
+    /// # Errors
+    /// When the connection is no longer usable.
+    pub async fn ping(&mut self) -> Result<(), Error> {
+        self.pg.ping().await.map_err(|e| Error::from_sqlx(e, false))
+    }
+
+    /// After a cancel whose answer has come: the next answer must be clean; one late 57014 is swallowed.
+    pub(crate) async fn is_clean_after_cancel(&mut self) -> bool {
+        for _ in 0..2 {
+            match self.script("SELECT 1").await {
+                Ok(_) => return true,
+                Err(Error::Server(e)) if e.sqlstate == "57014" => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Undoes what a session can keep: settings, temporary tables, cursors, advisory locks, LISTENs.
+    pub(crate) async fn reset(&mut self) -> Result<(), Error> {
+        const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
+             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+        self.script(RESET).await?;
+        self.dirty = false;
+        Ok(())
+    }
+
+    /// Asks the server to cancel the statement of another process.
+    pub(crate) async fn cancel_process(&mut self, pid: i32) -> Result<(), Error> {
+        self.script(&format!("SELECT pg_catalog.pg_cancel_backend({pid})")).await.map(|_| ())
+    }
+
+    /// Says goodbye and closes.
+    pub async fn close(mut self) {
+        let pg = (self.born == fork::count()).then(|| {
+            // SAFETY: taken once; `drop` below sees `born` changed and leaves the place alone.
+            unsafe { ManuallyDrop::take(&mut self.pg) }
+        });
+        self.born = u32::MAX;
+        if let Some(pg) = pg {
+            let _ = pg.close().await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.born == fork::count() {
+            // SAFETY: not taken before, and never touched again.
+            unsafe { ManuallyDrop::drop(&mut self.pg) };
+        }
+    }
+}
+
+fn is_stale_plan(sqlstate: &str, message: &str) -> bool {
+    sqlstate == "26000" || (sqlstate == "0A000" && message.contains("cached plan"))
+}
+
+/// Lets everybody else have a turn.
+async fn aside() {
+    let mut again = true;
+    std::future::poll_fn(|cx| {
+        if std::mem::take(&mut again) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+trait ClearQuietly {
+    async fn clear_cached_statements_quietly(&mut self) -> Result<(), Error>;
+}
+
+impl ClearQuietly for PgConnection {
+    async fn clear_cached_statements_quietly(&mut self) -> Result<(), Error> {
+        match self.clear_cached_statements().await {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Error::from_sqlx(e, false)),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A connection that belongs to one owner for a while: a transaction, a cursor, a test.
+//!
+//! sqlx keeps the server's transaction status to itself, so it is followed here: any error of the server inside a
+//! transaction fails it, until it is rolled back, whole or to a savepoint.
+use crate::connection::{Connection, Work};
+use crate::error::{Error, ServerError};
+use crate::executor::Home;
+use crate::pool::Pool;
+use crate::reply::Reply;
+use crate::supervise::{settle, supervise};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::*};
+use std::task::Poll;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Where a lease stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// No connection yet.
+    New,
+    /// A connection outside a transaction.
+    Idle,
+    /// In a transaction.
+    Active,
+    /// In a transaction of which a statement failed.
+    Failed,
+    /// Over.
+    Closed,
+}
+
+/// What to do with the connection.
+pub enum Step {
+    /// A statement.
+    Statement(Work),
+    /// `BEGIN …`.
+    Begin(Arc<str>),
+    /// Ends the transaction and gives the connection back. True: keep it.
+    Commit(bool),
+    /// Ends the transaction and gives the connection back. True: keep it.
+    Rollback(bool),
+    /// `ROLLBACK TO …`: brings a failed transaction back to life.
+    RollbackTo(Arc<str>),
+    /// Only takes a connection, if there is none.
+    Take,
+    /// Gives the connection back, rolled back if need be. Said by owners who are gone.
+    GiveBack,
+}
+
+struct Held {
+    connection: Option<Connection>,
+    status: Status,
+    cause: Option<Arc<ServerError>>,
+}
+
+/// See the module.
+pub struct Lease {
+    /// Where the connection comes from and goes to.
+    pub pool: Arc<Pool>,
+    /// Where it lives.
+    pub home: Arc<Home>,
+    held: Arc<Mutex<Held>>,
+    status: AtomicU8,
+    /// Whether the connection counts against the pool's limit.
+    pub counted: bool,
+}
+
+impl Lease {
+    /// A lease without a connection; the first step takes one.
+    pub fn new(pool: Arc<Pool>, home: Arc<Home>, counted: bool) -> Arc<Self> {
+        let held = Held { connection: None, status: Status::New, cause: None };
+        Arc::new(Self { pool, home, held: Arc::new(Mutex::new(held)), status: AtomicU8::new(Status::New as u8), counted })
+    }
+
+    /// Where it stands, without waiting for a statement that runs.
+    pub fn status(&self) -> Status {
+        match self.status.load(Acquire) {
+            0 => Status::New,
+            1 => Status::Idle,
+            2 => Status::Active,
+            3 => Status::Failed,
+            _ => Status::Closed,
+        }
+    }
+
+    fn set(&self, held: &mut Held, status: Status) {
+        held.status = status;
+        if status != Status::Failed {
+            held.cause = None;
+        }
+        self.status.store(status as u8, Release);
+    }
+
+    /// Waits for the statements before it, in their order.
+    async fn turn(&self, reply: &Reply) -> Result<OwnedMutexGuard<Held>, Error> {
+        let mut lock = pin!(self.held.clone().lock_owned());
+        let mut timer = reply.deadline.map(|(at, _)| self.home.reactor.sleep(at));
+        poll_fn(|cx| {
+            if reply.gave_up() {
+                return Poll::Ready(Err(Error::Abandoned));
+            }
+            if let Some(t) = timer.as_mut()
+                && t.as_mut().poll(cx).is_ready()
+            {
+                timer = None;
+                reply.expire(Error::QueryTimeout(reply.deadline.map_or(0.0, |d| d.1)));
+                return Poll::Ready(Err(Error::Abandoned));
+            }
+            lock.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+
+    /// Does one step; its outcome is told by `reply`.
+    pub async fn run(self: Arc<Self>, step: Step, reply: Arc<Reply>) {
+        let mut held = match self.turn(&reply).await {
+            Ok(held) => held,
+            Err(e) => return reply.finish(Err(e)),
+        };
+        if matches!(held.status, Status::Closed) {
+            let end = match step {
+                Step::GiveBack | Step::Rollback(_) => Ok(()),
+                _ => Err(Error::TransactionClosed),
+            };
+            return reply.finish(end);
+        }
+        if held.connection.is_none() {
+            if matches!(step, Step::GiveBack) {
+                self.set(&mut held, Status::Closed);
+                return reply.finish(Ok(()));
+            }
+            let got = if self.counted { self.pool.acquire(&self.home, &reply).await } else { self.pool.open_control(&self.home).await };
+            match got {
+                Ok(connection) => {
+                    held.connection = Some(connection);
+                    self.set(&mut held, Status::Idle);
+                }
+                Err(e) => {
+                    self.set(&mut held, Status::Closed);
+                    return reply.finish(Err(e));
+                }
+            }
+        }
+        self.step(&mut held, step, &reply).await;
+    }
+
+    async fn step(&self, held: &mut Held, step: Step, reply: &Arc<Reply>) {
+        let failed = held.status == Status::Failed;
+        match step {
+            Step::Take => reply.finish(Ok(())),
+            Step::Statement(_) if failed => reply.finish(Err(Error::TransactionAborted(held.cause.clone()))),
+            Step::Statement(work) => {
+                let _ = self.perform(held, work, reply).await;
+            }
+            Step::Begin(sql) => {
+                if self.perform(held, Work::Simple(sql), reply).await.is_ok() {
+                    self.set(held, Status::Active);
+                } else if !matches!(held.status, Status::Closed) {
+                    self.give_back(held).await;
+                }
+            }
+            Step::RollbackTo(sql) => {
+                if self.perform(held, Work::Simple(sql), reply).await.is_ok() {
+                    self.set(held, Status::Active);
+                }
+            }
+            Step::Commit(keep) => self.commit(held, keep, reply).await,
+            Step::Rollback(keep) => {
+                if held.status != Status::Idle {
+                    let _ = self.perform(held, Work::Simple("ROLLBACK".into()), reply).await;
+                } else {
+                    reply.finish(Ok(()));
+                }
+                self.ended(held, keep).await;
+            }
+            Step::GiveBack => {
+                if held.status != Status::Idle {
+                    let _ = self.perform(held, Work::Simple("ROLLBACK".into()), reply).await;
+                }
+                reply.finish(Ok(()));
+                self.ended(held, false).await;
+            }
+        }
+    }
+
+    async fn commit(&self, held: &mut Held, keep: bool, reply: &Arc<Reply>) {
+        if held.status == Status::Failed {
+            // The server would answer COMMIT with ROLLBACK and no error; say what it is.
+            let cause = held.cause.clone();
+            let quiet = Reply::new(None, true);
+            let _ = self.perform(held, Work::Simple("ROLLBACK".into()), &quiet).await;
+            reply.finish(Err(Error::RolledBack(cause)));
+            return self.ended(held, keep).await;
+        }
+        let quiet = Reply::new(None, true);
+        let end = match self.perform(held, Work::Simple("COMMIT".into()), &quiet).await {
+            Err(Error::Lost { message, sent: true, .. }) => Err(Error::CommitUnknown(message)),
+            other => other,
+        };
+        reply.finish(end);
+        self.ended(held, keep).await;
+    }
+
+    /// Runs `work`, tells the caller, then sees that the connection can go on.
+    async fn perform(&self, held: &mut Held, work: Work, reply: &Arc<Reply>) -> Result<(), Error> {
+        let in_transaction = held.status != Status::Idle;
+        let Some(connection) = held.connection.as_mut() else {
+            reply.finish(Err(Error::TransactionClosed));
+            return Err(Error::TransactionClosed);
+        };
+        let result = supervise(&self.pool, &self.home, connection, work, reply, in_transaction).await;
+        if let (Err(Error::Server(e)), true) = (&result, in_transaction) {
+            if held.status != Status::Failed {
+                held.cause = Some(e.clone());
+            }
+            held.status = Status::Failed;
+            self.status.store(Status::Failed as u8, Release);
+        }
+        reply.finish(result.clone());
+        if !settle(connection, reply, &result).await {
+            if let Some(broken) = held.connection.take() {
+                self.pool.discard(broken);
+            }
+            self.set(held, Status::Closed);
+        }
+        result
+    }
+
+    async fn ended(&self, held: &mut Held, keep: bool) {
+        if held.connection.is_none() {
+            return;
+        }
+        if keep { self.set(held, Status::Idle) } else { self.give_back(held).await }
+    }
+
+    async fn give_back(&self, held: &mut Held) {
+        self.set(held, Status::Closed);
+        if let Some(connection) = held.connection.take() {
+            give_back(&self.pool, connection, self.counted).await;
+        }
+    }
+
+    /// The owner is gone: whatever it left open is rolled back. From any thread.
+    pub fn abandon(self: &Arc<Self>) {
+        let (lease, reply) = (self.clone(), Reply::new(None, true));
+        self.home.cleaning.fetch_add(1, AcqRel);
+        self.home.ready.spawn(async move {
+            let home = lease.home.clone();
+            lease.run(Step::GiveBack, reply).await;
+            home.cleaning.fetch_sub(1, AcqRel);
+        });
+    }
+
+    /// Marks the session as changed: it is reset before anybody else gets it.
+    pub async fn soil(&self) {
+        if let Some(c) = self.held.lock().await.connection.as_mut() {
+            c.dirty = true;
+        }
+    }
+}
+
+/// Returns a connection to its pool, reset when its session was changed.
+pub async fn give_back(pool: &Arc<Pool>, mut connection: Connection, counted: bool) {
+    if !counted {
+        return connection.close().await;
+    }
+    if connection.dirty && connection.reset().await.is_err() {
+        return pool.discard(connection);
+    }
+    pool.release(connection);
+}
+
+/// One statement on any connection of the pool.
+pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, soils: bool, reply: Arc<Reply>) {
+    let mut connection = match pool.acquire(&home, &reply).await {
+        Ok(connection) => connection,
+        Err(e) => return reply.finish(Err(e)),
+    };
+    connection.dirty |= soils;
+    let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
+    reply.finish(result.clone());
+    if settle(&mut connection, &reply, &result).await {
+        give_back(&pool, connection, true).await;
+    } else {
+        pool.discard(connection);
+    }
+}

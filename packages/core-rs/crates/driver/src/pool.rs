@@ -1,0 +1,407 @@
+//! The pool: one limit and one queue for the whole process, idle connections kept per home.
+//!
+//! A socket belongs to the reactor that made it, so an idle connection serves only callers of the same home. Everything
+//! else is common: who asked first is served first, over all loops and threads, and a connection that lies idle
+//! elsewhere is closed when its place is needed.
+use crate::config::{Config, Limits};
+use crate::connect::connect;
+use crate::connection::{Connection, Meta};
+use crate::error::Error;
+use crate::executor::Home;
+use crate::fork;
+use crate::reply::Reply;
+use crate::waiter::{Served, Waiter};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+/// An idle connection is asked for a sign of life before use when it was idle for longer.
+const UNSEEN: Duration = Duration::from_secs(30);
+/// … which must come within this.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+static POOLS: AtomicU64 = AtomicU64::new(1);
+static SPREAD: AtomicU64 = AtomicU64::new(0);
+
+/// Figures of a pool at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Connections open or being opened.
+    pub size: usize,
+    /// Idle ones.
+    pub idle: usize,
+    /// Callers waiting.
+    pub waiting: usize,
+    /// Connections made since the start.
+    pub opened: u64,
+    /// Connections closed because they could not be used again.
+    pub closed_broken: u64,
+    /// Connections handed out.
+    pub acquires: u64,
+    /// Seconds that callers waited for them, in all.
+    pub acquire_wait_total: f64,
+    /// Callers that waited in vain.
+    pub timeouts: u64,
+}
+
+#[derive(Default)]
+struct State {
+    open: usize,
+    idle: HashMap<usize, Vec<Connection>>,
+    waiters: VecDeque<Arc<Waiter>>,
+    reaped: HashSet<usize>,
+    metas: Vec<Weak<Meta>>,
+    closed: bool,
+    stats: Stats,
+}
+
+type Control = Arc<tokio::sync::Mutex<Option<Connection>>>;
+
+/// The connections of one database.
+pub struct Pool {
+    /// Unique in the process.
+    pub id: u64,
+    /// Where and how to connect.
+    pub config: Config,
+    /// Sizes and times.
+    pub limits: Limits,
+    state: Mutex<State>,
+    controls: Mutex<HashMap<usize, Control>>,
+    epoch: AtomicU64,
+    born: u32,
+}
+
+/// A place in the pool; dropping it frees the place.
+pub struct Permit(Weak<Pool>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.freed();
+        }
+    }
+}
+
+enum Take {
+    Ready(Connection),
+    Wait(Arc<Waiter>),
+    Closed,
+}
+
+impl Pool {
+    /// A pool without connections.
+    pub fn new(config: Config, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            id: POOLS.fetch_add(1, Relaxed),
+            config,
+            limits,
+            state: Mutex::default(),
+            controls: Mutex::default(),
+            epoch: AtomicU64::new(0),
+            born: fork::count(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("the pool")
+    }
+
+    /// Whether this process made it.
+    pub fn is_ours(&self) -> bool {
+        self.born == fork::count()
+    }
+
+    /// A connection for a caller of `home`, in the order of asking.
+    ///
+    /// # Errors
+    /// [`Error::PoolTimeout`], [`Error::PoolClosed`], [`Error::Connect`], [`Error::Abandoned`].
+    pub async fn acquire(self: &Arc<Self>, home: &Arc<Home>, reply: &Reply) -> Result<Connection, Error> {
+        loop {
+            let waiter = match self.take(home) {
+                Take::Closed => return Err(Error::PoolClosed),
+                Take::Ready(connection) => match self.checked(home, connection).await {
+                    Some(connection) => return Ok(connection),
+                    None => continue,
+                },
+                Take::Wait(waiter) => waiter,
+            };
+            let until = waiter.since + self.limits.acquire_timeout;
+            match waiter.served(home, reply, until).await {
+                Served::Connection(connection) => {
+                    self.state().stats.acquire_wait_total += waiter.since.elapsed().as_secs_f64();
+                    return Ok(*connection);
+                }
+                Served::Failed(e) => return Err(e),
+                Served::GaveUp(left_over) => {
+                    self.forget_waiter(&waiter);
+                    if let Some(connection) = left_over {
+                        self.release(*connection);
+                    }
+                    return Err(Error::Abandoned);
+                }
+                Served::TooLate => {
+                    self.forget_waiter(&waiter);
+                    return Err(self.timed_out(waiter.since.elapsed()));
+                }
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, home: &Arc<Home>) -> Take {
+        let mut dropped = None;
+        let mut state = self.state();
+        if state.closed {
+            return Take::Closed;
+        }
+        state.stats.acquires += 1;
+        if state.waiters.is_empty()
+            && let Some(connection) = state.idle.get_mut(&home.id).and_then(Vec::pop)
+        {
+            return Take::Ready(connection);
+        }
+        let waiter = Waiter::new(home.clone());
+        state.waiters.push_back(waiter.clone());
+        if state.open < self.limits.max {
+            self.open_one(&mut state, home);
+        } else if let Some(elsewhere) = state.idle.values_mut().find_map(Vec::pop) {
+            // Its place becomes free when it is dropped, and then a connection is made for the first waiter.
+            dropped = Some(elsewhere);
+        }
+        drop(state);
+        drop(dropped);
+        Take::Wait(waiter)
+    }
+
+    /// An idle connection, if it still lives.
+    async fn checked(&self, home: &Home, mut connection: Connection) -> Option<Connection> {
+        if connection.expires <= Instant::now() || connection.epoch != self.epoch.load(Acquire) {
+            return None;
+        }
+        if connection.idle_since.elapsed() < UNSEEN {
+            return Some(connection);
+        }
+        let alive = {
+            let ping = std::pin::pin!(connection.ping());
+            let limit = home.reactor.sleep(Instant::now() + SIGN_OF_LIFE);
+            matches!(futures_util::future::select(ping, limit).await, futures_util::future::Either::Left((Ok(()), _)))
+        };
+        if !alive {
+            self.state().stats.closed_broken += 1;
+        }
+        alive.then_some(connection)
+    }
+
+    /// Starts a connection in the background. It outlives the caller that it is made for and serves who is first then.
+    fn open_one(self: &Arc<Self>, state: &mut State, home: &Arc<Home>) {
+        state.open += 1;
+        let (pool, home2) = (self.clone(), home.clone());
+        home.ready.spawn(async move {
+            let permit = Permit(Arc::downgrade(&pool));
+            match connect(&pool.config, &home2).await {
+                Ok(fresh) => {
+                    let connection = Connection::new(fresh, permit, home2.id, pool.lifetime(), pool.epoch.load(Acquire));
+                    pool.opened(&connection, &home2);
+                    pool.release(connection);
+                }
+                Err(e) => {
+                    pool.failed(home2.id, e);
+                    drop(permit);
+                }
+            }
+        });
+    }
+
+    /// When a connection made now is to be replaced: ±5 %, so that they do not all go at once.
+    fn lifetime(&self) -> Instant {
+        let step = SPREAD.fetch_add(7, Relaxed) % 21;
+        let percent = 95.0 + step as f64 / 2.0;
+        Instant::now() + self.limits.max_lifetime.mul_f64(percent / 100.0)
+    }
+
+    fn opened(self: &Arc<Self>, connection: &Connection, home: &Arc<Home>) {
+        let mut state = self.state();
+        state.stats.opened += 1;
+        state.metas.retain(|m| m.strong_count() > 0);
+        state.metas.push(Arc::downgrade(&connection.meta));
+        if state.reaped.insert(home.id) {
+            drop(state);
+            self.reap(home);
+        }
+    }
+
+    /// Tells the first waiter of `home` that no connection can be made.
+    fn failed(&self, home: usize, e: Error) {
+        let mut state = self.state();
+        if let Some(at) = state.waiters.iter().position(|w| w.home.id == home) {
+            let waiter = state.waiters.remove(at);
+            drop(state);
+            if let Some(w) = waiter {
+                w.give(Err(e));
+            }
+        }
+    }
+
+    /// Takes a connection back, for the first waiter or for later.
+    pub fn release(self: &Arc<Self>, mut connection: Connection) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.closed || connection.expires <= now || connection.epoch != self.epoch.load(Acquire) {
+            drop(state);
+            drop(connection);
+            return;
+        }
+        connection.idle_since = now;
+        match state.waiters.front() {
+            None => state.idle.entry(connection.home).or_default().push(connection),
+            Some(first) if first.home.id == connection.home => {
+                let first = state.waiters.pop_front();
+                drop(state);
+                if let Some(first) = first
+                    && let Some(Ok(back)) = first.give(Ok(connection))
+                {
+                    self.release(back);
+                }
+            }
+            Some(_) => {
+                // The first in the queue lives elsewhere: this place is what it waits for.
+                drop(state);
+                drop(connection);
+            }
+        }
+    }
+
+    /// Counts a connection that is closed instead of given back.
+    pub fn discard(&self, connection: Connection) {
+        self.state().stats.closed_broken += 1;
+        drop(connection);
+    }
+
+    /// A place became free.
+    fn freed(self: &Arc<Self>) {
+        let mut state = self.state();
+        state.open -= 1;
+        if state.closed || state.open >= self.limits.max {
+            return;
+        }
+        if let Some(home) = state.waiters.front().map(|w| w.home.clone()) {
+            self.open_one(&mut state, &home);
+        }
+    }
+
+    fn forget_waiter(&self, waiter: &Arc<Waiter>) {
+        self.state().waiters.retain(|w| !Arc::ptr_eq(w, waiter));
+    }
+
+    fn timed_out(&self, waited: Duration) -> Error {
+        let mut state = self.state();
+        state.stats.timeouts += 1;
+        let oldest = state
+            .metas
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|m| m.busy.load(Acquire))
+            .min_by_key(|m| m.made)
+            .map(|m| format!("server process {}", m.pid));
+        Error::PoolTimeout {
+            size: state.open,
+            idle: state.idle.values().map(Vec::len).sum(),
+            waiting: state.waiters.len(),
+            seconds: waited.as_secs_f64(),
+            oldest,
+        }
+    }
+
+    /// Closes what has been idle for too long, as long as the home lives.
+    fn reap(self: &Arc<Self>, home: &Arc<Home>) {
+        let (pool, home) = (Arc::downgrade(self), home.clone());
+        let every = (self.limits.idle_timeout / 2).clamp(Duration::from_millis(250), Duration::from_secs(30));
+        home.clone().ready.spawn(async move {
+            loop {
+                home.reactor.sleep(Instant::now() + every).await;
+                let Some(pool) = pool.upgrade() else { return };
+                let stale = pool.stale(home.id);
+                for connection in stale {
+                    connection.close().await;
+                }
+                if pool.state().closed {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn stale(&self, home: usize) -> Vec<Connection> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let mut spare = state.open.saturating_sub(self.limits.min);
+        let Some(idle) = state.idle.get_mut(&home) else { return vec![] };
+        let (mut stale, mut keep) = (vec![], vec![]);
+        for c in idle.drain(..) {
+            if c.expires <= now || (spare > 0 && now.duration_since(c.idle_since) >= self.limits.idle_timeout) {
+                spare = spare.saturating_sub(1);
+                stale.push(c);
+            } else {
+                keep.push(c);
+            }
+        }
+        *idle = keep;
+        stale
+    }
+
+    /// The connection that cancels statements of `home`, one at a time.
+    pub(crate) fn control(&self, home: usize) -> Control {
+        self.controls.lock().expect("the control connections").entry(home).or_default().clone()
+    }
+
+    /// A connection outside the limit.
+    ///
+    /// # Errors
+    /// [`Error::Connect`].
+    pub async fn open_control(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
+        let fresh = connect(&self.config, home).await?;
+        Ok(Connection::new(fresh, Permit(Weak::new()), home.id, Instant::now() + Duration::from_secs(3600), 0))
+    }
+
+    /// Replaces every connection before its next use.
+    pub fn expire(&self) {
+        self.epoch.fetch_add(1, AcqRel);
+        let idle = std::mem::take(&mut self.state().idle);
+        drop(idle);
+    }
+
+    /// Refuses callers from now on; returns the idle connections, to be closed politely.
+    pub fn close(&self) -> Vec<Connection> {
+        let mut state = self.state();
+        state.closed = true;
+        let waiters = std::mem::take(&mut state.waiters);
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        for w in waiters {
+            w.give(Err(Error::PoolClosed));
+        }
+        let controls = std::mem::take(&mut *self.controls.lock().expect("the control connections"));
+        let controls = controls.into_values().filter_map(|c| c.try_lock().ok().and_then(|mut c| c.take()));
+        idle.into_values().flatten().chain(controls).collect()
+    }
+
+    /// Figures at this moment.
+    pub fn stats(&self) -> Stats {
+        let state = self.state();
+        Stats { size: state.open, idle: state.idle.values().map(Vec::len).sum(), waiting: state.waiters.len(), ..state.stats.clone() }
+    }
+
+    /// Server processes that work for this pool now. Does not wait for a lock: `None` when somebody holds it.
+    pub fn busy(&self) -> Option<Vec<i32>> {
+        let state = self.state.try_lock().ok()?;
+        Some(state.metas.iter().filter_map(Weak::upgrade).filter(|m| m.busy.load(Acquire)).map(|m| m.pid).collect())
+    }
+
+    /// In the child of a fork: leaks everything and returns the descriptors to close by number.
+    pub fn forget(&self) -> Vec<i32> {
+        let Ok(mut state) = self.state.try_lock() else { return vec![] };
+        let fds = state.metas.iter().filter_map(Weak::upgrade).filter_map(|m| m.fd).collect();
+        std::mem::forget(std::mem::take(&mut *state));
+        fds
+    }
+}

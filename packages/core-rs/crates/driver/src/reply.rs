@@ -1,0 +1,180 @@
+//! What a running operation and its caller tell each other.
+use crate::error::Error;
+use crate::ready::{Note, Ready};
+use data_bridge_wire::Type;
+use sqlx::postgres::{PgArguments, PgRow};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::*};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+/// A parameter's or column's type: the server's OID, its layout, its name for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// As the server names it.
+    pub oid: u32,
+    /// How its bytes are laid out.
+    pub layout: Type,
+    /// `int4`, `mood`, …
+    pub name: Arc<str>,
+}
+
+/// What has come so far.
+#[derive(Default)]
+pub struct Arrived {
+    /// Rows that nobody has taken yet.
+    pub rows: Vec<PgRow>,
+    /// Rows that the statement affected.
+    pub affected: u64,
+    /// The types of the parameters, when the caller must encode them now.
+    pub asked: Option<Arc<[Typed]>>,
+    /// How it ended.
+    pub end: Option<Result<(), Error>>,
+    /// When a connection was had and when the answer was complete, if the caller wants to know.
+    pub times: Option<(Instant, Instant)>,
+}
+
+/// Is the caller still there?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Yes.
+    Yes,
+    /// No: cancelled or collected.
+    Abandoned,
+    /// It was told that the time is over.
+    TooLate,
+}
+
+/// How far the cancelling of a statement is.
+pub(crate) mod cancel {
+    /// Nobody asked.
+    pub const NO: u8 = 0;
+    /// A canceller is at work: a signal may be under way.
+    pub const ASKED: u8 = 1;
+    /// The last signal has been answered, nothing is under way.
+    pub const SETTLED: u8 = 2;
+    /// The signal's answer never came: whether it will hit is unknown.
+    pub const LOST: u8 = 3;
+}
+
+/// Shared by the future of an operation, its caller and whoever cancels it.
+pub struct Reply {
+    arrived: Mutex<Arrived>,
+    args: Mutex<Option<Result<PgArguments, ()>>>,
+    wanted: AtomicU8,
+    /// The server process while the statement runs, else 0.
+    pub(crate) running: AtomicI32,
+    pub(crate) cancel: AtomicU8,
+    pub(crate) parked: Mutex<Option<Waker>>,
+    pub(crate) canceller: Mutex<Option<Waker>>,
+    slot: AtomicU32,
+    ready: OnceLock<Arc<Ready>>,
+    /// Ends the wait, and the statement, at this time.
+    pub deadline: Option<(Instant, f64)>,
+    /// COMMIT and ROLLBACK run to their end whatever the caller does.
+    pub shielded: bool,
+    /// Whether [`Arrived::times`] is wanted.
+    pub timed: AtomicBool,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Reply {
+    /// For one operation; `deadline` with its length in seconds.
+    pub fn new(deadline: Option<(Instant, f64)>, shielded: bool) -> Arc<Self> {
+        Arc::new(Self {
+            arrived: Mutex::default(),
+            args: Mutex::default(),
+            wanted: AtomicU8::new(0),
+            running: AtomicI32::new(0),
+            cancel: AtomicU8::new(cancel::NO),
+            parked: Mutex::default(),
+            canceller: Mutex::default(),
+            slot: AtomicU32::new(NOWHERE),
+            ready: OnceLock::new(),
+            deadline,
+            shielded,
+            timed: AtomicBool::new(false),
+        })
+    }
+
+    /// Where the future lives, so that a change of mind can wake it.
+    pub fn placed(&self, ready: &Arc<Ready>, slot: u32) {
+        let _ = self.ready.set(ready.clone());
+        self.slot.store(slot, Release);
+    }
+
+    fn nudge(&self) {
+        if let Some(ready) = self.ready.get() {
+            ready.push(Note::Poll(self.slot.load(Acquire)));
+        }
+    }
+
+    /// The caller goes away. From any thread.
+    pub fn abandon(&self) {
+        if self.wanted.compare_exchange(0, 1, AcqRel, Acquire).is_ok() {
+            self.nudge();
+        }
+    }
+
+    /// Is the caller still there?
+    pub fn wanted(&self) -> Wanted {
+        match self.wanted.load(Acquire) {
+            0 => Wanted::Yes,
+            1 => Wanted::Abandoned,
+            _ => Wanted::TooLate,
+        }
+    }
+
+    pub(crate) fn gave_up(&self) -> bool {
+        !self.shielded && self.wanted.load(Acquire) != 0
+    }
+
+    /// The deadline has passed: the caller hears it now, the statement goes on to its end.
+    pub(crate) fn expire(&self, error: Error) {
+        // A shielded operation has no deadline of its own.
+        if !self.shielded && self.wanted.compare_exchange(0, 2, AcqRel, Acquire).is_ok() {
+            self.finish(Err(error));
+        }
+    }
+
+    /// Takes what has come.
+    pub fn take(&self) -> Arrived {
+        std::mem::take(&mut *self.arrived.lock().expect("the reply"))
+    }
+
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Arrived) -> R) -> R {
+        f(&mut self.arrived.lock().expect("the reply"))
+    }
+
+    /// Sets the end, once.
+    pub fn finish(&self, end: Result<(), Error>) {
+        self.with(|a| {
+            a.end.get_or_insert(end);
+        });
+    }
+
+    /// Asks the caller to encode the parameters to `types`, and waits for them.
+    pub(crate) async fn ask(&self, types: Arc<[Typed]>) -> Result<PgArguments, Error> {
+        self.with(|a| a.asked = Some(types));
+        poll_fn(|_| match self.args.lock().expect("the arguments").take() {
+            Some(Ok(args)) => Poll::Ready(Ok(args)),
+            Some(Err(())) => Poll::Ready(Err(Error::Refused)),
+            None if self.gave_up() => Poll::Ready(Err(Error::Abandoned)),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    /// The caller's answer to [`Arrived::asked`]; `Err` when a value does not fit.
+    pub fn answer(&self, args: Result<PgArguments, ()>) {
+        *self.args.lock().expect("the arguments") = Some(args);
+        self.nudge();
+    }
+
+    /// The server process that works for this operation, or 0.
+    pub fn process(&self) -> i32 {
+        self.running.load(Acquire)
+    }
+}

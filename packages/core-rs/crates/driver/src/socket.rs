@@ -1,0 +1,60 @@
+//! Options of a connection's TCP socket, which sqlx does not hand out: it is found by its local port.
+use std::os::fd::RawFd;
+
+/// The descriptor of the TCP socket with this local port.
+#[cfg(target_os = "linux")]
+pub fn with_local_port(port: u16) -> Option<RawFd> {
+    // Sockets are young: the lowest descriptors first, and no further than the process has any.
+    let highest = std::fs::read_dir("/proc/self/fd").ok()?.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<RawFd>().ok()).max()?;
+    (3..=highest).find(|&fd| local_port(fd) == Some(port) && is_tcp(fd))
+}
+
+#[cfg(target_os = "linux")]
+fn local_port(fd: RawFd) -> Option<u16> {
+    // SAFETY: the storage is large enough for every address family and read only after success.
+    unsafe {
+        let mut address: libc::sockaddr_storage = std::mem::zeroed();
+        let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        if libc::getsockname(fd, (&raw mut address).cast(), &mut length) != 0 {
+            return None;
+        }
+        match i32::from(address.ss_family) {
+            libc::AF_INET => Some(u16::from_be((*(&raw const address).cast::<libc::sockaddr_in>()).sin_port)),
+            libc::AF_INET6 => Some(u16::from_be((*(&raw const address).cast::<libc::sockaddr_in6>()).sin6_port)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_tcp(fd: RawFd) -> bool {
+    let (mut kind, mut length) = (0i32, size_of::<i32>() as libc::socklen_t);
+    // SAFETY: `kind` has the length that is passed.
+    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &mut length) == 0 && kind == libc::SOCK_STREAM }
+}
+
+/// Small packets leave at once, and a peer that vanished is noticed: sqlx 0.9.0 sets neither.
+#[cfg(target_os = "linux")]
+pub fn tune(fd: RawFd) {
+    for (level, option, value) in [
+        (libc::IPPROTO_TCP, libc::TCP_NODELAY, 1),
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 60),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 10),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3),
+    ] {
+        let value: i32 = value;
+        // SAFETY: a four-byte option; a refusal leaves the socket as it was.
+        unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), size_of::<i32>() as libc::socklen_t) };
+    }
+}
+
+/// The descriptor of the TCP socket with this local port.
+#[cfg(not(target_os = "linux"))]
+pub fn with_local_port(_port: u16) -> Option<RawFd> {
+    None
+}
+
+/// Sets nothing here.
+#[cfg(not(target_os = "linux"))]
+pub fn tune(_fd: RawFd) {}

@@ -1,0 +1,261 @@
+//! Wire bytes to Python objects, without anything in between. Runs with the interpreter attached.
+use crate::env::Env;
+use crate::json;
+use data_bridge_wire::{Type, WireError, array::Array, civil, exact, interval::Interval, numeric};
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::{PyDelta, PyInt};
+
+/// Why no object was made.
+#[derive(Debug)]
+pub enum Fail {
+    /// The bytes.
+    Wire(WireError),
+    /// There is no decoder for this type.
+    Unknown(std::sync::Arc<str>),
+    /// A Python exception is set.
+    Python,
+}
+
+impl From<WireError> for Fail {
+    fn from(e: WireError) -> Self {
+        Self::Wire(e)
+    }
+}
+
+/// A new reference.
+pub type Made = Result<*mut PyObject, Fail>;
+
+/// Null means that an exception is set.
+#[inline]
+pub fn made(p: *mut PyObject) -> Made {
+    if p.is_null() { Err(Fail::Python) } else { Ok(p) }
+}
+
+fn from_py<T>(result: PyResult<Bound<'_, T>>) -> Made {
+    match result {
+        Ok(v) => Ok(v.into_ptr()),
+        Err(e) => {
+            // SAFETY: attached.
+            e.restore(unsafe { Python::assume_attached() });
+            Err(Fail::Python)
+        }
+    }
+}
+
+/// Text; pure ASCII, the usual case, is copied without looking for code points.
+#[inline]
+pub fn text(b: &[u8]) -> Made {
+    // SAFETY: the new string has room for exactly these bytes.
+    unsafe {
+        if !b.is_empty() && b.is_ascii() {
+            let s = made(ffi::PyUnicode_New(b.len() as isize, 127))?;
+            std::ptr::copy_nonoverlapping(b.as_ptr(), ffi::PyUnicode_DATA(s).cast::<u8>(), b.len());
+            Ok(s)
+        } else {
+            made(ffi::PyUnicode_FromStringAndSize(b.as_ptr().cast(), b.len() as isize))
+        }
+    }
+}
+
+/// The object that `b` stands for.
+#[inline]
+pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
+    // SAFETY: the interpreter is attached; every constructor returns a new reference or null.
+    unsafe {
+        match layout {
+            Type::Int4 => made(ffi::PyLong_FromLong(i32::from_be_bytes(exact(b)?) as _)),
+            Type::Int8 => made(ffi::PyLong_FromLongLong(i64::from_be_bytes(exact(b)?))),
+            Type::Text => text(b),
+            Type::Bool => Ok(ffi::Py_NewRef(if exact::<1>(b)?[0] != 0 { ffi::Py_True() } else { ffi::Py_False() })),
+            Type::Float8 => made(ffi::PyFloat_FromDouble(f64::from_be_bytes(exact(b)?))),
+            Type::TimestampTz => timestamp(i64::from_be_bytes(exact(b)?), ffi::PyDateTime_TimeZone_UTC()),
+            Type::Numeric => decimal(env, b),
+            Type::Uuid => uuid(env, exact(b)?),
+            Type::Jsonb => match b.split_first() {
+                Some((1, rest)) => json::read(rest),
+                _ => Err(WireError::Malformed("version of a jsonb value").into()),
+            },
+            Type::Int2 => made(ffi::PyLong_FromLong(i16::from_be_bytes(exact(b)?) as _)),
+            Type::Oid => made(ffi::PyLong_FromUnsignedLong(u32::from_be_bytes(exact(b)?) as _)),
+            Type::Float4 => made(ffi::PyFloat_FromDouble(shortest(f32::from_be_bytes(exact(b)?)))),
+            Type::Bytea => made(ffi::PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as isize)),
+            Type::Date => date(i32::from_be_bytes(exact(b)?)),
+            Type::Time => time(i64::from_be_bytes(exact(b)?)),
+            Type::Timestamp => timestamp(i64::from_be_bytes(exact(b)?), ffi::Py_None()),
+            Type::Interval => interval(env, b),
+            Type::Json => json::read(b),
+            Type::Array(_, element) => array(env, element, b),
+            Type::Void => Ok(ffi::Py_NewRef(ffi::Py_None())),
+            Type::Unknown(name) => Err(Fail::Unknown(name.clone())),
+        }
+    }
+}
+
+/// A float4 as the shortest decimal that stands for it: 0.1 stays 0.1 and does not become 0.10000000149.
+fn shortest(f: f32) -> f64 {
+    if !f.is_finite() {
+        return f64::from(f);
+    }
+    ryu::Buffer::new().format_finite(f).parse().unwrap_or(f64::from(f))
+}
+
+fn year(y: i64) -> Result<i32, Fail> {
+    if (1..=9999).contains(&y) {
+        Ok(y as i32)
+    } else if y < 1 {
+        Err(WireError::Unrepresentable("a date before the year 1 has no Python value").into())
+    } else {
+        Err(WireError::Unrepresentable("a date after the year 9999 has no Python value").into())
+    }
+}
+
+const INFINITE: WireError = WireError::Unrepresentable("an infinite date has no Python value");
+
+unsafe fn date(days: i32) -> Made {
+    if days == i32::MAX || days == i32::MIN {
+        return Err(INFINITE.into());
+    }
+    let (y, m, d) = civil::date(i64::from(days));
+    let y = year(y)?;
+    // SAFETY: the datetime API was imported with the environment.
+    unsafe {
+        let api = ffi::PyDateTimeAPI();
+        made(((*api).Date_FromDate)(y, m.into(), d.into(), (*api).DateType))
+    }
+}
+
+unsafe fn time(us: i64) -> Made {
+    if !(0..civil::DAY).contains(&us) {
+        return Err(WireError::Unrepresentable("the time 24:00:00 has no Python value").into());
+    }
+    let (h, m, s, us) = civil::time(us);
+    // SAFETY: as above.
+    unsafe {
+        let api = ffi::PyDateTimeAPI();
+        made(((*api).Time_FromTime)(h.into(), m.into(), s.into(), us as i32, ffi::Py_None(), (*api).TimeType))
+    }
+}
+
+#[inline]
+unsafe fn timestamp(us: i64, zone: *mut PyObject) -> Made {
+    if us == i64::MAX || us == i64::MIN {
+        return Err(INFINITE.into());
+    }
+    let (y, mo, d) = civil::date(us.div_euclid(civil::DAY));
+    let y = year(y)?;
+    let (h, m, s, us) = civil::time(us.rem_euclid(civil::DAY));
+    // SAFETY: as above.
+    unsafe {
+        let api = ffi::PyDateTimeAPI();
+        made(((*api).DateTime_FromDateAndTime)(y, mo.into(), d.into(), h.into(), m.into(), s.into(), us as i32, zone, (*api).DateTimeType))
+    }
+}
+
+unsafe fn interval(env: &Env, b: &[u8]) -> Made {
+    let it = Interval::read(b)?;
+    // SAFETY: attached.
+    let py = unsafe { Python::assume_attached() };
+    if it.months != 0 {
+        return from_py(env.interval.bind(py).call1((it.months, it.days, it.microseconds)));
+    }
+    let (days, rest) = (i64::from(it.days) + it.microseconds.div_euclid(civil::DAY), it.microseconds.rem_euclid(civil::DAY));
+    if !(-999_999_999..=999_999_999).contains(&days) {
+        return Err(WireError::Unrepresentable("an interval of more than 999,999,999 days has no Python value").into());
+    }
+    from_py(PyDelta::new(py, days as i32, (rest / 1_000_000) as i32, (rest % 1_000_000) as i32, false))
+}
+
+unsafe fn decimal(env: &Env, b: &[u8]) -> Made {
+    let mut digits = Vec::with_capacity(48);
+    numeric::read(b, &mut digits)?;
+    let s = text(&digits)?;
+    // SAFETY: `s` is ours and released here.
+    unsafe {
+        let d = ffi::PyObject_CallOneArg(env.decimal.as_ptr(), s);
+        ffi::Py_DECREF(s);
+        made(d)
+    }
+}
+
+unsafe fn uuid(env: &Env, b: [u8; 16]) -> Made {
+    // SAFETY: the class has the two slots at these offsets, and a fresh instance has them empty.
+    unsafe {
+        let py = Python::assume_attached();
+        let class = env.uuid.as_ptr().cast::<ffi::PyTypeObject>();
+        let Some(alloc) = (*class).tp_alloc else { return Err(WireError::Malformed("uuid class").into()) };
+        let number = from_py::<PyInt>(Ok(match u128::from_be_bytes(b).into_pyobject(py) {
+            Ok(n) => n,
+            Err(e) => match e {},
+        }))?;
+        let object = alloc(class, 0);
+        if object.is_null() {
+            ffi::Py_DECREF(number);
+            return Err(Fail::Python);
+        }
+        let base = object.cast::<u8>();
+        *base.offset(env.uuid_slots.0).cast::<*mut PyObject>() = number;
+        *base.offset(env.uuid_slots.1).cast::<*mut PyObject>() = ffi::Py_NewRef(env.safe_unknown.as_ptr());
+        Ok(object)
+    }
+}
+
+unsafe fn array(env: &Env, element: &Type, b: &[u8]) -> Made {
+    let a = Array::read(b)?;
+    let mut elements = a.elements();
+    // SAFETY: attached.
+    unsafe {
+        if a.count == 0 {
+            elements.next()?;
+            return made(ffi::PyList_New(0));
+        }
+        let list = dimension(env, element, &a.lengths, &mut elements)?;
+        if let Err(e) = elements.next() {
+            ffi::Py_DECREF(list);
+            return Err(e.into());
+        }
+        Ok(list)
+    }
+}
+
+unsafe fn dimension(env: &Env, element: &Type, lengths: &[usize], elements: &mut data_bridge_wire::array::Elements<'_>) -> Made {
+    // SAFETY: every place of the new list is filled, or the list is released with the rest of its places null.
+    unsafe {
+        let list = made(ffi::PyList_New(lengths[0] as isize))?;
+        for i in 0..lengths[0] {
+            let item = if lengths.len() > 1 {
+                dimension(env, element, &lengths[1..], elements)
+            } else {
+                match elements.next() {
+                    Ok(Some(Some(b))) => value(env, element, b),
+                    Ok(Some(None)) => Ok(ffi::Py_NewRef(ffi::Py_None())),
+                    Ok(None) => Err(WireError::Truncated.into()),
+                    Err(e) => Err(e.into()),
+                }
+            };
+            match item {
+                Ok(item) => ffi::PyList_SET_ITEM(list, i as isize, item),
+                Err(e) => {
+                    ffi::Py_DECREF(list);
+                    return Err(e);
+                }
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// The exception for a failure in a column; an exception of Python's own becomes its cause.
+pub fn error(py: Python<'_>, column: &str, type_name: &str, fail: Fail) -> PyErr {
+    let (reason, cause) = match fail {
+        Fail::Wire(e) => (e.to_string(), None),
+        Fail::Unknown(name) => (format!("there is no decoder for {name}; cast the column in SQL or register_type({name:?}, …)"), None),
+        Fail::Python => {
+            let cause = PyErr::take(py);
+            (cause.as_ref().map_or_else(|| "no object could be made".to_owned(), |e| e.value(py).to_string()), cause)
+        }
+    };
+    let e = crate::errors::named(py, "DecodeError", format!("{column} ({type_name}): {reason}"));
+    e.set_cause(py, cause);
+    e
+}

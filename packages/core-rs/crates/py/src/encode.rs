@@ -1,0 +1,360 @@
+//! Python values to wire bytes, to exactly the types that the statement asks for, before anything is sent.
+use crate::env::Env;
+use crate::json;
+use data_bridge_driver::{PgArguments, Typed};
+use data_bridge_wire::{Type, array, civil, interval::Interval, numeric};
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use data_bridge_driver::Wire;
+
+/// Why a value was not encoded.
+pub enum Refusal {
+    /// The value has a type that does not fit; says what is expected.
+    Expected(&'static str),
+    /// The value does not fit, for this reason.
+    Reason(String),
+    /// A Python exception.
+    Python(PyErr),
+}
+
+type Done = Result<(), Refusal>;
+
+/// The UTF-8 text of a str.
+pub unsafe fn utf8<'a>(v: *mut PyObject) -> Result<&'a [u8], Refusal> {
+    let mut length = 0;
+    // SAFETY: `v` is a str that the caller keeps alive; the buffer lives as long.
+    unsafe {
+        let p = ffi::PyUnicode_AsUTF8AndSize(v, &mut length);
+        if p.is_null() {
+            PyErr::take(Python::assume_attached());
+            return Err(Refusal::Reason("the text has a lone surrogate and no UTF-8 form".into()));
+        }
+        Ok(std::slice::from_raw_parts(p.cast::<u8>(), length as usize))
+    }
+}
+
+unsafe fn integer(v: *mut PyObject, low: i64, high: i64) -> Result<i64, Refusal> {
+    // SAFETY: `v` is alive.
+    unsafe {
+        if ffi::PyLong_Check(v) == 0 || ffi::PyBool_Check(v) != 0 {
+            return Err(Refusal::Expected("int"));
+        }
+        let mut over = 0;
+        let n = ffi::PyLong_AsLongLongAndOverflow(v, &mut over);
+        if over != 0 || !(low..=high).contains(&n) {
+            return Err(Refusal::Reason(format!("the integer is outside {low}…{high}")));
+        }
+        Ok(n)
+    }
+}
+
+unsafe fn float(v: *mut PyObject) -> Result<f64, Refusal> {
+    // SAFETY: `v` is alive.
+    unsafe {
+        if ffi::PyFloat_Check(v) != 0 {
+            return Ok(ffi::PyFloat_AS_DOUBLE(v));
+        }
+        if ffi::PyLong_Check(v) == 0 || ffi::PyBool_Check(v) != 0 {
+            return Err(Refusal::Expected("float"));
+        }
+        let f = ffi::PyLong_AsDouble(v);
+        match PyErr::take(Python::assume_attached()) {
+            Some(_) => Err(Refusal::Reason("the integer is too large for a float".into())),
+            None => Ok(f),
+        }
+    }
+}
+
+unsafe fn text(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    unsafe {
+        if ffi::PyUnicode_Check(v) == 0 {
+            return Err(Refusal::Expected("str"));
+        }
+        let s = utf8(v)?;
+        if s.contains(&0) {
+            return Err(Refusal::Reason("PostgreSQL's text cannot hold NUL".into()));
+        }
+        out.extend(s);
+        Ok(())
+    }
+}
+
+unsafe fn bytes(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: the buffer is released before this returns.
+    unsafe {
+        if ffi::PyBytes_Check(v) != 0 {
+            let n = ffi::PyBytes_Size(v) as usize;
+            out.extend(std::slice::from_raw_parts(ffi::PyBytes_AsString(v).cast::<u8>(), n));
+            return Ok(());
+        }
+        if ffi::PyObject_CheckBuffer(v) == 0 {
+            return Err(Refusal::Expected("bytes"));
+        }
+        let mut view = std::mem::zeroed::<ffi::Py_buffer>();
+        if ffi::PyObject_GetBuffer(v, &mut view, ffi::PyBUF_SIMPLE) != 0 {
+            return Err(Refusal::Python(PyErr::fetch(Python::assume_attached())));
+        }
+        out.extend(std::slice::from_raw_parts(view.buf.cast::<u8>(), view.len as usize));
+        ffi::PyBuffer_Release(&mut view);
+        Ok(())
+    }
+}
+
+unsafe fn day(v: *mut PyObject) -> i64 {
+    // SAFETY: `v` is a date.
+    unsafe { civil::days(ffi::PyDateTime_GET_YEAR(v), ffi::PyDateTime_GET_MONTH(v) as u8, ffi::PyDateTime_GET_DAY(v) as u8) }
+}
+
+unsafe fn timestamp(v: *mut PyObject, aware: bool) -> Result<i64, Refusal> {
+    // SAFETY: `v` is alive and checked to be a datetime.
+    unsafe {
+        let py = Python::assume_attached();
+        if ffi::PyDateTime_Check(v) == 0 {
+            return Err(Refusal::Expected("datetime"));
+        }
+        let seconds = i64::from(ffi::PyDateTime_DATE_GET_HOUR(v)) * 3600 + i64::from(ffi::PyDateTime_DATE_GET_MINUTE(v)) * 60 + i64::from(ffi::PyDateTime_DATE_GET_SECOND(v));
+        let local = day(v) * civil::DAY + seconds * 1_000_000 + i64::from(ffi::PyDateTime_DATE_GET_MICROSECOND(v));
+        let zone = ffi::PyDateTime_DATE_GET_TZINFO(v);
+        if !aware {
+            return if zone == ffi::Py_None() { Ok(local) } else { Err(Refusal::Reason("a timestamp without time zone takes a naive datetime".into())) };
+        }
+        if zone == ffi::PyDateTime_TimeZone_UTC() {
+            return Ok(local);
+        }
+        let offset = Bound::from_borrowed_ptr(py, v).call_method0("utcoffset").map_err(Refusal::Python)?;
+        if offset.is_none() {
+            return Err(Refusal::Reason("a timestamp with time zone takes an aware datetime, for example datetime.now(UTC)".into()));
+        }
+        let d = offset.as_ptr();
+        let seconds = i64::from(ffi::PyDateTime_DELTA_GET_DAYS(d)) * 86_400 + i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(d));
+        Ok(local - seconds * 1_000_000 - i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(d)))
+    }
+}
+
+unsafe fn interval(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    unsafe {
+        if ffi::PyDelta_Check(v) != 0 {
+            let us = i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(v)) * 1_000_000 + i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(v));
+            Interval { months: 0, days: ffi::PyDateTime_DELTA_GET_DAYS(v), microseconds: us }.write(out);
+            return Ok(());
+        }
+        let v = Bound::from_borrowed_ptr(Python::assume_attached(), v);
+        if !v.is_instance(env.interval.bind(v.py())).map_err(Refusal::Python)? {
+            return Err(Refusal::Expected("timedelta"));
+        }
+        let field = |name: &str| v.getattr(name);
+        let read = || -> PyResult<Interval> {
+            Ok(Interval { months: field("months")?.extract()?, days: field("days")?.extract()?, microseconds: field("microseconds")?.extract()? })
+        };
+        read().map_err(Refusal::Python)?.write(out);
+        Ok(())
+    }
+}
+
+unsafe fn decimal(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
+    let py = v.py();
+    let fits = v.is_instance(env.decimal.bind(py)).map_err(Refusal::Python)?
+        || (v.is_instance_of::<pyo3::types::PyInt>() && !v.is_instance_of::<pyo3::types::PyBool>());
+    if !fits {
+        return Err(Refusal::Expected("Decimal"));
+    }
+    let s = v.str().map_err(Refusal::Python)?;
+    numeric::write(s.to_str().map_err(Refusal::Python)?.as_bytes(), out).map_err(|e| Refusal::Reason(e.to_string()))
+}
+
+unsafe fn uuid(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
+    if !v.is_instance(env.uuid.bind(v.py())).map_err(Refusal::Python)? {
+        return Err(Refusal::Expected("UUID"));
+    }
+    let n: u128 = v.getattr(pyo3::intern!(v.py(), "int")).and_then(|n| n.extract()).map_err(Refusal::Python)?;
+    out.extend(n.to_be_bytes());
+    Ok(())
+}
+
+/// The lengths of nested lists, each level as long as its first.
+unsafe fn shape(v: *mut PyObject, element: &Type, lengths: &mut Vec<usize>) -> Done {
+    // SAFETY: `v` is alive.
+    unsafe {
+        let (count, first) = if ffi::PyList_Check(v) != 0 {
+            let n = ffi::PyList_GET_SIZE(v);
+            (n, if n > 0 { ffi::PyList_GET_ITEM(v, 0) } else { std::ptr::null_mut() })
+        } else if ffi::PyTuple_Check(v) != 0 {
+            let n = ffi::PyTuple_GET_SIZE(v);
+            (n, if n > 0 { ffi::PyTuple_GET_ITEM(v, 0) } else { std::ptr::null_mut() })
+        } else {
+            return Err(Refusal::Expected("list"));
+        };
+        lengths.push(count as usize);
+        let json = matches!(element, Type::Json | Type::Jsonb);
+        if !json && !first.is_null() && (ffi::PyList_Check(first) != 0 || ffi::PyTuple_Check(first) != 0) {
+            if lengths.len() == array::MAX_DIMENSIONS {
+                return Err(Refusal::Reason("an array has at most 6 dimensions".into()));
+            }
+            shape(first, element, lengths)?;
+        }
+        Ok(())
+    }
+}
+
+unsafe fn elements(env: &Env, element: &Type, v: *mut PyObject, lengths: &[usize], nulls: &mut bool, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive; items are borrowed from it.
+    unsafe {
+        let is_list = ffi::PyList_Check(v) != 0;
+        if !is_list && ffi::PyTuple_Check(v) == 0 {
+            return Err(Refusal::Reason("nested lists of an array must all have the same depth".into()));
+        }
+        let count = if is_list { ffi::PyList_GET_SIZE(v) } else { ffi::PyTuple_GET_SIZE(v) };
+        if count as usize != lengths[0] {
+            return Err(Refusal::Reason("nested lists of an array must all have the same length".into()));
+        }
+        for i in 0..count {
+            let item = if is_list { ffi::PyList_GET_ITEM(v, i) } else { ffi::PyTuple_GET_ITEM(v, i) };
+            if lengths.len() > 1 {
+                elements(env, element, item, &lengths[1..], nulls, out)?;
+            } else if item == ffi::Py_None() {
+                *nulls = true;
+                out.extend((-1i32).to_be_bytes());
+            } else {
+                array::write_element(out, |out| value(env, element, item, out))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+unsafe fn list(env: &Env, oid: u32, element: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    unsafe {
+        let mut lengths = vec![];
+        shape(v, element, &mut lengths)?;
+        let at = out.len();
+        array::write_header(out, oid, &lengths, false);
+        let mut nulls = false;
+        if !lengths.contains(&0) {
+            elements(env, element, v, &lengths, &mut nulls, out)?;
+        }
+        if nulls {
+            out[at + 4..at + 8].copy_from_slice(&1i32.to_be_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// Appends the bytes of `v`, which is not None.
+#[inline]
+pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is a borrowed reference that the caller keeps alive.
+    let done = unsafe {
+        match layout {
+            Type::Int4 => integer(v, i32::MIN.into(), i32::MAX.into()).map(|n| out.extend((n as i32).to_be_bytes())),
+            Type::Int8 => integer(v, i64::MIN, i64::MAX).map(|n| out.extend(n.to_be_bytes())),
+            Type::Int2 => integer(v, i16::MIN.into(), i16::MAX.into()).map(|n| out.extend((n as i16).to_be_bytes())),
+            Type::Oid => integer(v, 0, u32::MAX.into()).map(|n| out.extend((n as u32).to_be_bytes())),
+            Type::Text => text(v, out),
+            Type::Bool if ffi::PyBool_Check(v) != 0 => {
+                out.push(u8::from(v == ffi::Py_True()));
+                Ok(())
+            }
+            Type::Bool => Err(Refusal::Expected("bool")),
+            Type::Float8 => float(v).map(|f| out.extend(f.to_be_bytes())),
+            Type::Float4 => float(v).and_then(|f| {
+                let narrow = f as f32;
+                if f.is_finite() && !narrow.is_finite() {
+                    return Err(Refusal::Reason("the number is too large for float4".into()));
+                }
+                out.extend(narrow.to_be_bytes());
+                Ok(())
+            }),
+            Type::Numeric => decimal(env, v, out),
+            Type::TimestampTz => timestamp(v, true).map(|us| out.extend(us.to_be_bytes())),
+            Type::Timestamp => timestamp(v, false).map(|us| out.extend(us.to_be_bytes())),
+            Type::Date if ffi::PyDate_Check(v) != 0 && ffi::PyDateTime_Check(v) == 0 => {
+                out.extend((day(v) as i32).to_be_bytes());
+                Ok(())
+            }
+            Type::Date => Err(Refusal::Expected("date")),
+            Type::Time if ffi::PyTime_Check(v) != 0 => {
+                if ffi::PyDateTime_TIME_GET_TZINFO(v) != ffi::Py_None() {
+                    return Err(Refusal::Reason("a time without time zone takes a naive time".into()));
+                }
+                let seconds = i64::from(ffi::PyDateTime_TIME_GET_HOUR(v)) * 3600 + i64::from(ffi::PyDateTime_TIME_GET_MINUTE(v)) * 60 + i64::from(ffi::PyDateTime_TIME_GET_SECOND(v));
+                out.extend((seconds * 1_000_000 + i64::from(ffi::PyDateTime_TIME_GET_MICROSECOND(v))).to_be_bytes());
+                Ok(())
+            }
+            Type::Time => Err(Refusal::Expected("time")),
+            Type::Interval => interval(env, v, out),
+            Type::Uuid => uuid(env, v, out),
+            Type::Bytea => bytes(v, out),
+            Type::Json => json::write(env, v, out, 0),
+            Type::Jsonb => {
+                out.push(1);
+                json::write(env, v, out, 0)
+            }
+            Type::Array(oid, element) => list(env, *oid, element, v, out),
+            Type::Void => Err(Refusal::Expected("None")),
+            Type::Unknown(name) => Err(Refusal::Reason(format!("there is no encoder for {name}; cast in SQL ($1::text::{name}) or register_type({name:?}, …)"))),
+        }
+    };
+    match done {
+        Err(Refusal::Expected(_)) => {
+            // A member of an Enum stands for its value.
+            // SAFETY: as above.
+            let member = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
+            if !member.is_instance(env.enumeration.bind(member.py())).map_err(Refusal::Python)? {
+                return done;
+            }
+            let plain = member.getattr("value").map_err(Refusal::Python)?;
+            // SAFETY: `plain` lives until the call returns.
+            unsafe { value(env, layout, plain.as_ptr(), out) }
+        }
+        other => other,
+    }
+}
+
+/// The exception for parameter number `index` (from 0).
+fn refused(py: Python<'_>, index: usize, typed: &Typed, v: &Bound<'_, PyAny>, why: Refusal) -> PyErr {
+    let place = format!("${} ({})", index + 1, typed.name);
+    let got = || v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string());
+    match why {
+        Refusal::Expected(what) => crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", got())),
+        Refusal::Reason(why) => crate::errors::named(py, "EncodeError", format!("{place}: {why}")),
+        Refusal::Python(e) => {
+            let made = crate::errors::named(py, "EncodeError", format!("{place}: {}", e.value(py)));
+            made.set_cause(py, Some(e));
+            made
+        }
+    }
+}
+
+/// All parameters, one value for each type.
+///
+/// # Errors
+/// EncodeError that names the parameter; nothing has been sent then.
+pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, PyTuple>) -> PyResult<PgArguments> {
+    if params.len() != types.len() {
+        let message = format!("the statement takes {} parameters, {} given", types.len(), params.len());
+        return Err(crate::errors::named(py, "EncodeError", message));
+    }
+    let mut args = PgArguments::default();
+    let mut scratch = Vec::with_capacity(64);
+    for (i, typed) in types.iter().enumerate() {
+        let v = params.get_borrowed_item(i)?;
+        scratch.clear();
+        let bytes = if v.is_none() {
+            None
+        } else {
+            // SAFETY: the tuple keeps the value alive.
+            unsafe { value(env, &typed.layout, v.as_ptr(), &mut scratch) }.map_err(|why| refused(py, i, typed, &v, why))?;
+            Some(scratch.as_slice())
+        };
+        Wire::add(&mut args, typed.oid, bytes).map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
+    }
+    Ok(args)
+}

@@ -1,0 +1,127 @@
+//! A connection with one owner, as Python sees it.
+use crate::bridge::Bridge;
+use crate::load::LoadPlan;
+use crate::op::Op;
+use crate::pool::{Prepared, deadline, prepare};
+use crate::ticket::{Progress, Ticket};
+use data_bridge_driver::connection::Work;
+use data_bridge_driver::{Lease, Reply, Status, Step, fork};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use std::sync::Arc;
+
+/// A connection with one owner. Statements on it queue; dropping it rolls back and gives the connection back.
+#[pyclass(frozen, weakref, name = "Lease", module = "data_bridge.core._native")]
+pub struct PyLease {
+    /// The driver's half.
+    pub lease: Arc<Lease>,
+    /// Where it runs.
+    pub bridge: Py<Bridge>,
+}
+
+impl Drop for PyLease {
+    fn drop(&mut self) {
+        if self.lease.home.born == fork::count() && !matches!(self.lease.status(), Status::Closed | Status::New) {
+            self.lease.abandon();
+        }
+    }
+}
+
+impl PyLease {
+    fn step(&self, py: Python<'_>, step: Step, timeout: Option<f64>, shielded: bool, counts: bool) -> PyResult<Op> {
+        let reply = Reply::new(deadline(py, timeout)?, shielded);
+        let load = if counts { Some(Py::new(py, LoadPlan::counting(py))?) } else { None };
+        let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
+        let task = Box::pin(self.lease.clone().run(step, reply));
+        Bridge::start(self.bridge.bind(py), task, ticket)
+    }
+}
+
+#[pymethods]
+impl PyLease {
+    /// One statement.
+    #[pyo3(signature = (ir, params, load, into=None, timeout=None, timed=false))]
+    fn run(
+        &self,
+        ir: &Bound<'_, PyTuple>,
+        params: &Bound<'_, PyTuple>,
+        load: &Bound<'_, LoadPlan>,
+        into: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+        timed: bool,
+    ) -> PyResult<Op> {
+        let py = ir.py();
+        let Prepared { ticket, work, soils } = prepare(&self.lease.pool, ir, params, load, into, timeout, timed)?;
+        let (lease, reply) = (self.lease.clone(), ticket.reply.clone());
+        let task = Box::pin(async move {
+            if soils {
+                lease.soil().await;
+            }
+            lease.run(Step::Statement(work), reply).await;
+        });
+        Bridge::start(self.bridge.bind(py), task, ticket)
+    }
+
+    /// One or more statements by the simple protocol; gives the number of affected rows.
+    #[pyo3(signature = (sql, timeout=None, shielded=false))]
+    fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>, shielded: bool) -> PyResult<Op> {
+        self.step(py, Step::Statement(Work::Simple(sql.into())), timeout, shielded, true)
+    }
+
+    /// Takes a connection, if there is none.
+    #[pyo3(signature = (timeout=None))]
+    fn take(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Op> {
+        self.step(py, Step::Take, timeout, false, false)
+    }
+
+    /// Starts a transaction with the given BEGIN.
+    #[pyo3(signature = (sql, timeout=None))]
+    fn begin(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
+        self.step(py, Step::Begin(sql.into()), timeout, false, false)
+    }
+
+    /// Ends the transaction; `keep` keeps the connection.
+    #[pyo3(signature = (*, keep=false))]
+    fn commit(&self, py: Python<'_>, keep: bool) -> PyResult<Op> {
+        self.step(py, Step::Commit(keep), None, true, false)
+    }
+
+    /// Ends the transaction; `keep` keeps the connection.
+    #[pyo3(signature = (*, keep=false))]
+    fn rollback(&self, py: Python<'_>, keep: bool) -> PyResult<Op> {
+        self.step(py, Step::Rollback(keep), None, true, false)
+    }
+
+    /// ROLLBACK TO a savepoint.
+    fn rollback_to(&self, py: Python<'_>, sql: &str) -> PyResult<Op> {
+        self.step(py, Step::RollbackTo(sql.into()), None, true, false)
+    }
+
+    /// Gives the connection back, rolled back if need be.
+    fn give_back(&self, py: Python<'_>) -> PyResult<Op> {
+        self.step(py, Step::GiveBack, None, true, false)
+    }
+
+    /// The same without anybody who waits for it.
+    fn abandon(&self) {
+        self.lease.abandon();
+    }
+
+    /// Where it lives.
+    #[getter]
+    fn bridge(&self, py: Python<'_>) -> Py<Bridge> {
+        self.bridge.clone_ref(py)
+    }
+
+    /// "new", "idle", "active", "failed" or "closed".
+    #[getter]
+    fn status(&self) -> &'static str {
+        match self.lease.status() {
+            Status::New => "new",
+            Status::Idle => "idle",
+            Status::Active => "active",
+            Status::Failed => "failed",
+            Status::Closed => "closed",
+        }
+    }
+}

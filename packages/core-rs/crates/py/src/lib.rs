@@ -1,0 +1,73 @@
+//! Python's half of the core: the bridge to event loops, parameters to bytes, rows to objects, exceptions.
+//!
+//! The only crate that names PyO3. Knows no SQL text: plans come from `data-bridge-sql`, bytes go through
+//! `data-bridge-driver`. No Python object and no interpreter lock ever reaches a foreign thread.
+mod bridge;
+mod class_attribute;
+mod columns;
+mod compile;
+mod decode;
+mod drain;
+mod encode;
+mod env;
+mod errors;
+mod json;
+mod lease;
+mod load;
+mod model;
+mod op;
+mod plan;
+mod pool;
+mod ticket;
+mod tree;
+
+use pyo3::prelude::*;
+
+/// The calling thread, as a number.
+pub(crate) fn ready_thread() -> u64 {
+    data_bridge_driver::ready::this_thread()
+}
+
+/// In the child of a fork: gives up what belongs to the parent and closes the child's copies of its sockets.
+#[pyfunction]
+fn after_fork(py: Python<'_>) {
+    let mut fds = bridge::forget_all(py);
+    fds.extend(pool::forget_all());
+    fds.sort_unstable();
+    fds.dedup();
+    for fd in fds {
+        // SAFETY: closing a number never touches the parent's epoll; the owners were leaked.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// How often this process and its ancestors were forked.
+#[pyfunction]
+fn fork_count() -> u32 {
+    data_bridge_driver::fork::count()
+}
+
+/// The native half of `data_bridge.core`.
+#[pymodule(gil_used = true)]
+fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    data_bridge_driver::fork::watch();
+    m.add("IR_VERSION", data_bridge_ir::IR_VERSION)?;
+    m.add("FEATURES", data_bridge_ir::FEATURES.to_vec())?;
+    m.add_class::<bridge::Bridge>()?;
+    m.add_class::<op::Op>()?;
+    m.add_class::<load::LoadPlan>()?;
+    m.add_class::<plan::Plan>()?;
+    m.add_class::<pool::PyPool>()?;
+    m.add_class::<lease::PyLease>()?;
+    m.add_class::<class_attribute::ClassAttribute>()?;
+    m.add_function(wrap_pyfunction!(class_attribute::hide, m)?)?;
+    m.add_function(wrap_pyfunction!(compile::compile_ir, m)?)?;
+    m.add_function(wrap_pyfunction!(compile::render_ir, m)?)?;
+    m.add_function(wrap_pyfunction!(bridge::current_bridge, m)?)?;
+    m.add_function(wrap_pyfunction!(bridge::shared_bridge, m)?)?;
+    m.add_function(wrap_pyfunction!(bridge::reactors, m)?)?;
+    m.add_function(wrap_pyfunction!(bridge::use_reactor, m)?)?;
+    m.add_function(wrap_pyfunction!(after_fork, m)?)?;
+    m.add_function(wrap_pyfunction!(fork_count, m)?)?;
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Plans: the SQL of a structure, and what is known of it in each database.
+use crate::columns::Columns;
+use crate::load::LoadPlan;
+use data_bridge_driver::Typed;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use std::sync::{Arc, Mutex};
+
+/// Plans per load plan; beyond this the oldest knowledge is thrown away at once.
+const MOST: usize = 4096;
+
+/// A statement that was compiled.
+#[pyclass(frozen, module = "data_bridge.core._native")]
+pub struct Plan {
+    /// Its text.
+    pub sql: Arc<str>,
+    /// Parameters, when the text was made here.
+    pub count: Option<usize>,
+    /// `select`, `insert`, …
+    pub kind: String,
+    /// Tables that it names.
+    pub tables: Vec<String>,
+    /// The types of the parameters, per pool.
+    prepared: Mutex<Vec<(u64, Arc<[Typed]>)>>,
+    /// The columns of the last result.
+    pub columns: Mutex<Option<Arc<Columns>>>,
+}
+
+impl Plan {
+    /// The plan of a structure: looked up, or compiled and remembered.
+    pub fn of(load: &LoadPlan, ir: &Bound<'_, PyTuple>) -> PyResult<Py<Plan>> {
+        let py = ir.py();
+        // SAFETY: a borrowed reference, kept alive by the dict while it is turned into an owned one.
+        unsafe {
+            let found = ffi::PyDict_GetItemWithError(load.plans.as_ptr(), ir.as_ptr());
+            if !found.is_null() {
+                return Ok(Bound::from_borrowed_ptr(py, found).cast_into_unchecked::<Plan>().unbind());
+            }
+        }
+        if let Some(e) = PyErr::take(py) {
+            return Err(e);
+        }
+        let plan = Py::new(py, Self::compile(ir)?)?;
+        let plans = load.plans.bind(py);
+        if plans.len() >= MOST {
+            plans.clear();
+        }
+        plans.set_item(ir, &plan)?;
+        Ok(plan)
+    }
+
+    fn compile(ir: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        // Text of the user with $1, $2 … in it: the server counts the parameters.
+        if ir.len() == 2
+            && let (Ok(tag), Ok(text)) = (ir.get_item(0)?.cast_into::<PyString>(), ir.get_item(1)?.cast_into::<PyString>())
+            && tag == "text"
+        {
+            let sql = text.to_str()?;
+            if sql.contains('\0') {
+                return Err(crate::errors::named(ir.py(), "CompileError", "the SQL text contains NUL"));
+            }
+            return Ok(Self::new(sql.into(), None, first_word(sql), vec![]));
+        }
+        let (sql, count, kind, tables) = crate::compile::compile_ir(ir)?;
+        Ok(Self::new(sql.into(), Some(count), kind.to_owned(), tables))
+    }
+
+    fn new(sql: Arc<str>, count: Option<usize>, kind: String, tables: Vec<String>) -> Self {
+        Self { sql, count, kind, tables, prepared: Mutex::default(), columns: Mutex::default() }
+    }
+
+    /// The types of the parameters in a pool's database, if the server was asked before.
+    #[inline]
+    pub fn types(&self, pool: u64) -> Option<Arc<[Typed]>> {
+        if self.count == Some(0) {
+            return Some(Arc::new([]));
+        }
+        self.prepared.lock().expect("the types").iter().find(|(id, _)| *id == pool).map(|(_, t)| t.clone())
+    }
+
+    /// Remembers what the server said.
+    pub fn learn(&self, pool: u64, types: &Arc<[Typed]>) {
+        let mut prepared = self.prepared.lock().expect("the types");
+        prepared.retain(|(id, _)| *id != pool);
+        prepared.push((pool, types.clone()));
+    }
+
+    /// Why this text cannot be run as one statement on a pooled connection, if so.
+    pub fn refusal(&self) -> Option<&'static str> {
+        if self.count.is_some() {
+            return None;
+        }
+        match self.kind.as_str() {
+            "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
+                Some("transactions are controlled by pg_transaction(), begin_transaction() and their objects, not by SQL text")
+            }
+            "copy" => Some("COPY has methods of its own: copy_in() and copy_out()"),
+            "listen" | "unlisten" => Some("LISTEN has a connection of its own: use listen()"),
+            _ => None,
+        }
+    }
+
+    /// Whether the session may not be the same afterwards.
+    pub fn soils(&self) -> bool {
+        self.count.is_none()
+            && (matches!(self.kind.as_str(), "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "declare" | "do" | "call")
+                || ["set_config", "pg_advisory_lock", "pg_try_advisory_lock", " temp ", " TEMP ", "temporary", "TEMPORARY"].iter().any(|w| self.sql.contains(w)))
+    }
+
+    /// Forgets what the server said: types may have been dropped and made again.
+    pub fn unlearn(&self, pool: u64) {
+        self.prepared.lock().expect("the types").retain(|(id, _)| *id != pool);
+    }
+}
+
+/// The first keyword of a statement, in lower case; comments before it are passed over.
+pub fn first_word(sql: &str) -> String {
+    let mut rest = sql.trim_start();
+    loop {
+        if let Some(r) = rest.strip_prefix("--") {
+            rest = r.split_once('\n').map_or("", |(_, r)| r).trim_start();
+        } else if let Some(r) = rest.strip_prefix("/*") {
+            rest = r.split_once("*/").map_or("", |(_, r)| r).trim_start();
+        } else if let Some(r) = rest.strip_prefix(['(', ';']) {
+            rest = r.trim_start();
+        } else {
+            break;
+        }
+    }
+    rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
+}
+
+#[pymethods]
+impl Plan {
+    #[getter]
+    fn sql(&self) -> &str {
+        &self.sql
+    }
+    #[getter]
+    fn kind(&self) -> &str {
+        &self.kind
+    }
+    #[getter]
+    fn tables(&self) -> Vec<String> {
+        self.tables.clone()
+    }
+}

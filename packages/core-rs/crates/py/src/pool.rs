@@ -1,0 +1,296 @@
+//! A pool as Python sees it.
+use crate::bridge::Bridge;
+use crate::encode;
+use crate::env::env;
+use crate::errors::exception;
+use crate::lease::PyLease;
+use crate::load::LoadPlan;
+use crate::op::Op;
+use crate::plan::Plan;
+use crate::ticket::{Progress, Ticket};
+use data_bridge_driver::config::{Config, Host, Limits, Secret, Target, Tls};
+use data_bridge_driver::connection::Work;
+use data_bridge_driver::lease::{Lease, single};
+use data_bridge_driver::pool::Pool;
+use data_bridge_driver::{Reply, Step};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
+
+/// The connections of one database.
+#[pyclass(frozen, weakref, name = "Pool", module = "data_bridge.core._native")]
+pub struct PyPool {
+    pool: Mutex<Arc<Pool>>,
+}
+
+/// A deadline from seconds; None for none.
+pub fn deadline(py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<(Instant, f64)>> {
+    match timeout {
+        None => Ok(None),
+        Some(t) if t.is_finite() && t >= 0.0 => Ok(Some((Instant::now() + Duration::from_secs_f64(t.min(1e9)), t))),
+        Some(t) => Err(crate::errors::named(py, "ConfigurationError", format!("timeout={t} is not a number of seconds"))),
+    }
+}
+
+/// A statement ready to be started: its ticket and its work.
+pub struct Prepared {
+    /// How the caller is told.
+    pub ticket: Arc<Ticket>,
+    /// What is done.
+    pub work: Work,
+    /// Whether the session is not the same afterwards.
+    pub soils: bool,
+}
+
+/// Looks up the plan and encodes the parameters, as far as their types are known.
+#[allow(clippy::too_many_arguments)]
+pub fn prepare(
+    pool: &Pool,
+    ir: &Bound<'_, PyTuple>,
+    params: &Bound<'_, PyTuple>,
+    load: &Bound<'_, LoadPlan>,
+    into: Option<Py<PyAny>>,
+    timeout: Option<f64>,
+    timed: bool,
+) -> PyResult<Prepared> {
+    let py = ir.py();
+    let plan = Plan::of(load.get(), ir)?;
+    let p = plan.bind(py).get();
+    if let Some(why) = p.refusal() {
+        return Err(crate::errors::named(py, "ConfigurationError", why));
+    }
+    let args = match p.types(pool.id) {
+        Some(types) => Some(encode::arguments(py, env(py)?, &types, params)?),
+        None if p.count.is_some_and(|n| n != params.len()) => {
+            let message = format!("the statement takes {} parameters, {} given", p.count.unwrap_or(0), params.len());
+            return Err(crate::errors::named(py, "EncodeError", message));
+        }
+        None => None,
+    };
+    let work = Work::Query { sql: p.sql.clone(), args, persistent: pool.config.statement_cache > 0 && p.kind != "fetch" };
+    let soils = p.soils();
+    let reply = Reply::new(deadline(py, timeout)?, false);
+    let mut progress = Progress { into, ..Progress::default() };
+    if matches!(work, Work::Query { args: None, .. }) {
+        progress.params = Some(params.clone().unbind());
+    }
+    if timed {
+        reply.timed.store(true, std::sync::atomic::Ordering::Relaxed);
+        progress.asked = Some(Instant::now());
+    }
+    let ticket = Ticket::new(reply, Some(plan), Some(load.clone().unbind()), pool.id, progress);
+    Ok(Prepared { ticket, work, soils })
+}
+
+impl PyPool {
+    /// The pool of this process: a fork gets one of its own with the same settings.
+    pub fn get(&self) -> Arc<Pool> {
+        let mut guard = self.pool.lock().expect("a pool");
+        if !guard.is_ours() {
+            let own = Pool::new(guard.config.clone(), guard.limits.clone());
+            std::mem::forget(std::mem::replace(&mut *guard, own));
+            POOLS.lock().expect("the pools").push(Arc::downgrade(&guard));
+        }
+        guard.clone()
+    }
+}
+
+#[pymethods]
+impl PyPool {
+    #[new]
+    #[pyo3(signature = (*, hosts, user, password, database, ssl, ssl_root_cert, ssl_cert, ssl_key, application_name, server_settings,
+                        target_session_attrs, min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout,
+                        max_lifetime, statement_cache_size))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        hosts: Vec<Host>,
+        user: String,
+        password: Option<String>,
+        database: Option<String>,
+        ssl: &str,
+        ssl_root_cert: Option<String>,
+        ssl_cert: Option<String>,
+        ssl_key: Option<String>,
+        application_name: Option<String>,
+        server_settings: BTreeMap<String, String>,
+        target_session_attrs: &str,
+        min_connections: usize,
+        max_connections: usize,
+        acquire_timeout: f64,
+        connect_timeout: f64,
+        idle_timeout: f64,
+        max_lifetime: f64,
+        statement_cache_size: usize,
+    ) -> PyResult<Self> {
+        let seconds = |s: f64| Duration::from_secs_f64(s.clamp(0.0, 1e9));
+        let config = Config {
+            hosts,
+            user,
+            password: password.map(Secret),
+            database,
+            tls: Tls::parse(ssl).map_err(|e| exception(py, &e, None))?,
+            root_certificate: ssl_root_cert,
+            certificate: ssl_cert,
+            key: ssl_key,
+            application_name,
+            settings: server_settings,
+            target: Target::parse(target_session_attrs).map_err(|e| exception(py, &e, None))?,
+            connect_timeout: seconds(connect_timeout),
+            statement_cache: statement_cache_size,
+        };
+        let limits = Limits {
+            min: min_connections,
+            max: max_connections,
+            acquire_timeout: seconds(acquire_timeout),
+            idle_timeout: seconds(idle_timeout),
+            max_lifetime: seconds(max_lifetime),
+        };
+        let pool = Pool::new(config, limits);
+        POOLS.lock().expect("the pools").push(Arc::downgrade(&pool));
+        Ok(Self { pool: Mutex::new(pool) })
+    }
+
+    /// One statement on any connection.
+    #[pyo3(signature = (ir, params, load, into=None, timeout=None, timed=false))]
+    fn run(
+        &self,
+        ir: &Bound<'_, PyTuple>,
+        params: &Bound<'_, PyTuple>,
+        load: &Bound<'_, LoadPlan>,
+        into: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+        timed: bool,
+    ) -> PyResult<Op> {
+        let py = ir.py();
+        let pool = self.get();
+        let Prepared { ticket, work, soils } = prepare(&pool, ir, params, load, into, timeout, timed)?;
+        let bridge = Bridge::current(py)?;
+        let home = bridge.bind(py).get().executor.home.clone();
+        let task = Box::pin(single(pool, home, work, soils, ticket.reply.clone()));
+        Bridge::start(bridge.bind(py), task, ticket)
+    }
+
+    /// One or more statements by the simple protocol; gives the number of affected rows.
+    #[pyo3(signature = (sql, timeout=None))]
+    fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
+        let pool = self.get();
+        let reply = Reply::new(deadline(py, timeout)?, false);
+        let bridge = Bridge::current(py)?;
+        let home = bridge.bind(py).get().executor.home.clone();
+        let ticket = Ticket::new(reply.clone(), None, Some(Py::new(py, LoadPlan::counting(py))?), pool.id, Progress::default());
+        let task = Box::pin(single(pool, home, Work::Simple(sql.into()), true, reply));
+        Bridge::start(bridge.bind(py), task, ticket)
+    }
+
+    /// A round trip on a connection of the pool.
+    #[pyo3(signature = (timeout=None))]
+    fn ping(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Op> {
+        let pool = self.get();
+        let reply = Reply::new(deadline(py, timeout)?, false);
+        let bridge = Bridge::current(py)?;
+        let home = bridge.bind(py).get().executor.home.clone();
+        let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
+        let task = Box::pin(single(pool, home, Work::Ping, false, reply));
+        Bridge::start(bridge.bind(py), task, ticket)
+    }
+
+    /// A connection for one owner; it is taken by the first step. `shared`: usable from every thread and loop;
+    /// `counted`: a place of the pool, else a connection beside it.
+    #[pyo3(signature = (*, shared=false, counted=true))]
+    fn lease(&self, py: Python<'_>, shared: bool, counted: bool) -> PyResult<PyLease> {
+        let bridge = if shared { Bridge::shared(py)? } else { Bridge::current(py)? };
+        let home = bridge.bind(py).get().executor.home.clone();
+        Ok(PyLease { lease: Lease::new(self.get(), home, counted), bridge })
+    }
+
+    /// Size, idle, waiting and counters.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let s = self.get().stats();
+        let d = PyDict::new(py);
+        d.set_item("size", s.size)?;
+        d.set_item("idle", s.idle)?;
+        d.set_item("used", s.size.saturating_sub(s.idle))?;
+        d.set_item("waiting", s.waiting)?;
+        d.set_item("max", self.get().limits.max)?;
+        d.set_item("opened", s.opened)?;
+        d.set_item("closed_broken", s.closed_broken)?;
+        d.set_item("acquires", s.acquires)?;
+        d.set_item("acquire_wait_total", s.acquire_wait_total)?;
+        d.set_item("timeouts", s.timeouts)?;
+        Ok(d)
+    }
+
+    /// Every connection is replaced before its next use.
+    fn expire(&self) {
+        self.get().expire();
+    }
+
+    /// Refuses new callers and closes idle connections.
+    fn close(&self, py: Python<'_>) -> PyResult<Op> {
+        let pool = self.get();
+        let reply = Reply::new(None, true);
+        let bridge = Bridge::current(py)?;
+        let own = bridge.bind(py).get().executor.home.id;
+        let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
+        let task = Box::pin(async move {
+            for connection in pool.close() {
+                // Sockets of other homes are only dropped: their reactor may not be turned any more.
+                if connection.home == own {
+                    connection.close().await;
+                }
+            }
+            reply.finish(Ok(()));
+        });
+        Bridge::start(bridge.bind(py), task, ticket)
+    }
+
+    /// Server processes that work for this pool now.
+    fn busy(&self) -> Vec<i32> {
+        self.get().busy().unwrap_or_default()
+    }
+
+    /// Cancels the statements of server processes by a connection beside the pool.
+    fn cancel(&self, py: Python<'_>, pids: Vec<i32>) -> PyResult<Op> {
+        self.cancel_on(py, &Bridge::current(py)?, &pids)
+    }
+
+    /// The same on the reactor that all threads share: for the end of the process, when no loop may be left.
+    fn cancel_shared(&self, py: Python<'_>, pids: Vec<i32>) -> PyResult<Op> {
+        self.cancel_on(py, &Bridge::shared(py)?, &pids)
+    }
+}
+
+impl PyPool {
+    fn cancel_on(&self, py: Python<'_>, bridge: &Py<Bridge>, pids: &[i32]) -> PyResult<Op> {
+        let pool = self.get();
+        let reply = Reply::new(None, true);
+        let home = bridge.bind(py).get().executor.home.clone();
+        let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
+        let lease = Lease::new(pool, home, false);
+        let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let sql = format!("SELECT pg_catalog.pg_cancel_backend(p) FROM unnest(ARRAY[{list}]::int4[]) p");
+        let task = Box::pin(async move {
+            lease.clone().run(Step::Statement(Work::Simple(sql.into())), reply).await;
+            lease.run(Step::GiveBack, Reply::new(None, true)).await;
+        });
+        Bridge::start(bridge.bind(py), task, ticket)
+    }
+}
+
+/// In the child of a fork: gives up all pools; returns descriptors to close by number.
+pub fn forget_all() -> Vec<i32> {
+    let Ok(mut pools) = POOLS.try_lock() else { return vec![] };
+    let fds = pools.iter().filter_map(Weak::upgrade).flat_map(|p| {
+        let fds = p.forget();
+        std::mem::forget(p);
+        fds
+    });
+    let fds = fds.collect();
+    std::mem::forget(std::mem::take(&mut *pools));
+    fds
+}

@@ -1,0 +1,207 @@
+//! `numeric`: base-10000 digits to decimal text and back, exact to PostgreSQL's limits.
+use crate::WireError;
+
+const NEGATIVE: u16 = 0x4000;
+const NAN: u16 = 0xC000;
+const INFINITY: u16 = 0xD000;
+const MINUS_INFINITY: u16 = 0xF000;
+/// Most digits before the decimal point (PostgreSQL manual, "Arbitrary Precision Numbers").
+const MAX_INTEGER_DIGITS: i64 = 131_072;
+/// Most digits behind the decimal point.
+const MAX_SCALE: i64 = 16_383;
+
+/// Appends the decimal text of a `numeric` (`-12.50`, `NaN`, `-Infinity`).
+///
+/// # Errors
+/// [`WireError`] when the digits are short, out of range or the sign is unknown.
+pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+    if b.len() < 8 {
+        return Err(WireError::Truncated);
+    }
+    let word = |i: usize| u16::from_be_bytes([b[2 * i], b[2 * i + 1]]);
+    let (count, weight, sign, scale) = (word(0) as usize, i32::from(word(1) as i16), word(2), word(3) as usize);
+    match b.len().cmp(&(8 + 2 * count)) {
+        std::cmp::Ordering::Less => return Err(WireError::Truncated),
+        std::cmp::Ordering::Greater => return Err(WireError::Trailing),
+        std::cmp::Ordering::Equal => {}
+    }
+    match sign {
+        0 => {}
+        NEGATIVE => out.push(b'-'),
+        NAN => return text(out, b"NaN"),
+        INFINITY => return text(out, b"Infinity"),
+        MINUS_INFINITY => return text(out, b"-Infinity"),
+        _ => return Err(WireError::Malformed("sign of a numeric")),
+    }
+    for i in 0..count {
+        if word(4 + i) > 9999 {
+            return Err(WireError::Malformed("digit of a numeric"));
+        }
+    }
+    // The group with exponent 10000^e; outside the stored ones all are zero.
+    let group = |e: i32| -> u16 {
+        let i = i64::from(weight) - i64::from(e);
+        if (0..count as i64).contains(&i) { word(4 + i as usize) } else { 0 }
+    };
+    let four = |d: u16| [d / 1000, d / 100 % 10, d / 10 % 10, d % 10].map(|x| b'0' + x as u8);
+    if weight < 0 {
+        out.push(b'0');
+    }
+    for e in (0..=weight).rev() {
+        let digits = four(group(e));
+        let skip = if e == weight { digits.iter().position(|&x| x != b'0').unwrap_or(3) } else { 0 };
+        out.extend(&digits[skip..]);
+    }
+    if scale > 0 {
+        out.push(b'.');
+        let (end, mut e) = (out.len() + scale, -1);
+        while out.len() < end {
+            out.extend(four(group(e)));
+            e -= 1;
+        }
+        out.truncate(end);
+    }
+    Ok(())
+}
+
+fn text(out: &mut Vec<u8>, s: &[u8]) -> Result<(), WireError> {
+    out.extend(s);
+    Ok(())
+}
+
+/// Appends the binary form of a decimal text as Python's `Decimal` prints it (`1.50`, `1E+3`, `NaN`, `-Infinity`).
+///
+/// # Errors
+/// [`WireError::Malformed`] for other text, [`WireError::Unrepresentable`] beyond PostgreSQL's limits.
+pub fn write(s: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+    let (negative, s) = match s {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, s),
+    };
+    let special = match s.to_ascii_lowercase().as_slice() {
+        b"nan" => Some(NAN),
+        b"infinity" | b"inf" if negative => Some(MINUS_INFINITY),
+        b"infinity" | b"inf" => Some(INFINITY),
+        b"snan" => return Err(WireError::Unrepresentable("a signalling NaN cannot be stored")),
+        _ => None,
+    };
+    if let Some(sign) = special {
+        header(out, 0, 0, sign, 0);
+        return Ok(());
+    }
+    let (mantissa, exponent) = match s.iter().position(|c| matches!(c, b'e' | b'E')) {
+        Some(i) => (&s[..i], exponent(&s[i + 1..])?),
+        None => (s, 0),
+    };
+    let mut digits = Vec::with_capacity(mantissa.len());
+    let mut point = None;
+    for &c in mantissa {
+        match c {
+            b'0'..=b'9' => digits.push(c - b'0'),
+            b'.' if point.is_none() => point = Some(digits.len() as i64),
+            _ => return Err(WireError::Malformed("decimal text")),
+        }
+    }
+    if digits.is_empty() {
+        return Err(WireError::Malformed("decimal text without digits"));
+    }
+    let point = point.unwrap_or(digits.len() as i64) + exponent;
+    let scale = (digits.len() as i64 - point).max(0);
+    let zero = digits.iter().all(|d| *d == 0);
+    let significant = digits.iter().position(|d| *d != 0).unwrap_or(0) as i64;
+    if scale > MAX_SCALE || (!zero && point - significant > MAX_INTEGER_DIGITS) {
+        return Err(WireError::Unrepresentable("more digits than numeric can hold"));
+    }
+    if zero {
+        header(out, 0, 0, 0, scale as u16);
+        return Ok(());
+    }
+    // Groups of four, aligned at the decimal point.
+    let left = point.div_euclid(4) + i64::from(point.rem_euclid(4) != 0);
+    let at = |i: i64| -> u16 { if i >= 0 { digits.get(i as usize).map_or(0, |d| u16::from(*d)) } else { 0 } };
+    let mut i = point - 4 * left;
+    let mut groups = Vec::with_capacity(digits.len() / 4 + 2);
+    while i < digits.len() as i64 {
+        groups.push(at(i) * 1000 + at(i + 1) * 100 + at(i + 2) * 10 + at(i + 3));
+        i += 4;
+    }
+    while groups.last() == Some(&0) {
+        groups.pop();
+    }
+    let lead = groups.iter().take_while(|g| **g == 0).count();
+    header(out, (groups.len() - lead) as u16, (left - 1 - lead as i64) as i16, if negative { NEGATIVE } else { 0 }, scale as u16);
+    for g in &groups[lead..] {
+        out.extend(g.to_be_bytes());
+    }
+    Ok(())
+}
+
+fn exponent(s: &[u8]) -> Result<i64, WireError> {
+    std::str::from_utf8(s)
+        .ok()
+        .and_then(|s| s.parse::<i64>().ok())
+        .filter(|e| e.abs() <= 1_000_000)
+        .ok_or(WireError::Unrepresentable("exponent of a decimal"))
+}
+
+fn header(out: &mut Vec<u8>, count: u16, weight: i16, sign: u16, scale: u16) {
+    for w in [count, weight as u16, sign, scale] {
+        out.extend(w.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(s: &str) -> String {
+        let (mut b, mut t) = (vec![], vec![]);
+        write(s.as_bytes(), &mut b).unwrap();
+        read(&b, &mut t).unwrap();
+        String::from_utf8(t).unwrap()
+    }
+
+    #[test]
+    fn texts_come_back() {
+        for s in [
+            "0", "1", "-1", "12.50", "0.0001", "0.00000001", "-0.5", "10000", "99999999", "123456789.987654321", "NaN", "Infinity",
+            "-Infinity", "0.00", "1000000000000000000000000000000.000000000000000000000000000001",
+        ] {
+            assert_eq!(round(s), s);
+        }
+    }
+
+    #[test]
+    fn exponents() {
+        assert_eq!(round("1E+3"), "1000");
+        assert_eq!(round("1.5e-3"), "0.0015");
+        assert_eq!(round("12E-1"), "1.2");
+        assert_eq!(round("0E+5"), "0");
+        assert_eq!(round("-0"), "0");
+        assert_eq!(round("000123.4"), "123.4");
+    }
+
+    #[test]
+    fn limits() {
+        let long = "9".repeat(131_072);
+        assert_eq!(round(&long), long);
+        assert!(write(("9".repeat(131_073)).as_bytes(), &mut vec![]).is_err());
+        assert!(write(b"1e-16384", &mut vec![]).is_err());
+        assert!(write(b"1e999999999999", &mut vec![]).is_err());
+        for bad in ["", "-", ".", "1.2.3", "abc", "0x1", "1e", "sNaN"] {
+            assert!(write(bad.as_bytes(), &mut vec![]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_errors() {
+        let mut b = vec![];
+        write(b"12345.678", &mut b).unwrap();
+        for n in 0..b.len() {
+            assert!(read(&b[..n], &mut vec![]).is_err());
+        }
+        b[8] = 0xff;
+        assert!(read(&b, &mut vec![]).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+"""The core of data-bridge: connections, transactions and raw SQL over PostgreSQL; compiled and executed in Rust.
+
+>>> import asyncio
+>>> from data_bridge import core
+>>> async def main() -> None:
+...     async with core.Database("postgresql://localhost/shop") as db:
+...         print(await db.fetch("select 1 as one"))
+"""
+
+from data_bridge.core import errors
+from data_bridge.core._native import LoadPlan
+from data_bridge.core.class_attributes import ClassAttribute, hidden
+from data_bridge.core.context import (
+    current_database,
+    detached,
+    enter_test_scope,
+    leave_test_scope,
+    resolve,
+    use_database,
+)
+from data_bridge.core.database import Database, PoolStats, close, get_database, init, is_connected
+from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
+from data_bridge.core.executor import BaseExecutor, Executor
+from data_bridge.core.interval import PgInterval
+from data_bridge.core.isolation import IsolationLevel
+from data_bridge.core.life import install as _install
+from data_bridge.core.observer import Observer, QueryFinished, QueryStarted, add_observer, remove_observer
+from data_bridge.core.protocol import FEATURES, IR_VERSION, require
+from data_bridge.core.raw import copy_in, copy_out, execute, execute_script, fetch, fetch_one, fetch_val, notify, stream
+from data_bridge.core.savepoint import Savepoint, SavepointBlock
+from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
+from data_bridge.core.stream import RowStream
+from data_bridge.core.transaction import Transaction, begin_transaction, current_transaction, on_commit
+from data_bridge.core.transaction_block import TransactionBlock, pg_transaction, transaction_attempts
+
+__all__ = [
+    "FEATURES",
+    "IR_VERSION",
+    "BaseExecutor",
+    "ClassAttribute",
+    "Compiled",
+    "Database",
+    "Executor",
+    "HasStatement",
+    "IsolationLevel",
+    "LoadPlan",
+    "Observer",
+    "PgInterval",
+    "PoolStats",
+    "QueryFinished",
+    "QueryStarted",
+    "RowStream",
+    "Savepoint",
+    "SavepointBlock",
+    "Statement",
+    "Transaction",
+    "TransactionBlock",
+    "add_observer",
+    "begin_transaction",
+    "close",
+    "compile",
+    "copy_in",
+    "copy_out",
+    "current_database",
+    "current_transaction",
+    "detached",
+    "enter_test_scope",
+    "errors",
+    "execute",
+    "execute_script",
+    "fetch",
+    "fetch_one",
+    "fetch_val",
+    "get_database",
+    "hidden",
+    "init",
+    "is_connected",
+    "leave_test_scope",
+    "notify",
+    "on_commit",
+    "pg_transaction",
+    "remove_observer",
+    "require",
+    "resolve",
+    "stream",
+    "text",
+    "transaction_attempts",
+    "use_database",
+    *errors.__all__,
+]
+
+_install()

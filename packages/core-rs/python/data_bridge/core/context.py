@@ -1,0 +1,153 @@
+"""Which executor is the current one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import ConfigurationError, NotInitialized
+
+if TYPE_CHECKING:
+    from data_bridge.core.database import Database
+    from data_bridge.core.executor import Executor
+    from data_bridge.core.transaction import Transaction
+
+_databases: dict[str, Database] = {}
+_NONE_OPEN: Mapping[Any, Transaction] = {}
+_open: ContextVar[Mapping[Any, Transaction]] = ContextVar("data_bridge_transactions", default=_NONE_OPEN)
+_chosen: ContextVar[Any] = ContextVar("data_bridge_database", default=None)
+_scopes: list[Any] = []
+_blockers: list[str] = []
+
+
+def register(alias: str, database: Database) -> None:
+    """Makes `database` known under `alias`."""
+    _databases[alias] = database
+
+
+def unregister(database: Database) -> None:
+    """Forgets `database` under every alias."""
+    for alias in [a for a, d in _databases.items() if d is database]:
+        del _databases[alias]
+
+
+def registered() -> dict[str, Database]:
+    """The databases by alias."""
+    return dict(_databases)
+
+
+def named(alias: str = "default") -> Any:
+    """The database under `alias`; inside a test scope, the test's.
+
+    Raises:
+        NotInitialized: when there is none.
+    """
+    if _scopes and alias == "default":
+        return _scopes[-1]
+    database = _databases.get(alias)
+    if database is None:
+        if _blockers:
+            raise NotInitialized(_blockers[-1])
+        known = ", ".join(sorted(_databases)) or "none"
+        raise NotInitialized(f"no database {alias!r} (open: {known}): call `await init(...)` or open a Database(alias={alias!r}) first")
+    return database
+
+
+def current_database() -> Any:
+    """The database of this context: use_database(), else the test scope's, else the default one."""
+    return _chosen.get() or named()
+
+
+def resolve(using: Any = None) -> Executor:
+    """What runs a statement: an explicit transaction or database, else the open transaction, else the pool.
+
+    Raises:
+        NotInitialized: when no database is open.
+    """
+    if using is None:
+        database = _chosen.get() or named()
+    elif isinstance(using, str):
+        database = named(using)
+    elif hasattr(using, "run"):
+        if getattr(using, "is_transaction", False):
+            executor: Executor = using
+            return executor
+        database = using
+    else:
+        raise ConfigurationError(f"using= takes an alias, a Database or a Transaction, not {type(using).__name__}")
+    opened = _open.get()
+    if opened:
+        transaction = opened.get(database)
+        if transaction is not None:
+            return transaction
+    found: Executor = database
+    return found
+
+
+def open_transaction(database: Any) -> Transaction | None:
+    """The transaction on `database` that statements of this context join."""
+    return _open.get().get(database)
+
+
+def set_transaction(database: Any, transaction: Transaction | None) -> None:
+    """Changes what statements of this context join; by value, so that any context may restore it."""
+    opened = dict(_open.get())
+    if transaction is None:
+        opened.pop(database, None)
+    else:
+        opened[database] = transaction
+    _open.set(opened or _NONE_OPEN)
+
+
+@asynccontextmanager
+async def detached() -> AsyncIterator[None]:
+    """Inside, statements do not join the surrounding transaction.
+
+    >>> async def audit() -> None:
+    ...     async with detached():
+    ...         ...  # committed on its own, whatever becomes of the transaction around it
+    """
+    before = _open.get()
+    _open.set(_NONE_OPEN)
+    try:
+        yield
+    finally:
+        _open.set(before)
+
+
+@asynccontextmanager
+async def use_database(database: Any) -> AsyncIterator[Any]:
+    """Makes `database` (an alias or a Database) the default one inside the block.
+
+    Raises:
+        NotInitialized: for an unknown alias.
+    """
+    chosen = named(database) if isinstance(database, str) else database
+    before = _chosen.get()
+    _chosen.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _chosen.set(before)
+
+
+def enter_test_scope(executor: Any) -> None:
+    """Until left, `executor` is the default database of the whole process: of every thread, loop and task."""
+    _scopes.append(executor)
+
+
+def leave_test_scope(executor: Any) -> None:
+    """Ends :func:`enter_test_scope`."""
+    _scopes.remove(executor)
+
+
+def block(reason: str) -> None:
+    """Until unblocked, use of a default database that was not opened by init() raises with `reason`."""
+    _blockers.append(reason)
+
+
+def unblock(reason: str) -> None:
+    """Ends :func:`block`."""
+    _blockers.remove(reason)

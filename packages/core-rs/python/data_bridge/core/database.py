@@ -1,0 +1,281 @@
+"""A database: its settings, its pool, and the raw SQL that runs on any connection of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from data_bridge.core import context, life
+from data_bridge.core._native import LoadPlan, Pool
+from data_bridge.core.dsn import parse
+from data_bridge.core.errors import ConfigurationError, NotInitialized
+from data_bridge.core.executor import BaseExecutor
+from data_bridge.core.observer import observed, observers
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """A pool at one moment.
+
+    Attributes:
+        size: connections open or being opened.
+        idle: of these, idle.
+        used: of these, with somebody.
+        waiting: callers waiting for one.
+        max: the limit.
+        opened: connections made since the start.
+        closed_broken: connections thrown away because they could not be used again.
+        acquires: connections asked for.
+        acquire_wait_total: seconds waited for them.
+        timeouts: callers that waited in vain.
+    """
+
+    size: int
+    idle: int
+    used: int
+    waiting: int
+    max: int
+    opened: int
+    closed_broken: int
+    acquires: int
+    acquire_wait_total: float
+    timeouts: int
+
+
+class Database(BaseExecutor):
+    """A PostgreSQL database. Options are those of init(); registered under `alias` only when one is given.
+
+    >>> async def main() -> None:
+    ...     async with Database("postgresql://localhost/shop") as db:
+    ...         print(await db.fetch_val("select count(*) from orders"))
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        database: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        min_connections: int = 0,
+        max_connections: int = 10,
+        acquire_timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        command_timeout: float | None = None,
+        idle_timeout: float = 600.0,
+        max_lifetime: float = 1800.0,
+        statement_cache_size: int = 500,
+        ssl: str | None = None,
+        ssl_root_cert: str | None = None,
+        ssl_cert: str | None = None,
+        ssl_key: str | None = None,
+        application_name: str | None = None,
+        server_settings: Mapping[str, str] | None = None,
+        target_session_attrs: str | None = None,
+        alias: str | None = None,
+    ) -> None:
+        if not 1 <= max_connections <= 10_000:
+            raise ConfigurationError(f"max_connections={max_connections} is not between 1 and 10,000")
+        if not 0 <= min_connections <= max_connections:
+            raise ConfigurationError(f"min_connections={min_connections} is not between 0 and max_connections={max_connections}")
+        if dsn is None and host is None:
+            dsn = os.environ.get("DATABASE_URL")
+        self._closed = False
+        address = parse(dsn, host=host, port=port, database=database, username=username, password=password)
+        known = dict(address.settings)
+        options = known.pop("options", None)
+        settings = dict(server_settings or {})
+        ssl = ssl or known.pop("sslmode", None) or os.environ.get("PGSSLMODE") or "prefer"
+        target = target_session_attrs or known.pop("target_session_attrs", None) or os.environ.get("PGTARGETSESSIONATTRS") or "any"
+        timeout = float(known.pop("connect_timeout", connect_timeout))
+        known.pop("sslmode", None)
+        known.pop("target_session_attrs", None)
+        name = application_name or known.pop("application_name", None) or os.environ.get("PGAPPNAME") or "data-bridge"
+        files = {
+            "ssl_root_cert": ssl_root_cert or known.pop("ssl_root_cert", None) or os.environ.get("PGSSLROOTCERT"),
+            "ssl_cert": ssl_cert or known.pop("ssl_cert", None) or os.environ.get("PGSSLCERT"),
+            "ssl_key": ssl_key or known.pop("ssl_key", None) or os.environ.get("PGSSLKEY"),
+        }
+        if options:
+            settings.update(_options(options))
+        known.pop("application_name", None)
+        if known:
+            raise ConfigurationError(f"the DSN has unknown parameters: {', '.join(sorted(known))}")
+        self.alias = alias or "default"
+        self.command_timeout = command_timeout
+        self.acquire_timeout = acquire_timeout
+        self.address = address
+        self._registered = alias is not None
+        self._min = min_connections
+        self._pool = Pool(
+            hosts=address.hosts,
+            user=address.user,
+            password=address.password,
+            database=address.database,
+            ssl=ssl,
+            application_name=name,
+            server_settings=settings,
+            target_session_attrs=target,
+            min_connections=min_connections,
+            max_connections=max_connections,
+            acquire_timeout=acquire_timeout,
+            connect_timeout=timeout,
+            idle_timeout=idle_timeout,
+            max_lifetime=max_lifetime,
+            statement_cache_size=statement_cache_size,
+            **files,
+        )
+        life.remember(self._pool)
+
+    def __repr__(self) -> str:
+        places = ",".join(f"{h}:{p}" for h, p in self.address.hosts)
+        return f"<Database {self.address.user}@{places}/{self.address.database or self.address.user}{' closed' if self._closed else ''}>"
+
+    # ----------------------------------------------------------------------------------------------------- life
+    async def connect(self) -> Self:
+        """Connects once to prove the settings, and makes the least number of connections.
+
+        Raises:
+            ConnectError: with host, port, step and SQLSTATE.
+        """
+        self._check_open()
+        if self._registered:
+            context.register(self.alias, self)
+        try:
+            await asyncio.gather(*(self._pool.ping() for _ in range(max(1, self._min))))
+        except BaseException:
+            await self.close(timeout=0)
+            raise
+        return self
+
+    async def close(self, *, timeout: float = 10.0) -> None:
+        """Refuses new statements, waits for those that run, then cancels what is left. Closing twice does nothing.
+
+        Args:
+            timeout: seconds to wait.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        context.unregister(self)
+        await self._pool.close()
+        until = time.monotonic() + timeout
+        while self._pool.stats()["size"] > 0 and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+        busy = self._pool.busy()
+        if busy:
+            await self._pool.cancel(busy)
+        if self.address.release is not None:
+            self.address.release()
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NotInitialized("the database was closed")
+
+    # ---------------------------------------------------------------------------------------------------- state
+    async def ping(self) -> float:
+        """Seconds of one round trip."""
+        started = time.perf_counter()
+        await self._pool.ping()
+        return time.perf_counter() - started
+
+    def pool_stats(self) -> PoolStats:
+        """The pool at this moment."""
+        return PoolStats(**self._pool.stats())
+
+    async def expire(self) -> None:
+        """Every connection is replaced before its next use, without disturbing statements that run."""
+        self._pool.expire()
+
+    # --------------------------------------------------------------------------------------------------- running
+    def run(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+    ) -> Awaitable[Any]:
+        """Starts a statement on a connection of the pool."""
+        if observers:
+            return observed(self, self._pool.run, ir, params, plan, into, timeout or self.command_timeout)
+        return self._pool.run(ir, params, plan, into, timeout or self.command_timeout)
+
+    def script(self, sql: str) -> Awaitable[int]:
+        """Starts several statements by the simple protocol."""
+        return self._pool.script(sql, self.command_timeout)
+
+    def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
+        """A connection for one owner: the native handle that transactions, cursors and test sandboxes are built on."""
+        self._check_open()
+        return self._pool.lease(shared=shared, counted=counted)
+
+
+def _options(text: str) -> dict[str, str]:
+    """`-c name=value -c name=value`, as in PGOPTIONS."""
+    settings: dict[str, str] = {}
+    words = text.split()
+    for i, word in enumerate(words):
+        pair = words[i + 1] if word == "-c" and i + 1 < len(words) else word[2:] if word.startswith(("-c", "--")) else ""
+        name, equals, value = pair.partition("=")
+        if equals:
+            settings[name] = value
+    return settings
+
+
+async def init(dsn: str | None = None, *, alias: str = "default", **options: Any) -> Database:
+    """Opens a database and makes it the one that statements use.
+
+    Args:
+        dsn: `postgresql://user:password@host:port/database`, several hosts allowed; `embedded:` with data-bridge-testing.
+            Without it $DATABASE_URL, then the PG* variables are read.
+        alias: the name under which `using=` and Settings find it.
+        options: those of :class:`Database`.
+
+    Raises:
+        ConnectError: with host, port, step and SQLSTATE.
+        ConfigurationError: when the settings contradict each other.
+
+    >>> async def main() -> None:
+    ...     await init("postgresql://localhost/shop", max_connections=20)
+    """
+    before = context.registered().get(alias)
+    database = Database(dsn, alias=alias, **options)
+    await database.connect()
+    if before is not None:
+        await before.close()
+        context.register(alias, database)
+    return database
+
+
+async def close(alias: str | None = None, *, timeout: float = 10.0) -> None:
+    """Closes the database under `alias`, or all of them.
+
+    Args:
+        timeout: seconds that statements which run are waited for; then they are cancelled.
+    """
+    databases = context.registered()
+    chosen = list(databases.values()) if alias is None else [databases[alias]] if alias in databases else []
+    for database in chosen:
+        await database.close(timeout=timeout)
+
+
+def get_database(alias: str = "default") -> Any:
+    """The database under `alias`.
+
+    Raises:
+        NotInitialized: when there is none.
+    """
+    return context.named(alias)
+
+
+def is_connected(alias: str = "default") -> bool:
+    """Whether a database is open under `alias`."""
+    return alias in context.registered()

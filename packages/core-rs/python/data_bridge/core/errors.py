@@ -1,0 +1,380 @@
+"""Every exception of data-bridge, grouped by what a caller does next.
+
+SQLSTATE classes are those of PostgreSQL's manual, appendix A. Values of parameters never appear in a message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AlreadySaved",
+    "CheckViolation",
+    "ColumnNotLoaded",
+    "CommitUnknown",
+    "CompileError",
+    "ConfigurationError",
+    "ConnectError",
+    "ConnectionLost",
+    "DataBridgeError",
+    "DatabaseError",
+    "DeadlockDetected",
+    "DecodeError",
+    "EncodeError",
+    "ExclusionViolation",
+    "ForeignKeyViolation",
+    "IncompatibleCore",
+    "IntegrityError",
+    "IrreversibleMigration",
+    "LinkNotLoaded",
+    "LockNotAvailable",
+    "MigrationConflict",
+    "MigrationError",
+    "MigrationLocked",
+    "MigrationModified",
+    "MultipleRowsFound",
+    "NotInitialized",
+    "NotNullViolation",
+    "NotSaved",
+    "PoolTimeout",
+    "QueryCancelled",
+    "QueryTimeout",
+    "ReadOnlyError",
+    "RevisionConflict",
+    "RowNotFound",
+    "SerializationFailure",
+    "ServerResourceError",
+    "SyntaxOrAccessError",
+    "TransactionAborted",
+    "TransactionBusy",
+    "TransactionClosed",
+    "UndefinedColumn",
+    "UndefinedTable",
+    "UnfilteredWrite",
+    "UniqueViolation",
+]
+
+
+class DataBridgeError(Exception):
+    """The root of all exceptions of data-bridge."""
+
+
+# ---------------------------------------------------------------------------------------------------------- settings
+class NotInitialized(DataBridgeError):
+    """No database was opened under this alias, or it was closed."""
+
+
+class ConfigurationError(DataBridgeError, ValueError):
+    """Settings, or the way a function is used, contradict each other."""
+
+
+class IncompatibleCore(DataBridgeError, ImportError):
+    """The installed data-bridge-core is too old or too new for another package; the message holds the pip command."""
+
+
+# -------------------------------------------------------------------------------------------------------- connection
+class ConnectError(DataBridgeError, ConnectionError):
+    """No connection could be made.
+
+    Attributes:
+        host: host name, address or socket folder.
+        port: port.
+        step: where it failed: connect, TLS, authentication, start-up, target_session_attrs or deadline.
+        sqlstate: the server's code, if it answered.
+    """
+
+    def __init__(
+        self, message: str, *, host: str | None = None, port: int | None = None, step: str = "connect", sqlstate: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.host = host
+        self.port = port
+        self.step = step
+        self.sqlstate = sqlstate
+
+
+class ConnectionLost(DataBridgeError, ConnectionError):
+    """The connection ended under a statement.
+
+    Attributes:
+        safe_to_retry: True when the statement cannot have been executed.
+        sqlstate: the server's reason, if it gave one (57P01 …).
+    """
+
+    def __init__(self, message: str, *, safe_to_retry: bool = False, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.safe_to_retry = safe_to_retry
+        self.sqlstate = sqlstate
+
+
+class CommitUnknown(DataBridgeError, ConnectionError):
+    """The connection ended between COMMIT and its answer: the transaction may or may not be committed."""
+
+
+class PoolTimeout(DataBridgeError, TimeoutError):
+    """No connection became free in time.
+
+    Attributes:
+        size: connections open.
+        idle: connections idle.
+        waiting: callers waiting.
+        oldest_holder: what holds a connection longest, if known.
+    """
+
+    def __init__(self, message: str, *, size: int = 0, idle: int = 0, waiting: int = 0, oldest_holder: str | None = None) -> None:
+        super().__init__(message)
+        self.size = size
+        self.idle = idle
+        self.waiting = waiting
+        self.oldest_holder = oldest_holder
+
+
+class QueryTimeout(DataBridgeError, TimeoutError):
+    """The statement took longer than its timeout and was cancelled on the server."""
+
+
+class QueryCancelled(DataBridgeError):
+    """The statement was cancelled, by somebody else or by statement_timeout (57014)."""
+
+
+# -------------------------------------------------------------------------------------------------------------- rows
+class RowNotFound(DataBridgeError, LookupError):
+    """There is no such row."""
+
+
+class MultipleRowsFound(DataBridgeError, LookupError):
+    """There is more than one such row."""
+
+
+class NotSaved(DataBridgeError):
+    """The instance is not in the database."""
+
+
+class AlreadySaved(DataBridgeError):
+    """The instance is in the database already."""
+
+
+class RevisionConflict(DataBridgeError):
+    """Somebody else changed the row since it was loaded."""
+
+
+class ColumnNotLoaded(DataBridgeError, AttributeError):
+    """The column was not selected when the row was loaded."""
+
+
+class LinkNotLoaded(DataBridgeError, AttributeError):
+    """The relation was not fetched; the message names the fetch_links(...) to add."""
+
+
+class UnfilteredWrite(DataBridgeError):
+    """A mass update or delete without any filter; update_all() and delete_all() are the explicit forms."""
+
+
+# ------------------------------------------------------------------------------------------------------ transactions
+class TransactionClosed(DataBridgeError):
+    """The transaction has ended."""
+
+
+class TransactionAborted(DataBridgeError):
+    """A statement of the transaction failed; `__cause__` is its error. Roll back to a savepoint, or end it."""
+
+
+class TransactionBusy(DataBridgeError, TimeoutError):
+    """Another task has held the transaction's connection for too long."""
+
+
+# ------------------------------------------------------------------------------------------------------------ values
+class CompileError(DataBridgeError, ValueError):
+    """A statement that cannot be compiled.
+
+    Attributes:
+        path: where in the statement, from the outside in.
+    """
+
+    def __init__(self, message: str, path: object = ()) -> None:
+        super().__init__(f"{message} (at {path})" if path else message)
+        self.path = path
+
+
+class EncodeError(DataBridgeError, ValueError):
+    """A value that does not fit its parameter or column. Nothing was sent."""
+
+
+class DecodeError(DataBridgeError, ValueError):
+    """A value from the server that has no Python form."""
+
+
+# -------------------------------------------------------------------------------------------------------- migrations
+class MigrationError(DataBridgeError):
+    """A migration cannot be run."""
+
+
+class MigrationLocked(MigrationError):
+    """Another runner holds the lock."""
+
+
+class MigrationModified(MigrationError):
+    """An applied migration has changed since."""
+
+
+class IrreversibleMigration(MigrationError):
+    """A migration has no way back."""
+
+
+class MigrationConflict(MigrationError):
+    """Two migrations contradict each other, or the history."""
+
+
+# ------------------------------------------------------------------------------------------------------------ server
+class DatabaseError(DataBridgeError):
+    """The server refused a statement. Every field of its answer is an attribute.
+
+    Attributes:
+        sqlstate: five characters.
+        message: the primary message.
+        detail: more of it.
+        hint: the server's advice.
+        position: character in `sql`, from 1.
+        schema, table, column, constraint, data_type: the object concerned.
+        sql: the text of the statement, without its parameters.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str = "XX000",
+        severity: str = "ERROR",
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        context: str | None = None,
+        schema: str | None = None,
+        table: str | None = None,
+        column: str | None = None,
+        constraint: str | None = None,
+        data_type: str | None = None,
+        sql: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.severity = severity
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+        self.context = context
+        self.schema = schema
+        self.table = table
+        self.column = column
+        self.constraint = constraint
+        self.data_type = data_type
+        self.sql = sql
+
+    def __str__(self) -> str:
+        # `detail` of a constraint violation repeats the values: it is an attribute and not part of the text.
+        text = f"{self.message} [{self.sqlstate}]"
+        if self.hint:
+            text += f"\nHint: {self.hint}"
+        if self.sql:
+            text += f"\nSQL: {self.sql if len(self.sql) <= 1000 else self.sql[:1000] + ' …'}"
+            if self.position:
+                text += f"\nAt: {self.sql[self.position - 1 : self.position + 39]!r}"
+        return text
+
+
+class IntegrityError(DatabaseError):
+    """A constraint refused the change (class 23)."""
+
+
+class UniqueViolation(IntegrityError):
+    """23505."""
+
+
+class ForeignKeyViolation(IntegrityError):
+    """23503."""
+
+
+class NotNullViolation(IntegrityError):
+    """23502."""
+
+
+class CheckViolation(IntegrityError):
+    """23514."""
+
+
+class ExclusionViolation(IntegrityError):
+    """23P01."""
+
+
+class SerializationFailure(DatabaseError):
+    """40001: the transaction must be run again."""
+
+
+class DeadlockDetected(DatabaseError):
+    """40P01: the transaction must be run again."""
+
+
+class LockNotAvailable(DatabaseError):
+    """55P03: NOWAIT or lock_timeout."""
+
+
+class SyntaxOrAccessError(DatabaseError):
+    """Class 42: a mistake in the statement, or a missing right."""
+
+
+class UndefinedTable(SyntaxOrAccessError):
+    """42P01."""
+
+
+class UndefinedColumn(SyntaxOrAccessError):
+    """42703."""
+
+
+class ReadOnlyError(DatabaseError):
+    """25006: a write in a read-only transaction, or on a standby."""
+
+
+class ServerResourceError(DatabaseError):
+    """Class 53: disk full, out of memory, too many connections."""
+
+
+_BY_CODE: dict[str, type[DatabaseError]] = {
+    "23505": UniqueViolation,
+    "23503": ForeignKeyViolation,
+    "23502": NotNullViolation,
+    "23514": CheckViolation,
+    "23P01": ExclusionViolation,
+    "40001": SerializationFailure,
+    "40P01": DeadlockDetected,
+    "55P03": LockNotAvailable,
+    "42P01": UndefinedTable,
+    "42703": UndefinedColumn,
+    "25006": ReadOnlyError,
+}
+_BY_CLASS: dict[str, type[DatabaseError]] = {
+    "23": IntegrityError,
+    "40": SerializationFailure,
+    "42": SyntaxOrAccessError,
+    "53": ServerResourceError,
+}
+
+
+def database_error_class(sqlstate: str) -> type[DatabaseError]:
+    """The class for a SQLSTATE: by the code, else by its first two characters, else DatabaseError.
+
+    >>> database_error_class("23505").__name__
+    'UniqueViolation'
+    """
+    return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2]) or DatabaseError
+
+
+def from_native(kind: str, **fields: Any) -> DataBridgeError:
+    """The exception for what the driver reports."""
+    message: str = fields.pop("message")
+    if kind != "Server":
+        made: DataBridgeError = globals()[kind](message, **fields)
+        return made
+    if fields["sqlstate"] == "57014":
+        return QueryCancelled(message)
+    return database_error_class(fields["sqlstate"])(message, **fields)

@@ -1,0 +1,150 @@
+"""What runs statements: Database, Transaction, the sandbox of a test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
+
+from data_bridge.core._native import LoadPlan
+from data_bridge.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from data_bridge.core.stream import RowStream
+    from data_bridge.core.transaction_block import TransactionBlock
+
+V = TypeVar("V")
+
+COUNT = LoadPlan.affected()
+_DICTS = LoadPlan.rows(dict)
+_TUPLES = LoadPlan.rows(tuple)
+_DICT = LoadPlan.rows(dict, many=False)
+_TUPLE = LoadPlan.rows(tuple, many=False)
+_VALUE = LoadPlan.scalars(many=False)
+
+
+class Executor(Protocol):
+    """What runs statements. Methods may be added, never removed or changed; implementers subclass :class:`BaseExecutor`."""
+
+    def run(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+    ) -> Awaitable[Any]:
+        """Starts a statement; the plan says what its rows become."""
+        ...
+
+    async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int: ...
+    async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any: ...
+    async def execute_script(self, sql: str) -> None: ...
+
+
+def _instances(as_: type[V], rows: list[dict[str, Any]]) -> list[V]:
+    validate = getattr(as_, "model_validate", None)
+    if validate is not None:
+        return [validate(r) for r in rows]
+    if hasattr(as_, "__dataclass_fields__"):
+        return [as_(**r) for r in rows]
+    raise ConfigurationError(f"as_= takes dict, tuple, a Pydantic model or a dataclass, not {as_!r}")
+
+
+class BaseExecutor:
+    """Raw SQL over :meth:`run`. Parameters are $1, $2 …; values are bound, never interpolated."""
+
+    is_transaction = False
+
+    def run(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+    ) -> Awaitable[Any]:
+        """Starts a statement; the plan says what its rows become."""
+        raise TypeError(f"{type(self).__name__} must define run()")
+
+    def script(self, sql: str) -> Awaitable[int]:
+        """Starts several statements by the simple protocol; gives the affected rows."""
+        raise TypeError(f"{type(self).__name__} must define script()")
+
+    async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int:
+        """Runs one statement and gives the number of affected rows.
+
+        Raises:
+            DatabaseError: when the server refuses it.
+            EncodeError: when a value does not fit its parameter.
+        """
+        count: int = await self.run(("text", sql), params, COUNT, timeout=timeout)
+        return count
+
+    @overload
+    async def fetch(self, sql: str, *params: Any, timeout: float | None = None) -> list[dict[str, Any]]: ...
+    @overload
+    async def fetch(self, sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None) -> list[tuple[Any, ...]]: ...
+    @overload
+    async def fetch(self, sql: str, *params: Any, as_: type[V], timeout: float | None = None) -> list[V]: ...
+    async def fetch(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
+        """Runs a query and gives all rows: as dicts, tuples, instances of a Pydantic model or of a dataclass.
+
+        Raises:
+            DatabaseError: when the server refuses it.
+            DecodeError: when a value has no Python form, or two columns have one name.
+        """
+        if as_ is tuple:
+            return await self.run(("text", sql), params, _TUPLES, timeout=timeout)
+        rows = await self.run(("text", sql), params, _DICTS, timeout=timeout)
+        return rows if as_ is dict else _instances(as_, rows)
+
+    @overload
+    async def fetch_one(self, sql: str, *params: Any, timeout: float | None = None) -> dict[str, Any] | None: ...
+    @overload
+    async def fetch_one(
+        self, sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None
+    ) -> tuple[Any, ...] | None: ...
+    @overload
+    async def fetch_one(self, sql: str, *params: Any, as_: type[V], timeout: float | None = None) -> V | None: ...
+    async def fetch_one(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
+        """The first row, or None."""
+        if as_ is tuple:
+            return await self.run(("text", sql), params, _TUPLE, timeout=timeout)
+        row = await self.run(("text", sql), params, _DICT, timeout=timeout)
+        return row if as_ is dict or row is None else _instances(as_, [row])[0]
+
+    async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any:
+        """The first column of the first row; None without a row."""
+        return await self.run(("text", sql), params, _VALUE, timeout=timeout)
+
+    async def execute_script(self, sql: str) -> None:
+        """Runs several statements, without parameters, in one implicit transaction."""
+        await self.script(sql)
+
+    @overload
+    def stream(self, sql: str, *params: Any, batch: int = 1000) -> RowStream[dict[str, Any]]: ...
+    @overload
+    def stream(self, sql: str, *params: Any, as_: type[tuple[Any, ...]], batch: int = 1000) -> RowStream[tuple[Any, ...]]: ...
+    @overload
+    def stream(self, sql: str, *params: Any, as_: type[V], batch: int = 1000) -> RowStream[V]: ...
+    def stream(self, sql: str, *params: Any, as_: Any = dict, batch: int = 1000) -> Any:
+        """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
+        from data_bridge.core.stream import RowStream
+
+        plan = _TUPLES if as_ is tuple else _DICTS
+        convert = None if as_ in (tuple, dict) else lambda rows: _instances(as_, rows)
+        return RowStream(self, sql, params, plan, batch, convert)
+
+    async def notify(self, channel: str, payload: str = "") -> None:
+        """Sends a notification; inside a transaction it is delivered at COMMIT."""
+        await self.run(("text", "SELECT pg_catalog.pg_notify($1, $2)"), (channel, payload), COUNT)
+
+    def copy_in(
+        self, table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None
+    ) -> Awaitable[int]:
+        """COPY … FROM STDIN in binary; gives the number of rows. See :mod:`data_bridge.core.copying`."""
+        from data_bridge.core.copying import copy_in
+
+        return copy_in(self, table, rows, columns)
+
+    def copy_out(self, sql: str, *params: Any, format: Literal["csv", "text", "binary"] = "csv") -> AsyncIterator[bytes]:  # noqa: A002
+        """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.copying`."""
+        from data_bridge.core.copying import copy_out
+
+        return copy_out(self, sql, params, format)
+
+    def transaction(self, isolation: Any = None, **options: Any) -> TransactionBlock:
+        """A transaction on this executor; options as for pg_transaction()."""
+        from data_bridge.core.transaction_block import pg_transaction
+
+        return pg_transaction(isolation, using=self, **options)

@@ -1,0 +1,50 @@
+"""Isolation levels (PostgreSQL manual, "Transaction Isolation")."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from data_bridge.core.errors import ConfigurationError
+
+
+class IsolationLevel(str, Enum):
+    """The four levels of SQL; READ UNCOMMITTED acts as READ COMMITTED in PostgreSQL."""
+
+    SERIALIZABLE = "SERIALIZABLE"
+    REPEATABLE_READ = "REPEATABLE READ"
+    READ_COMMITTED = "READ COMMITTED"
+    READ_UNCOMMITTED = "READ UNCOMMITTED"
+
+
+def level(given: IsolationLevel | str | None) -> IsolationLevel | None:
+    """The level that a word means; case, spaces and underscores do not matter.
+
+    Raises:
+        ConfigurationError: for another word.
+
+    >>> level("repeatable_read")
+    <IsolationLevel.REPEATABLE_READ: 'REPEATABLE READ'>
+    """
+    if given is None or isinstance(given, IsolationLevel):
+        return given
+    word = " ".join(str(given).replace("_", " ").split()).upper()
+    try:
+        return IsolationLevel(word)
+    except ValueError:
+        raise ConfigurationError(f"isolation={given!r} is not one of {', '.join(i.value for i in IsolationLevel)}") from None
+
+
+def begin_statement(isolation: IsolationLevel | None, read_only: bool, deferrable: bool) -> str:
+    """The BEGIN for these options, one round trip in all.
+
+    >>> begin_statement(IsolationLevel.SERIALIZABLE, True, True)
+    'BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE'
+    """
+    modes = []
+    if isolation is not None:
+        modes.append(f"ISOLATION LEVEL {isolation.value}")
+    if read_only:
+        modes.append("READ ONLY")
+    if deferrable:
+        modes.append("DEFERRABLE")
+    return "BEGIN " + ", ".join(modes) if modes else "BEGIN"

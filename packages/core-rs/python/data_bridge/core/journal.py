@@ -1,0 +1,51 @@
+"""What a transaction must do when it ends: callbacks after COMMIT, and undoing what Python remembers after ROLLBACK."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Callback = Callable[[], Any | Awaitable[Any]]
+
+
+class Journal:
+    """Entries in the order of their making; savepoints are marks in it."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[str, Callback]] = []
+
+    def mark(self) -> int:
+        """Where a savepoint stands."""
+        return len(self._entries)
+
+    def on_commit(self, callback: Callback) -> None:
+        """Called when the outermost transaction has been committed; forgotten when its part is rolled back."""
+        self._entries.append(("commit", callback))
+
+    def on_rollback(self, undo: Callable[[], Any]) -> None:
+        """Called when its part is rolled back, the youngest first."""
+        self._entries.append(("undo", undo))
+
+    def rolled_back(self, mark: int = 0) -> None:
+        """Undoes everything younger than `mark`."""
+        while len(self._entries) > mark:
+            kind, callback = self._entries.pop()
+            if kind == "undo":
+                callback()
+
+    async def committed(self) -> None:
+        """Runs the callbacks, in the order of their registration."""
+        entries, self._entries = self._entries, []
+        for kind, callback in entries:
+            if kind == "commit":
+                await run_callback(callback)
+
+
+async def run_callback(callback: Callback) -> None:
+    """Calls a function, or a coroutine function."""
+    result = callback()
+    if inspect.isawaitable(result):
+        await result

@@ -1,0 +1,99 @@
+"""Raw SQL on the current database; joins the current transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from typing import Any, Literal, TypeVar, overload
+
+from data_bridge.core.context import resolve
+from data_bridge.core.stream import RowStream
+
+V = TypeVar("V")
+
+
+def _on(using: Any) -> Any:
+    return resolve(using)
+
+
+async def execute(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> int:
+    """Runs one statement; gives the number of affected rows.
+
+    >>> async def main() -> None:
+    ...     await execute("update users set age = $1 where id = $2", 31, 1)
+    """
+    count: int = await _on(using).execute(sql, *params, timeout=timeout)
+    return count
+
+
+@overload
+async def fetch(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> list[dict[str, Any]]: ...
+@overload
+async def fetch(
+    sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None, using: Any = None
+) -> list[tuple[Any, ...]]: ...
+@overload
+async def fetch(sql: str, *params: Any, as_: type[V], timeout: float | None = None, using: Any = None) -> list[V]: ...
+async def fetch(sql: str, *params: Any, as_: Any = dict, timeout: float | None = None, using: Any = None) -> Any:
+    """Runs a query; gives all rows as dicts, tuples, or instances of a Pydantic model or dataclass.
+
+    >>> async def main() -> None:
+    ...     rows = await fetch("select id, email from users where age > $1", 25)
+    """
+    return await _on(using).fetch(sql, *params, as_=as_, timeout=timeout)
+
+
+@overload
+async def fetch_one(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> dict[str, Any] | None: ...
+@overload
+async def fetch_one(
+    sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None, using: Any = None
+) -> tuple[Any, ...] | None: ...
+@overload
+async def fetch_one(sql: str, *params: Any, as_: type[V], timeout: float | None = None, using: Any = None) -> V | None: ...
+async def fetch_one(sql: str, *params: Any, as_: Any = dict, timeout: float | None = None, using: Any = None) -> Any:
+    """The first row, or None."""
+    return await _on(using).fetch_one(sql, *params, as_=as_, timeout=timeout)
+
+
+async def fetch_val(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> Any:
+    """The first column of the first row; None without a row."""
+    return await _on(using).fetch_val(sql, *params, timeout=timeout)
+
+
+async def execute_script(sql: str, *, using: Any = None) -> None:
+    """Runs several statements, without parameters."""
+    await _on(using).execute_script(sql)
+
+
+@overload
+def stream(sql: str, *params: Any, batch: int = 1000, using: Any = None) -> RowStream[dict[str, Any]]: ...
+@overload
+def stream(
+    sql: str, *params: Any, as_: type[tuple[Any, ...]], batch: int = 1000, using: Any = None
+) -> RowStream[tuple[Any, ...]]: ...
+@overload
+def stream(sql: str, *params: Any, as_: type[V], batch: int = 1000, using: Any = None) -> RowStream[V]: ...
+def stream(sql: str, *params: Any, as_: Any = dict, batch: int = 1000, using: Any = None) -> Any:
+    """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
+    return _on(using).stream(sql, *params, as_=as_, batch=batch)
+
+
+async def copy_in(
+    table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None, using: Any = None
+) -> int:
+    """COPY … FROM STDIN in binary; gives the number of rows."""
+    count: int = await _on(using).copy_in(table, rows, columns=columns)
+    return count
+
+
+def copy_out(
+    sql: str, *params: Any, format: Literal["csv", "text", "binary"] = "csv", using: Any = None  # noqa: A002
+) -> AsyncIterator[bytes]:
+    """COPY (query) TO STDOUT, in chunks."""
+    chunks: AsyncIterator[bytes] = _on(using).copy_out(sql, *params, format=format)
+    return chunks
+
+
+async def notify(channel: str, payload: str = "", *, using: Any = None) -> None:
+    """Sends a notification; inside a transaction it is delivered at COMMIT."""
+    await _on(using).notify(channel, payload)

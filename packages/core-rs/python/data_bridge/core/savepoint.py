@@ -1,0 +1,71 @@
+"""Savepoints of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from data_bridge.core.transaction import Transaction
+
+
+def quoted(name: str) -> str:
+    """A savepoint's name as an identifier.
+
+    Raises:
+        ConfigurationError: for NUL, an empty name, or more than 63 bytes (which PostgreSQL would cut off).
+    """
+    if not name or "\0" in name or len(name.encode()) > 63:
+        raise ConfigurationError(f"{name!r} cannot be the name of a savepoint: 1 to 63 bytes, without NUL")
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Savepoint:
+    """A savepoint that was set."""
+
+    __slots__ = ("_transaction", "name")
+
+    def __init__(self, transaction: Transaction, name: str) -> None:
+        self._transaction = transaction
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<Savepoint {self.name!r}>"
+
+    async def rollback(self) -> None:
+        """Rolls back to it; it stays."""
+        await self._transaction.rollback_to(self)
+
+    async def release(self) -> None:
+        """Forgets it and keeps what was done since."""
+        await self._transaction.release(self)
+
+
+class SavepointBlock:
+    """What `tx.savepoint()` gives: await it for a Savepoint, or use it as a block."""
+
+    __slots__ = ("_made", "_name", "_transaction")
+
+    def __init__(self, transaction: Transaction, name: str) -> None:
+        quoted(name)
+        self._transaction = transaction
+        self._name = name
+        self._made: Savepoint | None = None
+
+    def __await__(self) -> Generator[Any, Any, Savepoint]:
+        return self._transaction.set_savepoint(self._name).__await__()
+
+    async def __aenter__(self) -> Savepoint:
+        self._made = await self._transaction.set_savepoint(self._name)
+        return self._made
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        savepoint = self._made
+        if savepoint is None or not self._transaction.is_active:
+            return
+        if kind is None and not self._transaction.is_aborted:
+            await savepoint.release()
+        else:
+            await savepoint.rollback()

@@ -1,0 +1,73 @@
+"""The narrow waist: statements on their way into the core, and what they compile to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from data_bridge.core import _native
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement: its structure, and its values in the order in which the structure mentions them.
+
+    Attributes:
+        ir: nested tuples of str, int and None; see the contract of the structure (contract/ir.md).
+        params: the values, one for each parameter mark.
+    """
+
+    ir: tuple[Any, ...]
+    params: tuple[Any, ...] = ()
+
+    def __statement__(self) -> Statement:
+        return self
+
+
+@runtime_checkable
+class HasStatement(Protocol):
+    """Whatever can be compiled or run."""
+
+    def __statement__(self) -> Statement: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """SQL text and the values of its parameters.
+
+    `str()` gives the text alone.
+    """
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        return self.sql
+
+    def __iter__(self) -> Any:
+        return iter((self.sql, self.params))
+
+
+def text(sql: str, *params: Any) -> Statement:
+    """A statement in SQL, with $1, $2 … for its parameters.
+
+    >>> text("select $1::int", 5).params
+    (5,)
+    """
+    return Statement(("text", sql), params)
+
+
+def compile(statement: HasStatement) -> Compiled:  # noqa: A001 - the word of the trade
+    """The SQL of a statement, without a connection.
+
+    Raises:
+        CompileError: with the path to the part that is wrong.
+
+    >>> compile(text("select 1")).sql
+    'select 1'
+    """
+    s = statement.__statement__()
+    if s.ir[0] == "text":
+        return Compiled(s.ir[1], s.params)
+    sql, *_ = _native.compile_ir(s.ir)
+    return Compiled(sql, s.params)

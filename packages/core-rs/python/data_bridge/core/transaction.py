@@ -1,0 +1,417 @@
+"""Transactions: one connection for a block, savepoints for the blocks inside it, joined by whoever runs in the context."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from data_bridge.core import context
+from data_bridge.core._native import LoadPlan
+from data_bridge.core.errors import ConfigurationError, QueryTimeout, TransactionBusy, TransactionClosed
+from data_bridge.core.executor import BaseExecutor
+from data_bridge.core.isolation import IsolationLevel, begin_statement, level
+from data_bridge.core.journal import Callback, Journal, run_callback
+from data_bridge.core.observer import observed, observers
+from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted
+
+if TYPE_CHECKING:
+    from data_bridge.core.database import Database
+
+_numbers = itertools.count(1)
+
+
+async def to_the_end(op: Any) -> Any:
+    """Awaits an operation that must not stay half done: a cancellation is raised after its end."""
+    cancelled: asyncio.CancelledError | None = None
+    while True:
+        try:
+            result = await op
+        except asyncio.CancelledError as e:
+            if op.done():
+                raise
+            cancelled = e
+        else:
+            break
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+class Transaction(BaseExecutor):
+    """A transaction, or the part of one between a savepoint and its release.
+
+    Made by pg_transaction() and begin_transaction(); also an asynchronous context manager that commits or rolls back.
+    """
+
+    is_transaction = True
+
+    def __init__(self, database: Any, lease: Any, parent: Transaction | None, site: tuple[str, int]) -> None:
+        self.database: Database = database
+        self.alias: str = database.alias
+        self.number = next(_numbers) if parent is None else parent.number
+        self.isolation: IsolationLevel | None = parent.isolation if parent else None
+        self.read_only: bool = parent.read_only if parent else False
+        self._lease = lease
+        self._parent = parent
+        self._journal: Journal = parent._journal if parent else Journal()  # noqa: SLF001 - of the same class
+        self._mark = self._journal.mark()
+        self._names: itertools.count[int] = parent._names if parent else itertools.count(1)  # noqa: SLF001
+        self._savepoint: str | None = None
+        self._marks: dict[str, int] = {}
+        self._ended = False
+        self._rollback_only = False
+        self._deadline: float | None = parent._deadline if parent else None  # noqa: SLF001
+        self._inner: Transaction | None = None
+        self._gate: list[asyncio.Future[None]] = []
+        self._site = site
+        self._task = _task_name()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._ended else self._lease.status
+        return f"<Transaction {self.number} {state}, begun at {self._site[0]}:{self._site[1]}>"
+
+    def __del__(self) -> None:
+        if not getattr(self, "_ended", True) and self._parent is None and self._lease.status in ("active", "failed"):
+            self._lease.abandon()
+            self._journal.rolled_back()
+            warnings.warn(
+                f"a transaction begun at {self._site[0]}:{self._site[1]} was neither committed nor rolled back; it is rolled back now",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    # ----------------------------------------------------------------------------------------------------- state
+    @property
+    def is_active(self) -> bool:
+        """Whether statements can run in it, or could but for a failure."""
+        return not self._ended and self._lease.status in ("active", "failed")
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether a statement failed, so that only a rollback helps."""
+        return not self._ended and self._lease.status == "failed"
+
+    def set_rollback_only(self) -> None:
+        """The block will be rolled back at its end, without an exception."""
+        self._rollback_only = True
+
+    # --------------------------------------------------------------------------------------------------- running
+    def _timeout(self, timeout: float | None) -> float | None:
+        if self._deadline is None:
+            return timeout
+        left = max(0.0, self._deadline - time.monotonic())
+        return left if timeout is None else min(timeout, left)
+
+    def run(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+    ) -> Awaitable[Any]:
+        """Starts a statement on the transaction's connection, behind those that run there."""
+        if self._ended:
+            raise TransactionClosed(f"the transaction begun at {self._site[0]}:{self._site[1]} has ended")
+        if self._inner is not None:
+            return self._run_later(ir, params, plan, into, timeout)
+        timeout = self._timeout(timeout if timeout is not None else self.database.command_timeout)
+        if observers:
+            return observed(self, self._lease.run, ir, params, plan, into, timeout)
+        started: Awaitable[Any] = self._lease.run(ir, params, plan, into, timeout)
+        return started
+
+    async def _run_later(self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None) -> Any:
+        await self._inner_ended()
+        return await self.run(ir, params, plan, into, timeout=timeout)
+
+    def script(self, sql: str) -> Awaitable[int]:
+        """Starts several statements by the simple protocol."""
+        if self._ended:
+            raise TransactionClosed("the transaction has ended")
+        started: Awaitable[int] = self._lease.script(sql, self._timeout(None))
+        return started
+
+    async def set_local(self, name: str, value: str) -> None:
+        """Sets a configuration parameter until the end of the transaction."""
+        await self.fetch_val("SELECT pg_catalog.set_config($1, $2, true)", name, str(value))
+
+    async def advisory_lock(self, key: int | str) -> None:
+        """Waits for an advisory lock, which ends with the transaction. Text is hashed by the server."""
+        if isinstance(key, str):
+            await self.execute("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))", key)
+        else:
+            await self.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", key)
+
+    # ------------------------------------------------------------------------------------------------- callbacks
+    def on_commit(self, callback: Callback) -> None:
+        """Calls `callback` when the outermost transaction has been committed; never, when this part is rolled back."""
+        self._journal.on_commit(callback)
+
+    def on_rollback(self, undo: Callable[[], Any]) -> None:
+        """Calls `undo` when this part of the transaction is rolled back."""
+        self._journal.on_rollback(undo)
+
+    # ---------------------------------------------------------------------------------------------------- ending
+    async def commit(self) -> None:
+        """Commits, and runs what on_commit() registered.
+
+        Raises:
+            TransactionAborted: a statement had failed; the transaction was rolled back instead.
+            CommitUnknown: the connection was lost before the answer.
+            TransactionClosed: it has ended already.
+        """
+        self._close()
+        try:
+            await self._end("commit")
+        except BaseException:
+            self._journal.rolled_back(self._mark)
+            raise
+        finally:
+            self._leave()
+        if self._parent is None:
+            await self._journal.committed()
+
+    async def rollback(self) -> None:
+        """Rolls back; a transaction that has ended already stays as it is."""
+        if self._ended:
+            return
+        self._close()
+        try:
+            await self._end("rollback")
+        finally:
+            self._journal.rolled_back(self._mark)
+            self._leave()
+
+    def _close(self) -> None:
+        if self._ended:
+            raise TransactionClosed("the transaction has ended")
+        self._ended = True
+
+    async def _end(self, how: str) -> None:
+        if self._parent is None:
+            await to_the_end(self._lease.commit() if how == "commit" else self._lease.rollback())
+            return
+        name = quoted(self._savepoint or "")
+        if how == "commit":
+            await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {name}", None, True))
+        else:
+            await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+
+    def _leave(self) -> None:
+        if context.open_transaction(self.database) is self:
+            context.set_transaction(self.database, self._parent)
+        if self._parent is not None:
+            self._parent._release_inner(self)  # noqa: SLF001 - of the same class
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._ended:
+            return
+        late = self._deadline is not None and time.monotonic() > self._deadline
+        if kind is None and not self._rollback_only and not late:
+            await self.commit()
+            return
+        await self.rollback()
+        if kind is None and late:
+            raise QueryTimeout("the transaction took longer than its timeout and was rolled back")
+
+    # ------------------------------------------------------------------------------------------------ savepoints
+    def savepoint(self, name: str | None = None) -> SavepointBlock:
+        """`sp = await tx.savepoint("n")`, or `async with tx.savepoint() as sp:` which releases or rolls back."""
+        return SavepointBlock(self, name or f"data_bridge_{next(self._names)}")
+
+    async def set_savepoint(self, name: str) -> Savepoint:
+        """Sets a savepoint; a name that is in use is shadowed, as in SQL."""
+        if self._ended:
+            raise TransactionClosed("the transaction has ended")
+        if self._inner is not None:
+            await self._inner_ended()
+        mark = self._journal.mark()
+        await self._lease.script(f"SAVEPOINT {quoted(name)}")
+        self._marks[name] = mark
+        return Savepoint(self, name)
+
+    async def rollback_to(self, savepoint: Savepoint | str) -> None:
+        """Rolls back to a savepoint, which stays; younger ones are gone, and a failed transaction can go on."""
+        name = savepoint if isinstance(savepoint, str) else savepoint.name
+        if self._ended:
+            raise TransactionClosed("the transaction has ended")
+        await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {quoted(name)}"))
+        self._journal.rolled_back(self._marks.get(name, self._mark))
+
+    async def release(self, savepoint: Savepoint | str) -> None:
+        """Forgets a savepoint and keeps what was done since."""
+        name = savepoint if isinstance(savepoint, str) else savepoint.name
+        if self._ended:
+            raise TransactionClosed("the transaction has ended")
+        await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True))
+        self._marks.pop(name, None)
+
+    # ------------------------------------------------------------------------------------- blocks inside blocks
+    async def _inner_ended(self) -> None:
+        """Waits until no block inside this one is open: blocks of sibling tasks run one after another, as wholes."""
+        patience = self.database.acquire_timeout
+        until = time.monotonic() + patience
+        while self._inner is not None:
+            holder = self._inner
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._gate.append(waiter)
+            try:
+                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                    await waiter
+            except TimeoutError:
+                raise TransactionBusy(
+                    f"{_task_name()} waited {patience:g} s for a block that {holder._task} opened inside the same transaction "  # noqa: SLF001
+                    f"at {holder._site[0]}:{holder._site[1]}"  # noqa: SLF001
+                ) from None
+            finally:
+                if waiter in self._gate:
+                    self._gate.remove(waiter)
+
+    def _release_inner(self, inner: Transaction) -> None:
+        if self._inner is inner:
+            self._inner = None
+            waiters, self._gate = self._gate, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.get_loop().call_soon_threadsafe(lambda w=waiter: w.done() or w.set_result(None))
+
+    async def nest(self, site: tuple[str, int]) -> Transaction:
+        """A block inside this one: a savepoint, which nobody else's statements get into."""
+        if self._ended:
+            raise TransactionClosed("the transaction has ended")
+        while self._inner is not None:
+            await self._inner_ended()
+        inner = Transaction(self.database, self._lease, self, site)
+        self._inner = inner
+        name = f"data_bridge_{next(self._names)}"
+        try:
+            await self._lease.script(f"SAVEPOINT {quoted(name)}")
+        except BaseException:
+            inner._ended = True
+            self._release_inner(inner)
+            raise
+        inner._savepoint = name
+        return inner
+
+
+def _task_name() -> str:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return "a thread without a loop"
+    return f"task {task.get_name()!r}" if task else "a callback"
+
+
+def caller_site(depth: int = 2) -> tuple[str, int]:
+    """File and line of a caller outside this package."""
+    frame: Any = sys._getframe(depth)  # noqa: SLF001 - the documented way to a caller
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("data_bridge.core", "contextlib")):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+async def begin(
+    database: Any, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, timeout: float | None, site: tuple[str, int]
+) -> Transaction:
+    """Begins a transaction on a connection of its own."""
+    begin_in = getattr(database, "begin", None)
+    if begin_in is not None:  # the sandbox of a test has its own idea of BEGIN
+        begun: Transaction = await begin_in(isolation, read_only, deferrable, timeout, site)
+        return begun
+    lease = database.lease()
+    transaction = Transaction(database, lease, None, site)
+    transaction.isolation, transaction.read_only = isolation, read_only
+    if timeout is not None:
+        transaction._deadline = time.monotonic() + timeout  # noqa: SLF001 - of the same module
+    try:
+        await lease.begin(begin_statement(isolation, read_only, deferrable), timeout)
+    except BaseException:
+        transaction._ended = True  # noqa: SLF001
+        lease.abandon()
+        raise
+    return transaction
+
+
+async def begin_transaction(
+    isolation: Any = None,
+    *,
+    read_only: bool = False,
+    deferrable: bool = False,
+    timeout: float | None = None,
+    using: Any = None,
+) -> Transaction:
+    """Begins a transaction that the caller ends by commit() or rollback(); statements of this task join it until then.
+
+    Inside another transaction it is a savepoint of it.
+
+    >>> async def transfer() -> None:
+    ...     tx = await begin_transaction()
+    ...     try:
+    ...         ...
+    ...         await tx.commit()
+    ...     except Exception:
+    ...         await tx.rollback()
+    ...         raise
+    """
+    site = caller_site()
+    executor = context.resolve(using)
+    if isinstance(executor, Transaction):
+        transaction = await executor.nest(site)
+    else:
+        transaction = await begin(executor, level(isolation), read_only, deferrable, timeout, site)
+    context.set_transaction(transaction.database, transaction)
+    return transaction
+
+
+def current_transaction(using: Any = None) -> Transaction | None:
+    """The transaction that statements join here, or None."""
+    executor = context.resolve(using)
+    return executor if isinstance(executor, Transaction) else None
+
+
+def on_commit(callback: Callback, *, using: Any = None) -> None:
+    """Calls `callback` after the current transaction has been committed; outside one, at once.
+
+    Outside a transaction a coroutine function is started as a task of the running loop.
+    """
+    transaction = current_transaction(using)
+    if transaction is not None:
+        transaction.on_commit(callback)
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(run_callback(callback))
+        return
+    task = loop.create_task(run_callback(callback))
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+
+
+_running: set[asyncio.Task[None]] = set()
+
+NESTED: Mapping[str, str] = MappingProxyType(
+    {
+        "savepoint": "a savepoint of the surrounding transaction",
+        "join": "the surrounding transaction itself",
+        "error": "an error",
+        "independent": "a transaction of its own, on another connection",
+    }
+)
+
+
+def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_only: bool) -> None:
+    """Refuses what a savepoint cannot give."""
+    if isolation is not None and isolation is not (outer.isolation or IsolationLevel.READ_COMMITTED):
+        raise ConfigurationError(
+            f"a block inside a transaction has its isolation level ({(outer.isolation or IsolationLevel.READ_COMMITTED).value}); "
+            f"{isolation.value} needs nested='independent'"
+        )
+    if read_only and not outer.read_only:
+        raise ConfigurationError("read_only=True inside a transaction that writes needs nested='independent'")
+

@@ -1,0 +1,180 @@
+"""`pg_transaction()`: a block, or a decorator."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from data_bridge.core import context
+from data_bridge.core.errors import ConfigurationError, DeadlockDetected, SerializationFailure
+from data_bridge.core.isolation import IsolationLevel, level
+from data_bridge.core.transaction import NESTED, Transaction, begin, caller_site, check_nesting
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Nested = Literal["savepoint", "join", "error", "independent"]
+Isolation = Literal["SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED", "READ UNCOMMITTED"] | IsolationLevel | None
+
+
+class TransactionBlock:
+    """`async with pg_transaction() as tx:`, or `@pg_transaction()` over a coroutine function."""
+
+    __slots__ = ("_deferrable", "_isolation", "_nested", "_read_only", "_retries", "_stack", "_timeout", "_using")
+
+    def __init__(
+        self, isolation: Any, read_only: bool, deferrable: bool, timeout: float | None, nested: str, retries: int, using: Any
+    ) -> None:
+        if nested not in NESTED:
+            raise ConfigurationError(f"nested={nested!r} is not one of {', '.join(NESTED)}")
+        self._isolation = level(isolation)
+        self._read_only = read_only
+        self._deferrable = deferrable
+        self._timeout = timeout
+        self._nested = nested
+        self._retries = retries
+        self._using = using
+        # One block object may be entered again after it was left, and by several tasks at once.
+        self._stack: list[tuple[object, Transaction, bool]] = []
+
+    async def _open(self) -> tuple[Transaction, bool]:
+        executor = context.resolve(self._using)
+        site = caller_site(4)
+        if isinstance(executor, Transaction):
+            if self._nested == "error":
+                raise ConfigurationError("a transaction is open already (nested='error')")
+            if self._nested == "join":
+                check_nesting(executor, self._isolation, self._read_only)
+                return executor, False
+            if self._nested == "savepoint":
+                check_nesting(executor, self._isolation, self._read_only)
+                return await executor.nest(site), True
+            executor = executor.database
+        return await begin(executor, self._isolation, self._read_only, self._deferrable, self._timeout, site), True
+
+    async def __aenter__(self) -> Transaction:
+        transaction, own = await self._open()
+        if own:
+            context.set_transaction(transaction.database, transaction)
+        self._stack.append((_owner(), transaction, own))
+        return transaction
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        owner = _owner()
+        at = next((i for i in range(len(self._stack) - 1, -1, -1) if self._stack[i][0] is owner), len(self._stack) - 1)
+        _, transaction, own = self._stack.pop(at)
+        if own:
+            try:
+                await transaction.__aexit__(kind, error, trace)
+            finally:
+                if context.open_transaction(transaction.database) is transaction:
+                    context.set_transaction(transaction.database, transaction._parent)  # noqa: SLF001 - of the same package
+
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError("pg_transaction() decorates coroutine functions (async def)")
+
+        @wraps(function)
+        async def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+            attempt = 0
+            while True:
+                try:
+                    async with TransactionBlock(
+                        self._isolation, self._read_only, self._deferrable, self._timeout, self._nested, 0, self._using
+                    ):
+                        return await function(*args, **kwargs)
+                except (SerializationFailure, DeadlockDetected):
+                    attempt += 1
+                    # A block inside another transaction cannot be run again alone: the whole must.
+                    if attempt > self._retries or isinstance(context.resolve(self._using), Transaction):
+                        raise
+                    await asyncio.sleep(backoff(attempt))
+
+        return inside
+
+
+def _owner() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before another attempt: doubling from 10 ms to 1 s, with full jitter."""
+    return random.uniform(0.5, 1.0) * min(1.0, 0.01 * 2**attempt)  # noqa: S311 - jitter, not a secret
+
+
+def pg_transaction(
+    isolation: Isolation = None,
+    *,
+    read_only: bool = False,
+    deferrable: bool = False,
+    timeout: float | None = None,
+    nested: Nested = "savepoint",
+    retries: int = 0,
+    using: Any = None,
+) -> TransactionBlock:
+    """A transaction for a block, or around each call of a coroutine function.
+
+    It is committed at the end of the block, and rolled back when the block is left by any exception. Every statement of the
+    block joins it, in child tasks too.
+
+    Args:
+        isolation: SERIALIZABLE, REPEATABLE READ, READ COMMITTED or READ UNCOMMITTED; case and underscores do not matter.
+        read_only: refuse writes.
+        deferrable: with SERIALIZABLE and read_only, wait for a snapshot that cannot fail.
+        timeout: seconds for the whole block; statements past it are cancelled on the server.
+        nested: what to be inside another transaction.
+        retries: only as a decorator: how often the function is run again after a serialization failure or deadlock.
+        using: alias, Database or Transaction.
+
+    >>> async def signup() -> None:
+    ...     async with pg_transaction() as tx:
+    ...         tx.on_commit(lambda: print("welcome"))
+    """
+    if callable(isolation) and not isinstance(isolation, (str, IsolationLevel)):
+        raise TypeError("write @pg_transaction() with parentheses")
+    return TransactionBlock(isolation, read_only, deferrable, timeout, nested, retries, using)
+
+
+async def transaction_attempts(n: int, isolation: Isolation = "SERIALIZABLE", *, using: Any = None) -> AsyncIterator[TransactionBlock]:
+    """Blocks to try one after another, until one is committed.
+
+    A serialization failure or deadlock inside a block is swallowed while attempts are left.
+
+    >>> async def move() -> None:
+    ...     async for attempt in transaction_attempts(3):
+    ...         async with attempt:
+    ...             ...
+    """
+    for left in range(n - 1, -1, -1):
+        attempt = _Attempt(isolation, using, last=left == 0)
+        yield attempt
+        if attempt.committed:
+            return
+        await asyncio.sleep(backoff(n - left))
+
+
+class _Attempt(TransactionBlock):
+    __slots__ = ("_last", "committed")
+
+    def __init__(self, isolation: Any, using: Any, *, last: bool) -> None:
+        super().__init__(isolation, False, False, None, "error", 0, using)
+        self._last = last
+        self.committed = False
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:  # type: ignore[override]
+        try:
+            await super().__aexit__(kind, error, trace)
+        except (SerializationFailure, DeadlockDetected):
+            if self._last:
+                raise
+            return True
+        if isinstance(error, (SerializationFailure, DeadlockDetected)) and not self._last:
+            return True
+        self.committed = kind is None
+        return None
