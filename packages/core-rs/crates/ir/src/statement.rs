@@ -15,11 +15,24 @@ pub enum Statement {
     Delete(Box<Delete>),
     Merge(Box<Merge>),
     Raw(Vec<Part>),
-    Truncate { tables: Vec<Source>, restart: Option<bool>, cascade: bool },
-    Explain { options: Vec<String>, statement: Box<Statement> },
+    Truncate {
+        tables: Vec<Source>,
+        restart: Option<bool>,
+        cascade: bool,
+    },
+    Explain {
+        options: Vec<String>,
+        statement: Box<Statement>,
+    },
     Copy(Box<Copy>),
     Ddl(Box<Ddl>),
     Script(Vec<Statement>),
+    /// For other eyes than the server's: placeholder style (`format`, …) and layout.
+    Styled {
+        style: Option<&'static str>,
+        pretty: bool,
+        statement: Box<Statement>,
+    },
 }
 
 impl Statement {
@@ -39,6 +52,7 @@ impl Statement {
             Self::Explain { .. } => StatementTag::Explain,
             Self::Copy(_) => StatementTag::Copy,
             Self::Script(_) => StatementTag::Script,
+            Self::Styled { .. } => StatementTag::Styled,
             Self::Ddl(_) => return None,
         })
     }

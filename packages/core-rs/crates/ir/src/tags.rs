@@ -37,6 +37,7 @@ tags! {
         RenameEnumValue = "rename_enum_value", CreateSequence = "create_sequence", AlterSequence = "alter_sequence",
         Comment = "comment", CreateExtension = "create_extension", CreateSchema = "create_schema",
         CreateView = "create_view", CreateDomain = "create_domain", Script = "script",
+        Styled = "styled",
     }
 }
 

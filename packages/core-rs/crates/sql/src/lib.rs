@@ -85,7 +85,13 @@ pub struct Compiled {
 /// Writes a statement the way it is sent to the server.
 #[must_use]
 pub fn compile(decoded: &Decoded) -> Compiled {
-    render(decoded, Style::Numeric, false).0
+    let style = match &decoded.statement {
+        Statement::Styled { style: Some("pyformat"), .. } => Style::Pyformat,
+        Statement::Styled { style: Some("named"), .. } => Style::Named,
+        _ => Style::Numeric,
+    };
+    let pretty = matches!(decoded.statement, Statement::Styled { pretty: true, .. });
+    render(decoded, style, pretty).0
 }
 
 /// Writes a statement in another style, or for humans. The second value lists the parameter slots (from 0) in the order
@@ -111,5 +117,6 @@ fn kind(statement: &Statement) -> Kind {
         Statement::Copy(_) => Kind::Copy,
         Statement::Ddl(_) => Kind::Ddl,
         Statement::Script(_) => Kind::Script,
+        Statement::Styled { statement, .. } => kind(statement),
     }
 }

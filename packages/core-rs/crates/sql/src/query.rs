@@ -22,6 +22,7 @@ impl Writer {
             }
             Statement::Copy(copy) => self.copy(copy),
             Statement::Ddl(ddl) => self.ddl(ddl),
+            Statement::Styled { statement, .. } => self.statement(statement),
             Statement::Script(statements) => {
                 for (i, statement) in statements.iter().enumerate() {
                     self.put(if i > 0 { ";\n" } else { "" });

@@ -220,7 +220,8 @@ impl Decoder {
             | Statement::Truncate { .. }
             | Statement::Explain { .. }
             | Statement::Copy(_)
-            | Statement::Script(_) => d.fail("this statement cannot stand in a WITH clause"),
+            | Statement::Script(_)
+            | Statement::Styled { .. } => d.fail("this statement cannot stand in a WITH clause"),
             statement => Ok(statement),
         })?;
         let materialized = self.maybe(node, 3, |d, child| d.word(child, &["materialized", "not materialized"]))?;

@@ -203,6 +203,14 @@ impl Decoder {
             StatementTag::Truncate => self.truncate(node),
             StatementTag::Explain => self.explain(node),
             StatementTag::Copy => self.copy(node),
+            StatementTag::Styled => {
+                self.width(node, 4)?;
+                Ok(Statement::Styled {
+                    style: self.maybe(node, 1, |d, child| d.word(child, &["numeric", "pyformat", "named"]))?,
+                    pretty: self.maybe(node, 2, |d, child| d.word(child, &["pretty"]))?.is_some(),
+                    statement: Box::new(self.at(node, 3, Self::statement)?),
+                })
+            }
             StatementTag::Script => Ok(Statement::Script(self.each(node, 1, Self::statement)?)),
             _ => {
                 let outer = std::mem::replace(&mut self.literals, true);

@@ -1,0 +1,62 @@
+"""Build PostgreSQL statements from typed Python expressions. The text is made in Rust; nothing here connects.
+
+>>> from data_bridge.query import column, compile, select, table
+>>> users = table("users", column("id", int, primary_key=True), column("age", int))
+>>> compile(select(users.id).where(users.age > 25))
+Compiled(sql='SELECT "users"."id" FROM "users" WHERE "users"."age" > $1', params=(25,))
+"""
+
+from data_bridge import core
+
+core.require(
+    ir=1,
+    features={
+        "select", "insert", "update", "delete", "merge", "values", "compound", "raw", "truncate", "explain", "cte", "window",
+        "grouping", "locking", "sample", "lateral", "conflict", "unnest", "same", "ordinal", "styled", "ddl",
+    },
+    package="data-bridge-query",
+)  # fmt: skip
+
+from data_bridge.core import Compiled, Statement
+
+from . import catalog, ddl, types
+from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row
+from .column import ColumnProxy
+from .compile import compile
+from .compound import Compound, Values, values
+from .expr import Expr, Label
+from .functions import Call, FunctionNamespace, excluded, func, new, old
+from .insert import Insert, default, insert
+from .merge import Merge, explain, merge, truncate
+from .nodes import Node
+from .order import Order
+from .query import Query
+from .raw import RawStatement, Sql, raw, sql
+from .schema import (
+    ColumnDef,
+    ConstraintDef,
+    DomainDef,
+    EnumDef,
+    ExtensionDef,
+    IndexDef,
+    SequenceDef,
+    TableDef,
+    default_name,
+)
+from .select import Select, select
+from .source import FunctionSource, QuerySource, Source, TableSource, source_of
+from .table import QueryTable, aliased, column, table
+from .typemap import parse_type, type_of
+from .types import SQLType
+from .update import Delete, Update, delete, update
+from .window import Window, window
+
+__all__ = [
+    "Call", "ColumnDef", "ColumnProxy", "Compiled", "Compound", "ConstraintDef", "Delete", "DomainDef", "EnumDef", "Expr",
+    "ExtensionDef", "FunctionNamespace", "FunctionSource", "IndexDef", "Insert", "Label", "Merge", "Node", "Order", "Query",
+    "QuerySource", "QueryTable", "RawStatement", "SQLType", "Select", "SequenceDef", "Source", "Sql", "Statement", "TableDef",
+    "TableSource", "Update", "Values", "Window", "aliased", "all_", "and_", "any_", "array", "case", "cast", "catalog",
+    "column", "compile", "ddl", "default", "default_name", "delete", "excluded", "exists", "explain", "extract", "func",
+    "insert", "literal", "merge", "new", "not_", "null", "old", "or_", "parse_type", "raw", "row", "select", "source_of",
+    "sql", "table", "truncate", "type_of", "types", "update", "values", "window",
+]  # fmt: skip

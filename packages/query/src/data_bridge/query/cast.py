@@ -1,0 +1,271 @@
+"""Expressions that are grammar and not functions: CASE, casts, literals, EXISTS, ANY, rows and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar, overload
+
+from . import lift
+from . import types as t
+from .expr import Expr
+from .nodes import Node
+from .typemap import parse_type, type_of
+from .types import Boolean, SQLType
+
+__all__ = ["all_", "and_", "any_", "array", "case", "cast", "exists", "extract", "literal", "not_", "null", "or_", "row"]
+
+V = TypeVar("V")
+
+
+def _target(to: SQLType | type[Any] | str) -> SQLType:
+    return parse_type(to) if isinstance(to, str) else type_of(to)
+
+
+@overload
+def cast(value: Any, to: type[V]) -> Expr[V]: ...
+@overload
+def cast(value: Any, to: SQLType | str) -> Expr[Any]: ...
+def cast(value: Any, to: SQLType | type[Any] | str) -> Expr[Any]:
+    """``value::type``, for expressions and values; see :meth:`Expr.cast`.
+
+    >>> from data_bridge.query import cast, types
+    >>> cast("2024-01-01", types.Date)
+    <Expr $1::date>
+    """
+    of = _target(to)
+    if isinstance(value, Node):
+        family = None if value.t is None else value.t.family
+        s = value.s
+        if family == "json" and of.family != "json" and type(s) is tuple and s[0] == "->":
+            # The text inside, not its JSON form with quotes around it.
+            s = ("->>", *s[1:])
+            return Expr(s, value.p, t.Text) if of == t.Text else Expr(("cast", s, of.name), value.p, of)
+        if family == "json" and of.family not in ("json", "text"):
+            s = ("#>>", s, ("$", "text[]"))
+            return Expr(("cast", s, of.name), (*value.p, []), of)
+        return Expr(("cast", s, of.name), value.p, of)
+    if value is None:
+        return Expr(("cast", lift.NULL, of.name), (), of)
+    return Expr(("$", of.name), (of.bind(value, "cast()"),), of)
+
+
+def literal(value: Any, type: SQLType | type[Any] | str | None = None) -> Expr[Any]:  # noqa: A002
+    """A value as an expression: a typed parameter, so that it can stand where nothing else tells its type.
+
+    >>> from data_bridge.query import literal
+    >>> literal("x"), literal(5), literal(None)
+    (<Expr $1::text>, <Expr $1::integer>, <Expr NULL>)
+    """
+    if type is not None:
+        return cast(value, type)
+    s, p, of = lift.argument(value, text=True)
+    return Expr(s, p, of)
+
+
+def null() -> Expr[None]:
+    """NULL.
+
+    >>> from data_bridge.query import null
+    >>> null()
+    <Expr NULL>
+    """
+    return Expr(lift.NULL)
+
+
+def _joined(word: Literal["and", "or"], conditions: tuple[Any, ...]) -> Expr[bool]:
+    if not conditions:
+        return Expr(("true",) if word == "and" else ("false",), (), Boolean)
+    result = conditions[0]
+    if not isinstance(result, Node):
+        raise TypeError(f"{word}_() joins conditions, got {type(result).__name__}")
+    if len(conditions) == 1:
+        return Expr(result.s, result.p, Boolean)
+    for condition in conditions[1:]:
+        result = lift.joined(word, result, condition)
+    return result  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+def and_(*conditions: Node[bool]) -> Expr[bool]:
+    """All of them; ``and_()`` of nothing is TRUE.
+
+    >>> from data_bridge.query import and_, table, column
+    >>> t = table("t", column("a", int))
+    >>> and_(t.a > 1, t.a < 5)
+    <Expr "t"."a" > $1 AND "t"."a" < $2>
+    """
+    return _joined("and", conditions)
+
+
+def or_(*conditions: Node[bool]) -> Expr[bool]:
+    """At least one of them; ``or_()`` of nothing is FALSE.
+
+    >>> from data_bridge.query import or_
+    >>> or_()
+    <Expr FALSE>
+    """
+    return _joined("or", conditions)
+
+
+def not_(condition: Node[bool]) -> Expr[bool]:
+    """The opposite; NULL stays NULL.
+
+    >>> from data_bridge.query import not_, table, column
+    >>> not_(table("t", column("a", int)).a > 1)
+    <Expr NOT "t"."a" > $1>
+    """
+    if not isinstance(condition, Node):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"not_() takes a condition, got {type(condition).__name__}")
+    return ~condition
+
+
+def exists(query: Any) -> Expr[bool]:
+    """EXISTS (query); columns of outer tables in the query make it correlated.
+
+    >>> from data_bridge.query import exists, select, table, column
+    >>> users, orders = table("users", column("id", int)), table("orders", column("user_id", int))
+    >>> exists(select(orders.user_id).where(orders.user_id == users.id))
+    <Expr EXISTS (SELECT "orders"."user_id" FROM "orders" WHERE "orders"."user_id" = "users"."id")>
+    """
+    s, p = _operand(query, "exists")
+    return Expr(("exists", s[1]), p, Boolean)
+
+
+def _operand(query: Any, what: str) -> tuple[Any, tuple[Any, ...]]:
+    as_operand = getattr(query, "__operand__", None)
+    if as_operand is None or isinstance(query, type):
+        raise TypeError(f"{what}() takes a query, got {type(query).__name__}")
+    return as_operand()
+
+
+def _quantified(word: str, of: Any) -> Expr[Any]:
+    if isinstance(of, Node):
+        return Expr((word, of.s), of.p, None if of.t is None else of.t.of)
+    if hasattr(of, "__operand__") and not isinstance(of, type):
+        s, p = of.__operand__()
+        return Expr((word, s), p)
+    if isinstance(of, str | bytes) or not isinstance(of, Iterable):
+        raise TypeError(f"{word}_() takes an array or a query, got {type(of).__name__}")
+    values: Iterable[Any] = of
+    return Expr((word, "$"), (list(values),))
+
+
+def any_(query_or_array: Any) -> Expr[Any]:
+    """``= ANY(…)``: true when the comparison holds for one element of an array or row of a query.
+
+    >>> from data_bridge.query import any_, table, column
+    >>> t = table("t", column("a", int))
+    >>> t.a > any_([1, 2])
+    <Expr "t"."a" > ANY($1)>
+    """
+    return _quantified("any", query_or_array)
+
+
+def all_(query_or_array: Any) -> Expr[Any]:
+    """``= ALL(…)``: true when the comparison holds for every element.
+
+    >>> from data_bridge.query import all_, table, column
+    >>> t = table("t", column("a", int))
+    >>> t.a > all_([1, 2])
+    <Expr "t"."a" > ALL($1)>
+    """
+    return _quantified("all", query_or_array)
+
+
+def case(*whens: tuple[Node[bool], Any], else_: Any = None) -> Expr[Any]:
+    """CASE WHEN … THEN … END. The branches have one type: that of the first one with a type.
+
+    >>> from data_bridge.query import case, table, column
+    >>> t = table("t", column("a", int))
+    >>> case((t.a > 10, "big"), (t.a > 5, "middle"), else_="small")
+    <Expr CASE WHEN "t"."a" > $1 THEN $2::text WHEN "t"."a" > $3 THEN $4::text ELSE $5::text END>
+    """
+    if not whens:
+        raise TypeError("case() takes at least one (condition, value)")
+    of: SQLType | None = None
+    params: tuple[Any, ...] = ()
+    parts: list[Any] = []
+    for when in whens:
+        if not isinstance(when, tuple) or len(when) != 2 or not isinstance(when[0], Node):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError("case() takes pairs of a condition and a value")
+        s, p, found = lift.argument(when[1], text=True)
+        of = of or found
+        parts.append((when[0].s, s))
+        params += when[0].p + p
+    if else_ is None:
+        return Expr(("case", None, tuple(parts)), params, of)
+    s, p, found = lift.argument(else_, text=True)
+    return Expr(("case", None, tuple(parts), s), params + p, of or found)
+
+
+def extract(field: str, source: Any) -> Expr[Any]:
+    """EXTRACT(field FROM source): a numeric.
+
+    >>> from data_bridge.query import extract, table, column
+    >>> from datetime import datetime
+    >>> extract("year", table("t", column("at", datetime)).at)
+    <Expr EXTRACT(year FROM "t"."at")>
+    """
+    s, p, _ = lift.argument(source)
+    return Expr(("extract", field, s), p, t.Numeric())
+
+
+def row(*values: Any) -> Expr[Any]:
+    """A row value, compared column by column: ``row(a, b) < row(x, y)``.
+
+    >>> from data_bridge.query import row, table, column
+    >>> t = table("t", column("a", int), column("b", int))
+    >>> row(t.a, t.b) > (1, 2)
+    <Expr ("t"."a", "t"."b") > ($1, $2)>
+    """
+    return Row(values)
+
+
+class Row(Expr[Any]):
+    """A row; tuples beside it become rows whose values are checked against its columns."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        parts = [lift.argument(value, text=True) for value in values]
+        super().__init__(("row", *(s for s, _, _ in parts)), tuple(v for _, p, _ in parts for v in p))
+        self._of = [(of, getattr(value, "owner", None)) for (_, _, of), value in zip(parts, values, strict=True)]
+
+    def _compare(self, tag: str, other: Any) -> Expr[bool]:
+        return super()._compare(tag, self._row(other))
+
+    def __eq__(self, other: Any) -> Expr[bool]:  # type: ignore[override]
+        return self._compare("=", other)
+
+    def __ne__(self, other: Any) -> Expr[bool]:  # type: ignore[override]
+        return self._compare("<>", other)
+
+    __hash__ = object.__hash__
+
+    def _row(self, other: Any) -> Any:
+        if not isinstance(other, tuple | list):
+            return other
+        values: tuple[Any, ...] = tuple(other)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        if len(values) != len(self._of):
+            raise TypeError(f"a row of {len(self._of)} is compared with a row of {len(values)}")
+        parts = [lift.operand(value, of, owner) for value, (of, owner) in zip(values, self._of, strict=True)]
+        return Expr(("row", *(s for s, _ in parts)), tuple(v for _, p in parts for v in p))
+
+
+def array(*values: Any, of: SQLType | type[Any] | None = None) -> Expr[Any]:
+    """ARRAY[…] of expressions; a query gives ARRAY(SELECT …). Plain lists of values need no array().
+
+    >>> from data_bridge.query import array, table, column
+    >>> t = table("t", column("a", int))
+    >>> array(t.a, 5)
+    <Expr ARRAY["t"."a", $1::integer]>
+    """
+    if len(values) == 1 and hasattr(values[0], "__operand__"):
+        s, p = values[0].__operand__()
+        return Expr(("array_query", s[1]), p)
+    parts = [lift.argument(value, text=True) for value in values]
+    element = type_of(of) if of is not None else next((found for _, _, found in parts if found is not None), None)
+    s = ("array", *(part for part, _, _ in parts))
+    params = tuple(v for _, p, _ in parts for v in p)
+    if of is not None and element is not None:
+        return Expr(("cast", s, f"{element.name}[]"), params, t.Array(element))
+    return Expr(s, params, None if element is None else t.Array(element))

@@ -1,0 +1,311 @@
+"""Functions: ``func.anything(…)``, with everything an aggregate or a window function may carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from . import lift
+from . import types as t
+from .expr import Expr
+from .nodes import Node, T_co
+from .order import Order
+from .source import FunctionSource
+from .types import SQLType
+from .window import Frame, Window, order_structures, over
+
+if TYPE_CHECKING:
+    from .column import ColumnProxy
+
+__all__ = ["Call", "FunctionNamespace", "func"]
+
+V = TypeVar("V")
+
+# What is compared with the result of these is checked; of all others nothing is assumed.
+_RETURNS: dict[str, SQLType] = {
+    **dict.fromkeys(("count", "row_number", "rank", "dense_rank", "ntile"), t.BigInt),
+    **dict.fromkeys(("length", "char_length", "octet_length", "strpos", "cardinality", "array_length", "ascii"), t.Integer),
+    **dict.fromkeys(
+        ("lower", "upper", "initcap", "trim", "btrim", "ltrim", "rtrim", "concat", "concat_ws", "left", "right", "substr",
+         "substring", "replace", "repeat", "reverse", "lpad", "rpad", "to_char", "string_agg", "md5", "format", "split_part",
+         "translate", "overlay"), t.Text),
+    **dict.fromkeys(("bool_and", "bool_or", "every", "starts_with", "isfinite", "pg_try_advisory_lock"), t.Boolean),
+    **dict.fromkeys(("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "current_timestamp"), t.Timestamptz),
+    "current_date": t.Date, "age": t.Interval, "justify_interval": t.Interval, "make_interval": t.Interval,
+    "gen_random_uuid": t.Uuid, "uuidv7": t.Uuid, "cume_dist": t.Double, "percent_rank": t.Double,
+    **dict.fromkeys(("to_jsonb", "jsonb_agg", "jsonb_object_agg", "jsonb_build_object", "jsonb_build_array", "jsonb_set"), t.Jsonb),
+    "to_tsvector": t.TsVector, "to_tsquery": t.TsQuery, "plainto_tsquery": t.TsQuery, "phraseto_tsquery": t.TsQuery,
+    "websearch_to_tsquery": t.TsQuery,
+}  # fmt: skip
+# The result has the type of the first argument that has one.
+_LIKE_ARGUMENT = {"max", "min", "coalesce", "nullif", "greatest", "least", "lag", "lead", "first_value", "last_value",
+                  "nth_value", "abs", "mode", "percentile_disc", "any_value", "date_trunc"}  # fmt: skip
+# These take anything, so PostgreSQL cannot guess what an untyped text is.
+_ANY_TEXT = {"concat", "concat_ws", "format", "json_build_object", "jsonb_build_object", "json_build_array", "jsonb_build_array",
+             "to_json", "to_jsonb", "array_agg", "json_agg", "jsonb_agg", "num_nulls", "num_nonnulls", "pg_typeof", "count",
+             "max", "min", "greatest", "least", "coalesce", "nullif"}  # fmt: skip
+
+
+class Call(Expr[T_co]):
+    """A call of a function. ``distinct``, ``order_by``, ``filter``, ``within_group`` and ``over`` give a new call each."""
+
+    __slots__ = ("_args", "_distinct", "_filter", "_name", "_order", "_within")
+
+    _args: tuple[tuple[Any, ...], tuple[Any, ...]]
+
+    def __init__(self, name: Any, args_s: tuple[Any, ...], args_p: tuple[Any, ...], t: SQLType | None) -> None:
+        """Use ``func.name(…)``."""
+        super().__init__(("call", name, *args_s), args_p, t)
+        self._name = name
+        self._args = (args_s, args_p)
+        self._distinct: str | None = None
+        self._order: tuple[tuple[Any, ...] | None, tuple[Any, ...]] = (None, ())
+        self._filter: tuple[Any, tuple[Any, ...]] = (None, ())
+        self._within: tuple[tuple[Any, ...] | None, tuple[Any, ...]] = (None, ())
+
+    def _changed(self, **parts: Any) -> Call[T_co]:
+        new: Call[T_co] = Call(self._name, *self._args, self.t)
+        new._distinct, new._order, new._filter, new._within = self._distinct, self._order, self._filter, self._within
+        for name, value in parts.items():
+            setattr(new, name, value)
+        new.s = ("agg", new._name, new._args[0], new._distinct, new._order[0], new._filter[0], new._within[0])
+        new.p = new._args[1] + new._order[1] + new._filter[1] + new._within[1]
+        return new
+
+    def distinct(self) -> Call[T_co]:
+        """DISTINCT in front of the arguments.
+
+        >>> from data_bridge.query import table, column, func
+        >>> func.count(table("t", column("a", int)).a).distinct()
+        <Call count(DISTINCT "t"."a")>
+        """
+        return self._changed(_distinct="distinct")
+
+    def order_by(self, *keys: Node[Any] | Order) -> Call[T_co]:
+        """ORDER BY behind the arguments, for aggregates that keep an order.
+
+        >>> from data_bridge.query import table, column, func
+        >>> t = table("t", column("a", int))
+        >>> func.array_agg(t.a).order_by(-t.a)
+        <Call array_agg("t"."a" ORDER BY "t"."a" DESC)>
+        """
+        return self._changed(_order=order_structures(keys))
+
+    def filter(self, condition: Node[bool]) -> Call[T_co]:
+        """FILTER (WHERE …): only these rows are aggregated.
+
+        >>> from data_bridge.query import table, column, func
+        >>> t = table("t", column("a", int))
+        >>> func.count().filter(t.a > 1)
+        <Call count(*) FILTER (WHERE "t"."a" > $1)>
+        """
+        return self._changed(_filter=(condition.s, condition.p))
+
+    def within_group(self, *keys: Node[Any] | Order) -> Call[T_co]:
+        """WITHIN GROUP (ORDER BY …), for ordered-set aggregates.
+
+        >>> from data_bridge.query import table, column, func
+        >>> t = table("t", column("a", int))
+        >>> func.percentile_cont(0.5).within_group(t.a)
+        <Call percentile_cont($1::double precision) WITHIN GROUP (ORDER BY "t"."a")>
+        """
+        return self._changed(_within=order_structures(keys))
+
+    def over(
+        self,
+        window: str | Window | None = None,
+        *,
+        partition_by: Iterable[Node[Any]] | Node[Any] = (),
+        order_by: Iterable[Node[Any] | Order] | Node[Any] | Order = (),
+        rows: Frame | None = None,
+        range: Frame | None = None,  # noqa: A002 - the name of the clause
+        groups: Frame | None = None,
+        exclude: Literal["current row", "group", "ties", "no others"] | None = None,
+    ) -> Expr[T_co]:
+        """OVER (…): a window, inline or by the name it has in ``select(…).window(name=…)``.
+
+        Frame bounds are relative to the current row: ``rows=(-2, 0)`` is the two rows before and this one, None is
+        unbounded.
+
+        >>> from data_bridge.query import table, column, func
+        >>> t = table("t", column("a", int), column("b", int))
+        >>> func.sum(t.a).over(partition_by=[t.b], order_by=[-t.a], rows=(None, 0))
+        <Expr sum("t"."a") OVER (PARTITION BY "t"."b" ORDER BY "t"."a" DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)>
+        """
+        s, p = over(window, partition_by, order_by, rows, range, groups, exclude)
+        return Expr(("over", self.s, s), self.p + p, self.t)
+
+    def table(
+        self, alias: str, *columns: str | tuple[str, Any], ordinality: bool = False, lateral: bool = False
+    ) -> FunctionSource:
+        """The set-returning function as a table; ``.c`` has its columns.
+
+        Columns are names, or (name, type) for functions that return records. `ordinality` adds a counter as last column.
+
+        >>> from data_bridge.query import func, select
+        >>> n = func.generate_series(1, 3).table("n")
+        >>> select(n.c.n).sql().sql
+        'SELECT "n"."n" FROM generate_series($1::integer, $2::integer) AS "n"'
+        """
+        from .typemap import type_of
+
+        typed = any(isinstance(column, tuple) for column in columns)
+        found = [(c, None) if isinstance(c, str) else (c[0], type_of(c[1])) for c in columns]
+        options = (*(("lateral",) if lateral else ()), *(("ordinality",) if ordinality else ()))
+        return FunctionSource(alias, self.s, self.p, found, options, typed=typed)
+
+
+class FunctionNamespace:
+    """``func.name(…)`` calls any function; the common ones are typed.
+
+    Arguments are expressions or values, keywords are named arguments. Any name goes, also ``func("schema.name", …)``.
+
+    >>> from data_bridge.query import table, column, func
+    >>> users = table("users", column("name", str))
+    >>> func.lower(users.name) == "x"
+    <Expr lower("users"."name") = $1>
+    """
+
+    __slots__ = ()
+
+    def __call__(self, name: str, *args: Any, **named: Any) -> Call[Any]:
+        """A function by name, with its schema if it has a dot in it: ``func("app.total", 1)``."""
+        schema, dot, bare = name.partition(".")
+        return _call((schema, bare) if dot else name, args, named)
+
+    if TYPE_CHECKING:
+        # sum and avg of a column nobody typed are Any; the others follow PostgreSQL.
+        def count(self, e: Node[Any] | None = None, /) -> Call[int]: ...
+        @overload
+        def sum(self, e: Node[int] | Node[int | None], /) -> Call[int | None]: ...
+        @overload
+        def sum(self, e: Node[Decimal] | Node[Decimal | None], /) -> Call[Decimal | None]: ...
+        @overload
+        def sum(self, e: Node[float] | Node[float | None], /) -> Call[float | None]: ...
+        @overload
+        def sum(self, e: Node[Any], /) -> Call[Any]: ...
+        @overload
+        def avg(self, e: Node[int] | Node[int | None] | Node[Decimal] | Node[Decimal | None], /) -> Call[Decimal | None]: ...
+        @overload
+        def avg(self, e: Node[float] | Node[float | None], /) -> Call[float | None]: ...
+        @overload
+        def avg(self, e: Node[Any], /) -> Call[Any]: ...
+        def max(self, e: Node[V], /) -> Call[V | None]: ...
+        def min(self, e: Node[V], /) -> Call[V | None]: ...
+        def now(self) -> Call[datetime]: ...
+        def current_date(self) -> Call[date]: ...
+        def current_timestamp(self) -> Call[datetime]: ...
+        def lower(self, e: Node[str] | Node[str | None] | str, /) -> Call[str]: ...
+        def upper(self, e: Node[str] | Node[str | None] | str, /) -> Call[str]: ...
+        def length(self, e: Node[Any], /) -> Call[int]: ...
+        @overload
+        def coalesce(self, a: Node[V | None], b: V | Node[V], /) -> Call[V]: ...
+        @overload
+        def coalesce(self, a: Any, /, *others: Any) -> Call[Any]: ...
+        def row_number(self) -> Call[int]: ...
+        def rank(self) -> Call[int]: ...
+        def dense_rank(self) -> Call[int]: ...
+        def array_agg(self, e: Node[V], /) -> Call[list[V]]: ...
+        def string_agg(self, e: Node[str] | Node[str | None], separator: str, /) -> Call[str | None]: ...
+        def bool_and(self, e: Node[bool], /) -> Call[bool | None]: ...
+        def bool_or(self, e: Node[bool], /) -> Call[bool | None]: ...
+
+    def __getattr__(self, name: str) -> Callable[..., Call[Any]]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def call(*args: Any, **named: Any) -> Call[Any]:
+            return _call(name, args, named)
+
+        call.__name__ = name
+        return call
+
+
+_GROUPING = {"rollup": "rollup", "cube": "cube", "grouping_sets": "sets"}
+
+
+def _call(name: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call[Any]:
+    if name == "count" and not args:
+        return Call("count", (("star",),), (), t.BigInt)
+    if name in _GROUPING or name == "row":
+        return _structural(name, args)
+    structures: list[Any] = []
+    params: tuple[Any, ...] = ()
+    first: SQLType | None = None
+    for value in args:
+        s, p, of = lift.argument(value, text=name in _ANY_TEXT)
+        structures.append(s)
+        params += p
+        # The unit of date_trunc comes first, its moment second.
+        first = (of if name == "date_trunc" else first or of) or first
+    for key, value in named.items():
+        s, p, _ = lift.argument(value)
+        structures.append(("named", key, s))
+        params += p
+    return Call(name, tuple(structures), params, first if name in _LIKE_ARGUMENT else _returns(name, first))
+
+
+def _returns(name: Any, first: SQLType | None) -> SQLType | None:
+    if name in ("sum", "avg") and first is not None:
+        if first.family == "int":
+            return t.Numeric() if name == "avg" else t.BigInt
+        return first
+    if name == "array_agg" and first is not None:
+        return t.Array(first)
+    if name == "unnest" and first is not None:
+        return first.of
+    return _RETURNS.get(name) if isinstance(name, str) else None
+
+
+def _structural(name: str, args: tuple[Any, ...]) -> Call[Any]:
+    """func.row, func.rollup, func.cube and func.grouping_sets are grammar, not functions."""
+    structures: list[Any] = []
+    params: tuple[Any, ...] = ()
+    for value in args:
+        if isinstance(value, tuple | list):
+            inner = _structural("row", tuple(value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            structures.append(inner.s)
+            params += inner.p
+        else:
+            s, p, _ = lift.argument(value, text=True)
+            structures.append(s)
+            params += p
+    call: Call[Any] = Call(name, tuple(structures), params, None)
+    call.s = (_GROUPING.get(name, "row"), *structures)
+    return call
+
+
+func = FunctionNamespace()
+"""Every function of the server: ``func.count()``, ``func.lower(users.name)``, ``func.anything(…)``."""
+
+
+def excluded(column: ColumnProxy[V]) -> Expr[V]:
+    """The value an INSERT proposed for a column, in ON CONFLICT DO UPDATE.
+
+    >>> from data_bridge.query import excluded, table, column
+    >>> excluded(table("t", column("a", int)).a)
+    <Expr "excluded"."a">
+    """
+    return Expr(("col", "excluded", column.name), (), column.t)
+
+
+def old(column: ColumnProxy[V]) -> Expr[V]:
+    """The value before the change, in RETURNING (PostgreSQL 18).
+
+    >>> from data_bridge.query import old, table, column
+    >>> old(table("t", column("a", int)).a)
+    <Expr "old"."a">
+    """
+    return Expr(("col", "old", column.name), (), column.t)
+
+
+def new(column: ColumnProxy[V]) -> Expr[V]:
+    """The value after the change, in RETURNING (PostgreSQL 18).
+
+    >>> from data_bridge.query import new, table, column
+    >>> new(table("t", column("a", int)).a)
+    <Expr "new"."a">
+    """
+    return Expr(("col", "new", column.name), (), column.t)

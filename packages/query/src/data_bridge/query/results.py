@@ -1,0 +1,80 @@
+"""Lists of result columns: expressions, labels, whole tables."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .column import ColumnProxy, sources_in
+from .expr import Label
+from .nodes import Node, Params, Structure
+from .source import Source, source_of
+from .types import SQLType
+
+__all__ = ["Columns", "columns_of"]
+
+
+class Columns(NamedTuple):
+    """Result columns as a statement carries them."""
+
+    s: tuple[Structure, ...]
+    p: Params
+    names: tuple[tuple[str, SQLType | None], ...]
+    """Names and types of the columns that have a name."""
+    source: Source | None
+    """The table of the first column."""
+
+
+EMPTY = Columns((), (), (), None)
+
+
+def columns_of(things: tuple[Any, ...]) -> Columns:
+    """Structures, parameters and names of result columns.
+
+    Raises TypeError for what is no column, with the remedy.
+    """
+    structures: list[Structure] = []
+    params: Params = ()
+    names: list[tuple[str, SQLType | None]] = []
+    first: Source | None = None
+    for thing in things:
+        if isinstance(thing, ColumnProxy):
+            structures.append(thing.s)
+            names.append((thing.name, thing.t))
+            first = first or thing.source
+        elif isinstance(thing, Label):
+            structures.append(("label", thing.s, thing.name))
+            params += thing.p
+            names.append((thing.name, thing.t))
+            first = first or sources_in(thing.s)
+        elif isinstance(thing, Node):
+            node: Node[Any] = thing
+            structures.append(node.s)
+            params += node.p
+            name = _name(node.s)
+            if name is not None:
+                names.append((name, node.t))
+            first = first or sources_in(node.s)
+        elif hasattr(thing, "__operand__") and not isinstance(thing, type) and not isinstance(thing, Source):
+            s, p = thing.__operand__()
+            structures.append(s)
+            params += p
+        elif isinstance(thing, str | bytes | int | float | bool) or thing is None:
+            raise TypeError(f"a result column is an expression, got {type(thing).__name__}: write literal(…) for a value")
+        else:
+            source = source_of(thing)
+            structures.append(("cols", source.name, *source.columns))
+            names += [(name, column.t) for name, column in source.columns.items()]
+            first = first or source
+    return Columns(tuple(structures), params, tuple(names), first)
+
+
+def _name(s: Structure) -> str | None:
+    """The name PostgreSQL gives a column without a label, where it is certain."""
+    if type(s) is tuple:
+        if s[0] in ("call", "agg"):
+            return s[1] if isinstance(s[1], str) else s[1][1]
+        if s[0] == "over":
+            return _name(s[1])
+        if s[0] == "col":
+            return s[2]
+    return None
