@@ -6,20 +6,22 @@
 Compiled(sql='SELECT "users"."id" FROM "users" WHERE "users"."age" > $1', params=(25,))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from data_bridge import core
 
 core.require(
     ir=1,
     features={
         "select", "insert", "update", "delete", "merge", "values", "compound", "raw", "truncate", "explain", "cte", "window",
-        "grouping", "locking", "sample", "lateral", "conflict", "unnest", "same", "ordinal", "styled", "ddl",
+        "grouping", "locking", "sample", "lateral", "conflict", "unnest", "same", "ordinal", "ddl",
     },
     package="data-bridge-query",
 )  # fmt: skip
 
 from data_bridge.core import Compiled, Statement
 
-from . import catalog, ddl, types
+from . import types
 from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row
 from .column import ColumnProxy
 from .compile import compile
@@ -51,6 +53,9 @@ from .types import SQLType
 from .update import Delete, Update, delete, update
 from .window import Window, window
 
+if TYPE_CHECKING:
+    from . import catalog, ddl
+
 __all__ = [
     "Call", "ColumnDef", "ColumnProxy", "Compiled", "Compound", "ConstraintDef", "Delete", "DomainDef", "EnumDef", "Expr",
     "ExtensionDef", "FunctionNamespace", "FunctionSource", "IndexDef", "Insert", "Label", "Merge", "Node", "Order", "Query",
@@ -60,3 +65,12 @@ __all__ = [
     "insert", "literal", "merge", "new", "not_", "null", "old", "or_", "parse_type", "raw", "row", "select", "source_of",
     "sql", "table", "truncate", "type_of", "types", "update", "values", "window",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # Fifty dataclasses that a query never needs: they take longer to make than everything else together.
+    if name in ("catalog", "ddl"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
