@@ -1,6 +1,6 @@
 """Runs coroutines for the harness, which is synchronous: in a thread with an event loop of its own.
 
-A loop may run in the calling thread already (a fixture that an async plugin requested late), so `asyncio.run` there is no way.
+A loop may run in the calling thread already (a fixture that an async plugin requested late), so `asyncio.run` is no way.
 """
 
 from __future__ import annotations

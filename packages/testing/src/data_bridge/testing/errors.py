@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from data_bridge.core import ConfigurationError as CoreConfigurationError
+from data_bridge.core import DataBridgeError
+
 __all__ = ["ConfigurationError", "ServerError"]
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(CoreConfigurationError):
     """A setting cannot work; the hint says what to change."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -13,5 +16,5 @@ class ConfigurationError(Exception):
         self.hint = hint
 
 
-class ServerError(RuntimeError):
+class ServerError(DataBridgeError, RuntimeError):
     """An embedded server did not start, or did not do what it was told; the text ends with its log."""

@@ -1,0 +1,97 @@
+"""Per worker: which databases the fixtures use, made from which templates."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from .build import build_schema
+from .database import Databases
+from .reset import delete_rows, reset_sequences
+from .sandbox import SandboxHome
+from .template import Content, Template, ensure_template
+from .testdatabase import TestDatabase
+
+__all__ = ["Homes"]
+
+ANY_DEFERRED = "SELECT 1 FROM pg_constraint WHERE condeferred LIMIT 1"
+
+
+class Homes:
+    """The databases of one worker."""
+
+    def __init__(self, databases: Databases) -> None:
+        self.databases = databases
+        self.source = databases.source
+        self._templates: dict[int, tuple[Content, Template]] = {}
+        self._sandboxes: dict[str, tuple[str, SandboxHome]] = {}
+        self._committed: dict[str, TestDatabase] = {}
+
+    def template(self, content: Content) -> Template:
+        """The template of a content; asked for again and again, hashed once."""
+        known = self._templates.get(id(content))
+        if known is None:
+            known = self._templates[id(content)] = (content, ensure_template(self.source, content, build_schema))
+        return known[1]
+
+    def sandbox_home(self, content: Content) -> SandboxHome:
+        """Where tests that roll back live."""
+        template = self.template(content)
+        if template.database not in self._sandboxes:
+            name = self.databases.create("rollback", template=template.database)
+            with closing(self.source.session(name)) as session:
+                defers = bool(session.run(ANY_DEFERRED))
+            self._sandboxes[template.database] = (name, SandboxHome(self.source.dsn_of(name), defers=defers))
+        return self._sandboxes[template.database][1]
+
+    def replace_sandbox(self, content: Content) -> None:
+        """Throw the database of a template away: something was committed there."""
+        name, home = self._sandboxes.pop(self.template(content).database)
+        home.close()
+        self.databases.drop(name)
+
+    def reset_sandbox_sequences(self, content: Content) -> None:
+        """Set the sequences back, which a rollback leaves alone."""
+        name = self._sandboxes[self.template(content).database][0]
+        with closing(self.source.session(name)) as session:
+            reset_sequences(session)
+
+    def committed(self, content: Content) -> TestDatabase:
+        """The database of this worker whose tests commit; empty or as the template made it."""
+        template = self.template(content)
+        if template.database not in self._committed:
+            name = self.databases.create("committed", template=template.database)
+            self._committed[template.database] = TestDatabase(self.source, name)
+        return self._committed[template.database]
+
+    def reset_committed(self, content: Content, database: TestDatabase, *, sequences: bool, dirty: bool) -> None:
+        """Delete what a test committed; a template with rows of its own is cloned anew."""
+        template = self.template(content)
+        if template.seeded or dirty:
+            del self._committed[template.database]
+            database.shut()
+            self.databases.drop_later(database.name)
+            return
+        with closing(self.source.session(database.name)) as session:
+            delete_rows(session)
+            if sequences:
+                reset_sequences(session)
+
+    def isolated(self, content: Content) -> TestDatabase:
+        """A database that nobody else uses."""
+        return TestDatabase(self.source, self.databases.clone(self.template(content).database))
+
+    def close(self) -> None:
+        """Give every connection up; `Databases` drops what is left."""
+        for _, home in self._sandboxes.values():
+            home.close()
+        for database in self._committed.values():
+            database.shut()
+
+
+def marked(node: Any, name: str, default: Any = None) -> Any:
+    """An argument of the nearest `db` marker."""
+    for marker in node.iter_markers("db"):
+        if name in marker.kwargs:
+            return marker.kwargs[name]
+    return default

@@ -1,0 +1,277 @@
+"""`Sandbox`: the executor behind the fixture `db`. One connection, one transaction, which is rolled back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core import BaseExecutor, ConfigurationError, Database, DatabaseError, LoadPlan
+from data_bridge.core.isolation import IsolationLevel
+from data_bridge.core.observer import observed, observers
+from data_bridge.core.transaction import to_the_end
+
+from .control import changes_schema, controls, outside_only
+from .notification import Notification
+from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
+from .turn import Turn, task_name
+
+if TYPE_CHECKING:
+    from .stream import SandboxLease
+
+__all__ = ["Sandbox"]
+
+GUARD, UNIT = "data_bridge_test", "data_bridge_statement"
+RENEW = f"RELEASE SAVEPOINT {UNIT}; SAVEPOINT {UNIT}"
+BACK = f"ROLLBACK TO SAVEPOINT {UNIT}"
+ESCAPED = ("25P01", "3B001")
+PATIENCE = 5.0
+ENDS_THE_TEST = (
+    "{control} in raw SQL would end the transaction that this test is rolled back with."
+    "\nhint: write `async with pg_transaction():`, which is emulated, or use the fixture `committed` for code that must commit"
+)
+
+
+class Sandbox(BaseExecutor):
+    """One connection, one transaction, never committed. The code under test does not notice:
+
+    - a statement outside a transaction stands alone: when it fails, only it is undone;
+    - `pg_transaction()` and `begin_transaction()` are savepoints that behave as BEGIN, COMMIT and ROLLBACK do, deferred
+      constraints, `on_commit` and failed transactions included;
+    - tasks, threads and loops share the connection; transactions take turns as wholes.
+
+    Attributes:
+        dsn: URL of the database; another session does not see the uncommitted rows.
+        notifications: what was sent by `notify` and committed.
+        on_commit_calls: callbacks registered with `on_commit`, also of transactions that were rolled back.
+    """
+
+    alias = "default"
+    command_timeout: float | None = None
+    acquire_timeout = PATIENCE
+
+    def __init__(self, database: Database, dsn: str, *, defers: bool, isolation: IsolationLevel | None = None) -> None:
+        self.dsn = dsn
+        self.notifications: list[Notification] = []
+        self.on_commit_calls: list[Callable[[], Any]] = []
+        self.turn = Turn(PATIENCE)
+        self.defers = defers
+        self.schema_changed = False
+        self.escaped: str | None = None
+        self.isolation_requests: list[str] = []
+        self.leaks: list[str] = []
+        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.lease_handle: Any = database.lease(shared=True)
+        self.begun = False
+        self._database = database
+        self._isolation = isolation
+        self._names = itertools.count(1)
+        self._pending: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        # What a Database can tell about itself (pool_stats, address, …) is asked of the real one.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._database, name)
+
+    def __repr__(self) -> str:
+        return f"<Sandbox on {self._database!r}>"
+
+    # ------------------------------------------------------------------------------------------------- statements
+    def run(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        *,
+        timeout: float | None = None,
+    ) -> Awaitable[Any]:
+        """Run a statement outside a transaction: alone, in a savepoint of its own."""
+        if ir[0] == "text" and len(ir) > 1:
+            self._refuse(ir[1])
+        if changes_schema(ir):
+            self._schema_changes()
+
+        def start() -> Awaitable[Any]:
+            if observers:
+                return observed(self, self.lease_handle.run, ir, params, plan, into, timeout)
+            started: Awaitable[Any] = self.lease_handle.run(ir, params, plan, into, timeout)
+            return started
+
+        return self._alone(start, check=self.defers and ir[0] != "select")
+
+    def script(self, sql: str) -> Awaitable[int]:
+        """Run several statements, which PostgreSQL takes as one transaction."""
+        self._refuse(sql)
+        self._schema_changes()
+
+        def start() -> Awaitable[int]:
+            started: Awaitable[int] = self.lease_handle.script(sql)
+            return started
+
+        return self._alone(start, check=True)
+
+    async def _alone(self, start: Callable[[], Awaitable[Any]], *, check: bool) -> Any:
+        token = f"a statement of {task_name()}"
+        await self.turn.take(token)
+        try:
+            self.begin_if_new()
+            lease = self.lease_handle
+            renewed = lease.script(RENEW)
+            try:
+                result = await start()
+                if check:
+                    await lease.script(CHECK_CONSTRAINTS)
+            except BaseException as error:
+                await self._undo(renewed, cancelled=isinstance(error, asyncio.CancelledError))
+                raise
+            return result
+        finally:
+            self.turn.give(token)
+
+    async def _undo(self, renewed: Any, *, cancelled: bool) -> None:
+        """Take a failed statement back, so that the next one does not meet a failed transaction."""
+        if renewed.done():
+            try:
+                renewed.result()
+            except DatabaseError as error:
+                if error.sqlstate in ESCAPED:
+                    self.escaped = self.escaped or "a statement before this one"
+                    return
+        if cancelled or self.lease_handle.status == "failed":
+            await to_the_end(self.lease_handle.rollback_to(BACK))
+
+    def begin_if_new(self) -> None:
+        """Open the transaction of the test when its first statement comes; the connection keeps the order."""
+        if task := _current_task():
+            self.tasks.add(task)
+        if self.begun:
+            return
+        self.begun = True
+        level = f" ISOLATION LEVEL {self._isolation.value}" if self._isolation else ""
+        self._pending = [self.lease_handle.begin(f"BEGIN{level}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")]
+
+    def _refuse(self, sql: str) -> None:
+        control = controls(sql)
+        if control is not None:
+            self.escaped = self.escaped or f"{control} in raw SQL, sent by {task_name()}"
+            raise ConfigurationError(ENDS_THE_TEST.format(control=control))
+        if outside_only(sql):
+            raise ConfigurationError(
+                f"PostgreSQL does not run this inside a transaction, and this test is one: {sql.strip()[:60]!r}"
+                "\nhint: use the fixture `isolated_db`, which gives the test a database of its own"
+            )
+
+    def _schema_changes(self) -> None:
+        self.schema_changed = True
+        # A new constraint may be deferred; the check costs little.
+        self.defers = True
+
+    # ----------------------------------------------------------------------------------------------- transactions
+    async def begin(
+        self,
+        isolation: IsolationLevel | None,
+        read_only: bool,
+        deferrable: bool,
+        timeout: float | None,
+        site: tuple[str, int],
+    ) -> EmulatedTransaction:
+        """Begin an emulated transaction; called by pg_transaction() and begin_transaction()."""
+        transaction = EmulatedTransaction(self, self.lease_handle, site)
+        transaction.isolation, transaction.read_only = isolation, read_only
+        if timeout is not None:
+            transaction.expires_in(timeout)
+        if isolation not in (None, self._isolation):
+            self.isolation_requests.append(f"{isolation.value} at {site[0]}:{site[1]}")
+        name = f"data_bridge_begin_{next(self._names)}"
+        transaction.open_as(name)
+        try:
+            await self.turn.take(transaction)
+        except BaseException:
+            transaction.discard()
+            raise
+        try:
+            self.begin_if_new()
+            mode = "; SET TRANSACTION READ ONLY" if read_only else ""
+            await self.lease_handle.script(f"{RENEW}; SAVEPOINT {name}{mode}")
+        except BaseException:
+            transaction.discard()
+            if self.lease_handle.status in ("active", "failed"):
+                await to_the_end(self.lease_handle.rollback_to(BACK))
+            self.turn.give(transaction)
+            raise
+        return transaction
+
+    def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
+        """What cursors ask for: the connection of the test, as an emulated transaction."""
+        from .stream import SandboxLease
+
+        return SandboxLease(self)
+
+    async def notify(self, channel: str, payload: str = "") -> None:
+        """Recorded at once: outside a transaction a notification is sent when the statement ends."""
+        self.told([(channel, payload)])
+
+    def told(self, notifications: list[tuple[str, str]]) -> None:
+        """Notifications that a commit would deliver."""
+        self.notifications += [Notification(channel, payload) for channel, payload in notifications]
+
+    def forgotten(self, transaction: EmulatedTransaction, savepoint: str, what: str) -> None:
+        """A transaction object was thrown away without an end."""
+        self.leaks.append(f"{what} was neither committed nor rolled back")
+        if self.lease_handle.status in ("active", "failed") and savepoint:
+            back = f"ROLLBACK TO SAVEPOINT {savepoint}; RELEASE SAVEPOINT {savepoint}"
+            self._pending.append(self.lease_handle.rollback_to(back))
+        self.turn.give(transaction)
+
+    # --------------------------------------------------------------------------------------------------- not ours
+    async def connect(self) -> Sandbox:
+        """The sandbox is connected already."""
+        return self
+
+    async def close(self, *, timeout: float = 10.0) -> None:
+        """The sandbox ends with the test, whatever the code under test closes."""
+
+    async def expire(self) -> None:
+        """The connection of a test is not replaced."""
+
+    @asynccontextmanager
+    async def example(self) -> AsyncIterator[None]:
+        """A savepoint around one example of a property test, rolled back at its end.
+
+        Fixtures run once per test and not per example, so that rows of one example would meet the next.
+
+        >>> async def check(db: Sandbox) -> None:
+        ...     async with db.example():
+        ...         await db.execute("INSERT INTO t VALUES (1)")
+        """
+        name = f"data_bridge_example_{next(self._names)}"
+        token = f"an example of {task_name()}"
+        await self.turn.take(token)
+        try:
+            self.begin_if_new()
+            # The second UNIT shadows the first: renewing it does not reach below the example.
+            await self.lease_handle.script(f"{RENEW}; SAVEPOINT {name}; SAVEPOINT {UNIT}")
+        finally:
+            self.turn.give(token)
+        try:
+            yield
+        finally:
+            await self.turn.take(token)
+            try:
+                await to_the_end(
+                    self.lease_handle.rollback_to(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+                )
+            finally:
+                self.turn.give(token)
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

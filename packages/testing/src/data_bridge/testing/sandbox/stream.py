@@ -1,0 +1,91 @@
+"""The connection of a test for those who ask for one of their own: cursors and COPY."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core import LoadPlan
+from data_bridge.core.transaction import caller_site
+
+if TYPE_CHECKING:
+    from .executor import Sandbox
+    from .transaction import EmulatedTransaction
+
+__all__ = ["SandboxLease"]
+
+
+class SandboxLease:
+    """Looks like a native lease and is an emulated transaction, which holds the turn until it ends."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._transaction: EmulatedTransaction | None = None
+
+    @property
+    def status(self) -> str:
+        """As of a native lease."""
+        return "new" if self._transaction is None else str(self._sandbox.lease_handle.status)
+
+    def begin(self, sql: str, timeout: float | None = None) -> Awaitable[None]:
+        """Begin the emulated transaction."""
+        return self._begin(timeout, caller_site())
+
+    async def _begin(self, timeout: float | None, site: tuple[str, int]) -> None:
+        self._transaction = await self._sandbox.begin(None, False, False, timeout, site)
+
+    def run(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        timeout: float | None = None,
+    ) -> Awaitable[Any]:
+        """Run a statement in it."""
+        return self._open().run(ir, params, plan, into, timeout=timeout)
+
+    def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
+        """Run several statements in it."""
+        return self._open().script(sql)
+
+    def commit(self, *, keep: bool = False) -> _Shielded:
+        """End it."""
+        return _Shielded(self._open().commit())
+
+    def rollback(self, *, keep: bool = False) -> _Shielded:
+        """End it; harmless when it never began."""
+        return _Shielded(_nothing() if self._transaction is None else self._transaction.rollback())
+
+    def give_back(self) -> _Shielded:
+        """End it."""
+        return self.rollback()
+
+    def abandon(self) -> None:
+        """Nobody waits for its end."""
+        if self._transaction is not None:
+            self._transaction = None  # its finaliser takes it back
+
+    def _open(self) -> EmulatedTransaction:
+        if self._transaction is None:
+            raise AssertionError("begin comes first")
+        return self._transaction
+
+
+class _Shielded:
+    """An operation that goes on when whoever awaits it is cancelled, as native ones do."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._task = asyncio.ensure_future(work)
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._task.done()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return asyncio.shield(self._task).__await__()
+
+
+async def _nothing() -> None:
+    """For a transaction that never began."""

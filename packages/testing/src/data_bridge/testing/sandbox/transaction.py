@@ -1,0 +1,114 @@
+"""A transaction of the code under test, as a savepoint of the transaction that the test itself is."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core import Transaction
+from data_bridge.core.journal import Callback
+from data_bridge.core.transaction import to_the_end
+
+if TYPE_CHECKING:
+    from .executor import Sandbox
+
+__all__ = ["CHECK_CONSTRAINTS", "EmulatedTransaction"]
+
+# RELEASE succeeds although a deferred constraint is violated; COMMIT would not. SET CONSTRAINTS ALL IMMEDIATE checks, but
+# stays in force: what is deferred by definition is set back, or the next child row before its parent would fail.
+CHECK_CONSTRAINTS = (
+    "DO $check$ DECLARE deferred text; BEGIN SET CONSTRAINTS ALL IMMEDIATE;"
+    " SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO deferred"
+    " FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace"
+    " WHERE c.condeferred AND c.conparentid = 0;"
+    " IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF; END $check$"
+)
+
+
+class EmulatedTransaction(Transaction):
+    """BEGIN is a savepoint, COMMIT a check and a release, ROLLBACK a return to the savepoint.
+
+    It holds the turn on the test's connection from its beginning to its end, because two transactions that overlap on one
+    connection destroy each other's savepoints.
+    """
+
+    def __init__(self, sandbox: Sandbox, lease: Any, site: tuple[str, int]) -> None:
+        super().__init__(sandbox, lease, None, site)
+        self._sandbox = sandbox
+        self._settings: dict[str, str | None] = {}
+        self._notifications: list[tuple[str, str]] = []
+        self._released = False
+
+    def __str__(self) -> str:
+        return f"the transaction begun by {self._task} at {self._site[0]}:{self._site[1]}"
+
+    def __del__(self) -> None:
+        if not getattr(self, "_ended", True) and not self._released:
+            self._sandbox.forgotten(self, self._savepoint or "", str(self))
+
+    def open_as(self, savepoint: str) -> None:
+        """Say which savepoint stands for BEGIN."""
+        self._savepoint = savepoint
+
+    def expires_in(self, seconds: float) -> None:
+        """Set the deadline of the block."""
+        self._deadline = time.monotonic() + seconds
+
+    def discard(self) -> None:
+        """It never began, or the test is over: nothing to roll back any more."""
+        self._ended = self._released = True
+
+    async def set_local(self, name: str, value: str) -> None:
+        """SET LOCAL until the emulated commit; a released savepoint would keep it for the rest of the test."""
+        if name not in self._settings:
+            self._settings[name] = await self.fetch_val("SELECT pg_catalog.current_setting($1, true)", name)
+        await super().set_local(name, value)
+
+    async def notify(self, channel: str, payload: str = "") -> None:
+        """Recorded, and told to the test when the transaction is committed."""
+        self._notifications.append((channel, payload))
+
+    def on_commit(self, callback: Callback) -> None:
+        """Registered as in a real transaction, and shown to the test."""
+        self._sandbox.on_commit_calls.append(callback)
+        super().on_commit(callback)
+
+    async def _end(self, how: str) -> None:
+        name = self._savepoint
+        back = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
+        if how == "rollback":
+            await to_the_end(self._lease.rollback_to(back))
+            return
+        if self._lease.status == "failed":
+            failure = await _failure_of(self._lease.script("SELECT 1"))
+            await to_the_end(self._lease.rollback_to(back))
+            raise failure
+        settings = "".join(
+            f"SELECT pg_catalog.set_config({_literal(name)}, {_literal(old or '')}, true); "
+            for name, old in self._settings.items()
+        )
+        check = f"{CHECK_CONSTRAINTS}; " if self._sandbox.defers else ""
+        try:
+            await to_the_end(self._lease.script(f"{check}{settings}RELEASE SAVEPOINT {name}", None, True))
+        except BaseException:
+            await to_the_end(self._lease.rollback_to(back))
+            raise
+        self._sandbox.told(self._notifications)
+
+    def _leave(self) -> None:
+        super()._leave()
+        self._released = True
+        self._sandbox.turn.give(self)
+
+
+async def _failure_of(operation: Any) -> BaseException:
+    """What a statement in a failed transaction raises: the error with its cause."""
+    try:
+        await operation
+    except Exception as error:
+        return error
+    return AssertionError("the transaction was not failed after all")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
