@@ -102,6 +102,7 @@ fn is_type(text: &str) -> bool {
     let mut words: Vec<String> = Vec::new();
     let mut quoted = false;
     let mut mods = false;
+    let mut schema = false;
     loop {
         rest = rest.trim_start_matches(' ');
         let Some(first) = rest.chars().next() else { break };
@@ -128,11 +129,16 @@ fn is_type(text: &str) -> bool {
         }
         if let Some(tail) = rest.strip_prefix('.') {
             // A schema in front: what follows must be the name itself.
-            if mods || words.len() != 1 || !tail.starts_with(|c: char| c == '"' || c.is_alphabetic() || c == '_') {
+            if mods
+                || schema
+                || words.len() != 1
+                || !tail.starts_with(|c: char| c == '"' || c.is_alphabetic() || c == '_')
+            {
                 return false;
             }
             words.clear();
             quoted = true;
+            schema = true;
             rest = tail;
         }
     }

