@@ -13,7 +13,7 @@ pub fn oid(info: &PgTypeInfo) -> u32 {
 /// What a parameter or column is.
 pub fn resolve(info: &PgTypeInfo) -> Typed {
     let oid = oid(info);
-    Typed { oid, layout: layout(info), name: Type::name(oid).map_or_else(|| info.name().into(), Into::into) }
+    Typed { oid, layout: layout(info), name: Type::name(oid).unwrap_or_else(|| info.name().to_lowercase()).into() }
 }
 
 fn layout(info: &PgTypeInfo) -> Type {
@@ -28,6 +28,6 @@ fn layout(info: &PgTypeInfo) -> Type {
             known => Type::Array(oid(element), Arc::new(known)),
         },
         _ if info.name().eq_ignore_ascii_case("citext") => Type::Text,
-        _ => Type::Unknown(info.name().into()),
+        _ => Type::Unknown(info.name().to_lowercase().into()),
     }
 }

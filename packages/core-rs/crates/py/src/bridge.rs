@@ -119,7 +119,9 @@ impl Bridge {
     pub fn current(py: Python<'_>) -> PyResult<Py<Self>> {
         let event_loop = running_loop(py)?;
         let known = HERE.with_borrow(|here| {
-            here.as_ref().filter(|h| h.forks == fork::count()).map(|h| (h.bridge.clone_ref(py), h.event_loop.clone_ref(py)))
+            // A bridge whose loop was closed may have been adopted by another thread meanwhile.
+            let ours = |h: &&Here| h.forks == fork::count() && h.bridge.bind(py).get().mine().is_ok();
+            here.as_ref().filter(ours).map(|h| (h.bridge.clone_ref(py), h.event_loop.clone_ref(py)))
         });
         if let (Some(l), Some((bridge, of))) = (&event_loop, &known)
             && of.bind(py).call0()?.is(l)

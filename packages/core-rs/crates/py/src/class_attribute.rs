@@ -8,28 +8,22 @@ use std::cell::Cell;
 
 thread_local!(static HIDDEN: Cell<u32> = const { Cell::new(0) });
 
-/// A non-data descriptor with a value for the class.
+/// A non-data descriptor with a value for the class. On an instance it is absent, so that `__getattr__` is asked.
 #[pyclass(frozen, module = "data_bridge.core._native")]
 pub struct ClassAttribute {
     #[pyo3(get)]
     value: Py<PyAny>,
-    absent: Py<PyAny>,
 }
 
 #[pymethods]
 impl ClassAttribute {
-    /// `absent` is called with an instance that lacks the attribute and returns the exception to raise, or None.
     #[new]
-    fn new(value: Py<PyAny>, absent: Py<PyAny>) -> Self {
-        Self { value, absent }
+    fn new(value: Py<PyAny>) -> Self {
+        Self { value }
     }
 
     fn __get__(&self, py: Python<'_>, instance: &Bound<'_, PyAny>, _class: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        if !instance.is_none() {
-            let e = self.absent.bind(py).call1((instance,))?;
-            return Err(if e.is_none() { PyAttributeError::new_err(()) } else { PyErr::from_value(e) });
-        }
-        if HIDDEN.get() != 0 {
+        if !instance.is_none() || HIDDEN.get() != 0 {
             return Err(PyAttributeError::new_err(()));
         }
         Ok(self.value.clone_ref(py))

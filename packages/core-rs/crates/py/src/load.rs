@@ -21,8 +21,8 @@ pub struct Merge {
     /// Fields that are set.
     fields: Vec<Py<PyString>>,
     converters: Vec<Option<Py<PyAny>>>,
-    /// Positions of columns of which only the bytes are kept.
-    kept: Vec<usize>,
+    /// Fields of which only the bytes are kept; their columns follow.
+    kept: Vec<String>,
     slots: Slots,
 }
 
@@ -93,7 +93,13 @@ impl LoadPlan {
                 if rest != m.kept.len() {
                     return Err(PyTypeError::new_err("RETURNING gives another number of columns than the load plan has"));
                 }
-                self.name(py, &mut columns.all[..m.fields.len()], &m.fields, &m.converters)
+                let (set, kept) = columns.all.split_at_mut(m.fields.len());
+                self.name(py, set, &m.fields, &m.converters)?;
+                for (column, name) in kept.iter_mut().zip(&m.kept) {
+                    column.key = PyString::intern(py, name).unbind();
+                }
+                self.remember(py, columns);
+                Ok(())
             }
             Shape::Mixed(parts) => {
                 let mut at = 0;
@@ -169,7 +175,7 @@ impl LoadPlan {
                         return Err(PyErr::fetch(py));
                     }
                 }
-                keep_wire(py, into.as_ptr(), m.slots.wire, row, m.kept.iter().copied(), m.kept.len())?;
+                keep_wire(py, into.as_ptr(), m.slots.wire, row, m.fields.len().., m.kept.len())?;
             }
             Slots::put(into.as_ptr(), m.slots.state, PyDict::new(py).into_ptr());
         }
@@ -302,28 +308,24 @@ impl LoadPlan {
     /// RETURNING into an instance: `fields` are set, of the `kept` ones (which follow) only the bytes are stored.
     /// The result is whether there was a row.
     #[staticmethod]
-    #[pyo3(signature = (class, fields, *, converters=vec![], kept=0))]
-    fn merge_into(class: &Bound<'_, PyType>, fields: Vec<String>, converters: Vec<Option<Py<PyAny>>>, kept: usize) -> PyResult<Self> {
+    #[pyo3(signature = (class, fields, *, converters=vec![], kept=vec![]))]
+    fn merge_into(class: &Bound<'_, PyType>, fields: Vec<String>, converters: Vec<Option<Py<PyAny>>>, kept: Vec<String>) -> PyResult<Self> {
         let py = class.py();
-        let count = fields.len();
         let merge = Merge {
             converters: if converters.is_empty() { fields.iter().map(|_| None).collect() } else { converters },
             fields: fields.iter().map(|n| PyString::intern(py, n).unbind()).collect(),
-            kept: (count..count + kept).collect(),
+            kept,
             slots: Slots::of(class)?,
         };
         Ok(Self::make(py, Shape::Merge(Box::new(merge)), false, Some(class.name()?.to_string())))
     }
 
-    /// Decodes wire bytes of a field as the last result of this plan had them; raises LookupError before there was one.
+    /// Decodes wire bytes of a field as the last result of this plan had them, without its converter; raises LookupError before
+    /// there was a result.
     fn decode(&self, py: Python<'_>, field: &str, wire: &[u8]) -> PyResult<Py<PyAny>> {
         let typed = self.seen.lock().expect("the columns seen").iter().find(|(f, _)| f == field).map(|(_, t)| t.clone());
         let Some(typed) = typed else { return Err(pyo3::exceptions::PyLookupError::new_err(field.to_owned())) };
-        let converter = match &self.shape {
-            Shape::Model(m) => m.fields.iter().position(|f| f.bind(py) == field).and_then(|i| m.converters[i].as_ref().map(|c| c.clone_ref(py))),
-            _ => None,
-        };
-        let column = Column { typed, key: PyString::intern(py, field).unbind(), label: field.to_owned(), converter };
+        let column = Column { typed, key: PyString::intern(py, field).unbind(), label: field.to_owned(), converter: None };
         // SAFETY: a new reference.
         Ok(unsafe { Bound::from_owned_ptr(py, column.decode(py, crate::env::env(py)?, wire)?) }.unbind())
     }

@@ -196,7 +196,7 @@ pub unsafe fn keep_wire(py: Python<'_>, object: *mut PyObject, offset: isize, ro
         if kept.is_null() {
             return Err(PyErr::fetch(py));
         }
-        for (place, cell) in cells.enumerate() {
+        for (place, cell) in cells.take(count).enumerate() {
             let b = match bytes(row, cell) {
                 Some(b) => ffi::PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as isize),
                 None => ffi::Py_NewRef(ffi::Py_None()),

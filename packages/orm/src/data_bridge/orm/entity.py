@@ -1,0 +1,181 @@
+"""What the ORM knows of a Table class: its table, its columns, and everything that is made once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+
+from data_bridge.core import LoadPlan
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm.constraints import table_constraints, table_indexes
+from data_bridge.orm.field import Field
+from data_bridge.orm.settings import Settings
+from data_bridge.orm.state import CLEAN
+from data_bridge.query import ColumnProxy, TableDef
+from data_bridge.query.source import TableSource
+
+_numbers = itertools.count()
+
+
+class Entity:
+    """One Table class."""
+
+    def __init__(self, cls: Any, settings: Settings, fields: list[Field]) -> None:
+        self.cls = cls
+        self.number = next(_numbers)
+        self.label: str = cls.__name__
+        self.settings = settings
+        self.fields = tuple(fields)
+        self.by_key = {f.key: f for f in fields}
+        self.keys = tuple(f.key for f in fields)
+        self.loaded = tuple(f for f in fields if not f.spec.exclude_from_select)
+        self.primary_key = self._primary_key()
+        self.pk_names = tuple(f.name for f in self.primary_key)
+        self.pk_keys = tuple(f.key for f in self.primary_key)
+        self.pk_key = self.pk_keys[0] if len(self.pk_keys) == 1 else None
+        self.definition = TableDef(
+            settings.name,
+            tuple(f.definition for f in fields),
+            schema=settings.schema,
+            constraints=table_constraints(self),
+            indexes=table_indexes(self),
+            comment=settings.comment,
+            owner=self.label,
+        )
+        self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})
+        self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
+        self.table = ("table", settings.schema, settings.name, None)
+        qualifier = self.source.name
+        self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
+        self.mutable = tuple(f.key for f in self.loaded if f.is_mutable)
+        self.pk_conditions = tuple(("=", ("col", qualifier, n), "$") for n in self.pk_names)
+        self.pk_binds = tuple(self.columns[k] for k in self.pk_keys)
+        self.get_ir = ("select", self.table, self.projection, self.pk_conditions, None, None, None, None)
+        self.plain = self._plain()
+        self.update_defaults = tuple((f.name, f.spec.update_default) for f in fields if f.spec.update_default is not None)
+        self.shapes: dict[Any, Any] = {}
+        self.wire_plans: list[LoadPlan] = []
+        self._plans: dict[Any, LoadPlan] = {}
+
+    def _primary_key(self) -> tuple[Field, ...]:
+        chosen = tuple(f for f in self.fields if f.spec.primary_key)
+        named = self.settings.primary_key
+        if not named:
+            return chosen
+        unknown = [n for n in named if n not in self.by_key]
+        if unknown:
+            raise ConfigurationError(f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is no field; fields are {', '.join(self.keys)}")
+        if chosen and {f.key for f in chosen} != set(named):
+            raise ConfigurationError(f"{self.label}: Settings.primary_key and Column(primary_key=True) name different fields")
+        return tuple(self.by_key[n] for n in named)
+
+    def _plain(self) -> frozenset[str]:
+        """Fields whose assignment Pydantic does not look at."""
+        config = self.cls.model_config
+        if config.get("validate_assignment") or config.get("frozen"):
+            return frozenset()
+        return frozenset(k for k, f in self.cls.__pydantic_fields__.items() if not f.frozen)
+
+    # -------------------------------------------------------------------------------------------------- loading
+    def converters(self, keys: Iterable[str]) -> list[Any]:
+        """One per key."""
+        return [self.by_key[k].converter(self.cls) for k in keys]
+
+    def plan(self, keys: tuple[str, ...] | None = None, *, many: bool = True) -> LoadPlan:
+        """How rows of these fields (all loaded ones by default) become instances."""
+        at = (keys, many)
+        found = self._plans.get(at)
+        if found is None:
+            found = self._plans[at] = self._make_plan(keys or tuple(f.key for f in self.loaded), many)
+        return found
+
+    def _make_plan(self, keys: tuple[str, ...], many: bool) -> LoadPlan:
+        cls = self.cls
+        decorators = cls.__pydantic_decorators__
+        whole = (
+            self.settings.validate_on_load
+            or bool(decorators.model_validators)
+            or bool(decorators.root_validators)
+            or cls.__pydantic_custom_init__
+        )
+        partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
+        validate = whole and not partial
+        others = [k for k in cls.__pydantic_fields__ if k not in self.by_key]
+        plan = LoadPlan.model(
+            cls,
+            list(keys),
+            clean=CLEAN,
+            many=many,
+            converters=[] if validate else self.converters(keys),
+            mutable=[k for k in self.mutable if k in keys],
+            defaults={k: None for k in others} if others else None,
+            extra=cls.model_config.get("extra") == "allow",
+            post_init=bool(cls.__pydantic_post_init__),
+            validate=validate,
+        )
+        self.wire_plans.append(plan)
+        return plan
+
+    def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
+        """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
+        plan = LoadPlan.merge_into(self.cls, list(keys), converters=self.converters(keys), kept=list(kept))
+        self.wire_plans.append(plan)
+        return plan
+
+    def original(self, key: str, wire: bytes | None) -> Any:
+        """The value that a mutable column had when its bytes came."""
+        if wire is None:
+            return None
+        for plan in self.wire_plans:
+            try:
+                plain = plan.decode(key, wire)
+            except LookupError:
+                continue
+            converter = self.by_key[key].converter(self.cls)
+            return converter(plain) if converter else plain
+        raise LookupError(key)
+
+    # ------------------------------------------------------------------------------------------------------ keys
+    def key_values(self, pk: Any) -> tuple[Any, ...]:
+        """The parameters for a key: a value, or for several columns a tuple or a mapping.
+
+        Raises:
+            EncodeError: when a value does not fit its column.
+            TypeError: when the number of values is wrong.
+        """
+        binds = self.pk_binds
+        if len(binds) == 1:
+            return (binds[0].bind(pk),)
+        if not binds:
+            raise TypeError(f"{self.label} has no primary key")
+        values = [pk[k] for k in self.pk_keys] if isinstance(pk, dict) else list(pk) if isinstance(pk, (tuple, list)) else [pk]
+        if len(values) != len(binds):
+            raise TypeError(f"the key of {self.label} has {len(binds)} columns ({', '.join(self.pk_keys)}), {len(values)} values given")
+        return tuple(b.bind(v) for b, v in zip(binds, values, strict=True))
+
+    def field(self, given: Any) -> Field:
+        """The field that a name or a column means.
+
+        Raises:
+            AttributeError: with a near match.
+        """
+        if isinstance(given, str):
+            found = self.by_key.get(given)
+            if found is not None:
+                return found
+            return self.by_key[self.source.column(given).key]
+        if isinstance(given, ColumnProxy) and given.source is self.source:
+            return self.by_key[given.key]
+        raise TypeError(f"{given!r} is no column of {self.label}")
+
+
+def getter(names: tuple[str, ...]) -> Any:
+    """A function from a dict to the tuple of these values."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return lambda _: ()
+    only = names[0]
+    return lambda d: (d[only],)

@@ -1,0 +1,152 @@
+"""The metaclass of Table: Pydantic makes the class, then its fields become columns."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, dataclass_transform
+
+from data_bridge.core import ClassAttribute, hidden
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm import registry
+from data_bridge.orm.column import Column, ColumnSpec, spec_of
+from data_bridge.orm.entity import Entity
+from data_bridge.orm.field import Field, without_none
+from data_bridge.orm.settings import Settings
+from data_bridge.query.source import Columns
+from data_bridge.query.typemap import type_of
+from pydantic import Field as PydanticField
+from pydantic._internal._model_construction import ModelMetaclass
+from pydantic.fields import FieldInfo
+
+
+def _annotation(ns: dict[str, Any], key: str) -> Any:
+    given = ns.get("__annotations__", {}).get(key)
+    if not isinstance(given, str):
+        return given
+    module = sys.modules.get(ns.get("__module__", ""))
+    try:
+        return eval(given, dict(vars(module)) if module else {}, dict(ns))  # noqa: S307 - the class's own annotation
+    except Exception:  # noqa: BLE001 - a forward reference: Pydantic resolves it later, and no default in text meets one
+        return None
+
+
+def _settle_text_defaults(name: str, ns: dict[str, Any]) -> None:
+    """`default="NOW()"` is SQL on a timestamp and plain text on a text column."""
+    for key, value in ns.items():
+        if not isinstance(value, FieldInfo):
+            continue
+        spec = spec_of(value)
+        if spec is None:
+            continue
+        annotation = without_none(_annotation(ns, key))[0]
+        try:
+            family = type_of(annotation).family if annotation is not None else None
+        except TypeError:
+            family = None
+        if spec.text_default is not None and family == "text" and spec.type is None:
+            _set_default(value, spec.text_default)
+            spec.server_default = spec.text_default = None
+        elif isinstance(value.default, str) and family not in (None, "text", "json", "enum", "other", "bytes"):
+            try:
+                _set_default(value, type_of(annotation).bind(value.default, f"{name}.{key}"))
+            except ValueError as e:
+                raise ConfigurationError(
+                    f"the default of {name}.{key} is a str: {e}. SQL text reads as a call (NOW()) or a keyword (CURRENT_DATE); "
+                    "any other SQL goes into server_default="
+                ) from None
+
+
+def _set_default(info: FieldInfo, default: Any) -> None:
+    info.default = default
+    info._attributes_set["default"] = default  # noqa: SLF001 - Pydantic builds from this record, the attribute alone is lost in a merge
+
+
+def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any]) -> None:
+    table = next((b for base in bases for b in base.__mro__ if b.__dict__.get("__is_table_root__")), None)
+    if table is None:
+        return
+    for key in ns.get("__annotations__", {}):
+        if not key.startswith("_") and key in table.__dict__:
+            raise ConfigurationError(
+                f"{name}.{key}: {key!r} is a method of Table; call the field otherwise and name the column: "
+                f"{key}_ … = Column(name={key!r})"
+            )
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(Column, PydanticField))
+class TableMeta(ModelMetaclass):
+    """Makes Table classes."""
+
+    if TYPE_CHECKING:
+        __db__: Entity
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:  # noqa: N804 - a metaclass
+        _refuse_clashes(name, bases, ns)
+        _settle_text_defaults(name, ns)
+        # Pydantic reads getattr(base, field) as the default of a field: the columns of the bases hide meanwhile.
+        with hidden(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r'Field name ".*" in ".*" shadows an attribute in parent')
+            cls = super().__new__(mcs, name, bases, ns, **kwargs)
+        type.__setattr__(cls, "__db__", None)
+        if not ns.get("__is_table_root__"):
+            install(cls)
+        return cls
+
+    @property
+    def c(cls) -> Columns:
+        """The columns by name, untyped: `User.c.age`."""
+        return entity_of(cls).source.c
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> Any:
+            # Columns of a class whose annotations could not be resolved when it was made.
+            if not name.startswith("_") and "__pydantic_fields__" in cls.__dict__ and name in cls.__pydantic_fields__:
+                entity = entity_of(cls)
+                if name in entity.columns:
+                    return entity.columns[name]
+            return super().__getattr__(name)
+
+
+def install(cls: Any) -> None:
+    """Gives a finished class its entity and its columns; a class with open forward references waits."""
+    if not cls.__pydantic_complete__:
+        return
+    settings = Settings(cls)
+    generic = cls.__pydantic_generic_metadata__
+    if settings.abstract or generic["parameters"]:
+        return
+    fields = [Field(cls.__name__, key, info) for key, info in cls.__pydantic_fields__.items() if not info.exclude or spec_of(info)]
+    entity = Entity(cls, settings, fields)
+    if not entity.primary_key:
+        raise ConfigurationError(
+            f"{cls.__name__} has no primary key: mark a field with Column(primary_key=True), name it in Settings.primary_key, "
+            "inherit IdMixin, or set Settings.abstract = True"
+        )
+    type.__setattr__(cls, "__db__", entity)
+    type.__setattr__(cls, "__table_def__", entity.definition)
+    type.__setattr__(cls, "__table_source__", entity.source)
+    for key, column in entity.columns.items():
+        type.__setattr__(cls, key, ClassAttribute(column))
+    registry.add(cls)
+
+
+def entity_of(cls: Any) -> Entity:
+    """The entity of a class.
+
+    Raises:
+        ConfigurationError: for an abstract class, or one with open forward references.
+    """
+    entity: Entity | None = cls.__dict__.get("__db__")
+    if entity is not None:
+        return entity
+    if not cls.__pydantic_complete__:
+        cls.model_rebuild(raise_errors=True)
+        entity = cls.__dict__.get("__db__")
+        if entity is not None:
+            return entity
+    raise ConfigurationError(f"{cls.__name__} maps no table: it is abstract, or a generic that needs its parameters")
+
+
+__all__ = ["ColumnSpec", "TableMeta", "entity_of", "install"]

@@ -1,0 +1,308 @@
+"""One instance to the database: the statements of insert, save, update, replace, delete, refresh and lock.
+
+Shapes of statements are made once per class and set of fields; then a save is a dict lookup, a tuple of values and one
+call into the core.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from data_bridge.core import LoadPlan, resolve
+from data_bridge.core.errors import AlreadySaved, NotSaved, RowNotFound
+from data_bridge.orm.entity import Entity, getter
+from data_bridge.orm.state import CLEAN, GONE, Slots, get_fields, own, set_fields, state_of, wire_of
+from data_bridge.orm.values import assignments, stored
+
+_COUNT = LoadPlan.affected()
+
+
+def executor_for(entity: Entity, tx: Any) -> Any:
+    """Where statements of a class run: explicitly, or in its own database, or in the current one."""
+    return resolve(tx if tx is not None else entity.settings.using)
+
+
+def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
+    """Inside a transaction: what Python knows of the row comes back when the transaction is rolled back."""
+    if not executor.is_transaction:
+        return
+    state, wire = state_of(row), wire_of(row)
+    before = dict(state) if isinstance(state, dict) else state
+    fields = set(get_fields(row))
+    values = {k: row.__dict__.get(k) for k in keys}
+
+    def undo() -> None:
+        Slots.set_state(row, before)
+        Slots.set_wire(row, wire)
+        if before is not CLEAN:
+            set_fields(row, fields)
+        row.__dict__.update(values)
+
+    executor.on_rollback(undo)
+
+
+# -------------------------------------------------------------------------------------------------------------- insert
+def _given(entity: Entity, row: Any) -> tuple[str, ...]:
+    """Fields that an INSERT sends: all but those that the database fills and nobody set."""
+    data, chosen = row.__dict__, get_fields(row)
+    keys = []
+    for f in entity.fields:
+        if f.key not in data or f.spec.computed:
+            continue
+        if f.spec.is_filled_by_server and (f.key not in chosen or (data[f.key] is None and (f.spec.primary_key or f.spec.auto_increment))):
+            continue
+        if f in entity.primary_key and data[f.key] is None:
+            continue
+        keys.append(f.key)
+    return tuple(keys)
+
+
+class _Write:
+    """A shape of a statement: its structure, how values are taken from an instance, and what RETURNING brings."""
+
+    __slots__ = ("fields", "filled", "ir", "plan", "values")
+
+    def __init__(self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], plan: LoadPlan, filled: tuple[str, ...]) -> None:
+        self.ir = ir
+        self.values = getter(keys)
+        self.plan = plan
+        self.filled = filled
+        # Only fields whose Python value may differ from what is sent are looked at one by one.
+        self.fields = tuple((i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k]))
+
+    def params(self, entity: Entity, data: dict[str, Any]) -> tuple[Any, ...]:
+        values = self.values(data)
+        if not self.fields:
+            return values  # type: ignore[no-any-return]
+        made = list(values)
+        for i, f in self.fields:
+            made[i] = stored(entity, f, made[i])
+        return tuple(made)
+
+
+def _is_sent_as_it_is(field: Any) -> bool:
+    return field.annotation is field.type.python or field.type.family == "json"
+
+
+def _returning(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
+    return (("cols", None, *(entity.by_key[k].name for k in keys)),) if keys else None
+
+
+def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None) -> _Write:
+    at = ("insert", keys, updates)
+    shape = entity.shapes.get(at)
+    if shape is None:
+        filled = tuple(f.key for f in entity.fields if f.spec.is_filled_by_server and (f.key not in keys or updates is not None))
+        filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
+        conflict = None
+        if updates is not None:
+            target = ("columns", tuple(("col", None, n) for n in entity.pk_names), None)
+            chosen = tuple(entity.by_key[k].name for k in updates)
+            action: Any = "nothing"
+            if chosen:
+                action = ("update", tuple((n, ("col", "excluded", n)) for n in chosen), None)
+            conflict = ("conflict", target, action)
+        rows = "$" if keys else None
+        names = tuple(entity.by_key[k].name for k in keys)
+        ir = ("insert", entity.table, names, rows, conflict, _returning(entity, filled + entity.mutable), None)
+        shape = _Write(entity, ir, keys, entity.merge_plan(filled, entity.mutable), filled)
+        entity.shapes[at] = shape
+    return shape  # type: ignore[no-any-return]
+
+
+async def insert(entity: Entity, row: Any, tx: Any) -> Any:
+    """Plain INSERT; what the database fills comes back in the same round trip."""
+    state = state_of(row)
+    if state is not None and state is not GONE:
+        raise AlreadySaved(f"this {entity.label} is in the database already: save() or update() it")
+    shape = _insert_shape(entity, _given(entity, row), None)
+    executor = executor_for(entity, tx)
+    remember(executor, row, shape.filled)
+    await executor.run(shape.ir, shape.params(entity, row.__dict__), shape.plan, row)
+    return row
+
+
+async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any:
+    """INSERT, upsert by key, or UPDATE of what changed; nothing when nothing did."""
+    state = state_of(row)
+    if state is None:
+        return await _save_new(entity, row, tx)
+    if state is GONE:
+        raise NotSaved(f"this {entity.label} was deleted; insert() writes it anew")
+    changed = changed_fields(entity, row, state)
+    if only is not None:
+        wanted = {entity.field(k).key for k in only}
+        changed = tuple(k for k in changed if k in wanted)
+    if force:
+        changed = tuple(f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key)
+    if not changed:
+        return row
+    return await _update(entity, row, state, changed, tx)
+
+
+async def _save_new(entity: Entity, row: Any, tx: Any) -> Any:
+    data = row.__dict__
+    keys = _given(entity, row)
+    if all(k in keys for k in entity.pk_keys):
+        chosen = get_fields(row)
+        updates = tuple(k for k in keys if k in chosen and k not in entity.pk_keys)
+        shape = _insert_shape(entity, keys, updates)
+        executor = executor_for(entity, tx)
+        remember(executor, row, shape.filled)
+        written = await executor.run(shape.ir, shape.params(entity, data), shape.plan, row)
+        if not written:  # DO NOTHING: only the key was given, and the row is there
+            Slots.set_state(row, {})
+        return row
+    return await insert(entity, row, tx)
+
+
+# -------------------------------------------------------------------------------------------------------------- update
+def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
+    """Fields assigned since the row was loaded, and mutable ones that were edited in place."""
+    changed = tuple(k for k in state if k in entity.by_key) if isinstance(state, dict) else ()
+    if not entity.mutable:
+        return changed
+    wire = wire_of(row)
+    if wire is None:
+        return changed
+    data = row.__dict__
+    known = [k for k in entity.mutable if k in data]
+    edited = tuple(
+        k for k, w in zip(known, wire, strict=False) if k not in changed and entity.original(k, w) != data[k]
+    )
+    return changed + edited
+
+
+def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
+    at = ("update", changed)
+    shape = entity.shapes.get(at)
+    if shape is None:
+        sets: list[Any] = [(entity.by_key[k].name, "$") for k in changed]
+        extra: tuple[str, ...] = ()
+        for name, default in entity.update_defaults:
+            key = entity.source.columns[name].key
+            if key not in changed and hasattr(default, "s") and not default.p:
+                sets.append((name, default.s))
+                extra += (key,)
+        computed = tuple(f.key for f in entity.fields if f.spec.computed)
+        filled = extra + computed
+        returning = _returning(entity, filled + entity.mutable)
+        ir = ("update", entity.table, tuple(sets), entity.pk_conditions, returning, None)
+        shape = _Write(entity, ir, changed, entity.merge_plan(filled, entity.mutable if returning else ()), filled)
+        entity.shapes[at] = shape
+    return shape  # type: ignore[no-any-return]
+
+
+def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
+    """The key under which the row is in the database, whatever was assigned since."""
+    data = row.__dict__
+    if isinstance(state, dict) and state:
+        return tuple(state.get(k, data.get(k)) for k in entity.pk_keys)
+    if entity.pk_key is not None:
+        return (data[entity.pk_key],)
+    return tuple(data[k] for k in entity.pk_keys)
+
+
+async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...], tx: Any) -> Any:
+    shape = _update_shape(entity, changed)
+    key = original_key(entity, row, state)
+    if state is CLEAN:
+        own(row)
+    executor = executor_for(entity, tx)
+    remember(executor, row, shape.filled)
+    if not await executor.run(shape.ir, shape.params(entity, row.__dict__) + key, shape.plan, row):
+        raise RowNotFound(f"there is no {entity.label} with key {_shown(entity, key)} any more")
+    return row
+
+
+def _shown(entity: Entity, key: tuple[Any, ...]) -> str:
+    return repr(key[0]) if len(key) == 1 else ", ".join(f"{k}={v!r}" for k, v in zip(entity.pk_keys, key, strict=True))
+
+
+def row_not_found(entity: Entity, key: tuple[Any, ...]) -> RowNotFound:
+    """For a key that no row has."""
+    return RowNotFound(f"there is no {entity.label} with key {_shown(entity, key)}")
+
+
+def _saved(entity: Entity, row: Any, doing: str) -> Any:
+    state = state_of(row)
+    if state is None or state is GONE:
+        raise NotSaved(f"this {entity.label} is not in the database: save() it before {doing}")
+    return state
+
+
+async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords: Any, tx: Any) -> Any:
+    """One UPDATE by key; what was set comes back and is merged, other changes stay unsaved."""
+    state = _saved(entity, row, "update()")
+    made = assignments(entity, values, operators, keywords)
+    keys = tuple(f.key for f, _, _ in made) + tuple(f.key for f in entity.fields if f.spec.computed)
+    key = original_key(entity, row, state)
+    sets = tuple((f.name, s) for f, s, _ in made)
+    params = tuple(v for _, _, p in made for v in p)
+    names = (("cols", None, *(entity.by_key[k].name for k in keys)),)
+    ir = ("update", entity.table, sets, entity.pk_conditions, names + (_returning(entity, entity.mutable) or ()), None)
+    at = ("merge", keys)
+    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, entity.mutable))
+    if state is CLEAN:
+        state = own(row)
+    pending = {k: v for k, v in state.items() if k not in keys}
+    executor = executor_for(entity, tx)
+    remember(executor, row, keys)
+    if not await executor.run(ir, params + key, plan, row):
+        raise row_not_found(entity, key)
+    if pending:
+        Slots.set_state(row, pending)
+    return row
+
+
+async def replace(entity: Entity, row: Any, tx: Any) -> Any:
+    """UPDATE of every column by key."""
+    state = state_of(row)
+    if state is GONE:
+        raise NotSaved(f"this {entity.label} was deleted")
+    if state is None and any(row.__dict__.get(k) is None for k in entity.pk_keys):
+        raise NotSaved(f"replace() needs the key of the {entity.label}")
+    keys = tuple(f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key)
+    if state is None:
+        set_fields(row, set(get_fields(row)))
+    return await _update(entity, row, state, keys, tx)
+
+
+# -------------------------------------------------------------------------------------------------------------- delete
+async def delete(entity: Entity, row: Any, tx: Any) -> bool:
+    """DELETE by key; False when the row was gone."""
+    state = _saved(entity, row, "delete()")
+    key = original_key(entity, row, state)
+    executor = executor_for(entity, tx)
+    remember(executor, row, ())
+    gone = await executor.run(("delete", entity.table, entity.pk_conditions, None, None), key, _COUNT)
+    Slots.set_state(row, GONE)
+    return bool(gone)
+
+
+# ------------------------------------------------------------------------------------------------------- refresh, lock
+async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
+    """SELECT by key into the instance."""
+    state = _saved(entity, row, "refresh()")
+    keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
+    changes = dict(state) if isinstance(state, dict) else {}
+    kept = {k: row.__dict__[k] for k in changes if k in row.__dict__ and (keep_changes or k not in keys)}
+    at = ("refresh", keys)
+    mutable = entity.mutable
+    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, mutable))
+    qualifier = entity.source.name
+    projection: tuple[Any, ...] = (("cols", qualifier, *(entity.by_key[k].name for k in keys)),)
+    if mutable:
+        projection += (("cols", qualifier, *(entity.by_key[k].name for k in mutable)),)
+    extras = (locking,) if locking else None
+    ir = ("select", entity.table, projection, entity.pk_conditions, None, None, None, extras)
+    key = original_key(entity, row, state)
+    if state is CLEAN:
+        own(row)
+    if not await executor_for(entity, tx).run(ir, key, plan, row):
+        raise row_not_found(entity, key)
+    if kept:
+        row.__dict__.update(kept)
+        Slots.set_state(row, {k: changes[k] for k in kept})
+    get_fields(row).update(keys)
+    return row

@@ -1,0 +1,506 @@
+"""Table: a Pydantic model that is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
+
+from data_bridge.core.errors import ColumnNotLoaded, ConfigurationError
+from data_bridge.orm import bulk, persist, upserts
+from data_bridge.orm.builder import QueryBuilder
+from data_bridge.orm.meta import TableMeta, entity_of, install
+from data_bridge.orm.persist import executor_for, row_not_found
+from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of
+from data_bridge.query import Expr
+from pydantic import BaseModel
+from typing_extensions import Self, deprecated
+
+if TYPE_CHECKING:
+    from data_bridge.orm.entity import Entity
+    from data_bridge.query import ColumnProxy, TableDef
+    from data_bridge.query.nodes import Node
+
+_assign = BaseModel.__setattr__
+
+
+class Upserted(NamedTuple):
+    """A row, and whether it is new."""
+
+    row: Any
+    created: bool
+
+
+class Table(BaseModel, metaclass=TableMeta):
+    """The base of models that map tables. A real Pydantic model: it validates, serialises, pickles.
+
+    `User.age` is a column, `user.age` a value. What changes is tracked; save() writes just that.
+
+    >>> class User(Table):
+    ...     class Settings:
+    ...         name = "users"
+    ...     id: int = Column(primary_key=True, auto_increment=True)
+    ...     email: str = Column(unique=True, max_length=255)
+    """
+
+    __slots__ = ("__db_state__", "__db_wire__")
+    __is_table_root__: ClassVar[bool] = True
+    if TYPE_CHECKING:
+        __db__: ClassVar[Entity]
+        __table_def__: ClassVar[TableDef]
+
+    class Settings:
+        """Settings of the table; see the reference."""
+
+        abstract = True
+
+    # ------------------------------------------------------------------------------------------- change tracking
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            state = _get_state(self)
+        except AttributeError:
+            state = adopt(self)
+        if state is None or state is GONE:
+            return _assign(self, name, value)
+        if state is CLEAN:
+            state = own(self)
+        data = self.__dict__
+        entity = type(self).__db__
+        if name in entity.plain:
+            if name not in state and name in data:
+                state[name] = data[name]
+            elif name not in state:
+                state[name] = None
+            data[name] = value
+            self.__pydantic_fields_set__.add(name)
+        elif name in data:
+            before = data[name]
+            _assign(self, name, value)  # may raise, may replace __dict__
+            if name not in state:
+                state[name] = before
+        else:
+            _assign(self, name, value)
+        return None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            entity = type(self).__dict__.get("__db__")
+            if entity is not None and name in entity.by_key:
+                raise ColumnNotLoaded(
+                    f"{entity.label}.{name} was not loaded: add it to select(), or `await row.refresh({name!r})`"
+                )
+            return super().__getattr__(name)
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that were given or loaded."""
+        state = state_of(self)
+        if state is CLEAN:
+            own(self)
+        elif state is None:
+            adopt(self)
+        return self.__pydantic_fields_set__
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether save() would write anything."""
+        state = state_of(self)
+        return state is None or (state is not GONE and bool(persist.changed_fields(entity_of(type(self)), self, state)))
+
+    def get_changes(self) -> dict[str, Any]:
+        """The fields that save() would write, with their values."""
+        state = state_of(self)
+        if state is None:
+            return {k: self.__dict__[k] for k in self.model_fields_set if k in self.__dict__}
+        if state is GONE:
+            return {}
+        return {k: self.__dict__[k] for k in persist.changed_fields(entity_of(type(self)), self, state)}
+
+    def get_previous_changes(self) -> dict[str, Any]:
+        """The fields that were assigned since the row was loaded, with their values before."""
+        state = state_of(self)
+        return dict(state) if isinstance(state, dict) else {}
+
+    def discard_changes(self) -> None:
+        """Brings back the values that were loaded; what was edited in place, too."""
+        state = state_of(self)
+        if not isinstance(state, dict):
+            if state is not CLEAN:
+                return
+            state = own(self)
+        entity = entity_of(type(self))
+        changed = persist.changed_fields(entity, self, state)
+        wire = dict(zip([k for k in entity.mutable if k in self.__dict__], persist.wire_of(self) or (), strict=False))
+        for k in changed:
+            self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])
+        Slots.set_state(self, {})
+
+    def mark_changed(self, *fields: str) -> None:
+        """Makes save() write these fields, whatever is known of them."""
+        state = state_of(self)
+        if state is None or state is GONE:
+            return
+        if state is CLEAN:
+            state = own(self)
+        for f in fields:
+            key = entity_of(type(self)).field(f).key
+            state.setdefault(key, self.__dict__.get(key))
+
+    @property
+    def pk(self) -> Any:
+        """The key: a value, or a tuple for several columns."""
+        entity = entity_of(type(self))
+        values = tuple(self.__dict__.get(k) for k in entity.pk_keys)
+        return values[0] if len(values) == 1 else values
+
+    def __copy__(self) -> Self:
+        return carry(self, super().__copy__())  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return carry(self, super().__deepcopy__(memo))  # type: ignore[no-any-return]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy of the row, of the same row in the database; what `update` sets counts as changed."""
+        copy = super().model_copy(update=update, deep=deep)
+        state = state_of(copy)
+        if update and isinstance(state, dict):
+            for k in update:
+                if k in type(self).__db__.by_key:
+                    state.setdefault(k, self.__dict__.get(k))
+        return copy
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        own_state = state_of(self)
+        # The memo of pickle would keep the set of a statement's rows shared between the copies.
+        state["__pydantic_fields_set__"] = set(state["__pydantic_fields_set__"])
+        state["__db_state__"] = {} if own_state is CLEAN else own_state
+        state["__db_wire__"] = persist.wire_of(self)
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        Slots.set_state(self, state.pop("__db_state__", None))
+        Slots.set_wire(self, state.pop("__db_wire__", None))
+        super().__setstate__(state)
+
+    @classmethod
+    def model_rebuild(
+        cls, *, force: bool = False, raise_errors: bool = True, _parent_namespace_depth: int = 2, _types_namespace: Any = None
+    ) -> bool | None:
+        """Resolves forward references, then makes the columns."""
+        done = super().model_rebuild(
+            force=force, raise_errors=raise_errors, _parent_namespace_depth=_parent_namespace_depth + 1, _types_namespace=_types_namespace
+        )
+        if cls.__pydantic_complete__ and cls.__dict__.get("__db__") is None and "__is_table_root__" not in cls.__dict__:
+            install(cls)
+        return done
+
+    # ---------------------------------------------------------------------------------------------- one instance
+    async def save(self, *, only: Sequence[Any] | None = None, force: bool = False, tx: Any = None) -> Self:
+        """Writes the row: INSERT when new, upsert when new with a key, UPDATE of what changed when loaded.
+
+        Args:
+            only: write no other fields than these.
+            force: write every field.
+            tx: a transaction or database to run on.
+
+        Raises:
+            RowNotFound: the loaded row is no longer there.
+            IntegrityError: a constraint refuses it.
+        """
+        return await persist.save(entity_of(type(self)), self, only, force, tx)  # type: ignore[no-any-return]
+
+    async def save_changes(self, *, tx: Any = None) -> Self:
+        """The same as save()."""
+        return await self.save(tx=tx)
+
+    async def insert(self, *, tx: Any = None) -> Self:
+        """Plain INSERT; UniqueViolation when the row is there. `User.insert(email=…)` makes and inserts one."""
+        return await persist.insert(entity_of(type(self)), self, tx)  # type: ignore[no-any-return]
+
+    @classmethod
+    async def create(cls, *, tx: Any = None, **values: Any) -> Self:
+        """Makes an instance and inserts it."""
+        return await persist.insert(entity_of(cls), cls(**values), tx)  # type: ignore[no-any-return]
+
+    async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, tx: Any = None, **kw: Any) -> Self:
+        """One UPDATE of these fields by key; the row's other changes stay unsaved.
+
+        Raises:
+            RowNotFound: the row is no longer there.
+            NotSaved: the instance is not in the database.
+        """
+        return await persist.update(entity_of(type(self)), self, values, operators, kw, tx)  # type: ignore[no-any-return]
+
+    async def replace(self, *, tx: Any = None) -> Self:
+        """UPDATE of every column by key.
+
+        Raises:
+            RowNotFound: there is no such row.
+        """
+        return await persist.replace(entity_of(type(self)), self, tx)  # type: ignore[no-any-return]
+
+    async def delete(self, *, tx: Any = None) -> bool:
+        """DELETE by key; False when the row was gone already.
+
+        Raises:
+            NotSaved: the instance is not in the database.
+        """
+        return await persist.delete(entity_of(type(self)), self, tx)
+
+    async def refresh(self, *columns: Any, keep_changes: bool = False, for_update: bool = False, tx: Any = None) -> Self:
+        """Loads the row again, or these columns of it.
+
+        Raises:
+            RowNotFound: the row is no longer there.
+        """
+        locking = ("locking", ("update", None, None)) if for_update else None
+        return await persist.refresh(entity_of(type(self)), self, columns, keep_changes, locking, tx)  # type: ignore[no-any-return]
+
+    async def lock(self, *, nowait: bool = False, skip_locked: bool = False, tx: Any = None) -> Self:
+        """SELECT … FOR UPDATE of the row, which is loaded again. Only inside a transaction.
+
+        Raises:
+            ConfigurationError: outside a transaction.
+            LockNotAvailable: with nowait, when somebody else has it.
+            RowNotFound: the row is gone, or with skip_locked somebody else has it.
+        """
+        entity = entity_of(type(self))
+        if not executor_for(entity, tx).is_transaction:
+            raise ConfigurationError("lock() outside a transaction would be released at once: use pg_transaction()")
+        wait = "nowait" if nowait else "skip locked" if skip_locked else None
+        return await persist.refresh(entity, self, (), False, ("locking", ("update", None, wait)), tx)  # type: ignore[no-any-return]
+
+    # ---------------------------------------------------------------------------------------------- one row, by class
+    @classmethod
+    async def get(cls, pk: Any, *, for_update: bool = False, tx: Any = None) -> Self:
+        """The row with this key.
+
+        Raises:
+            RowNotFound: there is none.
+            EncodeError: the key has the wrong type.
+        """
+        entity = entity_of(cls)
+        key = entity.key_values(pk)
+        ir = entity.get_ir if not for_update else (*entity.get_ir[:-1], (("locking", ("update", None, None)),))
+        row = await executor_for(entity, tx).run(ir, key, entity.plan(many=False))
+        if row is None:
+            raise row_not_found(entity, key)
+        return row  # type: ignore[no-any-return]
+
+    @classmethod
+    async def get_or_none(cls, pk: Any, *, tx: Any = None) -> Self | None:
+        """The row with this key, or None."""
+        entity = entity_of(cls)
+        row = await executor_for(entity, tx).run(entity.get_ir, entity.key_values(pk), entity.plan(many=False))
+        return row  # type: ignore[no-any-return]
+
+    @classmethod
+    async def get_many(cls, pks: Iterable[Any], *, tx: Any = None) -> dict[Any, Self]:
+        """The rows with these keys, by key; missing ones are left out. One statement."""
+        entity = entity_of(cls)
+        if entity.pk_key is None:
+            raise ConfigurationError("get_many() needs a key of one column")
+        query = QueryBuilder.of(entity).find(entity.pk_binds[0].in_(list(pks)))
+        if tx is not None:
+            query = query.using(tx)
+        return {row.__dict__[entity.pk_key]: row for row in await query}
+
+    @overload
+    @classmethod
+    async def find_one(cls, *filters: Expr[bool] | Mapping[Any, Any], tx: Any = None, **equals: Any) -> Self | None: ...
+    @overload
+    @classmethod
+    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    async def find_one(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, tx: Any = None, **equals: Any) -> Self | None: ...
+    @classmethod
+    async def find_one(cls, *filters: Any, tx: Any = None, **equals: Any) -> Self | None:
+        """A matching row, or None; which one of several is arbitrary."""
+        query = QueryBuilder.of(entity_of(cls))
+        if filters or equals:
+            query = query.find(*filters, **equals)
+        if tx is not None:
+            query = query.using(tx)
+        rows = await query.limit(1).to_list()
+        return rows[0] if rows else None
+
+    @classmethod
+    async def get_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
+        """The row with these values, made with `defaults` when there is none; safe against others who do the same."""
+        return Upserted(*await upserts.get_or_create(cls, defaults or {}, keys, tx))
+
+    @classmethod
+    async def update_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
+        """Updates the row with these values by `defaults`, or makes it."""
+        row, created = await upserts.get_or_create(cls, defaults or {}, keys, tx)
+        if not created and defaults:
+            await row.update(defaults, tx=tx)
+        return Upserted(row, created)
+
+    # --------------------------------------------------------------------------------------------- many rows, by class
+    @overload
+    @classmethod
+    def find(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> QueryBuilder[Self]: ...
+    @overload
+    @classmethod
+    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    def find(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> QueryBuilder[Self]: ...
+    @classmethod
+    def find(cls, *filters: Any, **equals: Any) -> QueryBuilder[Self]:
+        """A query for the matching rows; several filters are ANDed, keywords are equalities.
+
+        Raises:
+            AttributeError: for an unknown name, with a near match.
+            EncodeError: for a value that does not fit its column.
+            TypeError: for a bool or None as a filter.
+        """
+        query = QueryBuilder.of(entity_of(cls))
+        return query.find(*filters, **equals) if filters or equals else query
+
+    @classmethod
+    def find_all(cls) -> QueryBuilder[Self]:
+        """A query for all rows; unlike find() it may update() and delete() them all."""
+        query = QueryBuilder.of(entity_of(cls))
+        query._unfiltered = True  # noqa: SLF001 - a fresh query of the same package
+        return query
+
+    @classmethod
+    def all(cls) -> QueryBuilder[Self]:
+        """The same as find_all()."""
+        return cls.find_all()
+
+    @overload
+    @classmethod
+    async def count(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> int: ...
+    @overload
+    @classmethod
+    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    async def count(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> int: ...
+    @classmethod
+    async def count(cls, *filters: Any, **equals: Any) -> int:
+        """The number of matching rows."""
+        query: QueryBuilder[Any] = QueryBuilder.of(entity_of(cls))
+        return await (query.find(*filters, **equals) if filters or equals else query).count()
+
+    @overload
+    @classmethod
+    async def exists(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> bool: ...
+    @overload
+    @classmethod
+    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    async def exists(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> bool: ...
+    @classmethod
+    async def exists(cls, *filters: Any, **equals: Any) -> bool:
+        """Whether there is a matching row."""
+        query: QueryBuilder[Any] = QueryBuilder.of(entity_of(cls))
+        return await (query.find(*filters, **equals) if filters or equals else query).exists()
+
+    @classmethod
+    async def distinct(cls, column: Node[Any]) -> list[Any]:
+        """The different values of a column."""
+        return await QueryBuilder.of(entity_of(cls)).scalars(column).distinct().to_list()
+
+    @classmethod
+    async def update_all(cls, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> int:
+        """Updates every row of the table."""
+        return await cls.find_all().update(values, *operators, **kw)
+
+    @classmethod
+    async def delete_all(cls) -> int:
+        """Deletes every row of the table."""
+        return await cls.find_all().delete()
+
+    @overload
+    @classmethod
+    async def insert_many(
+        cls, rows: Iterable[Self | Mapping[str, Any]], *, on_conflict: Any = None, batch_size: int | None = None,
+        returning: Literal[True] = True, tx: Any = None, progress: Any = None,
+    ) -> list[Self]: ...  # fmt: skip
+    @overload
+    @classmethod
+    async def insert_many(
+        cls, rows: Iterable[Self | Mapping[str, Any]], *, on_conflict: Any = None, batch_size: int | None = None,
+        returning: Literal[False], tx: Any = None, progress: Any = None,
+    ) -> int: ...  # fmt: skip
+    @classmethod
+    async def insert_many(
+        cls, rows: Iterable[Any], *, on_conflict: Any = None, batch_size: int | None = None, returning: bool = True, tx: Any = None,
+        progress: Any = None,
+    ) -> Any:  # fmt: skip
+        """Inserts many rows, all or none: one statement for up to 10,000, several in a transaction beyond that.
+
+        Keys and server defaults are set on the given instances, in their order.
+
+        Args:
+            rows: instances or mappings.
+            on_conflict: "nothing", or a Conflict; then only written rows come back.
+            batch_size: rows per statement.
+            returning: False gives the number of rows and leaves the instances as they are.
+            progress: called with the number of rows written so far.
+        """
+        return await bulk.insert_many(entity_of(cls), rows, on_conflict, batch_size, returning, tx, progress)
+
+    @classmethod
+    async def bulk_update(cls, rows: Iterable[Self], fields: Sequence[Any] | None = None, *, tx: Any = None) -> int:
+        """Writes the changes of many loaded rows, or these fields of them, by one statement per 10,000 rows."""
+        return await bulk.bulk_update(entity_of(cls), rows, fields, tx)
+
+    @classmethod
+    async def upsert(cls, row: Any, *, conflict: Sequence[Any], update: Any = None, tx: Any = None) -> Upserted:
+        """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to expressions."""
+        return (await cls.upsert_many([row], conflict=conflict, update=update, tx=tx))[0]
+
+    @classmethod
+    async def upsert_many(cls, rows: Iterable[Any], *, conflict: Sequence[Any], update: Any = None, tx: Any = None) -> list[Upserted]:
+        """The same for many rows, by one statement."""
+        return [Upserted(*pair) for pair in await upserts.upsert_many(entity_of(cls), rows, conflict, update, tx)]
+
+    @classmethod
+    async def raw(cls, sql: str, *params: Any, tx: Any = None) -> list[Self]:
+        """Instances from a query in SQL that gives the columns of the table, in the order of the fields."""
+        entity = entity_of(cls)
+        rows: list[Self] = await executor_for(entity, tx).run(("text", sql), params, entity.plan())
+        return rows
+
+    @classmethod
+    def using(cls, database: Any) -> bulk.UsingTable[Self]:
+        """The same Table on another database: `User.using("replica").find(…)`."""
+        return bulk.UsingTable(cls, database)
+
+    # -------------------------------------------------------------------------------------------------------- schema
+    @classmethod
+    def ddl(cls) -> str:
+        """The statements that make the table, its indexes and comments."""
+        from data_bridge.query.ddl import script
+
+        return script(entity_of(cls).definition)
+
+    @classmethod
+    async def create_table(cls, *, checkfirst: bool = True, using: Any = None) -> None:
+        """Makes the table; one that exists is left alone with checkfirst."""
+        from data_bridge.orm.schema import create_all
+
+        await create_all(cls, checkfirst=checkfirst, using=using)
+
+    @classmethod
+    async def drop_table(cls, *, using: Any = None) -> None:
+        """Drops the table, if it exists."""
+        from data_bridge.orm.schema import drop_all
+
+        await drop_all(cls, using=using)
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def column(cls, name: str) -> ColumnProxy[Any]:
+            """The column of a field by name."""
+            ...
+
+
+Slots.get_state = _get_state = Table.__db_state__.__get__  # type: ignore[attr-defined]  # pyright: ignore
+Slots.set_state = Table.__db_state__.__set__  # type: ignore[attr-defined]  # pyright: ignore
+Slots.get_wire = Table.__db_wire__.__get__  # type: ignore[attr-defined]  # pyright: ignore
+Slots.set_wire = Table.__db_wire__.__set__  # type: ignore[attr-defined]  # pyright: ignore
+
+# On the class `insert` also takes the values of a new row; to checkers it is the method above.
+type.__setattr__(Table, "insert", upserts.InsertMethod(Table.insert))

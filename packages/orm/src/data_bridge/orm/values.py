@@ -1,0 +1,96 @@
+"""What update() takes: mappings, keywords, operators; and what a field sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import EncodeError
+from data_bridge.orm.field import Field
+from data_bridge.orm.operators import Operator
+from data_bridge.query.nodes import Node
+
+if TYPE_CHECKING:
+    from data_bridge.orm.entity import Entity
+
+Assignment = tuple[Field, Any, tuple[Any, ...]]
+
+
+def stored(entity: Entity, field: Field, value: Any) -> Any:
+    """The value as it is sent for a column.
+
+    Raises:
+        EncodeError: naming the field.
+    """
+    if value is None or type(value) is field.type.python:
+        return value
+    if isinstance(value, Enum):
+        value = value.value
+    elif hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    elif field.type.family == "text" and not isinstance(value, str) and type(value).__module__.startswith("pydantic"):
+        value = str(value)
+    elif field.type.family == "array" and isinstance(value, (set, frozenset)):
+        value = list(value)
+    return entity.columns[field.key].bind(value)
+
+
+def assignments(entity: Entity, values: Mapping[Any, Any] | None, operators: Iterable[Any], keywords: Mapping[str, Any]) -> list[Assignment]:
+    """Field, structure and parameters for everything that is to be set.
+
+    Raises:
+        AttributeError: for an unknown field, with a near match.
+        EncodeError: for a value that does not fit, or a field that is set twice.
+        TypeError: when nothing is set.
+    """
+    made: list[Assignment] = []
+    seen: set[str] = set()
+
+    def add(key: Any, value: Any) -> None:
+        field = entity.field(key)
+        if field.key in seen:
+            raise EncodeError(f"{entity.label}.{field.key} is set twice")
+        if field.spec.computed:
+            raise EncodeError(f"{entity.label}.{field.key} is computed by the database and cannot be set")
+        seen.add(field.key)
+        if isinstance(value, Node):
+            made.append((field, value.s, value.p))
+        elif hasattr(value, "__operand__") and not isinstance(value, type):
+            s, p = value.__operand__()
+            made.append((field, s, p))
+        else:
+            made.append((field, "$", (stored(entity, field, value),)))
+
+    for source in (values or {}, keywords):
+        for key, value in source.items():
+            add(key, value)
+    for operator in operators:
+        if isinstance(operator, Mapping):
+            for key, value in operator.items():
+                add(key, value)
+            continue
+        if not isinstance(operator, Operator):
+            raise TypeError(f"update() takes mappings, keywords and operators such as Inc(…), not {type(operator).__name__}")
+        for key, value in operator.pairs.items():
+            field = entity.field(key)
+            add(field.key, operator.expression(entity.columns[field.key], value))
+    if not made:
+        raise TypeError("update() sets nothing: give it values")
+    for name, default in entity.update_defaults:
+        key = entity.source.columns[name].key
+        if key not in seen:
+            made.append((entity.by_key[key], *_default(default)))
+    return made
+
+
+def _default(default: Any) -> tuple[Any, tuple[Any, ...]]:
+    if callable(default) and not isinstance(default, Node):
+        return "$", (default(),)
+    if isinstance(default, str):
+        from data_bridge.query import sql
+
+        default = sql(default)
+    if isinstance(default, Node):
+        return default.s, default.p
+    return "$", (default,)

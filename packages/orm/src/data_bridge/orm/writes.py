@@ -1,0 +1,87 @@
+"""Mass UPDATE and DELETE of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from data_bridge.core import LoadPlan, resolve
+from data_bridge.core.errors import UnfilteredWrite
+from data_bridge.orm.values import assignments
+
+if TYPE_CHECKING:
+    from data_bridge.orm.builder import QueryBuilder
+
+T = TypeVar("T")
+COUNT = LoadPlan.affected()
+_NEEDS_KEYS = {"distinct", "distinct_on", "group", "having", "locking", "windows", "ties"}
+
+
+def _conditions(query: Any, doing: str) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None, tuple[Any, ...]]:
+    """WHERE and FROM/USING of a mass write: structures and parameters of each."""
+    extras = query._extras or {}
+    joins = extras.get("joins")
+    if not query._where and joins is None and not query._unfiltered and query._limit is None:
+        raise UnfilteredWrite(f"find().{doing}() without a filter would {doing} every row: {doing}_all() says so explicitly")
+    by_key = query._limit is not None or query._offset is not None or extras.keys() & _NEEDS_KEYS
+    if joins is not None and any(j[0] != "inner" or not _is_condition(j[2]) for j in joins[0][1:]):
+        by_key = True
+    if joins is not None and any(s.p for s in query._sources[1:]):
+        by_key = True
+    if by_key:
+        entity = query._entity
+        inner = query._copy()
+        qualifier = entity.source.name
+        keys = tuple(("col", qualifier, n) for n in entity.pk_names)
+        inner._columns = inner._columns._replace(s=(("cols", qualifier, *entity.pk_names),), p=())
+        statement = inner.__statement__()
+        left = keys[0] if len(keys) == 1 else ("row", *keys)
+        return (("in", left, ("query", statement.ir)),), statement.params, None, ()
+    if joins is None:
+        return query._where, query._where_p, None, ()
+    # In UPDATE … FROM and DELETE … USING the conditions of the joins stand in WHERE.
+    sources = tuple(s.s for s in query._sources[1:])
+    on = tuple(c for j in joins[0][1:] for c in j[2])
+    return (*on, *query._where), (*joins[1], *query._where_p), sources, ()
+
+
+def _is_condition(on: Any) -> bool:
+    return type(on) is tuple and all(type(c) is tuple for c in on)
+
+def update(query: Any, values: Mapping[Any, Any] | None, operators: Any, keywords: Mapping[str, Any], returning: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Structure and parameters of an UPDATE."""
+    entity = query._entity
+    made = assignments(entity, values, operators, keywords)
+    where, where_p, sources, sources_p = _conditions(query, "update")
+    sets = tuple((f.name, s) for f, s, _ in made)
+    params = tuple(v for _, _, p in made for v in p)
+    extras = (("from", *sources),) if sources else None
+    return ("update", query._source.s, sets, where or None, returning, extras), (*params, *where_p, *sources_p)
+
+
+def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Structure and parameters of a DELETE."""
+    where, where_p, sources, sources_p = _conditions(query, "delete")
+    extras = (("using", *sources),) if sources else None
+    return ("delete", query._source.s, where or None, returning, extras), (*where_p, *sources_p)
+
+
+class Returning(Generic[T]):
+    """A query whose update() and delete() give rows instead of their number."""
+
+    __slots__ = ("_query",)
+
+    def __init__(self, query: QueryBuilder[T]) -> None:
+        self._query = query
+
+    async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> list[T]:
+        """Updates every matching row and gives them, as they are now."""
+        q: Any = self._query
+        rows: list[T] = await resolve(q._using).run(*update(q, values, operators, kw, q._columns.s), q._plan, timeout=q._timeout)
+        return rows
+
+    async def delete(self) -> list[T]:
+        """Deletes every matching row and gives them, as they were."""
+        q: Any = self._query
+        rows: list[T] = await resolve(q._using).run(*delete(q, q._columns.s), q._plan, timeout=q._timeout)
+        return rows
