@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
@@ -18,6 +19,9 @@ from data_bridge.query.typemap import type_of
 from pydantic import Field as PydanticField
 from pydantic._internal._model_construction import ModelMetaclass
 from pydantic.fields import FieldInfo
+
+
+_making = threading.local()
 
 
 def _annotation(ns: dict[str, Any], key: str) -> Any:
@@ -85,9 +89,13 @@ class TableMeta(ModelMetaclass):
         _refuse_clashes(name, bases, ns)
         _settle_text_defaults(name, ns)
         # Pydantic reads getattr(base, field) as the default of a field: the columns of the bases hide meanwhile.
-        with hidden(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r'Field name ".*" in ".*" shadows an attribute in parent')
-            cls = super().__new__(mcs, name, bases, ns, **kwargs)
+        _making.depth = getattr(_making, "depth", 0) + 1
+        try:
+            with hidden(), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=r'Field name ".*" in ".*" shadows an attribute in parent')
+                cls = super().__new__(mcs, name, bases, ns, **kwargs)
+        finally:
+            _making.depth -= 1
         type.__setattr__(cls, "__db__", None)
         if not ns.get("__is_table_root__"):
             install(cls)
@@ -101,10 +109,12 @@ class TableMeta(ModelMetaclass):
     if not TYPE_CHECKING:
 
         def __getattr__(cls, name: str) -> Any:
-            # Columns of a class whose annotations could not be resolved when it was made.
-            if not name.startswith("_") and "__pydantic_fields__" in cls.__dict__ and name in cls.__pydantic_fields__:
-                entity = entity_of(cls)
-                if name in entity.columns:
+            # Columns of a class whose annotations could not be resolved when it was made. Not while Pydantic makes a
+            # class of this thread: what it finds here it takes for the default of a field.
+            if not name.startswith("_") and not getattr(_making, "depth", 0) and not cls.__dict__.get("__pydantic_complete__", True):
+                cls.model_rebuild(raise_errors=False)
+                entity = cls.__dict__.get("__db__")
+                if entity is not None and name in entity.columns:
                     return entity.columns[name]
             return super().__getattr__(name)
 
