@@ -5,6 +5,7 @@ without a call nor a call without a case goes unseen. After an intended change o
 ``python -m packages.query.tests.cases`` (from the root of the repository) writes the files anew: read the diff.
 """
 
+# ruff: noqa: E501 - a case is one line
 from __future__ import annotations
 
 import datetime as dt
@@ -14,9 +15,44 @@ from typing import Any
 
 from data_bridge.core import Statement
 from data_bridge.query import (
-    ColumnDef, ConstraintDef, DomainDef, IndexDef, SequenceDef, TableDef, aliased, all_, and_, any_, array, case, cast, ddl,
-    default, delete, excluded, exists, explain, extract, func, insert, literal, merge, new, not_, null, old, or_, raw, row,
-    select, sql, truncate, types, update, values, window,
+    ColumnDef,
+    ConstraintDef,
+    DomainDef,
+    IndexDef,
+    SequenceDef,
+    TableDef,
+    aliased,
+    all_,
+    and_,
+    any_,
+    array,
+    case,
+    cast,
+    ddl,
+    default,
+    delete,
+    excluded,
+    exists,
+    explain,
+    extract,
+    func,
+    insert,
+    literal,
+    merge,
+    new,
+    not_,
+    null,
+    old,
+    or_,
+    raw,
+    row,
+    select,
+    sql,
+    truncate,
+    types,
+    update,
+    values,
+    window,
 )  # fmt: skip
 
 from .shop import events, posts, stock, users

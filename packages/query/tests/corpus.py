@@ -40,7 +40,9 @@ def write() -> None:
             thing = call()
             statement = thing.__statement__()
             item = {"name": case, "ir": statement.ir, "params": plain(statement.params), "sql": compile(thing).sql}
-            lines.append(",\n    ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in item.items()))
+            lines.append(
+                ",\n    ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in item.items())
+            )
         (FOLDER / f"{name}.json").write_text("[\n" + ",\n".join(f"  {{\n    {line}\n  }}" for line in lines) + "\n]\n")
 
 

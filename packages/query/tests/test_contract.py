@@ -69,7 +69,11 @@ def shop_server(embedded_server: EmbeddedServer) -> Any:
 
 
 def statements() -> list[tuple[str, str, str]]:
-    return [(f"{file}-{name}", CORPUS[file][name]["ir"][0], CORPUS[file][name]["sql"]) for file, name in CASES if name not in ELSEWHERE]
+    return [
+        (f"{file}-{name}", CORPUS[file][name]["ir"][0], CORPUS[file][name]["sql"])
+        for file, name in CASES
+        if name not in ELSEWHERE
+    ]
 
 
 @pytest.mark.parametrize("name,kind,sql", [pytest.param(*item, id=item[0]) for item in statements()])
@@ -86,4 +90,7 @@ def test_copy_and_other_styles_are_written() -> None:
     texts = {name: CORPUS[file][name]["sql"] for file, name in CASES if name in ELSEWHERE}
     assert texts["copy_in"] == 'COPY "shop"."stock" ("sku", "n") FROM STDIN (FORMAT binary)'
     assert texts["styled_named"] == 'SELECT "users"."id" FROM "users" WHERE "users"."id" = :p1'
-    assert compile(FILES["writes"]["delete"](), style="format").sql == 'DELETE FROM "users" WHERE "users"."id" = %s RETURNING "users"."id"'
+    assert (
+        compile(FILES["writes"]["delete"](), style="format").sql
+        == 'DELETE FROM "users" WHERE "users"."id" = %s RETURNING "users"."id"'
+    )

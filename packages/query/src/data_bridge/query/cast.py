@@ -12,7 +12,21 @@ from .nodes import Node
 from .typemap import parse_type, type_of
 from .types import Boolean, SQLType
 
-__all__ = ["all_", "and_", "any_", "array", "case", "cast", "exists", "extract", "literal", "not_", "null", "or_", "row"]
+__all__ = [
+    "all_",
+    "and_",
+    "any_",
+    "array",
+    "case",
+    "cast",
+    "exists",
+    "extract",
+    "literal",
+    "not_",
+    "null",
+    "or_",
+    "row",
+]
 
 V = TypeVar("V")
 
@@ -233,10 +247,10 @@ class Row(Expr[Any]):
     def _compare(self, tag: str, other: Any) -> Expr[bool]:
         return super()._compare(tag, self._row(other))
 
-    def __eq__(self, other: Any) -> Expr[bool]:  # type: ignore[override]
+    def __eq__(self, other: object) -> Expr[bool]:  # type: ignore[override]
         return self._compare("=", other)
 
-    def __ne__(self, other: Any) -> Expr[bool]:  # type: ignore[override]
+    def __ne__(self, other: object) -> Expr[bool]:  # type: ignore[override]
         return self._compare("<>", other)
 
     __hash__ = object.__hash__

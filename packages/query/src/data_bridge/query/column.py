@@ -45,7 +45,22 @@ class ColumnProxy(Expr[T_co]):
     ('age', 'users.age', BigInt)
     """
 
-    __slots__ = ("_eq", "_ge", "_gt", "_le", "_lt", "_ne", "_neg", "_null", "_owner", "_python", "key", "name", "nullable", "source")
+    __slots__ = (
+        "_eq",
+        "_ge",
+        "_gt",
+        "_le",
+        "_lt",
+        "_ne",
+        "_neg",
+        "_null",
+        "_owner",
+        "_python",
+        "key",
+        "name",
+        "nullable",
+        "source",
+    )
 
     source: Source
     name: str
@@ -53,7 +68,14 @@ class ColumnProxy(Expr[T_co]):
     nullable: bool
 
     def __init__(
-        self, source: Source, name: str, type: SQLType | None, *, nullable: bool = True, owner: str | None = None, key: str | None = None  # noqa: A002
+        self,
+        source: Source,
+        name: str,
+        type: SQLType | None,
+        *,
+        nullable: bool = True,
+        owner: str | None = None,
+        key: str | None = None,  # noqa: A002
     ) -> None:
         """Makes the column of a source; `type` None means: values are not checked."""
         s = ("col", source.name, name)

@@ -70,7 +70,9 @@ class Values(Query):
     _rows: tuple[Any, ...]
     _rows_p: tuple[Any, ...]
 
-    def __init__(self, rows: tuple[Any, ...], p: tuple[Any, ...], columns: tuple[tuple[str, SQLType | None], ...]) -> None:
+    def __init__(
+        self, rows: tuple[Any, ...], p: tuple[Any, ...], columns: tuple[tuple[str, SQLType | None], ...]
+    ) -> None:
         self._empty()
         self._rows, self._rows_p, self._columns = rows, p, columns
 
@@ -103,7 +105,9 @@ class Values(Query):
         return Statement(("values", self._rows, *ends), p + extras_p)
 
 
-def values(rows: Iterable[Sequence[Any]], *, columns: Sequence[str] | None = None, types: Sequence[SQLType] | None = None) -> Values:
+def values(
+    rows: Iterable[Sequence[Any]], *, columns: Sequence[str] | None = None, types: Sequence[SQLType] | None = None
+) -> Values:
     """A list of rows as a query; ``.table("v")`` makes it a table.
 
     Every value is a typed parameter. `types` says them where values do not (None, text that stands for a date …).

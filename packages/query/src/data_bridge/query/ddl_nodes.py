@@ -131,7 +131,9 @@ def constraint_name(table: str, constraint: ConstraintDef) -> str:
     """The constraint's name, or the one PostgreSQL would give it."""
     if constraint.name is not None:
         return constraint.name
-    suffix: Any = {"primary_key": "pkey", "unique": "key", "check": "check", "foreign_key": "fkey", "exclude": "excl"}[constraint.kind]
+    suffix: Any = {"primary_key": "pkey", "unique": "key", "check": "check", "foreign_key": "fkey", "exclude": "excl"}[
+        constraint.kind
+    ]
     columns = constraint.columns or tuple(e for e, _ in constraint.elements if isinstance(e, str))
     return default_name(table, columns, suffix)
 
@@ -157,7 +159,12 @@ def constraint_node(table: str, constraint: ConstraintDef, *, not_valid: bool = 
     if kind == "foreign_key":
         if constraint.references is None:
             raise ValueError(f"the foreign key {name} references nothing")
-        target = (path_of(constraint.references), constraint.references_columns or None, constraint.on_delete, constraint.on_update)
+        target = (
+            path_of(constraint.references),
+            constraint.references_columns or None,
+            constraint.on_delete,
+            constraint.on_update,
+        )
         return (kind, name, constraint.columns, given, target)
     elements = tuple(((_key(element), None, None), operator) for element, operator in constraint.elements)
     where = None if constraint.where is None else literal_structure(constraint.where)

@@ -104,7 +104,12 @@ class CreateSequence(Operation):
     def _ir(self) -> tuple[Any, ...]:
         sequence = self.sequence
         settings = sequence_settings(sequence, SequenceDef(sequence.name))
-        return ("create_sequence", path_of((sequence.schema, sequence.name)), flags(if_not_exists=self.if_not_exists), settings)
+        return (
+            "create_sequence",
+            path_of((sequence.schema, sequence.name)),
+            flags(if_not_exists=self.if_not_exists),
+            settings,
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,17 @@ class Comment(Operation):
     """COMMENT ON; text None removes it. For a column or constraint `of` names it, and `name` its table."""
 
     kind: Literal[
-        "table", "view", "materialized view", "index", "sequence", "type", "domain", "schema", "extension", "column", "constraint"
+        "table",
+        "view",
+        "materialized view",
+        "index",
+        "sequence",
+        "type",
+        "domain",
+        "schema",
+        "extension",
+        "column",
+        "constraint",
     ]
     name: Path
     text: str | None
@@ -194,4 +209,11 @@ class CreateDomain(Operation):
         domain = self.domain
         default = None if domain.default is None else ("raw", domain.default)
         checks = tuple((name, ("raw", text)) for name, text in domain.checks) or None
-        return ("create_domain", path_of((domain.schema, domain.name)), domain.base, default, "not null" if domain.not_null else None, checks)
+        return (
+            "create_domain",
+            path_of((domain.schema, domain.name)),
+            domain.base,
+            default,
+            "not null" if domain.not_null else None,
+            checks,
+        )

@@ -177,7 +177,9 @@ class SetSchema(Operation):
 
     name: Path
     to: str
-    kind: Literal["table", "view", "materialized view", "sequence", "type", "domain", "extension"] = field(default="table", kw_only=True)
+    kind: Literal["table", "view", "materialized view", "sequence", "type", "domain", "extension"] = field(
+        default="table", kw_only=True
+    )
 
     def _ir(self) -> tuple[Any, ...]:
         return ("set_schema", self.kind, path_of(self.name), self.to)

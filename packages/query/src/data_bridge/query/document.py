@@ -76,7 +76,9 @@ class Document(Node[T_co]):
         <Expr jsonb_set("t"."meta", $1::text[], $2::jsonb)>
         """
         s, p = (value.s, value.p) if isinstance(value, Node) else (("$", "jsonb"), (value,))
-        return _new(("call", "jsonb_set", self.s, ("$", "text[]"), s), (*self.p, [str(step) for step in path], *p), Jsonb)
+        return _new(
+            ("call", "jsonb_set", self.s, ("$", "text[]"), s), (*self.p, [str(step) for step in path], *p), Jsonb
+        )
 
     def any_(self, value: Any) -> Expr[bool]:
         """``$1 = ANY(column)``: an element of the array.

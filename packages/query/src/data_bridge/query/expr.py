@@ -120,7 +120,9 @@ class Expr(Document[T_co]):
         """
         return self._condition("not distinct", other)
 
-    def is_(self, what: Literal["true", "false", "unknown", "not true", "not false", "not unknown", "json", "not json"]) -> Expr[bool]:
+    def is_(
+        self, what: Literal["true", "false", "unknown", "not true", "not false", "not unknown", "json", "not json"]
+    ) -> Expr[bool]:
         """``IS TRUE`` and its kin, which never give NULL.
 
         >>> from data_bridge.query import table, column

@@ -54,5 +54,3 @@ def _refused(condition: Any) -> str:
     if condition is None:
         return "a condition is an expression, got None"
     return f"a condition is an expression, got {type(condition).__name__}"
-
-

@@ -97,7 +97,11 @@ class Insert(Write, Generic[R]):
         found = list(columns.values())
         by_key: dict[str, list[Any]] = {name: [key for key, known in keys.items() if known == name] for name in order}
         uniform = all(len(row) == len(order) for row in rows) and all(len(known) == 1 for known in by_key.values())
-        if uniform and len(rows) >= _UNNEST_ROWS and all(c.t is not None and c.t.family not in ("array", "json") for c in found):
+        if (
+            uniform
+            and len(rows) >= _UNNEST_ROWS
+            and all(c.t is not None and c.t.family not in ("array", "json") for c in found)
+        ):
             lists = _columns(rows, [by_key[name][0] for name in order], found)
             if lists is not None:
                 types = tuple(c.t.name for c in found)
@@ -186,7 +190,15 @@ class Insert(Write, Generic[R]):
 
     def __statement__(self) -> Statement:
         extras, extras_p = self._extra_tuple()
-        ir = ("insert", self._table.s, self._names_ or None, self._rows, self._conflict, self._returning.s or None, extras)
+        ir = (
+            "insert",
+            self._table.s,
+            self._names_ or None,
+            self._rows,
+            self._conflict,
+            self._returning.s or None,
+            extras,
+        )
         return Statement(ir, self._rows_p + self._conflict_p + self._returning.p + extras_p)
 
 

@@ -104,7 +104,11 @@ def argument(value: Any, *, text: bool = False) -> tuple[Structure, Params, SQLT
     value = plain(value)
     of = natural(value)
     if of is None:
-        return (("$", "text") if text and isinstance(value, str) else "$"), (value,), t.Text if isinstance(value, str) else None
+        return (
+            (("$", "text") if text and isinstance(value, str) else "$"),
+            (value,),
+            t.Text if isinstance(value, str) else None,
+        )
     if isinstance(value, tuple | set | frozenset):
         value = list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return ("$", of.name), (value,), of
@@ -125,9 +129,9 @@ def arithmetic(tag: str, node: Node[Any], other: Any, reverse: bool) -> Expr[Any
     """``node tag other``, or the other way round when Python asked the right operand."""
     of = node.t
     family = None if of is None else of.family
-    if tag == "+" and (family == "text" or (family is None and isinstance(other, str))):
-        tag = "||"
-    elif tag == "+" and family in ("array", "tsvector", "json"):
+    if (tag == "+" and (family == "text" or (family is None and isinstance(other, str)))) or (
+        tag == "+" and family in ("array", "tsvector", "json")
+    ):
         tag = "||"
     if isinstance(other, _node_class()):
         s, p, other_type = other.s, other.p, other.t
@@ -149,7 +153,7 @@ def fits(of: SQLType, value: Any) -> bool:
     """Whether a value belongs to the type itself, rather than to another side of the operator."""
     family = of.family
     if family == "int":
-        return isinstance(value, int) and not isinstance(value, bool) or isinstance(value, str)
+        return (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, str)
     if family == "numeric":
         return isinstance(value, Decimal | int | str) and not isinstance(value, bool)
     if family == "float":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .source import source_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["Locking"]
 

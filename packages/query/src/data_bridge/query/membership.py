@@ -16,7 +16,9 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
     """``= ANY($1)`` or a subquery."""
     new = lift.expr_class()
     if isinstance(values, str | bytes):
-        raise TypeError(f"in_() takes a list of values, got a {type(values).__name__}: write [{type(values).__name__} …]")
+        raise TypeError(
+            f"in_() takes a list of values, got a {type(values).__name__}: write [{type(values).__name__} …]"
+        )
     as_operand = getattr(values, "__operand__", None)
     if as_operand is not None and not isinstance(values, type):
         s, p = as_operand()

@@ -180,11 +180,18 @@ def truncate(*tables: Any, restart_identity: bool = False, cascade: bool = False
     if not tables:
         raise TypeError("truncate() takes at least one table")
     names = tuple(target_of(table).s for table in tables)
-    return Truncate(Statement(("truncate", names, "restart" if restart_identity else None, "cascade" if cascade else None)))
+    return Truncate(
+        Statement(("truncate", names, "restart" if restart_identity else None, "cascade" if cascade else None))
+    )
 
 
 def explain(
-    query: Any, *, analyze: bool = False, verbose: bool = False, buffers: bool = False, format: Literal["text", "json", "xml", "yaml"] = "text"  # noqa: A002
+    query: Any,
+    *,
+    analyze: bool = False,
+    verbose: bool = False,
+    buffers: bool = False,
+    format: Literal["text", "json", "xml", "yaml"] = "text",  # noqa: A002
 ) -> Explain:
     """EXPLAIN of a statement. With `analyze` it is run.
 

@@ -129,7 +129,9 @@ class Node(Generic[T_co]):
         return lift.arithmetic(tag, self, other, reverse)
 
     @overload
-    def __add__(self: Node[datetime] | Node[date] | Node[datetime | None], other: timedelta | Node[timedelta]) -> Expr[datetime]: ...
+    def __add__(
+        self: Node[datetime] | Node[date] | Node[datetime | None], other: timedelta | Node[timedelta]
+    ) -> Expr[datetime]: ...
     @overload
     def __add__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[Decimal]: ...
     @overload

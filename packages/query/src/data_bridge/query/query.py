@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from data_bridge.core import Compiled, Statement
 
@@ -34,7 +34,7 @@ class Query:
     _extras: Extras | None
     _ctes: tuple[Cte, ...]
 
-    def _copy(self: Q) -> Q:
+    def _copy(self) -> Self:
         """A copy. Subclasses copy their own slots on top."""
         new = object.__new__(type(self))
         new._order = self._order
@@ -65,17 +65,17 @@ class Query:
         raise LookupError(unknown(name, "column", names, "the query"))
 
     # ------------------------------------------------------------------------------------------------------ extras
-    def _with_extra(self: Q, tag: str, s: Any, p: tuple[Any, ...] = ()) -> Q:
+    def _with_extra(self, tag: str, s: Any, p: tuple[Any, ...] = ()) -> Self:
         new = self._copy()
         new._extras = {**(self._extras or {}), tag: (s, p)}
         return new
 
-    def _appended(self: Q, tag: str, s: tuple[Any, ...], p: tuple[Any, ...], head: tuple[Any, ...] = ()) -> Q:
+    def _appended(self, tag: str, s: tuple[Any, ...], p: tuple[Any, ...], head: tuple[Any, ...] = ()) -> Self:
         """Adds items to a clause; `head` is what stands between its tag and the items."""
         before_s, before_p = (self._extras or {}).get(tag, ((tag, *head), ()))
         return self._with_extra(tag, (*before_s, *s), before_p + p)
 
-    def _add_ctes(self: Q, ctes: tuple[Cte, ...]) -> Q:
+    def _add_ctes(self, ctes: tuple[Cte, ...]) -> Self:
         if not ctes:
             return self
         new = self._copy()
@@ -95,7 +95,7 @@ class Query:
         return tuple(extras[tag][0] for tag in tags), p
 
     # ------------------------------------------------------------------------------------------------ order, limits
-    def order_by(self: Q, *keys: Any) -> Q:
+    def order_by(self, *keys: Any) -> Self:
         """Adds sort keys: columns, ``-column`` for DESC, Orders, names of the result ("-age" for DESC); None clears.
 
         >>> from data_bridge.query import select, table, column
@@ -122,7 +122,7 @@ class Query:
         new._order, new._order_p = tuple(structures) or None, params
         return new
 
-    def limit(self: Q, n: int | None) -> Q:
+    def limit(self, n: int | None) -> Self:
         """At most n rows; 0 is no rows, None is no limit.
 
         >>> from data_bridge.query import select, table, column
@@ -133,7 +133,7 @@ class Query:
         new._limit = _count(n, "limit")
         return new
 
-    def offset(self: Q, n: int | None) -> Q:
+    def offset(self, n: int | None) -> Self:
         """Skips n rows.
 
         >>> from data_bridge.query import select, table, column
@@ -144,7 +144,7 @@ class Query:
         new._offset = _count(n, "offset")
         return new
 
-    def with_ties(self: Q) -> Q:
+    def with_ties(self) -> Self:
         """FETCH FIRST n ROWS WITH TIES: rows equal to the last one by the stated order come along.
 
         >>> from data_bridge.query import select, table, column
@@ -154,7 +154,7 @@ class Query:
         """
         return self._with_extra("ties", ("ties",))
 
-    def tag(self: Q, text: str) -> Q:
+    def tag(self, text: str) -> Self:
         """A comment in front of the text, to find the statement in the server's views. It must not come from users.
 
         >>> from data_bridge.query import select, table, column
@@ -164,7 +164,7 @@ class Query:
         return self._with_extra("tag", ("tag", text))
 
     # -------------------------------------------------------------------------------------------------- combination
-    def with_(self: Q, *ctes: QuerySource) -> Q:
+    def with_(self, *ctes: QuerySource) -> Self:
         """Adds common table expressions that no FROM mentions: those that write. Mentioned ones come by themselves.
 
         >>> from data_bridge.query import delete, select, table, column

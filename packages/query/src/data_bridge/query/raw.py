@@ -42,7 +42,9 @@ def _checked(text: str, params: tuple[Any, ...]) -> list[str | int]:
     pieces = split(text)
     used = {piece for piece in pieces if isinstance(piece, int)}
     if used != set(range(1, len(params) + 1)):
-        raise TypeError(f"the text uses {sorted(used) or 'no'} placeholders, but {len(params)} values were given: $1 is the first")
+        raise TypeError(
+            f"the text uses {sorted(used) or 'no'} placeholders, but {len(params)} values were given: $1 is the first"
+        )
     return pieces
 
 

@@ -59,7 +59,9 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
             structures.append(s)
             params += p
         elif isinstance(thing, str | bytes | int | float | bool) or thing is None:
-            raise TypeError(f"a result column is an expression, got {type(thing).__name__}: write literal(…) for a value")
+            raise TypeError(
+                f"a result column is an expression, got {type(thing).__name__}: write literal(…) for a value"
+            )
         else:
             source = source_of(thing)
             structures.append(("cols", source.name, *source.columns))

@@ -219,7 +219,9 @@ class ExtensionDef:
     schema: str | None = field(default=None, kw_only=True)
 
 
-def default_name(table: str, columns: Iterable[str], suffix: Literal["pkey", "key", "idx", "fkey", "check", "excl"]) -> str:
+def default_name(
+    table: str, columns: Iterable[str], suffix: Literal["pkey", "key", "idx", "fkey", "check", "excl"]
+) -> str:
     """The name PostgreSQL itself would give, cut the way it cuts: table and columns share 63 bytes with the suffix.
 
     >>> default_name("users", ["email"], "key")

@@ -19,7 +19,7 @@ from .types import SQLType
 from .window import Window, order_structure
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["Select", "select"]
 
@@ -277,7 +277,12 @@ class Select(Query, Locking, Generic[R]):
         ]
         tail = [extras[tag] for tag in tags]
         keys = [*self._groups, *self._keys]
-        done = shared([*head, *tail], keys, len(source_p), opaque=[*(False for _ in head), *(tag in ("ctes", "joins") for tag in tags)])
+        done = shared(
+            [*head, *tail],
+            keys,
+            len(source_p),
+            opaque=[*(False for _ in head), *(tag in ("ctes", "joins") for tag in tags)],
+        )
         s = [region for region, _ in done]
         p = source_p
         for _, values in done:
@@ -302,7 +307,12 @@ def select(
 ) -> Select[tuple[T1, T2, T3, T4]]: ...
 @overload
 def select(
-    a: type[T1] | Node[T1], b: type[T2] | Node[T2], c: type[T3] | Node[T3], d: type[T4] | Node[T4], e: type[T5] | Node[T5], /
+    a: type[T1] | Node[T1],
+    b: type[T2] | Node[T2],
+    c: type[T3] | Node[T3],
+    d: type[T4] | Node[T4],
+    e: type[T5] | Node[T5],
+    /,
 ) -> Select[tuple[T1, T2, T3, T4, T5]]: ...
 @overload
 def select(

@@ -61,7 +61,9 @@ def shared(
     `first` is the slot at which the regions start; `opaque` ones are passed over, because they hold whole statements.
     """
     writer = _Sharer([(s, p) for s, p in keys if p], first)
-    return [writer.skip(s, p) if closed else writer.region(s, p) for (s, p), closed in zip(regions, opaque, strict=True)]
+    return [
+        writer.skip(s, p) if closed else writer.region(s, p) for (s, p), closed in zip(regions, opaque, strict=True)
+    ]
 
 
 class _Sharer:

@@ -181,7 +181,14 @@ class FunctionSource(Source):
     __slots__ = ()
 
     def __init__(
-        self, name: str, call: Structure, p: Params, columns: Iterable[tuple[str, SQLType | None]], options: tuple[str, ...], *, typed: bool
+        self,
+        name: str,
+        call: Structure,
+        p: Params,
+        columns: Iterable[tuple[str, SQLType | None]],
+        options: tuple[str, ...],
+        *,
+        typed: bool,
     ) -> None:
         found = list(columns)
         names = tuple((n, None if t is None else t.name) if typed else n for n, t in found)

@@ -152,7 +152,9 @@ def _target(references: Any) -> tuple[str | None, str, str] | None:
     return definition.schema, definition.name, references.name
 
 
-def table(name: str, *columns: Any, schema: str | None = None, comment: str | None = None, indexes: Iterable[IndexDef] = ()) -> QueryTable:
+def table(
+    name: str, *columns: Any, schema: str | None = None, comment: str | None = None, indexes: Iterable[IndexDef] = ()
+) -> QueryTable:
     """A table for people who use no ORM: its columns are attributes (and ``.c`` has them under any name).
 
     >>> from data_bridge.query import column, select, table
@@ -180,5 +182,7 @@ def table(name: str, *columns: Any, schema: str | None = None, comment: str | No
                 )
             )
     definitions = tuple(c.definition for c in made)
-    definition = TableDef(name, definitions, schema=schema, constraints=tuple(constraints), comment=comment, indexes=tuple(indexes))
+    definition = TableDef(
+        name, definitions, schema=schema, constraints=tuple(constraints), comment=comment, indexes=tuple(indexes)
+    )
     return QueryTable(definition.source)

@@ -86,7 +86,7 @@ def type_of(annotation: Any, *, max_length: int | None = None) -> SQLType:
 def _array(element: Any) -> SQLType:
     of = type_of(element)
     # A list of documents is one document: jsonb arrays of jsonb are rarely what is meant.
-    return t.Jsonb if of is t.Jsonb or of.family == "array" and of.of is t.Jsonb else t.Array(of)
+    return t.Jsonb if of is t.Jsonb or (of.family == "array" and of.of is t.Jsonb) else t.Array(of)
 
 
 def _common(kinds: list[Any]) -> SQLType:

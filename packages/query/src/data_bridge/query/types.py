@@ -239,7 +239,9 @@ def Enum(enum: type[PyEnum] | str, *values: str, schema: str | None = None, name
     '"mood"'
     """
     if isinstance(enum, str):
-        return SQLType(quoted(enum, schema), None, c.one_of(values) if values else c.to_str, "enum", shown=f"Enum({enum!r})")
+        return SQLType(
+            quoted(enum, schema), None, c.one_of(values) if values else c.to_str, "enum", shown=f"Enum({enum!r})"
+        )
     spelling = quoted(name or enum.__name__.lower(), schema)
     return SQLType(spelling, None, c.member(enum), "enum", shown=f"Enum({enum.__name__})")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from data_bridge.core import Statement, UnfilteredWrite
 
@@ -31,7 +31,7 @@ class _Filtered(Write):
         self._all = False
         self._sources: tuple[Source, ...] = ()
 
-    def where(self: F, *conditions: Any, **equals: Any) -> F:
+    def where(self, *conditions: Any, **equals: Any) -> Self:
         """Adds conditions, ANDed; see :meth:`Select.where`.
 
         >>> from data_bridge.query import delete, table, column
@@ -42,7 +42,7 @@ class _Filtered(Write):
         s, p = added(self._where, self._where_p, conditions, equals, self._table)
         return self._with(_where=s, _where_p=p)
 
-    def all_rows(self: F) -> F:
+    def all_rows(self) -> Self:
         """Every row of the table is meant.
 
         >>> from data_bridge.query import delete, table, column
@@ -51,7 +51,7 @@ class _Filtered(Write):
         """
         return self._with(_all=True)
 
-    def _other(self: F, tables: tuple[Any, ...]) -> F:
+    def _other(self, tables: tuple[Any, ...]) -> Self:
         new = self
         for table in tables:
             source = source_of(table)
@@ -59,7 +59,7 @@ class _Filtered(Write):
             new = new._with(_sources=(*new._sources, source))
         return new
 
-    def join(self: F, table: Any, on: Any = None, *, how: How = "inner", using: Sequence[str] | str | None = None) -> F:
+    def join(self, table: Any, on: Any = None, *, how: How = "inner", using: Sequence[str] | str | None = None) -> Self:
         """Joins a table. The first one joins the written table itself, so its condition stands in WHERE.
 
         >>> from data_bridge.query import delete, table, column

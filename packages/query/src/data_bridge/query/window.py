@@ -60,7 +60,9 @@ def over(
         return named.s, named.p
     if isinstance(named, str) and not given:
         return named, ()
-    made = window(named, partition_by=partition_by, order_by=order_by, rows=rows, range=range_, groups=groups, exclude=exclude)
+    made = window(
+        named, partition_by=partition_by, order_by=order_by, rows=rows, range=range_, groups=groups, exclude=exclude
+    )
     return made.s, made.p
 
 
@@ -86,7 +88,9 @@ def order_structures(keys: Iterable[Any]) -> tuple[tuple[Any, ...], tuple[Any, .
 
 
 def _frame(rows: Any, range_: Any, groups: Any, exclude: str | None) -> tuple[Any, tuple[Any, ...]]:
-    given = [(unit, frame) for unit, frame in (("rows", rows), ("range", range_), ("groups", groups)) if frame is not None]
+    given = [
+        (unit, frame) for unit, frame in (("rows", rows), ("range", range_), ("groups", groups)) if frame is not None
+    ]
     if not given:
         if exclude is not None:
             raise TypeError("exclude needs a frame: rows=, range= or groups=")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from data_bridge.core import Compiled, Statement
 
@@ -37,24 +37,24 @@ class Write:
         self._extras = {}
         self._ctes = ()
 
-    def _copy(self: W) -> W:
+    def _copy(self) -> Self:
         new = object.__new__(type(self))
         for cls in type(self).__mro__:
             for slot in getattr(cls, "__slots__", ()):
                 setattr(new, slot, getattr(self, slot))
         return new
 
-    def _with(self: W, **slots: Any) -> W:
+    def _with(self, **slots: Any) -> Self:
         new = self._copy()
         for name, value in slots.items():
             setattr(new, name, value)
         return new
 
-    def _appended(self: W, tag: str, s: tuple[Any, ...], p: tuple[Any, ...]) -> W:
+    def _appended(self, tag: str, s: tuple[Any, ...], p: tuple[Any, ...]) -> Self:
         before_s, before_p = self._extras.get(tag, ((tag,), ()))
         return self._with(_extras={**self._extras, tag: ((*before_s, *s), before_p + p)})
 
-    def _add_source(self: W, source: Source) -> W:
+    def _add_source(self, source: Source) -> Self:
         return self._with(_ctes=merged(self._ctes, source.ctes)) if isinstance(source, QuerySource) else self
 
     def _extra_tuple(self) -> tuple[Any, tuple[Any, ...]]:
@@ -68,7 +68,7 @@ class Write:
     def _names(self) -> list[tuple[str, SQLType | None]]:
         return list(self._returning.names)
 
-    def returning(self: W, *columns: Any) -> W:
+    def returning(self, *columns: Any) -> Self:
         """RETURNING these columns, expressions or whole tables of the written rows.
 
         >>> from data_bridge.query import delete, table, column
@@ -78,7 +78,7 @@ class Write:
         """
         return self._with(_returning=columns_of(columns))
 
-    def with_(self: W, *ctes: QuerySource) -> W:
+    def with_(self, *ctes: QuerySource) -> Self:
         """Adds common table expressions that no clause mentions.
 
         >>> from data_bridge.query import delete, select, table, column
@@ -103,7 +103,7 @@ class Write:
         """
         return cte_of(self, name, materialized=materialized)
 
-    def tag(self: W, text: str) -> W:
+    def tag(self, text: str) -> Self:
         """A comment in front of the text; see :meth:`Query.tag`.
 
         >>> from data_bridge.query import delete, table, column
@@ -152,7 +152,9 @@ def column_of(source: Source, key: Any) -> ColumnProxy[Any]:
     raise TypeError(f"a key is a column or its name, got {type(key).__name__}")
 
 
-def assignments_of(source: Source, values: Mapping[Any, Any] | None, named: Mapping[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def assignments_of(
+    source: Source, values: Mapping[Any, Any] | None, named: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """``column = value`` for every item; the same column twice is an error."""
     structures: list[Any] = []
     params: tuple[Any, ...] = ()

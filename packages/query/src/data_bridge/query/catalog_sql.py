@@ -1,0 +1,134 @@
+"""The queries over the system catalogs. Every one gives plain text, bools, ints and arrays of text; ``$1`` is text[] or NULL."""
+
+from __future__ import annotations
+
+__all__ = ["TEXTS"]
+
+_SCHEMA = "n.nspname = ANY(COALESCE($1::text[], current_schemas(false)::text[]))"
+
+
+def _own(catalog: str, row: str) -> str:
+    """Objects of extensions belong to their extension."""
+    return (
+        f"NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '{catalog}'::regclass AND x.objid = {row}.oid"
+        f" AND x.deptype = 'e')"
+    )
+
+
+_TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_SCHEMA} AND {_own('pg_class', 'c')}"
+
+TEXTS: dict[str, str] = {
+    "server": "SELECT COALESCE(current_schema()::text, 'public'), current_setting('server_version_num')::int",
+    "tables": f"""
+        SELECT n.nspname::text, c.relname::text, obj_description(c.oid, 'pg_class')
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE {_TABLE}
+        ORDER BY 1, 2""",
+    "columns": f"""
+        SELECT n.nspname::text, c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
+            en.nspname::text, e.typname::text, a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+            a.attidentity::text, NULLIF(a.attgenerated::text, ''),
+            CASE WHEN a.attcollation <> t.typcollation THEN col.collname::text END,
+            col_description(c.oid, a.attnum)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END
+            AND e.typtype = 'e'
+        LEFT JOIN pg_namespace en ON en.oid = e.typnamespace
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        LEFT JOIN pg_collation col ON col.oid = a.attcollation
+        WHERE {_TABLE}
+        ORDER BY 1, 2, a.attnum""",
+    # Not-null constraints (18 lists them too) are properties of their columns.
+    "constraints": f"""
+        SELECT n.nspname::text, c.relname::text, k.conname::text, k.contype::text,
+            (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(k.conkey) WITH ORDINALITY o(num, i)
+                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.num),
+            pg_get_expr(k.conbin, k.conrelid), fn.nspname::text, f.relname::text,
+            (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(k.confkey) WITH ORDINALITY o(num, i)
+                JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = o.num),
+            k.confdeltype::text, k.confupdtype::text, k.condeferrable, k.condeferred, k.convalidated,
+            ix.indnullsnotdistinct,
+            (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(ix.indkey::int2[]) WITH ORDINALITY o(num, i)
+                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.num WHERE o.i > ix.indnkeyatts),
+            am.amname::text,
+            (SELECT array_agg(pg_get_indexdef(ix.indexrelid, i, true) ORDER BY i)
+                FROM generate_series(1, ix.indnkeyatts::int) i),
+            (SELECT array_agg(op.oprname::text ORDER BY o.i) FROM unnest(k.conexclop) WITH ORDINALITY o(id, i)
+                JOIN pg_operator op ON op.oid = o.id),
+            pg_get_expr(ix.indpred, ix.indrelid), obj_description(k.oid, 'pg_constraint')
+        FROM pg_constraint k
+        JOIN pg_class c ON c.oid = k.conrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_class f ON f.oid = k.confrelid
+        LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
+        LEFT JOIN pg_index ix ON ix.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
+        LEFT JOIN pg_class ic ON ic.oid = ix.indexrelid
+        LEFT JOIN pg_am am ON am.oid = ic.relam
+        WHERE k.contype IN ('p', 'u', 'c', 'f', 'x') AND {_TABLE}
+        ORDER BY 1, 2, array_position('{{p,u,f,c,x}}'::text[], k.contype::text), k.conname""",
+    "indexes": f"""
+        SELECT n.nspname::text, c.relname::text, i.relname::text, ix.indisunique, am.amname::text,
+            (SELECT array_agg(pg_get_indexdef(ix.indexrelid, s, true) ORDER BY s)
+                FROM generate_series(1, ix.indnkeyatts::int) s),
+            (SELECT array_agg(o.v::int ORDER BY o.i) FROM unnest(ix.indoption::int2[]) WITH ORDINALITY o(v, i)),
+            (SELECT array_agg(CASE WHEN oc.opcdefault THEN NULL ELSE oc.opcname::text END ORDER BY o.i)
+                FROM unnest(ix.indclass::oid[]) WITH ORDINALITY o(id, i) JOIN pg_opclass oc ON oc.oid = o.id),
+            (SELECT array_agg(CASE WHEN CASE WHEN a.attnum IS NOT NULL THEN o.id <> 0 AND o.id <> a.attcollation
+                        -- An expression has the collation of what is in it: only a written one counts.
+                        ELSE position(pg_get_indexdef(ix.indexrelid, o.i::int, true) || ' COLLATE '
+                            IN pg_get_indexdef(ix.indexrelid, 0, true)) > 0 END
+                    THEN cl.collname::text END
+                    ORDER BY o.i)
+                FROM unnest(ix.indcollation::oid[]) WITH ORDINALITY o(id, i)
+                LEFT JOIN pg_collation cl ON cl.oid = o.id
+                LEFT JOIN pg_attribute a ON a.attrelid = ix.indrelid
+                    AND a.attnum = (ix.indkey::int2[])[o.i::int - 1 + array_lower(ix.indkey::int2[], 1)]
+                    AND a.attnum > 0),
+            (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(ix.indkey::int2[]) WITH ORDINALITY o(num, i)
+                JOIN pg_attribute a ON a.attrelid = ix.indrelid AND a.attnum = o.num WHERE o.i > ix.indnkeyatts),
+            pg_get_expr(ix.indpred, ix.indrelid), ix.indnullsnotdistinct, ix.indisvalid, i.reloptions,
+            obj_description(i.oid, 'pg_class')
+        FROM pg_index ix
+        JOIN pg_class i ON i.oid = ix.indexrelid
+        JOIN pg_class c ON c.oid = ix.indrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_am am ON am.oid = i.relam
+        WHERE {_TABLE}
+            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = ix.indexrelid AND k.contype IN ('p', 'u', 'x'))
+        ORDER BY 1, 2, 3""",
+    "enums": f"""
+        SELECT n.nspname::text, t.typname::text,
+            (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
+            obj_description(t.oid, 'pg_type')
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE t.typtype = 'e' AND {_SCHEMA} AND {_own('pg_type', 't')}
+        ORDER BY 1, 2""",
+    "domains": f"""
+        SELECT n.nspname::text, t.typname::text, format_type(t.typbasetype, t.typtypmod), t.typdefault, t.typnotnull,
+            (SELECT array_agg(k.conname::text ORDER BY k.conname) FROM pg_constraint k
+                WHERE k.contypid = t.oid AND k.contype = 'c'),
+            (SELECT array_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k
+                WHERE k.contypid = t.oid AND k.contype = 'c')
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE t.typtype = 'd' AND {_SCHEMA} AND {_own('pg_type', 't')}
+        ORDER BY 1, 2""",
+    "sequences": f"""
+        SELECT n.nspname::text, c.relname::text, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
+            s.seqmin, s.seqmax, s.seqcache, s.seqcycle, oc.relname::text, oa.attname::text
+        FROM pg_sequence s
+        JOIN pg_class c ON c.oid = s.seqrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pg_depend dep ON dep.classid = 'pg_class'::regclass AND dep.objid = c.oid
+            AND dep.refclassid = 'pg_class'::regclass AND dep.deptype IN ('a', 'i')
+        LEFT JOIN pg_class oc ON oc.oid = dep.refobjid
+        LEFT JOIN pg_attribute oa ON oa.attrelid = dep.refobjid AND oa.attnum = dep.refobjsubid
+        WHERE {_SCHEMA} AND dep.deptype IS DISTINCT FROM 'i' AND {_own('pg_class', 'c')}
+        ORDER BY 1, 2""",
+    "extensions": """
+        SELECT e.extname::text, e.extversion, n.nspname::text
+        FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        ORDER BY 1""",
+}

@@ -1,0 +1,141 @@
+"""Definitions made of a live schema are the definitions it was made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from data_bridge import core
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    DomainDef,
+    EnumDef,
+    IndexDef,
+    SequenceDef,
+    TableDef,
+    catalog,
+    ddl,
+    func,
+    literal,
+    sql,
+    types,
+)
+
+EMPTY = ("server", "tables", "columns", "constraints", "indexes", "enums", "domains", "sequences", "extensions")
+
+
+async def live(db: Any, *schemas: str) -> catalog.Schema:
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for name, statement in catalog.queries(schemas or None).items():
+        compiled = core.compile(statement)
+        rows[name] = await db.fetch(compiled.sql, *compiled.params, as_=tuple)
+    return catalog.read(rows)
+
+
+AUTHOR = TableDef(
+    "author",
+    (ColumnDef("id", types.BigInt, nullable=False, identity="by default"), ColumnDef("Odd name", types.Text)),
+    constraints=(ConstraintDef("primary_key", "author_pkey", ("id",)),),
+    comment="who writes",
+)
+BOOK = TableDef(
+    "book",
+    (
+        ColumnDef("id", types.Integer, nullable=False, identity="always"),
+        ColumnDef("title", types.Varchar(40), nullable=False, collation="C"),
+        ColumnDef("price", types.Numeric(12, 2), default=sql("0"), comment="in euros"),
+        ColumnDef("tags", types.Array(types.Text)),
+        ColumnDef("state", types.Enum("state", "draft", "done")),
+        ColumnDef("author_id", types.BigInt),
+        ColumnDef("twice", types.Numeric(), generated=sql("(price * (2)::numeric)")),
+        ColumnDef("during", types.Int4Range),
+        ColumnDef("at", types.Timestamptz, default=func.now()),
+    ),
+    schema="library",
+    constraints=(
+        ConstraintDef("primary_key", "book_pkey", ("id",)),
+        ConstraintDef("unique", "book_title", ("title", "author_id"), nulls_not_distinct=True, include=("price",)),
+        ConstraintDef(
+            "foreign_key",
+            "book_author",
+            ("author_id",),
+            references=(None, "author"),
+            references_columns=("id",),
+            on_delete="cascade",
+            deferrable="initially deferred",
+        ),
+        ConstraintDef("check", "cheap", check=sql("(price < (100)::numeric)")),
+        ConstraintDef("exclude", "apart", elements=(("during", "&&"),), method="gist", where=sql("(id > 0)")),
+    ),
+    indexes=(
+        IndexDef("book_lower", (func.lower(sql("(title)::text")),), unique=True, where=sql("(price > (1)::numeric)")),
+        IndexDef("book_tags", ("tags",), method="gin", with_=(("fastupdate", "off"),)),
+        IndexDef("book_title_price", ("title", "price"), include=("id",), opclasses=(("title", "varchar_pattern_ops"),)),
+    ),
+)
+
+
+def plain(definition: TableDef) -> TableDef:
+    """Without what the server spells in its own way: the texts of expressions are compared one by one below."""
+    return replace(
+        definition,
+        columns=tuple(replace(c, default=None, generated=None) for c in definition.columns),
+        constraints=tuple(replace(c, check=None, where=None) for c in definition.constraints),
+        indexes=tuple(replace(i, where=None, columns=tuple(c if isinstance(c, str) else "expr" for c in i.columns)) for i in definition.indexes),
+    )
+
+
+async def test_a_schema_reads_as_what_made_it(postgres_dsn: str) -> None:
+    async with core.Database(postgres_dsn) as db:
+        await db.execute_script("DROP SCHEMA IF EXISTS library CASCADE; DROP TABLE IF EXISTS author; DROP TYPE IF EXISTS state")
+        operations = [
+            ddl.CreateSchema("library"),
+            ddl.CreateEnum("state", ("draft", "done")),
+            *ddl.create_table_operations(AUTHOR),
+            *ddl.create_table_operations(BOOK),
+            ddl.CreateIndex(AUTHOR, IndexDef("author_desc", (sql("id").desc(), sql('"Odd name"').asc().nulls_first()))),
+            ddl.CreateSequence(SequenceDef("counter", schema="library", type="integer", start=5, increment=2, cache=3, cycle=True)),
+            ddl.CreateDomain(DomainDef("positive", "integer", schema="library", default="1", not_null=True, checks=(("above", "VALUE > 0"),))),
+        ]
+        for operation in operations:
+            await db.execute(str(operation))
+        found = await live(db, "public", "library")
+        try:
+            author, book = found.tables[None, "author"], found.tables["library", "book"]
+            assert plain(replace(author, indexes=())) == plain(AUTHOR)
+            for part in ("columns", "constraints", "indexes"):
+                assert getattr(plain(book), part) == getattr(plain(BOOK), part)
+            assert plain(book) == plain(BOOK)
+            assert [str(ddl.CreateIndex(author, i)) for i in author.indexes] == [
+                'CREATE INDEX "author_desc" ON "author" ("id" DESC, "Odd name" ASC NULLS FIRST)'
+            ]
+            assert str(ddl.CreateTable(book)) == str(ddl.CreateTable(BOOK))
+            assert found.enums[None, "state"] == EnumDef("state", ("draft", "done"))
+            assert found.sequences["library", "counter"] == SequenceDef(
+                "counter", schema="library", type="integer", start=5, increment=2, cache=3, cycle=True
+            )
+            assert found.domains["library", "positive"] == DomainDef(
+                "positive", "integer", schema="library", default="1", not_null=True, checks=(("above", "(VALUE > 0)"),)
+            )
+            assert found.default_schema == "public"
+            assert found.server_version >= 150000
+            assert "plpgsql" in found.extensions
+            # What was read makes the same schema again.
+            await db.execute_script("DROP SCHEMA library CASCADE; DROP TABLE author; CREATE SCHEMA library")
+            for operation in [*ddl.create_table_operations(author), *ddl.create_table_operations(book)]:
+                await db.execute(str(operation))
+            again = await live(db, "public", "library")
+            assert again.tables == found.tables
+        finally:
+            await db.execute_script("DROP SCHEMA IF EXISTS library CASCADE; DROP TABLE IF EXISTS author; DROP TYPE IF EXISTS state")
+
+
+def test_no_rows_are_an_empty_schema() -> None:
+    assert catalog.read({}) == catalog.Schema()
+    assert sorted(catalog.queries()) == sorted(EMPTY)
+
+
+def test_literals_of_definitions_are_quoted() -> None:
+    column = ColumnDef("x", types.Text, default=literal("it's \\ me"))
+    assert str(ddl.AddColumn("t", column)) == """ALTER TABLE "t" ADD COLUMN "x" text DEFAULT  E'it''s \\\\ me'"""
