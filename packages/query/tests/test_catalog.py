@@ -71,7 +71,9 @@ BOOK = TableDef(
     indexes=(
         IndexDef("book_lower", (func.lower(sql("(title)::text")),), unique=True, where=sql("(price > (1)::numeric)")),
         IndexDef("book_tags", ("tags",), method="gin", with_=(("fastupdate", "off"),)),
-        IndexDef("book_title_price", ("title", "price"), include=("id",), opclasses=(("title", "varchar_pattern_ops"),)),
+        IndexDef(
+            "book_title_price", ("title", "price"), include=("id",), opclasses=(("title", "varchar_pattern_ops"),)
+        ),
     ),
 )
 
@@ -82,21 +84,37 @@ def plain(definition: TableDef) -> TableDef:
         definition,
         columns=tuple(replace(c, default=None, generated=None) for c in definition.columns),
         constraints=tuple(replace(c, check=None, where=None) for c in definition.constraints),
-        indexes=tuple(replace(i, where=None, columns=tuple(c if isinstance(c, str) else "expr" for c in i.columns)) for i in definition.indexes),
+        indexes=tuple(
+            replace(i, where=None, columns=tuple(c if isinstance(c, str) else "expr" for c in i.columns))
+            for i in definition.indexes
+        ),
     )
 
 
 async def test_a_schema_reads_as_what_made_it(postgres_dsn: str) -> None:
     async with core.Database(postgres_dsn) as db:
-        await db.execute_script("DROP SCHEMA IF EXISTS library CASCADE; DROP TABLE IF EXISTS author; DROP TYPE IF EXISTS state")
+        await db.execute_script(
+            "DROP SCHEMA IF EXISTS library CASCADE; DROP TABLE IF EXISTS author; DROP TYPE IF EXISTS state"
+        )
         operations = [
             ddl.CreateSchema("library"),
             ddl.CreateEnum("state", ("draft", "done")),
             *ddl.create_table_operations(AUTHOR),
             *ddl.create_table_operations(BOOK),
             ddl.CreateIndex(AUTHOR, IndexDef("author_desc", (sql("id").desc(), sql('"Odd name"').asc().nulls_first()))),
-            ddl.CreateSequence(SequenceDef("counter", schema="library", type="integer", start=5, increment=2, cache=3, cycle=True)),
-            ddl.CreateDomain(DomainDef("positive", "integer", schema="library", default="1", not_null=True, checks=(("above", "VALUE > 0"),))),
+            ddl.CreateSequence(
+                SequenceDef("counter", schema="library", type="integer", start=5, increment=2, cache=3, cycle=True)
+            ),
+            ddl.CreateDomain(
+                DomainDef(
+                    "positive",
+                    "integer",
+                    schema="library",
+                    default="1",
+                    not_null=True,
+                    checks=(("above", "VALUE > 0"),),
+                )
+            ),
         ]
         for operation in operations:
             await db.execute(str(operation))
@@ -128,7 +146,9 @@ async def test_a_schema_reads_as_what_made_it(postgres_dsn: str) -> None:
             again = await live(db, "public", "library")
             assert again.tables == found.tables
         finally:
-            await db.execute_script("DROP SCHEMA IF EXISTS library CASCADE; DROP TABLE IF EXISTS author; DROP TYPE IF EXISTS state")
+            await db.execute_script(
+                "DROP SCHEMA IF EXISTS library CASCADE; DROP TABLE IF EXISTS author; DROP TYPE IF EXISTS state"
+            )
 
 
 def test_no_rows_are_an_empty_schema() -> None:

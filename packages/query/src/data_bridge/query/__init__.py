@@ -5,6 +5,8 @@
 >>> compile(select(users.id).where(users.age > 25))
 Compiled(sql='SELECT "users"."id" FROM "users" WHERE "users"."age" > $1', params=(25,))
 """
+# The handshake comes before everything that relies on it.
+# ruff: noqa: E402
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +15,43 @@ from data_bridge import core
 core.require(
     ir=1,
     features={
-        "select", "insert", "update", "delete", "merge", "values", "compound", "raw", "truncate", "explain", "cte", "window",
-        "grouping", "locking", "sample", "lateral", "conflict", "unnest", "same", "ordinal", "ddl",
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "values",
+        "compound",
+        "raw",
+        "truncate",
+        "explain",
+        "cte",
+        "window",
+        "grouping",
+        "locking",
+        "sample",
+        "lateral",
+        "conflict",
+        "unnest",
+        "same",
+        "ordinal",
+        "ddl",
     },
     package="data-bridge-query",
-)  # fmt: skip
+)
 
 from data_bridge.core import Compiled, Statement
 
 from . import types
 from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row
 from .column import ColumnProxy
-from .compile import compile
+from .compile import compile  # noqa: A004
 from .compound import Compound, Values, values
 from .expr import Expr, Label
-from .functions import Call, FunctionNamespace, excluded, func, new, old
+from .functions import Call
 from .insert import Insert, default, insert
 from .merge import Merge, explain, merge, truncate
+from .namespace import FunctionNamespace, excluded, func, new, old
 from .nodes import Node
 from .order import Order
 from .query import Query
@@ -57,14 +79,81 @@ if TYPE_CHECKING:
     from . import catalog, ddl
 
 __all__ = [
-    "Call", "ColumnDef", "ColumnProxy", "Compiled", "Compound", "ConstraintDef", "Delete", "DomainDef", "EnumDef", "Expr",
-    "ExtensionDef", "FunctionNamespace", "FunctionSource", "IndexDef", "Insert", "Label", "Merge", "Node", "Order", "Query",
-    "QuerySource", "QueryTable", "RawStatement", "SQLType", "Select", "SequenceDef", "Source", "Sql", "Statement", "TableDef",
-    "TableSource", "Update", "Values", "Window", "aliased", "all_", "and_", "any_", "array", "case", "cast", "catalog",
-    "column", "compile", "ddl", "default", "default_name", "delete", "excluded", "exists", "explain", "extract", "func",
-    "insert", "literal", "merge", "new", "not_", "null", "old", "or_", "parse_type", "raw", "row", "select", "source_of",
-    "sql", "table", "truncate", "type_of", "types", "update", "values", "window",
-]  # fmt: skip
+    "Call",
+    "ColumnDef",
+    "ColumnProxy",
+    "Compiled",
+    "Compound",
+    "ConstraintDef",
+    "Delete",
+    "DomainDef",
+    "EnumDef",
+    "Expr",
+    "ExtensionDef",
+    "FunctionNamespace",
+    "FunctionSource",
+    "IndexDef",
+    "Insert",
+    "Label",
+    "Merge",
+    "Node",
+    "Order",
+    "Query",
+    "QuerySource",
+    "QueryTable",
+    "RawStatement",
+    "SQLType",
+    "Select",
+    "SequenceDef",
+    "Source",
+    "Sql",
+    "Statement",
+    "TableDef",
+    "TableSource",
+    "Update",
+    "Values",
+    "Window",
+    "aliased",
+    "all_",
+    "and_",
+    "any_",
+    "array",
+    "case",
+    "cast",
+    "catalog",
+    "column",
+    "compile",
+    "ddl",
+    "default",
+    "default_name",
+    "delete",
+    "excluded",
+    "exists",
+    "explain",
+    "extract",
+    "func",
+    "insert",
+    "literal",
+    "merge",
+    "new",
+    "not_",
+    "null",
+    "old",
+    "or_",
+    "parse_type",
+    "raw",
+    "row",
+    "select",
+    "source_of",
+    "sql",
+    "table",
+    "truncate",
+    "type_of",
+    "types",
+    "update",
+    "values",
+    "window",
+]
 
 
 def __getattr__(name: str) -> Any:

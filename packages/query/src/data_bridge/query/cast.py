@@ -1,5 +1,8 @@
 """Expressions that are grammar and not functions: CASE, casts, literals, EXISTS, ANY, rows and arrays."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -89,14 +92,13 @@ def null() -> Expr[None]:
 def _joined(word: Literal["and", "or"], conditions: tuple[Any, ...]) -> Expr[bool]:
     if not conditions:
         return Expr(("true",) if word == "and" else ("false",), (), Boolean)
-    result = conditions[0]
-    if not isinstance(result, Node):
-        raise TypeError(f"{word}_() joins conditions, got {type(result).__name__}")
-    if len(conditions) == 1:
-        return Expr(result.s, result.p, Boolean)
+    first = conditions[0]
+    if not isinstance(first, Node):
+        raise TypeError(f"{word}_() joins conditions, got {type(first).__name__}")
+    result: Expr[bool] = Expr(first.s, first.p, Boolean)
     for condition in conditions[1:]:
         result = lift.joined(word, result, condition)
-    return result  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+    return result
 
 
 def and_(*conditions: Node[bool]) -> Expr[bool]:
@@ -148,7 +150,8 @@ def _operand(query: Any, what: str) -> tuple[Any, tuple[Any, ...]]:
     as_operand = getattr(query, "__operand__", None)
     if as_operand is None or isinstance(query, type):
         raise TypeError(f"{what}() takes a query, got {type(query).__name__}")
-    return as_operand()
+    made: tuple[Any, tuple[Any, ...]] = as_operand()
+    return made
 
 
 def _quantified(word: str, of: Any) -> Expr[Any]:
@@ -258,7 +261,7 @@ class Row(Expr[Any]):
     def _row(self, other: Any) -> Any:
         if not isinstance(other, tuple | list):
             return other
-        values: tuple[Any, ...] = tuple(other)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        values: tuple[Any, ...] = tuple(other)
         if len(values) != len(self._of):
             raise TypeError(f"a row of {len(self._of)} is compared with a row of {len(values)}")
         parts = [lift.operand(value, of, owner) for value, (of, owner) in zip(values, self._of, strict=True)]

@@ -5,8 +5,8 @@ Nothing here connects. Whoever has a connection runs :func:`queries` and gives t
     rows = {name: [tuple(row) for row in await fetch(statement)] for name, statement in queries().items()}
     schema = read(rows)
 
-Objects of extensions are left out, like the indexes behind constraints and the sequences of identity columns: they belong
-to what they are part of. Needs PostgreSQL 15 or newer.
+Objects of extensions are left out, like the indexes behind constraints and the sequences of identity columns: they
+belong to what they are part of. Needs PostgreSQL 15 or newer.
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
     ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables']
     """
     wanted = None if schemas is None else list(schemas)
-    return {name: raw(text, wanted).__statement__() if "$1" in text else raw(text).__statement__() for name, text in TEXTS.items()}
+    return {
+        name: raw(text, wanted).__statement__() if "$1" in text else raw(text).__statement__()
+        for name, text in TEXTS.items()
+    }
 
 
 def read(rows: Rows) -> Schema:
@@ -79,7 +82,9 @@ def read(rows: Rows) -> Schema:
         enums={(d.schema, d.name): d for d in reader.enums.values()},
         domains=reader.domains(),
         sequences=reader.sequences(),
-        extensions={name: ExtensionDef(name, version=v, schema=reader.where(s)) for name, v, s in rows.get("extensions", ())},
+        extensions={
+            name: ExtensionDef(name, version=v, schema=reader.where(s)) for name, v, s in rows.get("extensions", ())
+        },
         default_schema=default,
         server_version=version,
     )
@@ -147,8 +152,27 @@ class _Reader:
         )
 
     def _constraint(self, row: Sequence[Any]) -> ConstraintDef:
-        (name, kind, columns, check, ref_schema, ref_table, ref_columns, on_delete, on_update, deferrable, deferred,
-         valid, nulls_not_distinct, include, method, elements, operators, where, comment) = row  # fmt: skip
+        (
+            name,
+            kind,
+            columns,
+            check,
+            ref_schema,
+            ref_table,
+            ref_columns,
+            on_delete,
+            on_update,
+            deferrable,
+            deferred,
+            valid,
+            nulls_not_distinct,
+            include,
+            method,
+            elements,
+            operators,
+            where,
+            comment,
+        ) = row
         return ConstraintDef(
             _KINDS[kind],
             name,
@@ -173,7 +197,21 @@ class _Reader:
         return _unquoted(text) or sql(text)
 
     def _index(self, row: Sequence[Any]) -> IndexDef:
-        name, unique, method, keys, options, opclasses, collations, include, where, nulls_not_distinct, valid, storage, comment = row
+        (
+            name,
+            unique,
+            method,
+            keys,
+            options,
+            opclasses,
+            collations,
+            include,
+            where,
+            nulls_not_distinct,
+            valid,
+            storage,
+            comment,
+        ) = row
         columns: list[Any] = []
         for text, option in zip(keys, options, strict=True):
             column: Any = _unquoted(text)
@@ -181,9 +219,11 @@ class _Reader:
             if option and method == "btree":
                 from .expr import Expr
 
-                order = (expression if expression is not None else Expr(("col", None, column))).desc() if option & _DESCENDING else (
-                    expression if expression is not None else Expr(("col", None, column))
-                ).asc()
+                order = (
+                    (expression if expression is not None else Expr(("col", None, column))).desc()
+                    if option & _DESCENDING
+                    else (expression if expression is not None else Expr(("col", None, column))).asc()
+                )
                 # DESC puts NULLs first by itself, ASC puts them last.
                 if bool(option & _NULLS_FIRST) != bool(option & _DESCENDING):
                     order = order.nulls_first() if option & _NULLS_FIRST else order.nulls_last()
@@ -216,7 +256,9 @@ class _Reader:
 
     def sequences(self) -> dict[Key, SequenceDef]:
         found: dict[Key, SequenceDef] = {}
-        for schema, name, kind, start, increment, low, high, cache, cycle, table, column in self.rows.get("sequences", ()):
+        for schema, name, kind, start, increment, low, high, cache, cycle, table, column in self.rows.get(
+            "sequences", ()
+        ):
             limits = {"smallint": 2**15, "integer": 2**31}.get(kind, 2**63)
             made = SequenceDef(
                 name,

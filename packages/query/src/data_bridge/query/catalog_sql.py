@@ -1,4 +1,6 @@
-"""The queries over the system catalogs. Every one gives plain text, bools, ints and arrays of text; ``$1`` is text[] or NULL."""
+"""The queries over the system catalogs. Every one gives plain text, bools, ints and arrays of text; ``$1`` is text[]
+or NULL.
+"""
 
 from __future__ import annotations
 
@@ -97,14 +99,14 @@ TEXTS: dict[str, str] = {
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_am am ON am.oid = i.relam
         WHERE {_TABLE}
-            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = ix.indexrelid AND k.contype IN ('p', 'u', 'x'))
-        ORDER BY 1, 2, 3""",
+            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = ix.indexrelid AND k.contype IN ('p', 'u',
+            'x')) ORDER BY 1, 2, 3""",
     "enums": f"""
         SELECT n.nspname::text, t.typname::text,
             (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
             obj_description(t.oid, 'pg_type')
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-        WHERE t.typtype = 'e' AND {_SCHEMA} AND {_own('pg_type', 't')}
+        WHERE t.typtype = 'e' AND {_SCHEMA} AND {_own("pg_type", "t")}
         ORDER BY 1, 2""",
     "domains": f"""
         SELECT n.nspname::text, t.typname::text, format_type(t.typbasetype, t.typtypmod), t.typdefault, t.typnotnull,
@@ -113,7 +115,7 @@ TEXTS: dict[str, str] = {
             (SELECT array_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k
                 WHERE k.contypid = t.oid AND k.contype = 'c')
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-        WHERE t.typtype = 'd' AND {_SCHEMA} AND {_own('pg_type', 't')}
+        WHERE t.typtype = 'd' AND {_SCHEMA} AND {_own("pg_type", "t")}
         ORDER BY 1, 2""",
     "sequences": f"""
         SELECT n.nspname::text, c.relname::text, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
@@ -125,7 +127,7 @@ TEXTS: dict[str, str] = {
             AND dep.refclassid = 'pg_class'::regclass AND dep.deptype IN ('a', 'i')
         LEFT JOIN pg_class oc ON oc.oid = dep.refobjid
         LEFT JOIN pg_attribute oa ON oa.attrelid = dep.refobjid AND oa.attnum = dep.refobjsubid
-        WHERE {_SCHEMA} AND dep.deptype IS DISTINCT FROM 'i' AND {_own('pg_class', 'c')}
+        WHERE {_SCHEMA} AND dep.deptype IS DISTINCT FROM 'i' AND {_own("pg_class", "c")}
         ORDER BY 1, 2""",
     "extensions": """
         SELECT e.extname::text, e.extversion, n.nspname::text

@@ -1,5 +1,8 @@
 """Columns: expressions whose comparisons are made of structures that exist already."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -22,12 +25,12 @@ def sources_in(structure: Any) -> Source | None:
     """The source of the first column in a structure: an expression such as ``count(users.id)`` knows its table so."""
     if type(structure) is not tuple:
         return None
-    found = _SOURCES.get(id(structure))  # pyright: ignore[reportUnknownArgumentType]
+    found = _SOURCES.get(id(structure))
     if found is not None:
         return found
     if structure and structure[0] in ("query", "exists", "array_query"):
         return None
-    for child in structure:  # pyright: ignore[reportUnknownVariableType]
+    for child in structure:
         found = sources_in(child)
         if found is not None:
             return found
@@ -71,11 +74,11 @@ class ColumnProxy(Expr[T_co]):
         self,
         source: Source,
         name: str,
-        type: SQLType | None,
+        type: SQLType | None,  # noqa: A002
         *,
         nullable: bool = True,
         owner: str | None = None,
-        key: str | None = None,  # noqa: A002
+        key: str | None = None,
     ) -> None:
         """Makes the column of a source; `type` None means: values are not checked."""
         s = ("col", source.name, name)

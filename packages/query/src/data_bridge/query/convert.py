@@ -1,8 +1,11 @@
 """What a Python value must be to go into a column: checked when an expression is built, before anything is sent.
 
-Each converter takes a value that is *not* already of the type's own Python class (that case is decided by one ``type(v) is``
-in the caller) and gives the value to send, or raises ``TypeError`` / ``ValueError`` with what was expected.
+Each converter takes a value that is *not* already of the type's own Python class (that case is decided by one ``type(v)
+is`` in the caller) and gives the value to send, or raises ``TypeError`` / ``ValueError`` with what was expected.
 """
+
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -199,7 +202,7 @@ def _json_default(value: Any) -> Any:
     if fields is not None:
         return {name: getattr(value, name) for name in fields}
     if isinstance(value, tuple | set | frozenset | Mapping):
-        return dict(value) if isinstance(value, Mapping) else list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return dict(value) if isinstance(value, Mapping) else list(value)
     raise TypeError(f"{type(value).__name__} is not serialisable")
 
 

@@ -1,7 +1,7 @@
 """DDL operations as data: what migrations record, compare, invert and run, and what ``Table.ddl()`` prints.
 
-Each is a frozen dataclass with ``__statement__()``. DDL takes no parameters, so values inside expressions become literals,
-written by the one literal writer of the core.
+Each is a frozen dataclass with ``__statement__()``. DDL takes no parameters, so values inside expressions become
+literals, written by the one literal writer of the core.
 
 >>> from data_bridge.query import ColumnDef, compile, ddl, types
 >>> compile(ddl.AddColumn("users", ColumnDef("age", types.Integer))).sql
@@ -59,14 +59,51 @@ from .ddl_table import (
 from .schema import TableDef, default_name
 
 __all__ = [
-    "AddColumn", "AddConstraint", "AddConstraintUsingIndex", "AddEnumValue", "AddIdentity", "AlterColumnType",
-    "AlterSequence", "Comment", "CreateDomain", "CreateEnum", "CreateExtension", "CreateIndex", "CreateSchema",
-    "CreateSequence", "CreateTable", "CreateView", "DropColumn", "DropConstraint", "DropDefault", "DropDomain",
-    "DropEnum", "DropExpression", "DropExtension", "DropIdentity", "DropIndex", "DropNotNull", "DropSchema",
-    "DropSequence", "DropTable", "DropView", "Operation", "Path", "RawColumn", "RenameColumn", "RenameConstraint",
-    "RenameEnumValue", "RenameIndex", "RenameTable", "SetDefault", "SetNotNull", "SetSchema", "ValidateConstraint",
-    "create_table_operations", "script",
-]  # fmt: skip
+    "AddColumn",
+    "AddConstraint",
+    "AddConstraintUsingIndex",
+    "AddEnumValue",
+    "AddIdentity",
+    "AlterColumnType",
+    "AlterSequence",
+    "Comment",
+    "CreateDomain",
+    "CreateEnum",
+    "CreateExtension",
+    "CreateIndex",
+    "CreateSchema",
+    "CreateSequence",
+    "CreateTable",
+    "CreateView",
+    "DropColumn",
+    "DropConstraint",
+    "DropDefault",
+    "DropDomain",
+    "DropEnum",
+    "DropExpression",
+    "DropExtension",
+    "DropIdentity",
+    "DropIndex",
+    "DropNotNull",
+    "DropSchema",
+    "DropSequence",
+    "DropTable",
+    "DropView",
+    "Operation",
+    "Path",
+    "RawColumn",
+    "RenameColumn",
+    "RenameConstraint",
+    "RenameEnumValue",
+    "RenameIndex",
+    "RenameTable",
+    "SetDefault",
+    "SetNotNull",
+    "SetSchema",
+    "ValidateConstraint",
+    "create_table_operations",
+    "script",
+]
 
 
 def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> list[Operation]:
@@ -76,7 +113,7 @@ def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> 
     >>> users = TableDef("users", (ColumnDef("email", types.Text),), indexes=(IndexDef(None, ("email",)),), comment="people")
     >>> [type(o).__name__ for o in ddl.create_table_operations(users)]
     ['CreateTable', 'CreateIndex', 'Comment']
-    """
+    """  # noqa: E501
     operations: list[Operation] = [CreateTable(table, if_not_exists=if_not_exists)]
     operations += [CreateIndex(table, index, if_not_exists=if_not_exists) for index in table.indexes]
     if table.comment is not None:

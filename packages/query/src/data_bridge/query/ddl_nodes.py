@@ -1,5 +1,8 @@
 """Definitions as structures of DDL, with literals where expressions have values."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
@@ -29,7 +32,7 @@ def path_of(thing: Path | Any) -> Structure:
     if isinstance(definition, TableDef):
         return definition.name if definition.schema is None else (definition.schema, definition.name)
     if isinstance(definition, tuple):
-        schema, name = definition  # pyright: ignore[reportUnknownVariableType]
+        schema, name = definition
         return name if schema is None else (schema, name)
     if isinstance(definition, str):
         return definition
@@ -99,7 +102,7 @@ def _value(value: Any, cast: str | None) -> Structure:
     if isinstance(value, bytes | bytearray):
         return ("lit", "\\x" + bytes(value).hex(), "bytea")
     if isinstance(value, list | tuple | set | frozenset) and cast not in ("json", "jsonb"):
-        items = tuple(_value(item, None) for item in value)  # pyright: ignore[reportUnknownVariableType]
+        items = tuple(_value(item, None) for item in value)
         return ("cast", ("array", *items), cast) if cast else ("array", *items)
     import json
 
@@ -175,7 +178,7 @@ def _key(element: Any) -> Structure:
     if isinstance(element, str):
         return ("col", None, element)
     if isinstance(element, Node):
-        return _directed(element.s, element.p)  # pyright: ignore[reportUnknownMemberType]
+        return _directed(element.s, element.p)
     return _directed(order_structure(element), element.p)
 
 

@@ -19,9 +19,18 @@ from .ddl_table import Operation
 from .schema import DomainDef, IndexDef, SequenceDef, default_name
 
 __all__ = [
-    "AddEnumValue", "AlterSequence", "Comment", "CreateDomain", "CreateEnum", "CreateExtension", "CreateIndex",
-    "CreateSchema", "CreateSequence", "CreateView", "RenameEnumValue",
-]  # fmt: skip
+    "AddEnumValue",
+    "AlterSequence",
+    "Comment",
+    "CreateDomain",
+    "CreateEnum",
+    "CreateExtension",
+    "CreateIndex",
+    "CreateSchema",
+    "CreateSequence",
+    "CreateView",
+    "RenameEnumValue",
+]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Operation:
         return compile_(self).sql
 
 
-# ---------------------------------------------------------------------------------------------------------------- tables
+# --------------------------------------------------------------------------------------------------------------- tables
 @dataclass(frozen=True)
 class CreateTable(Operation):
     """CREATE TABLE with its columns and constraints; indexes and comments are operations of their own.
@@ -185,7 +185,7 @@ class SetSchema(Operation):
         return ("set_schema", self.kind, path_of(self.name), self.to)
 
 
-# --------------------------------------------------------------------------------------------------------------- columns
+# -------------------------------------------------------------------------------------------------------------- columns
 @dataclass(frozen=True)
 class _Alter(Operation):
     """ALTER TABLE with one action."""
@@ -311,7 +311,7 @@ class DropExpression(_AlterNamed):
         return ("drop_expression", self.name)
 
 
-# ----------------------------------------------------------------------------------------------------------- constraints
+# ---------------------------------------------------------------------------------------------------------- constraints
 @dataclass(frozen=True)
 class AddConstraint(_Alter):
     """ADD CONSTRAINT; `not_valid` leaves existing rows to ValidateConstraint, under a weaker lock."""

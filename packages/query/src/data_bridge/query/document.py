@@ -1,5 +1,7 @@
 """Methods of expressions that hold several values: jsonb documents and arrays."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -24,8 +24,8 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 class Expr(Document[T_co]):
     """An SQL expression of Python type T.
 
-    Operators build conditions and arithmetic, ``& | ~`` join conditions, methods name the rest. Values become parameters
-    and are checked against the type at once; nothing is ever put into the text.
+    Operators build conditions and arithmetic, ``& | ~`` join conditions, methods name the rest. Values become
+    parameters and are checked against the type at once; nothing is ever put into the text.
 
     >>> from data_bridge.query import table, column
     >>> users = table("users", column("name", str), column("age", int))
@@ -43,7 +43,7 @@ class Expr(Document[T_co]):
         return Expr((tag, self.s, s), self.p + p, Boolean)
 
     # ------------------------------------------------------------------------------------------------- membership
-    def in_(self, values: Iterable[Any] | Select) -> Expr[bool]:
+    def in_(self, values: Iterable[Any] | Select[Any]) -> Expr[bool]:
         """``= ANY($1)``: one parameter whatever the length; no values is FALSE, a None among them means IS NULL.
 
         A query is a subquery. A str is a TypeError: its characters are never what is meant.
@@ -55,7 +55,7 @@ class Expr(Document[T_co]):
         """
         return among(self, values, negated=False)
 
-    def not_in(self, values: Iterable[Any] | Select) -> Expr[bool]:
+    def not_in(self, values: Iterable[Any] | Select[Any]) -> Expr[bool]:
         """``<> ALL($1)``: the opposite of :meth:`in_`; no values is TRUE.
 
         >>> from data_bridge.query import table, column
@@ -166,7 +166,7 @@ class Expr(Document[T_co]):
             pattern = f"{before}{text.translate(_ESCAPES)}{after}"
             return Expr(("ilike" if ignore_case else "like", self.s, "$"), (*self.p, pattern), Boolean)
         if isinstance(text, Node):
-            return text_beside(self, text, before, after, ignore_case)
+            return text_beside(self, text, before, after, ignore_case)  # pyright: ignore[reportUnknownArgumentType]
         raise TypeError(f"{method}() takes a str, got {type(text).__name__}")
 
     def startswith(self: Expr[str] | Expr[str | None], text: str | Node[str]) -> Expr[bool]:
@@ -281,11 +281,11 @@ class Expr(Document[T_co]):
         >>> users.first.concat(" ", users.last)
         <Expr "users"."first" || $1::text || "users"."last">
         """
-        result: Expr[Any] = self
+        s, p = self.s, self.p
         for other in others:
-            s, p, _ = lift.argument(other, text=True)
-            result = Expr(("||", result.s, s), result.p + p, Text)
-        return result
+            more, more_p, _ = lift.argument(other, text=True)
+            s, p = ("||", s, more), p + more_p
+        return Expr(s, p, Text)
 
     def match(self, query: Any, *, config: str | None = None) -> Expr[bool]:
         """Full-text search: ``to_tsvector(column) @@ websearch_to_tsquery($1)``, or ``column @@ …`` for a tsvector.

@@ -1,5 +1,8 @@
 """What where(), having() and on accept: conditions, mappings of equalities, keyword equalities."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -24,7 +27,7 @@ def added(
             s = (*s, condition.s)
             p = p + condition.p
         elif isinstance(condition, Mapping):
-            for key, value in condition.items():  # pyright: ignore[reportUnknownVariableType]
+            for key, value in condition.items():
                 equal = _equal(key, value, source)
                 s, p = (*s, equal.s), p + equal.p
         else:
@@ -37,19 +40,24 @@ def added(
 
 def _equal(key: Any, value: Any, source: Source | None) -> Node[bool]:
     if isinstance(key, Node):
-        return key == value
+        return _equals(key, value)
     if not isinstance(key, str):
         raise TypeError(f"a key is a column or its name, got {type(key).__name__}")
     if source is None:
         raise TypeError(f"{key}=… needs a table: call from_() first")
-    return source.column(key) == value
+    return _equals(source.column(key), value)
+
+
+def _equals(node: Node[Any], value: Any) -> Node[bool]:
+    made: Node[bool] = node.__eq__(value)
+    return made
 
 
 def _refused(condition: Any) -> str:
     if isinstance(condition, bool):
         return (
-            f"a condition is an expression, got {condition}: an `and`, `or`, `not` or a comparison of plain values made it; "
-            "write & | ~, or col(User.age) where a column is annotated as a plain type"
+            f"a condition is an expression, got {condition}: an `and`, `or`, `not` or a comparison of plain values "
+            "made it; write & | ~, or col(User.age) where a column is annotated as a plain type"
         )
     if condition is None:
         return "a condition is an expression, got None"

@@ -1,11 +1,12 @@
 """Functions: ``func.anything(…)``, with everything an aggregate or a window function may carry."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from . import lift
 from . import types as t
@@ -16,40 +17,115 @@ from .source import FunctionSource
 from .types import SQLType
 from .window import Frame, Window, order_structures, over
 
-if TYPE_CHECKING:
-    from .column import ColumnProxy
-
-__all__ = ["Call", "FunctionNamespace", "func"]
-
-V = TypeVar("V")
+__all__ = ["Call", "call"]
 
 # What is compared with the result of these is checked; of all others nothing is assumed.
 _RETURNS: dict[str, SQLType] = {
     **dict.fromkeys(("count", "row_number", "rank", "dense_rank", "ntile"), t.BigInt),
-    **dict.fromkeys(("length", "char_length", "octet_length", "strpos", "cardinality", "array_length", "ascii"), t.Integer),
     **dict.fromkeys(
-        ("lower", "upper", "initcap", "trim", "btrim", "ltrim", "rtrim", "concat", "concat_ws", "left", "right", "substr",
-         "substring", "replace", "repeat", "reverse", "lpad", "rpad", "to_char", "string_agg", "md5", "format", "split_part",
-         "translate", "overlay"), t.Text),
+        ("length", "char_length", "octet_length", "strpos", "cardinality", "array_length", "ascii"), t.Integer
+    ),
+    **dict.fromkeys(
+        (
+            "lower",
+            "upper",
+            "initcap",
+            "trim",
+            "btrim",
+            "ltrim",
+            "rtrim",
+            "concat",
+            "concat_ws",
+            "left",
+            "right",
+            "substr",
+            "substring",
+            "replace",
+            "repeat",
+            "reverse",
+            "lpad",
+            "rpad",
+            "to_char",
+            "string_agg",
+            "md5",
+            "format",
+            "split_part",
+            "translate",
+            "overlay",
+        ),
+        t.Text,
+    ),
     **dict.fromkeys(("bool_and", "bool_or", "every", "starts_with", "isfinite", "pg_try_advisory_lock"), t.Boolean),
-    **dict.fromkeys(("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "current_timestamp"), t.Timestamptz),
-    "current_date": t.Date, "age": t.Interval, "justify_interval": t.Interval, "make_interval": t.Interval,
-    "gen_random_uuid": t.Uuid, "uuidv7": t.Uuid, "cume_dist": t.Double, "percent_rank": t.Double,
-    **dict.fromkeys(("to_jsonb", "jsonb_agg", "jsonb_object_agg", "jsonb_build_object", "jsonb_build_array", "jsonb_set"), t.Jsonb),
-    "to_tsvector": t.TsVector, "to_tsquery": t.TsQuery, "plainto_tsquery": t.TsQuery, "phraseto_tsquery": t.TsQuery,
+    **dict.fromkeys(
+        ("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "current_timestamp"), t.Timestamptz
+    ),
+    "current_date": t.Date,
+    "age": t.Interval,
+    "justify_interval": t.Interval,
+    "make_interval": t.Interval,
+    "gen_random_uuid": t.Uuid,
+    "uuidv7": t.Uuid,
+    "cume_dist": t.Double,
+    "percent_rank": t.Double,
+    **dict.fromkeys(
+        ("to_jsonb", "jsonb_agg", "jsonb_object_agg", "jsonb_build_object", "jsonb_build_array", "jsonb_set"), t.Jsonb
+    ),
+    "to_tsvector": t.TsVector,
+    "to_tsquery": t.TsQuery,
+    "plainto_tsquery": t.TsQuery,
+    "phraseto_tsquery": t.TsQuery,
     "websearch_to_tsquery": t.TsQuery,
-}  # fmt: skip
+}
 # The result has the type of the first argument that has one.
-_LIKE_ARGUMENT = {"max", "min", "coalesce", "nullif", "greatest", "least", "lag", "lead", "first_value", "last_value",
-                  "nth_value", "abs", "mode", "percentile_disc", "any_value", "date_trunc"}  # fmt: skip
+_LIKE_ARGUMENT = {
+    "max",
+    "min",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "abs",
+    "mode",
+    "percentile_disc",
+    "any_value",
+    "date_trunc",
+}
 # These take anything, so PostgreSQL cannot guess what an untyped text is.
-_ANY_TEXT = {"concat", "concat_ws", "format", "json_build_object", "jsonb_build_object", "json_build_array", "jsonb_build_array",
-             "to_json", "to_jsonb", "array_agg", "json_agg", "jsonb_agg", "num_nulls", "num_nonnulls", "pg_typeof", "count",
-             "max", "min", "greatest", "least", "coalesce", "nullif"}  # fmt: skip
+_ANY_TEXT = {
+    "concat",
+    "concat_ws",
+    "format",
+    "json_build_object",
+    "jsonb_build_object",
+    "json_build_array",
+    "jsonb_build_array",
+    "to_json",
+    "to_jsonb",
+    "array_agg",
+    "json_agg",
+    "jsonb_agg",
+    "num_nulls",
+    "num_nonnulls",
+    "pg_typeof",
+    "count",
+    "max",
+    "min",
+    "greatest",
+    "least",
+    "coalesce",
+    "nullif",
+}
 
 
 class Call(Expr[T_co]):
-    """A call of a function. ``distinct``, ``order_by``, ``filter``, ``within_group`` and ``over`` give a new call each."""
+    """A call of a function. ``distinct``, ``order_by``, ``filter``, ``within_group`` and ``over`` give a new call
+    each.
+    """
 
     __slots__ = ("_args", "_distinct", "_filter", "_name", "_order", "_within")
 
@@ -133,7 +209,7 @@ class Call(Expr[T_co]):
         >>> t = table("t", column("a", int), column("b", int))
         >>> func.sum(t.a).over(partition_by=[t.b], order_by=[-t.a], rows=(None, 0))
         <Expr sum("t"."a") OVER (PARTITION BY "t"."b" ORDER BY "t"."a" DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)>
-        """
+        """  # noqa: E501
         s, p = over(window, partition_by, order_by, rows, range, groups, exclude)
         return Expr(("over", self.s, s), self.p + p, self.t)
 
@@ -142,7 +218,8 @@ class Call(Expr[T_co]):
     ) -> FunctionSource:
         """The set-returning function as a table; ``.c`` has its columns.
 
-        Columns are names, or (name, type) for functions that return records. `ordinality` adds a counter as last column.
+        Columns are names, or (name, type) for functions that return records. `ordinality` adds a counter as last
+        column.
 
         >>> from data_bridge.query import func, select
         >>> n = func.generate_series(1, 3).table("n")
@@ -157,78 +234,11 @@ class Call(Expr[T_co]):
         return FunctionSource(alias, self.s, self.p, found, options, typed=typed)
 
 
-class FunctionNamespace:
-    """``func.name(…)`` calls any function; the common ones are typed.
-
-    Arguments are expressions or values, keywords are named arguments. Any name goes, also ``func("schema.name", …)``.
-
-    >>> from data_bridge.query import table, column, func
-    >>> users = table("users", column("name", str))
-    >>> func.lower(users.name) == "x"
-    <Expr lower("users"."name") = $1>
-    """
-
-    __slots__ = ()
-
-    def __call__(self, name: str, *args: Any, **named: Any) -> Call[Any]:
-        """A function by name, with its schema if it has a dot in it: ``func("app.total", 1)``."""
-        schema, dot, bare = name.partition(".")
-        return _call((schema, bare) if dot else name, args, named)
-
-    if TYPE_CHECKING:
-        # sum and avg of a column nobody typed are Any; the others follow PostgreSQL.
-        def count(self, e: Node[Any] | None = None, /) -> Call[int]: ...
-        @overload
-        def sum(self, e: Node[int] | Node[int | None], /) -> Call[int | None]: ...
-        @overload
-        def sum(self, e: Node[Decimal] | Node[Decimal | None], /) -> Call[Decimal | None]: ...
-        @overload
-        def sum(self, e: Node[float] | Node[float | None], /) -> Call[float | None]: ...
-        @overload
-        def sum(self, e: Node[Any], /) -> Call[Any]: ...
-        @overload
-        def avg(
-            self, e: Node[int] | Node[int | None] | Node[Decimal] | Node[Decimal | None], /
-        ) -> Call[Decimal | None]: ...
-        @overload
-        def avg(self, e: Node[float] | Node[float | None], /) -> Call[float | None]: ...
-        @overload
-        def avg(self, e: Node[Any], /) -> Call[Any]: ...
-        def max(self, e: Node[V], /) -> Call[V | None]: ...
-        def min(self, e: Node[V], /) -> Call[V | None]: ...
-        def now(self) -> Call[datetime]: ...
-        def current_date(self) -> Call[date]: ...
-        def current_timestamp(self) -> Call[datetime]: ...
-        def lower(self, e: Node[str] | Node[str | None] | str, /) -> Call[str]: ...
-        def upper(self, e: Node[str] | Node[str | None] | str, /) -> Call[str]: ...
-        def length(self, e: Node[Any], /) -> Call[int]: ...
-        @overload
-        def coalesce(self, a: Node[V | None], b: V | Node[V], /) -> Call[V]: ...
-        @overload
-        def coalesce(self, a: Any, /, *others: Any) -> Call[Any]: ...
-        def row_number(self) -> Call[int]: ...
-        def rank(self) -> Call[int]: ...
-        def dense_rank(self) -> Call[int]: ...
-        def array_agg(self, e: Node[V], /) -> Call[list[V]]: ...
-        def string_agg(self, e: Node[str] | Node[str | None], separator: str, /) -> Call[str | None]: ...
-        def bool_and(self, e: Node[bool], /) -> Call[bool | None]: ...
-        def bool_or(self, e: Node[bool], /) -> Call[bool | None]: ...
-
-    def __getattr__(self, name: str) -> Callable[..., Call[Any]]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def call(*args: Any, **named: Any) -> Call[Any]:
-            return _call(name, args, named)
-
-        call.__name__ = name
-        return call
-
-
 _GROUPING = {"rollup": "rollup", "cube": "cube", "grouping_sets": "sets"}
 
 
-def _call(name: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call[Any]:
+def call(name: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call[Any]:
+    """The call of a function with values and expressions; ``func.name(…)`` is its face."""
     if name == "count" and not args:
         return Call("count", (("star",),), (), t.BigInt)
     if name in _GROUPING or name == "row":
@@ -267,47 +277,13 @@ def _structural(name: str, args: tuple[Any, ...]) -> Call[Any]:
     params: tuple[Any, ...] = ()
     for value in args:
         if isinstance(value, tuple | list):
-            inner = _structural("row", tuple(value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            inner = _structural("row", tuple(value))
             structures.append(inner.s)
             params += inner.p
         else:
             s, p, _ = lift.argument(value, text=True)
             structures.append(s)
             params += p
-    call: Call[Any] = Call(name, tuple(structures), params, None)
-    call.s = (_GROUPING.get(name, "row"), *structures)
-    return call
-
-
-func = FunctionNamespace()
-"""Every function of the server: ``func.count()``, ``func.lower(users.name)``, ``func.anything(…)``."""
-
-
-def excluded(column: ColumnProxy[V]) -> Expr[V]:
-    """The value an INSERT proposed for a column, in ON CONFLICT DO UPDATE.
-
-    >>> from data_bridge.query import excluded, table, column
-    >>> excluded(table("t", column("a", int)).a)
-    <Expr "excluded"."a">
-    """
-    return Expr(("col", "excluded", column.name), (), column.t)
-
-
-def old(column: ColumnProxy[V]) -> Expr[V]:
-    """The value before the change, in RETURNING (PostgreSQL 18).
-
-    >>> from data_bridge.query import old, table, column
-    >>> old(table("t", column("a", int)).a)
-    <Expr "old"."a">
-    """
-    return Expr(("col", "old", column.name), (), column.t)
-
-
-def new(column: ColumnProxy[V]) -> Expr[V]:
-    """The value after the change, in RETURNING (PostgreSQL 18).
-
-    >>> from data_bridge.query import new, table, column
-    >>> new(table("t", column("a", int)).a)
-    <Expr "new"."a">
-    """
-    return Expr(("col", "new", column.name), (), column.t)
+    made: Call[Any] = Call(name, tuple(structures), params, None)
+    made.s = (_GROUPING.get(name, "row"), *structures)
+    return made

@@ -1,5 +1,8 @@
 """INSERT."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,8 +53,8 @@ class Insert(Write, Generic[R]):
     def values(self, rows: Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | None = None, /, **named: Any) -> Insert[R]:
         """One row as a mapping or keywords, or many rows. Columns missing in a row take their default.
 
-        Values are checked against the columns. Many plain rows travel as one array per column, so that neither the number
-        of parameters nor the text depends on how many there are.
+        Values are checked against the columns. Many plain rows travel as one array per column, so that neither the
+        number of parameters nor the text depends on how many there are.
 
         >>> from data_bridge.query import insert, table, column
         >>> t = table("t", column("a", int), column("b", str))
@@ -231,7 +234,7 @@ class Conflict(Generic[R]):
         >>> t = table("t", column("id", int), column("n", int))
         >>> insert(t).values(id=1, n=1).on_conflict(t.id).do_update([t.n], where=t.n < 5).sql().sql
         'INSERT INTO "t" ("id", "n") VALUES ($1, $2) ON CONFLICT ("id") DO UPDATE SET "n" = "excluded"."n" WHERE "t"."n" < $3'
-        """
+        """  # noqa: E501
         if self._target is None:
             raise TypeError("do_update() needs to know the conflict: on_conflict(columns) or on_conflict(constraint=…)")
         table = self._insert._table

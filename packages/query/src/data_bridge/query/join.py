@@ -1,5 +1,8 @@
 """Joins: what joins two sources, and the condition inferred from a foreign key."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -36,13 +39,15 @@ def conditions_of(on: Any) -> list[Node[bool]]:
     """The condition, or several that are ANDed."""
     if isinstance(on, Node):
         return [on]
-    if isinstance(on, tuple | list) and all(isinstance(item, Node) for item in on):  # pyright: ignore[reportUnknownVariableType]
-        return list(on)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(on, tuple | list) and all(isinstance(item, Node) for item in on):
+        return list(on)
     raise TypeError(f"on is a condition, got {type(on).__name__}")
 
 
 def inferred(source: Source, before: list[Source]) -> list[Node[bool]]:
-    """The condition of the only foreign key between a source and those before it; TypeError when there is not just one."""
+    """The condition of the only foreign key between a source and those before it; TypeError when there is not just
+    one.
+    """
     found: list[list[Node[bool]]] = []
     for other in before:
         found += _keys(source, other)

@@ -1,5 +1,8 @@
 """Python values and queries as operands of expressions, and the type of what comes out."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
@@ -47,7 +50,8 @@ def operand(value: Any, of: SQLType | None, owner: str | None) -> tuple[Structur
         return NULL, ()
     as_operand = getattr(value, "__operand__", None)
     if as_operand is not None and not isinstance(value, type):
-        return as_operand()
+        made: tuple[Structure, Params] = as_operand()
+        return made
     if of is None:
         return "$", (plain(value),)
     return "$", (of.bind(value, owner),)
@@ -66,11 +70,11 @@ def natural(value: Any) -> SQLType | None:
         return t.Integer if -(2**31) <= value < 2**31 else t.BigInt if -(2**63) <= value < 2**63 else t.Numeric()
     if isinstance(value, datetime):
         return t.Timestamptz if value.tzinfo is not None else t.Timestamp
-    for cls, of in _NATURAL:
+    for cls, known in _NATURAL:
         if isinstance(value, cls):
-            return of
+            return known
     if isinstance(value, list | tuple | set | frozenset):
-        items: list[Any] = [item for item in value if item is not None]  # pyright: ignore[reportUnknownVariableType]
+        items: list[Any] = [item for item in value if item is not None]
         of = natural(items[0]) if items else t.Text
         return t.Array(of or t.Text)
     return None
@@ -110,7 +114,7 @@ def argument(value: Any, *, text: bool = False) -> tuple[Structure, Params, SQLT
             t.Text if isinstance(value, str) else None,
         )
     if isinstance(value, tuple | set | frozenset):
-        value = list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        value = list(value)
     return ("$", of.name), (value,), of
 
 

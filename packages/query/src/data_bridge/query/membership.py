@@ -1,5 +1,8 @@
 """in_() and not_in(), and text methods whose argument is a column."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -26,7 +29,7 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
     if isinstance(values, Node):
         quantified = ("<>", node.s, ("all", values.s)) if negated else ("=", node.s, ("any", values.s))
         return new(quantified, node.p + values.p, Boolean)
-    items = list(values)
+    items: list[Any] = list(values)  # pyright: ignore[reportArgumentType]
     if any(isinstance(item, Node) for item in items):
         return _listed(node, items, negated)
     known = [item for item in items if item is not None]

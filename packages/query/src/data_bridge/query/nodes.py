@@ -1,4 +1,9 @@
-"""Expression nodes: each carries its structure (nested tuples, no values) and its parameters, so nothing is walked later."""
+"""Expression nodes: each carries its structure (nested tuples, no values) and its parameters, so nothing is walked
+later.
+"""
+
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -21,8 +26,8 @@ Structure: TypeAlias = Any
 Params: TypeAlias = tuple[Any, ...]
 
 _NO_TRUTH = (
-    "an SQL expression has no truth value: write & | ~ instead of and, or, not; between() or (a < x) & (x < b) instead of "
-    "a < x < b; in_() instead of in"
+    "an SQL expression has no truth value: write & | ~ instead of and, or, not; "
+    "between() or (a < x) & (x < b) instead of a < x < b; in_() instead of in"
 )
 _NO_ITERATION = "an SQL expression cannot be iterated or searched with `in`: write in_(…), contains(…) or any_(…)"
 
@@ -65,12 +70,12 @@ class Node(Generic[T_co]):
         s, p = lift.operand(other, self.t, self.owner)
         return _new((tag, self.s, s), self.p + p, Boolean)
 
-    def __eq__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override, misc]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
+    def __eq__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
         if other is None:
             return _new(("is", self.s, "null"), self.p, Boolean)
         return self._compare("=", other)
 
-    def __ne__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override, misc]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
+    def __ne__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
         if other is None:
             return _new(("is", self.s, "not null"), self.p, Boolean)
         return self._compare("<>", other)
@@ -80,28 +85,28 @@ class Node(Generic[T_co]):
     @overload
     def __lt__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[bool]: ...
     @overload
-    def __lt__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __lt__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __lt__(self, other: Any) -> Expr[bool]:
         return self._compare("<", other)
 
     @overload
     def __le__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[bool]: ...
     @overload
-    def __le__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __le__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __le__(self, other: Any) -> Expr[bool]:
         return self._compare("<=", other)
 
     @overload
     def __gt__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[bool]: ...
     @overload
-    def __gt__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __gt__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __gt__(self, other: Any) -> Expr[bool]:
         return self._compare(">", other)
 
     @overload
     def __ge__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[bool]: ...
     @overload
-    def __ge__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __ge__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __ge__(self, other: Any) -> Expr[bool]:
         return self._compare(">=", other)
 
@@ -135,7 +140,7 @@ class Node(Generic[T_co]):
     @overload
     def __add__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[Decimal]: ...
     @overload
-    def __add__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __add__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __add__(self, other: Any) -> Expr[Any]:
         return self._arithmetic("+", other)
 
@@ -146,7 +151,7 @@ class Node(Generic[T_co]):
     @overload
     def __sub__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[Decimal]: ...
     @overload
-    def __sub__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __sub__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __sub__(self, other: Any) -> Expr[Any]:
         return self._arithmetic("-", other)
 
@@ -157,18 +162,18 @@ class Node(Generic[T_co]):
     @overload
     def __mul__(self: Node[timedelta], other: int | float | Node[int] | Node[float]) -> Expr[timedelta]: ...
     @overload
-    def __mul__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __mul__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __mul__(self, other: Any) -> Expr[Any]:
         return self._arithmetic("*", other)
 
     @overload
     def __truediv__(self: Node[Decimal] | Node[Decimal | None], other: _Decimals) -> Expr[Decimal]: ...
     @overload
-    def __truediv__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __truediv__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def __truediv__(self, other: Any) -> Expr[Any]:
         return self._arithmetic("/", other)
 
-    def __mod__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]:  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    def __mod__(self, other: T_co | Node[T_co] | Node[T_co | None]) -> Expr[T_co]:  # pyright: ignore[reportGeneralTypeIssues]
         return self._arithmetic("%", other)
 
     def __pow__(self, other: int | float | Decimal | Node[Any]) -> Expr[Any]:

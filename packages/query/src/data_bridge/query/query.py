@@ -1,5 +1,8 @@
 """What selects, set operations and VALUES have in common: order, limits, names, combination."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -107,7 +110,7 @@ class Query:
         if len(keys) == 1 and keys[0] is None:
             new._order, new._order_p = None, ()
             return new
-        structures = list(self._order or ())
+        structures: list[Any] = [*(self._order or ())]
         params = self._order_p
         for key in keys:
             if isinstance(key, str):
@@ -259,7 +262,7 @@ class Query:
         >>> n = select(literal(1).label("n")).cte("n", recursive=lambda r: select((r.c.n + 1).label("n")).where(r.c.n < 5))
         >>> select(n.c.n).sql().sql
         'WITH RECURSIVE "n" AS (SELECT $1::integer AS "n" UNION ALL SELECT "n"."n" + $2 AS "n" FROM "n" WHERE "n"."n" < $3) SELECT "n"."n" FROM "n"'
-        """
+        """  # noqa: E501
         return cte_of(self, name, recursive=recursive, all_=all, materialized=materialized)
 
     def sql(self, *, pretty: bool = False) -> Compiled:

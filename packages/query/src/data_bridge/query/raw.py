@@ -53,6 +53,8 @@ class Sql(Expr[Any]):
 
     __slots__ = ("_statement",)
 
+    _statement: Statement
+
     def __statement__(self) -> Statement:
         return self._statement
 

@@ -1,5 +1,8 @@
 """Lists of result columns: expressions, labels, whole tables."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -74,9 +77,11 @@ def _name(s: Structure) -> str | None:
     """The name PostgreSQL gives a column without a label, where it is certain."""
     if type(s) is tuple:
         if s[0] in ("call", "agg"):
-            return s[1] if isinstance(s[1], str) else s[1][1]
+            name: str = s[1] if isinstance(s[1], str) else s[1][1]
+            return name
         if s[0] == "over":
             return _name(s[1])
         if s[0] == "col":
-            return s[2]
+            column: str = s[2]
+            return column
     return None

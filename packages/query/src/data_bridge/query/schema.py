@@ -1,5 +1,8 @@
 """Definitions of tables and what belongs to them: frozen data that the ORM makes, migrations read and people write."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -16,8 +19,16 @@ if TYPE_CHECKING:
     from .order import Order
 
 __all__ = [
-    "ColumnDef", "ConstraintDef", "DomainDef", "EnumDef", "ExtensionDef", "IndexDef", "SequenceDef", "TableDef", "default_name",
-]  # fmt: skip
+    "ColumnDef",
+    "ConstraintDef",
+    "DomainDef",
+    "EnumDef",
+    "ExtensionDef",
+    "IndexDef",
+    "SequenceDef",
+    "TableDef",
+    "default_name",
+]
 
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 Kind = Literal["primary_key", "unique", "check", "foreign_key", "exclude"]
@@ -103,7 +114,7 @@ class ConstraintDef(_Definition):
     >>> fk = ConstraintDef("foreign_key", columns=("author_id",), references=(None, "authors"), references_columns=("id",))
     >>> fk.references
     (None, 'authors')
-    """
+    """  # noqa: E501
 
     kind: Kind
     name: str | None = None
@@ -133,7 +144,7 @@ class TableDef(_Definition):
     >>> users = TableDef("users", (ColumnDef("id", types.BigInt),), constraints=(ConstraintDef("primary_key", columns=("id",)),))
     >>> users.primary_key
     ('id',)
-    """
+    """  # noqa: E501
 
     name: str
     columns: tuple[ColumnDef, ...]

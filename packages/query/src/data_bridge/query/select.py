@@ -1,5 +1,8 @@
 """SELECT."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -252,17 +255,23 @@ class Select(Query, Locking, Generic[R]):
             p = (*p, offset)
         return Statement(
             (
-                "select", source_s, columns.s, self._where or None, self._order,
-                None if limit is None else "$", None if offset is None else "$", extras_s,
+                "select",
+                source_s,
+                columns.s,
+                self._where or None,
+                self._order,
+                None if limit is None else "$",
+                None if offset is None else "$",
+                extras_s,
             ),
             p + extras_p,
-        )  # fmt: skip
+        )
 
     def _shared(self, source_s: Any, source_p: tuple[Any, ...], extras_s: Any) -> Statement:
         """The statement with the parameters of grouped expressions written once."""
-        limits: list[tuple[Any, tuple[Any, ...]]] = []
-        for value in (self._limit, self._offset):
-            limits.append((None, ()) if value is None else ("$", (value,)))
+        limits: list[tuple[Any, tuple[Any, ...]]] = [
+            (None, ()) if value is None else ("$", (value,)) for value in (self._limit, self._offset)
+        ]
         extras = dict(self._extras or {})
         if self._ctes:
             from .query import with_clause
@@ -316,23 +325,42 @@ def select(
 ) -> Select[tuple[T1, T2, T3, T4, T5]]: ...
 @overload
 def select(
-    a: type[T1] | Node[T1], b: type[T2] | Node[T2], c: type[T3] | Node[T3], d: type[T4] | Node[T4], e: type[T5] | Node[T5],
-    f: type[T6] | Node[T6], /,
-) -> Select[tuple[T1, T2, T3, T4, T5, T6]]: ...  # fmt: skip
+    a: type[T1] | Node[T1],
+    b: type[T2] | Node[T2],
+    c: type[T3] | Node[T3],
+    d: type[T4] | Node[T4],
+    e: type[T5] | Node[T5],
+    f: type[T6] | Node[T6],
+    /,
+) -> Select[tuple[T1, T2, T3, T4, T5, T6]]: ...
 @overload
 def select(
-    a: type[T1] | Node[T1], b: type[T2] | Node[T2], c: type[T3] | Node[T3], d: type[T4] | Node[T4], e: type[T5] | Node[T5],
-    f: type[T6] | Node[T6], g: type[T7] | Node[T7], /,
-) -> Select[tuple[T1, T2, T3, T4, T5, T6, T7]]: ...  # fmt: skip
+    a: type[T1] | Node[T1],
+    b: type[T2] | Node[T2],
+    c: type[T3] | Node[T3],
+    d: type[T4] | Node[T4],
+    e: type[T5] | Node[T5],
+    f: type[T6] | Node[T6],
+    g: type[T7] | Node[T7],
+    /,
+) -> Select[tuple[T1, T2, T3, T4, T5, T6, T7]]: ...
 @overload
 def select(
-    a: type[T1] | Node[T1], b: type[T2] | Node[T2], c: type[T3] | Node[T3], d: type[T4] | Node[T4], e: type[T5] | Node[T5],
-    f: type[T6] | Node[T6], g: type[T7] | Node[T7], h: type[T8] | Node[T8], /,
-) -> Select[tuple[T1, T2, T3, T4, T5, T6, T7, T8]]: ...  # fmt: skip
+    a: type[T1] | Node[T1],
+    b: type[T2] | Node[T2],
+    c: type[T3] | Node[T3],
+    d: type[T4] | Node[T4],
+    e: type[T5] | Node[T5],
+    f: type[T6] | Node[T6],
+    g: type[T7] | Node[T7],
+    h: type[T8] | Node[T8],
+    /,
+) -> Select[tuple[T1, T2, T3, T4, T5, T6, T7, T8]]: ...
 @overload
 def select(*columns: Any) -> Select[tuple[Any, ...]]: ...
 def select(*columns: Any) -> Select[Any]:
-    """A SELECT of columns, expressions and whole tables. The table is that of the first column, or :meth:`Select.from_`.
+    """A SELECT of columns, expressions and whole tables. The table is that of the first column, or
+    :meth:`Select.from_`.
 
     >>> from data_bridge.query import select, table, column
     >>> users = table("users", column("id", int), column("name", str))

@@ -1,9 +1,12 @@
 """One parameter for one value: where PostgreSQL compares expressions, equal ones must use the same parameters.
 
 ``SELECT date_trunc($1, at) … GROUP BY date_trunc($2, at)`` is an error for the server, which cannot know that both
-values are equal. So an expression of GROUP BY, DISTINCT ON or (with DISTINCT) ORDER BY that occurs again is written with
-the parameters of its first occurrence: ``("same", k)`` in the structure.
+values are equal. So an expression of GROUP BY, DISTINCT ON or (with DISTINCT) ORDER BY that occurs again is written
+with the parameters of its first occurrence: ``("same", k)`` in the structure.
 """
+
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 

@@ -137,7 +137,9 @@ class Cte(NamedTuple):
 
 
 class QuerySource(Source):
-    """A subquery or common table expression: its columns are those the query selects. As an operand it is the scalar subquery."""
+    """A subquery or common table expression: its columns are those the query selects. As an operand it is the scalar
+    subquery.
+    """
 
     __slots__ = ("ctes", "query", "query_p")
 

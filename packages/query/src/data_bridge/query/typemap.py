@@ -1,5 +1,8 @@
 """From Python annotations and server spellings to SQL types."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import re
@@ -109,28 +112,63 @@ def _of_class(cls: type[Any], max_length: int | None) -> SQLType:
 
 _SPELLED: dict[str, SQLType] = {}
 for _names, _type in (
-    ("smallint int2", t.SmallInt), ("integer int int4", t.Integer), ("bigint int8", t.BigInt), ("real float4", t.Real),
-    ("text", t.Text), ("citext", t.Citext), ("boolean bool", t.Boolean), ("bytea", t.Bytea), ("date", t.Date),
-    ("interval", t.Interval), ("uuid", t.Uuid), ("json", t.Json), ("jsonb", t.Jsonb), ("inet", t.Inet), ("cidr", t.Cidr),
-    ("macaddr", t.Macaddr), ("tsvector", t.TsVector), ("tsquery", t.TsQuery), ("xml", t.Xml), ("hstore", t.Hstore),
-    ("ltree", t.Ltree), ("money", t.Money), ("float8 float", t.Double), ("timestamptz", t.Timestamptz), ("timetz", t.TimeTz),
-    ("timestamp", t.Timestamp), ("time", t.Time), ("varbit", t.Varbit), ("int4range", t.Int4Range),
-    ("int8range", t.Int8Range), ("numrange", t.NumRange), ("tsrange", t.TsRange), ("tstzrange", t.TstzRange),
-    ("daterange", t.DateRange), ("int4multirange", t.Int4Multirange), ("int8multirange", t.Int8Multirange),
-    ("nummultirange", t.NumMultirange), ("tsmultirange", t.TsMultirange), ("tstzmultirange", t.TstzMultirange),
-    ("datemultirange", t.DateMultirange), ("vector", t.Vector()), ("numeric decimal", t.Numeric()), ("varchar", t.Varchar()),
-):  # fmt: skip
+    ("smallint int2", t.SmallInt),
+    ("integer int int4", t.Integer),
+    ("bigint int8", t.BigInt),
+    ("real float4", t.Real),
+    ("text", t.Text),
+    ("citext", t.Citext),
+    ("boolean bool", t.Boolean),
+    ("bytea", t.Bytea),
+    ("date", t.Date),
+    ("interval", t.Interval),
+    ("uuid", t.Uuid),
+    ("json", t.Json),
+    ("jsonb", t.Jsonb),
+    ("inet", t.Inet),
+    ("cidr", t.Cidr),
+    ("macaddr", t.Macaddr),
+    ("tsvector", t.TsVector),
+    ("tsquery", t.TsQuery),
+    ("xml", t.Xml),
+    ("hstore", t.Hstore),
+    ("ltree", t.Ltree),
+    ("money", t.Money),
+    ("float8 float", t.Double),
+    ("timestamptz", t.Timestamptz),
+    ("timetz", t.TimeTz),
+    ("timestamp", t.Timestamp),
+    ("time", t.Time),
+    ("varbit", t.Varbit),
+    ("int4range", t.Int4Range),
+    ("int8range", t.Int8Range),
+    ("numrange", t.NumRange),
+    ("tsrange", t.TsRange),
+    ("tstzrange", t.TstzRange),
+    ("daterange", t.DateRange),
+    ("int4multirange", t.Int4Multirange),
+    ("int8multirange", t.Int8Multirange),
+    ("nummultirange", t.NumMultirange),
+    ("tsmultirange", t.TsMultirange),
+    ("tstzmultirange", t.TstzMultirange),
+    ("datemultirange", t.DateMultirange),
+    ("vector", t.Vector()),
+    ("numeric decimal", t.Numeric()),
+    ("varchar", t.Varchar()),
+):
     for _name in _names.split():
         _SPELLED[_name] = _type
-_SPELLED |= {
-    "double precision": t.Double,
-    "timestamp with time zone": t.Timestamptz,
-    "timestamp without time zone": t.Timestamp,
-    "time with time zone": t.TimeTz,
-    "time without time zone": t.Time,
-    "bit varying": t.Varbit,
-    "character varying": t.Varchar(),
-}
+_SPELLED.update(
+    {
+        "double precision": t.Double,
+        "timestamp with time zone": t.Timestamptz,
+        "timestamp without time zone": t.Timestamp,
+        "time with time zone": t.TimeTz,
+        "time without time zone": t.Time,
+        "bit varying": t.Varbit,
+        "character varying": t.Varchar(),
+    }
+)
 
 _LIMITED: dict[str, Callable[..., SQLType]] = {
     "varchar": t.Varchar,

@@ -11,6 +11,9 @@ A type is an object, so that it can be compared, reused and asked::
     42
 """
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -26,12 +29,56 @@ from . import convert as c
 from .convert import Convert
 
 __all__ = [
-    "Array", "BigInt", "Bit", "Boolean", "Bytea", "Char", "Cidr", "Citext", "Date", "DateMultirange", "DateRange", "Double",
-    "Enum", "Hstore", "Inet", "Int4Multirange", "Int4Range", "Int8Multirange", "Int8Range", "Integer", "Interval", "Json",
-    "Jsonb", "Ltree", "Macaddr", "Money", "NumMultirange", "NumRange", "Numeric", "Other", "Real", "SQLType", "SmallInt",
-    "Text", "Time", "TimeTz", "Timestamp", "Timestamptz", "TsMultirange", "TsQuery", "TsRange", "TsVector", "TstzMultirange",
-    "TstzRange", "Uuid", "Varbit", "Varchar", "Vector", "Xml",
-]  # fmt: skip
+    "Array",
+    "BigInt",
+    "Bit",
+    "Boolean",
+    "Bytea",
+    "Char",
+    "Cidr",
+    "Citext",
+    "Date",
+    "DateMultirange",
+    "DateRange",
+    "Double",
+    "Enum",
+    "Hstore",
+    "Inet",
+    "Int4Multirange",
+    "Int4Range",
+    "Int8Multirange",
+    "Int8Range",
+    "Integer",
+    "Interval",
+    "Json",
+    "Jsonb",
+    "Ltree",
+    "Macaddr",
+    "Money",
+    "NumMultirange",
+    "NumRange",
+    "Numeric",
+    "Other",
+    "Real",
+    "SQLType",
+    "SmallInt",
+    "Text",
+    "Time",
+    "TimeTz",
+    "Timestamp",
+    "Timestamptz",
+    "TsMultirange",
+    "TsQuery",
+    "TsRange",
+    "TsVector",
+    "TstzMultirange",
+    "TstzRange",
+    "Uuid",
+    "Varbit",
+    "Varchar",
+    "Vector",
+    "Xml",
+]
 
 
 class SQLType:

@@ -1,5 +1,8 @@
 """Windows of window functions."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -98,7 +101,7 @@ def _frame(rows: Any, range_: Any, groups: Any, exclude: str | None) -> tuple[An
     if len(given) > 1:
         raise TypeError("a window has one frame: rows=, range= or groups=")
     unit, frame = given[0]
-    if not isinstance(frame, tuple) or len(frame) != 2:  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(frame, tuple) or len(frame) != 2:
         raise TypeError("a frame is (start, end), as in rows=(-2, 0); None is unbounded")
     start_s, start_p = _bound(frame[0], "unbounded preceding", unit)
     end_s, end_p = _bound(frame[1], "unbounded following", unit)

@@ -1,5 +1,8 @@
 """What INSERT, UPDATE, DELETE and MERGE have in common."""
 
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -86,7 +89,7 @@ class Write:
         >>> c = select(t.id).cte("c")
         >>> delete(t).with_(c).where(t.id.in_(select(c.c.id))).sql().sql
         'WITH "c" AS (SELECT "t"."id" FROM "t") DELETE FROM "t" WHERE "t"."id" IN (WITH "c" AS (SELECT "t"."id" FROM "t") SELECT "c"."id" FROM "c")'
-        """
+        """  # noqa: E501
         found = self._ctes
         for cte in ctes:
             found = merged(found, cte.ctes)
@@ -100,7 +103,7 @@ class Write:
         >>> gone = delete(t).where(t.id == 1).returning(t.id).cte("gone")
         >>> insert(log).from_select(select(gone.c.id), ["id"]).sql().sql
         'WITH "gone" AS (DELETE FROM "t" WHERE "t"."id" = $1 RETURNING "t"."id") INSERT INTO "log" ("id") SELECT "gone"."id" FROM "gone"'
-        """
+        """  # noqa: E501
         return cte_of(self, name, materialized=materialized)
 
     def tag(self, text: str) -> Self:
@@ -162,7 +165,7 @@ def assignments_of(
     for key, value in [*(values or {}).items(), *named.items()]:
         if isinstance(key, tuple):
             # Several columns from one row or subquery.
-            columns = [column_of(source, item) for item in key]  # pyright: ignore[reportUnknownVariableType]
+            columns = [column_of(source, item) for item in key]
             s, p = lift.operand(value, None, None)
             structures.append((tuple(c.name for c in columns), s))
             names = [c.name for c in columns]
