@@ -1,0 +1,16 @@
+"""Migrations for PostgreSQL: classes or SQL files, one history, one runner at a time.
+
+>>> from data_bridge.migrate import Migration, run_migrations
+"""
+
+from data_bridge.core import require as _require
+
+_require(ir=1, features={"ddl"}, package="data-bridge-migrate")
+
+from data_bridge.migrate.history import AppliedMigration  # noqa: E402
+from data_bridge.migrate.migration import Migration  # noqa: E402
+from data_bridge.migrate.plan import Plan, PlannedStep  # noqa: E402
+from data_bridge.migrate.runner import get_migration_status, run_migrations  # noqa: E402
+from data_bridge.migrate.status import MigrationStatus  # noqa: E402
+
+__all__ = ["AppliedMigration", "Migration", "MigrationStatus", "Plan", "PlannedStep", "get_migration_status", "run_migrations"]

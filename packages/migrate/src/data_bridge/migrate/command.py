@@ -1,0 +1,177 @@
+"""`data-bridge migrate`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data_bridge.core import Database
+from data_bridge.core.errors import (
+    ConfigurationError,
+    ConnectError,
+    DataBridgeError,
+    MigrationConflict,
+    MigrationLocked,
+    MigrationModified,
+    NotInitialized,
+)
+from data_bridge.migrate import config as configuration
+from data_bridge.migrate.runner import get_migration_status, run_migrations
+
+_TEMPLATE = '''"""{title}."""
+
+from data_bridge.migrate import Migration
+
+
+class {name}(Migration):
+    version = "{version}"
+
+    async def up(self) -> None:
+        await self.execute("select 1")
+'''
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="data-bridge migrate",
+        description="Applies migrations to a database, takes them back, and says where it stands.",
+        epilog="Settings are read from [tool.data-bridge.migrate] in pyproject.toml; the database from --database, there, or $DATABASE_URL. "
+        "Exit status: 0 done, 1 error, 2 usage, 3 pending migrations (status --check), 5 another runner is at work, 6 history and files disagree.",
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--directory", "-d", type=Path, help="folder of the migrations")
+    common.add_argument("--database", help="DSN of the database")
+    common.add_argument("--json", action="store_true", help="machine-readable output")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", parents=[common], help="apply what is pending")
+    up.add_argument("target", nargs="?", help="stop at this version")
+    down = commands.add_parser("down", parents=[common], help="take back the last migration, or all behind a version")
+    down.add_argument("target", nargs="?", help="the version that stays applied; 0 takes back all")
+    for each in (up, down):
+        each.add_argument("--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner")
+        each.add_argument("--fake", action="store_true", help="only write the history")
+        each.add_argument("--dry-run", action="store_true", help="show the SQL and send nothing")
+    status = commands.add_parser("status", parents=[common], help="show what is applied and what is not")
+    status.add_argument("--check", action="store_true", help="exit with status 3 when something is pending")
+    plan = commands.add_parser("plan", parents=[common], help="show the SQL of pending migrations, with locks")
+    plan.add_argument("target", nargs="?", help="stop at this version")
+    new = commands.add_parser("new", parents=[common], help="write the skeleton of a migration")
+    new.add_argument("name", help="what it does, such as create_users")
+    new.add_argument("--sql", action="store_true", help="an SQL file instead of a Python one")
+    return parser
+
+
+def _say(text: str = "") -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _default(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    directory: Path | None = arguments.directory
+    database = Database(arguments.database, max_connections=2) if arguments.database else None
+    if database is None:
+        dsn = configuration.read().database
+        database = Database(dsn, max_connections=2)
+    async with database:
+        if arguments.command == "status":
+            return await _status(arguments, directory, database)
+        direction = "down" if arguments.command == "down" else "up"
+        is_dry = arguments.command == "plan" or getattr(arguments, "dry_run", False)
+
+        def progress(what: str, m: Any) -> None:
+            if not arguments.json:
+                _say(f"{m.version} {m.title()} …" if what == "start" else f"{m.version} {'taken back' if direction == 'down' else 'applied'}")
+
+        ran: Any = await run_migrations(
+            directory=directory, target=arguments.target, direction=direction, fake=getattr(arguments, "fake", False), dry_run=is_dry,  # type: ignore[arg-type]
+            lock_timeout=getattr(arguments, "lock_timeout", 60.0), using=database, progress=progress,
+        )  # fmt: skip
+        if is_dry:
+            return _show_plan(arguments, ran)
+        if arguments.json:
+            _say(json.dumps({"versions": ran}))
+        elif not ran:
+            _say("nothing to do")
+        return 0
+
+
+def _show_plan(arguments: argparse.Namespace, plan: Any) -> int:
+    if arguments.json:
+        _say(json.dumps({"versions": list(plan), "steps": [asdict(s) for s in plan.steps], "open": plan.open}, default=_default))
+        return 0
+    if not plan:
+        _say("nothing to do")
+    last = None
+    for s in plan.steps:
+        if s.version != last:
+            _say(f"-- {s.version}")
+            last = s.version
+        marks = [m for m in (s.lock and f"locks {s.lock}", None if s.transactional else "outside a transaction") if m]
+        _say(f"{s.sql};" + (f"  -- {', '.join(marks)}" if marks else ""))
+    for v in plan.open:
+        _say(f"-- {v} asks the database: its further steps are known only when it runs")
+    return 0
+
+
+async def _status(arguments: argparse.Namespace, directory: Path | None, database: Database) -> int:
+    status = await get_migration_status(directory=directory, using=database)
+    if arguments.json:
+        _say(json.dumps(asdict(status), default=_default))
+    else:
+        _say(f"current: {status.current or '-'}")
+        for title, versions in (("pending", status.pending), ("failed", status.failed), ("unknown", status.unknown), ("modified", status.modified)):
+            if versions:
+                _say(f"{title}: {', '.join(versions)}")
+        if not status.pending:
+            _say("nothing is pending")
+    if status.unknown or status.modified:
+        return 6
+    return 3 if arguments.check and status.pending else 0
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    directory: Path = arguments.directory or configuration.read().directory or Path("migrations")
+    directory.mkdir(parents=True, exist_ok=True)
+    version = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    slug = "_".join(arguments.name.lower().split())
+    if arguments.sql:
+        path = directory / f"{version}_{slug}.sql"
+        path.write_text(f"-- up\n\n\n-- down\n\n", encoding="utf-8")  # noqa: F541
+    else:
+        path = directory / f"{version}_{slug}.py"
+        name = "".join(p.capitalize() for p in slug.split("_"))
+        path.write_text(_TEMPLATE.format(title=arguments.name, name=name, version=version), encoding="utf-8")
+    _say(str(path))
+    return 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Applies migrations, takes them back, and says where a database stands."""
+    arguments = _parser().parse_args(list(argv))
+    if arguments.command == "new":
+        return _new(arguments)
+    try:
+        return asyncio.run(_run(arguments))
+    except MigrationLocked as e:
+        status, text = 5, str(e)
+    except (MigrationModified, MigrationConflict) as e:
+        status, text = 6, str(e)
+    except (ConfigurationError, NotInitialized) as e:
+        status, text = 2, str(e)
+    except (ConnectError, DataBridgeError) as e:
+        status, text = 1, str(e)
+    if arguments.json:
+        _say(json.dumps({"error": text, "status": status}))
+    else:
+        sys.stderr.write(f"data-bridge migrate: {text}\n")
+    return status

@@ -1,0 +1,77 @@
+"""The runner's own connection: outside the pool, with transactions of its own, closed when it is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from data_bridge.core import LoadPlan
+from data_bridge.core.errors import ConfigurationError
+
+_COUNT = LoadPlan.affected()
+_DICTS = LoadPlan.rows(dict)
+_VALUE = LoadPlan.scalars(many=False)
+
+
+class RunnerConnection:
+    """One connection that nobody else uses."""
+
+    def __init__(self, database: Any) -> None:
+        self._lease = database.lease(counted=False)
+        self.in_transaction = False
+
+    async def open(self) -> None:
+        """Connects, and makes sure that it is one and the same session all the time.
+
+        Raises:
+            ConfigurationError: behind a proxy that gives every transaction another session.
+        """
+        await self._lease.take()
+        first = await self.value("SELECT pg_catalog.pg_backend_pid()")
+        second = await self.value("SELECT pg_catalog.pg_backend_pid()")
+        if first != second:
+            raise ConfigurationError(
+                "migrations need a session of their own, but a proxy gives every statement another one (pool_mode = transaction): "
+                "connect to the server itself"
+            )
+
+    async def close(self) -> None:
+        """Rolls back what is open and disconnects: the session's lock goes with it."""
+        await self._lease.give_back()
+
+    async def begin(self) -> None:
+        """BEGIN."""
+        await self._lease.begin("BEGIN")
+        self.in_transaction = True
+
+    async def commit(self) -> None:
+        """COMMIT."""
+        self.in_transaction = False
+        await self._lease.commit(keep=True)
+
+    async def rollback(self) -> None:
+        """ROLLBACK."""
+        self.in_transaction = False
+        await self._lease.rollback(keep=True)
+
+    async def run(self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan = _COUNT) -> Any:
+        """One statement."""
+        return await self._lease.run(ir, params, plan)
+
+    async def execute(self, sql: str, *params: Any) -> int:
+        """One statement in SQL."""
+        count: int = await self._lease.run(("text", sql), params, _COUNT)
+        return count
+
+    async def script(self, sql: str) -> int:
+        """Several statements by the simple protocol."""
+        count: int = await self._lease.script(sql)
+        return count
+
+    async def fetch(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        """Rows as dicts."""
+        rows: list[dict[str, Any]] = await self._lease.run(("text", sql), params, _DICTS)
+        return rows
+
+    async def value(self, sql: str, *params: Any) -> Any:
+        """The first column of the first row."""
+        return await self._lease.run(("text", sql), params, _VALUE)

@@ -1,0 +1,100 @@
+"""Migrations as SQL files: `0001_users.sql` with sections `-- up` and `-- down`, or folders with up.sql and down.sql."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from data_bridge.core.errors import IrreversibleMigration, MigrationError
+from data_bridge.migrate.lexer import UnclosedError, controls_transaction, split
+from data_bridge.migrate.migration import Migration
+from data_bridge.migrate.step import of_sql
+
+_NAME = re.compile(r"^[VvUu]?(?P<version>\d[\d_.\-]*?)(?:__|[_\-. ])(?P<name>.+)$|^[VvUu]?(?P<only>\d[\d_.\-]*)$")
+_SECTION = re.compile(r"^\s*--\s*(?:@|migrate:|\+)?\s*(up|down)\b.*$", re.IGNORECASE | re.MULTILINE)
+_NO_TRANSACTION = re.compile(r"^\s*--.*(?:transaction\s*[:=]\s*false|no[-_ ]transaction|atomic\s*[:=]\s*false)", re.IGNORECASE | re.MULTILINE)
+
+
+def version_and_name(stem: str, path: Path) -> tuple[str, str]:
+    """The version and name in a file's or folder's name.
+
+    Raises:
+        MigrationError: when it does not begin with a number.
+
+    >>> version_and_name("0001_create_users", Path("x"))
+    ('0001', 'create_users')
+    """
+    match = _NAME.match(stem)
+    if match is None:
+        raise MigrationError(f"{path}: the name of a migration begins with its version, such as 0001_create_users")
+    if match["only"]:
+        return match["only"], match["only"]
+    return match["version"], match["name"]
+
+
+def sections(text: str) -> tuple[str, str | None]:
+    """The up and the down part of a file; all of it is up without any mark."""
+    marks = list(_SECTION.finditer(text))
+    if not marks:
+        return text, None
+    parts: dict[str, str] = {}
+    for i, mark in enumerate(marks):
+        end = marks[i + 1].start() if i + 1 < len(marks) else len(text)
+        parts[mark[1].lower()] = text[mark.end() : end]
+    return parts.get("up", ""), parts.get("down")
+
+
+def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> type[Migration]:
+    """A Migration class for SQL text."""
+
+    async def run(migration: Migration, text: str) -> None:
+        try:
+            statements = split(text)
+        except UnclosedError as e:
+            raise MigrationError(f"{path}: {e}") from None
+        for s in statements:
+            if controls_transaction(s.words):
+                raise MigrationError(f"{path}, line {s.line}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}")
+        steps = [of_sql(s.sql) for s in statements]
+        if all(s.transactional for s in steps) and not _NO_TRANSACTION.search(text):
+            if steps:
+                # Sent whole: the server sees the file as its author wrote it.
+                await migration._sink.step(of_sql(text.strip()))  # noqa: SLF001 - the same package
+            return
+        for s in steps:
+            await migration._sink.step(s)  # noqa: SLF001
+
+    async def do_up(self: Migration) -> None:
+        await run(self, up)
+
+    async def do_down(self: Migration) -> None:
+        if down is None or not down.strip():
+            raise IrreversibleMigration(f"{path} has no down section")
+        await run(self, down)
+
+    # Made without __init_subclass__'s registration: files belong to their folder.
+    cls = type(f"Sql_{version}", (Migration,), {"name": name, "up": do_up, "down": do_down, "__module__": __name__})
+    cls.version = version
+    cls.source = path  # type: ignore[attr-defined]
+    return cls
+
+
+def read_folder(path: Path) -> type[Migration] | None:
+    """The migration in a folder with up.sql and perhaps down.sql, or None."""
+    up = path / "up.sql"
+    if not up.is_file():
+        return None
+    version, name = version_and_name(path.name, path)
+    down = path / "down.sql"
+    return from_sql(version, name, path, up.read_text(encoding="utf-8"), down.read_text(encoding="utf-8") if down.is_file() else None)
+
+
+def read_file(path: Path) -> type[Migration]:
+    """The migration in an SQL file; `0001_x.up.sql` may have a `0001_x.down.sql` beside it."""
+    stem = path.name.removesuffix(".sql")
+    if stem.endswith(".up"):
+        version, name = version_and_name(stem.removesuffix(".up"), path)
+        back = path.with_name(f"{stem.removesuffix('.up')}.down.sql")
+        return from_sql(version, name, path, path.read_text(encoding="utf-8"), back.read_text(encoding="utf-8") if back.is_file() else None)
+    version, name = version_and_name(stem, path)
+    return from_sql(version, name, path, *sections(path.read_text(encoding="utf-8")))

@@ -1,0 +1,47 @@
+"""What is applied, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from data_bridge.migrate.discover import checksum
+from data_bridge.migrate.history import AppliedMigration
+from data_bridge.migrate.migration import Migration
+from data_bridge.migrate.version import key
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """The history against the migrations at hand.
+
+    Attributes:
+        current: the highest applied version, or None.
+        applied: in order.
+        pending: versions that would run, in order.
+        unknown: applied versions that nobody has.
+        modified: applied versions whose migration has changed since.
+        failed: versions that stopped half-way.
+    """
+
+    current: str | None = None
+    applied: list[AppliedMigration] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    modified: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def compare(migrations: Sequence[type[Migration]], rows: Sequence[AppliedMigration]) -> MigrationStatus:
+    """The status."""
+    by_version = {m.version: m for m in migrations}
+    applied = sorted((r for r in rows if r.state == "applied"), key=lambda r: key(r.version))
+    done = {r.version for r in applied}
+    return MigrationStatus(
+        current=applied[-1].version if applied else None,
+        applied=applied,
+        pending=[m.version for m in migrations if m.version not in done],
+        unknown=[r.version for r in applied if r.version not in by_version],
+        modified=[r.version for r in applied if r.version in by_version and checksum(by_version[r.version]) != r.checksum],
+        failed=[r.version for r in rows if r.state != "applied"],
+    )
