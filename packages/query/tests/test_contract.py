@@ -1,4 +1,4 @@
-"""The contract: the builders say what the corpus says, the corpus knows every tag, and PostgreSQL accepts every text."""
+"""The contract: builders and corpus agree, the corpus knows every tag, PostgreSQL accepts every text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASES = [(file, name) for file, cases in CORPUS.items() for name in cases]
 IR = (Path(corpus.FOLDER).parent / "ir.md").read_text()
 
 
-@pytest.mark.parametrize("file,name", CASES)
+@pytest.mark.parametrize(("file", "name"), CASES)
 def test_builder_and_corpus_agree(file: str, name: str) -> None:
     case = CORPUS[file][name]
     statement = FILES[file][name]().__statement__()
@@ -76,7 +76,7 @@ def statements() -> list[tuple[str, str, str]]:
     ]
 
 
-@pytest.mark.parametrize("name,kind,sql", [pytest.param(*item, id=item[0]) for item in statements()])
+@pytest.mark.parametrize(("name", "kind", "sql"), [pytest.param(*item, id=item[0]) for item in statements()])
 def test_postgresql_accepts_it(shop_server: Any, name: str, kind: str, sql: str) -> None:
     if kind in PREPARED:
         shop_server.run(f"PREPARE p AS {sql}")

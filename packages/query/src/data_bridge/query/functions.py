@@ -262,7 +262,8 @@ def call(name: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call[Any]:
 def _returns(name: Any, first: SQLType | None) -> SQLType | None:
     if name in ("sum", "avg") and first is not None:
         if first.family == "int":
-            return t.Numeric() if name == "avg" else t.BigInt
+            # sum of bigint is numeric for PostgreSQL, so that it cannot overflow.
+            return t.Numeric() if name == "avg" or first.name == "bigint" else t.BigInt
         return first
     if name == "array_agg" and first is not None:
         return t.Array(first)

@@ -63,7 +63,7 @@ class FunctionNamespace:
     @overload
     def sum(self, e: Node[Any], /) -> Call[Any]: ...
     def sum(self, e: Node[Any], /) -> Call[Any]:
-        """The sum, NULL of no rows. Of integers it is an integer: ``sum(…)`` of bigint is cast back from numeric.
+        """The sum, NULL of no rows. Of bigint it is numeric for the server, so that it cannot overflow; the ORM gives an int.
 
         >>> from data_bridge.query import column, func, table, types
         >>> func.sum(table("t", column("n", types.Integer)).n)
