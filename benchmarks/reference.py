@@ -61,7 +61,9 @@ class Reference:
         return Item(**await self.pool.fetchrow(f"SELECT {COLUMNS} FROM item WHERE id = $1", key))
 
     async def o2(self, big: int) -> list[Item]:
-        rows = await self.pool.fetch(f"SELECT {COLUMNS} FROM item WHERE active = true AND big > $1 ORDER BY big LIMIT 100", big)
+        rows = await self.pool.fetch(
+            f"SELECT {COLUMNS} FROM item WHERE active = true AND big > $1 ORDER BY big LIMIT 100", big
+        )
         return ITEMS.validate_python([dict(r) for r in rows])
 
     async def o3(self) -> list[Item]:
@@ -71,14 +73,18 @@ class Reference:
     async def o4(self) -> Item:
         item = Item(**NEW)
         values = [getattr(item, c.strip()) for c in WRITTEN.split(",")]
-        item.id = await self.pool.fetchval(f"INSERT INTO witem ({WRITTEN}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) RETURNING id", *values)
+        item.id = await self.pool.fetchval(
+            f"INSERT INTO witem ({WRITTEN}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) RETURNING id", *values
+        )
         return item
 
     async def o5(self, items: list[dict[str, Any]]) -> int:
         made = [Item(**i) for i in items]
         names = [c.strip() for c in WRITTEN.split(",")]
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.copy_records_to_table("witem", records=[tuple(getattr(m, n) for n in names) for m in made], columns=names)
+            await connection.copy_records_to_table(
+                "witem", records=[tuple(getattr(m, n) for n in names) for m in made], columns=names
+            )
         return len(made)
 
     async def load_written(self, key: int) -> Item:
@@ -89,7 +95,9 @@ class Reference:
         await self.pool.execute("UPDATE witem SET price = $1 WHERE id = $2", item.price, item.id)
 
     async def o7(self, low: int) -> str:
-        return await self.pool.execute("UPDATE witem SET score = $1 WHERE id >= $2 AND id < $3", random.random(), low, low + 100)
+        return await self.pool.execute(
+            "UPDATE witem SET score = $1 WHERE id >= $2 AND id < $3", random.random(), low, low + 100
+        )
 
     async def o8(self, low: int) -> tuple[int, bool]:
         count = await self.pool.fetchval("SELECT count(*) FROM item WHERE id >= $1 AND id < $2", low, low + 1000)

@@ -25,11 +25,24 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.reference import NEW, Reference  # noqa: E402
-from benchmarks.schema import ITEMS, prepare  # noqa: E402
-from benchmarks.subject import Subject  # noqa: E402
+from benchmarks.reference import NEW, Reference
+from benchmarks.schema import ITEMS, prepare
+from benchmarks.subject import Subject
 
-MUST = {"O1": 1.0, "O2": 1.5, "O3": 2.5, "O4": 1.0, "O5": 1.0, "O6": 0.95, "O7": 0.85, "O8": 0.85, "O10": 0.8, "O11": 0.85, "O12": 2.5, "O13": 1.2}
+MUST = {
+    "O1": 1.0,
+    "O2": 1.5,
+    "O3": 2.5,
+    "O4": 1.0,
+    "O5": 1.0,
+    "O6": 0.95,
+    "O7": 0.85,
+    "O8": 0.85,
+    "O10": 0.8,
+    "O11": 0.85,
+    "O12": 2.5,
+    "O13": 1.2,
+}
 WORK = {
     "O1": "one row by key → instance", "O2": "filter, order, 100 rows → instances", "O3": "10,000 rows → instances", "O4": "insert one, key back",
     "O5": "bulk insert of 10,000 instances", "O6": "change one field, save", "O7": "update of 100 rows by filter", "O8": "count 1,000 rows, exists by key",
@@ -102,7 +115,9 @@ async def validate(sides: list[Any]) -> None:
         a["ref"] = b["ref"] if str(a["ref"][1]) == str(b["ref"][1]) else a["ref"]  # asyncpg has a UUID class of its own
         if a != b:
             raise SystemExit(f"O1 differs for {key}: {a} and {b}")
-    if len(await reference.o2(5000)) != len(await subject.o2(5000)) or json.loads(await reference.o13(5000)) != json.loads(await subject.o13(5000)):
+    if len(await reference.o2(5000)) != len(await subject.o2(5000)) or json.loads(
+        await reference.o13(5000)
+    ) != json.loads(await subject.o13(5000)):
         raise SystemExit("O2 or O13 differ")
     if [i.id for i in await reference.o3()] != [i.id for i in await subject.o3()]:
         raise SystemExit("O3 differs")
@@ -136,14 +151,23 @@ async def compare(dsn: str, scenarios: list[str], rounds: int, seconds: float) -
             latencies = sorted(v for f in figures[2] for v in f[2])
             rows.append(
                 {
-                    "scenario": scenario, "work": WORK[scenario], "ratio": statistics.median(ratios), "worst": min(ratios),
-                    "ratio_without_reset": statistics.median(bare), "must": MUST[scenario],
-                    "cpu_reference": statistics.median(f[1] for f in figures[0]), "cpu": statistics.median(f[1] for f in figures[2]),
-                    "ops": statistics.median(f[0] for f in figures[2]), "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
+                    "scenario": scenario,
+                    "work": WORK[scenario],
+                    "ratio": statistics.median(ratios),
+                    "worst": min(ratios),
+                    "ratio_without_reset": statistics.median(bare),
+                    "must": MUST[scenario],
+                    "cpu_reference": statistics.median(f[1] for f in figures[0]),
+                    "cpu": statistics.median(f[1] for f in figures[2]),
+                    "ops": statistics.median(f[0] for f in figures[2]),
+                    "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
                 }  # fmt: skip
             )
             row = rows[-1]
-            print(f"  {scenario:4} {row['ratio']:6.2f} × (must {row['must']}), cpu {row['cpu']:.0f} / {row['cpu_reference']:.0f} µs", flush=True)
+            print(
+                f"  {scenario:4} {row['ratio']:6.2f} × (must {row['must']}), cpu {row['cpu']:.0f} / {row['cpu_reference']:.0f} µs",
+                flush=True,
+            )
         return rows
     finally:
         for side in sides:
@@ -173,8 +197,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="rounds per scenario")
     parser.add_argument("--seconds", type=float, help="seconds per side and round")
     parser.add_argument("--loops", nargs="*", default=["uvloop", "asyncio"], help="event loops")
-    parser.add_argument("--dsn", default=os.environ.get("DATA_BRIDGE_TEST_URL"), help="a PostgreSQL to use; default: an embedded one")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "latest.json", help="where the figures go")
+    parser.add_argument(
+        "--dsn", default=os.environ.get("DATA_BRIDGE_TEST_URL"), help="a PostgreSQL to use; default: an embedded one"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).parent / "results" / "latest.json", help="where the figures go"
+    )
     parser.add_argument("--strict", action="store_true", help="fail when a target is missed")
     arguments = parser.parse_args()
     scenarios = arguments.only or (QUICK if arguments.quick else list(MUST))
@@ -202,7 +230,13 @@ def main() -> int:
         with EmbeddedServer() as server:
             results = run(server.dsn)
     arguments.output.parent.mkdir(exist_ok=True)
-    facts = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(), "rounds": rounds, "seconds": seconds}
+    facts = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "rounds": rounds,
+        "seconds": seconds,
+    }
     arguments.output.write_text(json.dumps({"facts": facts, "results": results}, indent=1))
     text = table(results)
     arguments.output.with_suffix(".md").write_text(text)

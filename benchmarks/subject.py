@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from benchmarks.reference import NEW
-from data_bridge.orm import Col, Column, Table
-from data_bridge import core
-from data_bridge.query import types
 from pydantic import TypeAdapter
+
+from benchmarks.reference import NEW
+from data_bridge import core
+from data_bridge.orm import Col, Column, Table
+from data_bridge.query import types
 
 
 class _Item(Table):

@@ -24,7 +24,16 @@ from data_bridge.core.executor import BaseExecutor, Executor
 from data_bridge.core.interval import PgInterval
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.life import install as _install
-from data_bridge.core.observer import Observer, QueryFinished, QueryStarted, add_observer, remove_observer
+from data_bridge.core.observer import (
+    Observer,
+    QueryFinished,
+    QueryStarted,
+    add_observer,
+    observed,
+    observed_script,
+    observers,
+    remove_observer,
+)
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
 from data_bridge.core.raw import copy_in, copy_out, execute, execute_script, fetch, fetch_one, fetch_val, notify, stream
 from data_bridge.core.savepoint import Savepoint, SavepointBlock
@@ -77,6 +86,9 @@ __all__ = [
     "is_connected",
     "leave_test_scope",
     "notify",
+    "observed",
+    "observed_script",
+    "observers",
     "on_commit",
     "pg_transaction",
     "remove_observer",

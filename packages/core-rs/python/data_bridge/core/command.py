@@ -26,13 +26,20 @@ def commands() -> dict[str, EntryPoint]:
 
 
 def _help(known: dict[str, EntryPoint]) -> str:
-    lines = ["usage: data-bridge [-h | --version] COMMAND ...", "", "Tools for PostgreSQL applications written with data-bridge.", ""]
+    lines = [
+        "usage: data-bridge [-h | --version] COMMAND ...",
+        "",
+        "Tools for PostgreSQL applications written with data-bridge.",
+        "",
+    ]
     if known:
         lines.append("commands:")
         lines += [f"  {name:<12}{_summary(found)}" for name, found in known.items()]
         lines += ["", "`data-bridge COMMAND --help` explains a command."]
     else:
-        lines.append("No command is installed: data-bridge-migrate brings `migrate`, data-bridge-testing brings `server`.")
+        lines.append(
+            "No command is installed: data-bridge-migrate brings `migrate`, data-bridge-testing brings `server`."
+        )
     return "\n".join(lines)
 
 

@@ -51,7 +51,9 @@ def named(alias: str = "default") -> Any:
         if _blockers:
             raise NotInitialized(_blockers[-1])
         known = ", ".join(sorted(_databases)) or "none"
-        raise NotInitialized(f"no database {alias!r} (open: {known}): call `await init(...)` or open a Database(alias={alias!r}) first")
+        raise NotInitialized(
+            f"no database {alias!r} (open: {known}): call `await init(...)` or open a Database(alias={alias!r}) first"
+        )
     return database
 
 

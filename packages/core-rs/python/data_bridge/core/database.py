@@ -14,7 +14,7 @@ from data_bridge.core._native import LoadPlan, Pool
 from data_bridge.core.dsn import parse
 from data_bridge.core.errors import ConfigurationError, NotInitialized
 from data_bridge.core.executor import BaseExecutor
-from data_bridge.core.observer import observed, observers
+from data_bridge.core.observer import observed, observed_script, observers
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ class Database(BaseExecutor):
         if not 1 <= max_connections <= 10_000:
             raise ConfigurationError(f"max_connections={max_connections} is not between 1 and 10,000")
         if not 0 <= min_connections <= max_connections:
-            raise ConfigurationError(f"min_connections={min_connections} is not between 0 and max_connections={max_connections}")
+            raise ConfigurationError(
+                f"min_connections={min_connections} is not between 0 and max_connections={max_connections}"
+            )
         if dsn is None and host is None:
             dsn = os.environ.get("DATABASE_URL")
         self._closed = False
@@ -92,7 +94,12 @@ class Database(BaseExecutor):
         options = known.pop("options", None)
         settings = dict(server_settings or {})
         ssl = ssl or known.pop("sslmode", None) or os.environ.get("PGSSLMODE") or "prefer"
-        target = target_session_attrs or known.pop("target_session_attrs", None) or os.environ.get("PGTARGETSESSIONATTRS") or "any"
+        target = (
+            target_session_attrs
+            or known.pop("target_session_attrs", None)
+            or os.environ.get("PGTARGETSESSIONATTRS")
+            or "any"
+        )
         timeout = float(known.pop("connect_timeout", connect_timeout))
         known.pop("sslmode", None)
         known.pop("target_session_attrs", None)
@@ -201,7 +208,13 @@ class Database(BaseExecutor):
 
     # --------------------------------------------------------------------------------------------------- running
     def run(
-        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        *,
+        timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on a connection of the pool."""
         if observers:
@@ -210,6 +223,8 @@ class Database(BaseExecutor):
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
+        if observers:
+            return observed_script(self, lambda: self._pool.script(sql, self.command_timeout), sql)
         return self._pool.script(sql, self.command_timeout)
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
@@ -223,7 +238,9 @@ def _options(text: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     words = text.split()
     for i, word in enumerate(words):
-        pair = words[i + 1] if word == "-c" and i + 1 < len(words) else word[2:] if word.startswith(("-c", "--")) else ""
+        pair = (
+            words[i + 1] if word == "-c" and i + 1 < len(words) else word[2:] if word.startswith(("-c", "--")) else ""
+        )
         name, equals, value = pair.partition("=")
         if equals:
             settings[name] = value

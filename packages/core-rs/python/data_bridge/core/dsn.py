@@ -49,7 +49,7 @@ def _default_host(environment: Mapping[str, str]) -> str:
     given = environment.get("PGHOST")
     if given:
         return given
-    for folder in ("/var/run/postgresql", "/run/postgresql", "/tmp"):  # noqa: S108 - where servers put their sockets
+    for folder in ("/var/run/postgresql", "/run/postgresql", "/tmp"):
         if os.path.exists(f"{folder}/.s.PGSQL.{environment.get('PGPORT', '5432')}"):
             return folder
     return "localhost"
@@ -91,7 +91,9 @@ def _foreign(dsn: str) -> tuple[str, Callable[[], None] | None]:
         real, release = found.load()(dsn)
         return real, release
     if scheme == "embedded":
-        raise ConfigurationError("the scheme 'embedded:' comes with data-bridge-testing: pip install data-bridge-testing")
+        raise ConfigurationError(
+            "the scheme 'embedded:' comes with data-bridge-testing: pip install data-bridge-testing"
+        )
     raise ConfigurationError(f"a DSN starts with postgresql://, not with {scheme}:")
 
 
@@ -128,7 +130,9 @@ def parse(
             credentials, at, places = parts.netloc.rpartition("@")
             settings = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
-            raise ConfigurationError("the DSN is not a URL of the form postgresql://user:password@host:port/database?name=value") from None
+            raise ConfigurationError(
+                "the DSN is not a URL of the form postgresql://user:password@host:port/database?name=value"
+            ) from None
         if at:
             given_user, colon, given_password = credentials.partition(":")
             user = unquote(given_user) or user

@@ -84,7 +84,13 @@ class ConnectError(DataBridgeError, ConnectionError):
     """
 
     def __init__(
-        self, message: str, *, host: str | None = None, port: int | None = None, step: str = "connect", sqlstate: str | None = None
+        self,
+        message: str,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        step: str = "connect",
+        sqlstate: str | None = None,
     ) -> None:
         super().__init__(message)
         self.host = host
@@ -121,7 +127,9 @@ class PoolTimeout(DataBridgeError, TimeoutError):
         oldest_holder: what holds a connection longest, if known.
     """
 
-    def __init__(self, message: str, *, size: int = 0, idle: int = 0, waiting: int = 0, oldest_holder: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, size: int = 0, idle: int = 0, waiting: int = 0, oldest_holder: str | None = None
+    ) -> None:
         super().__init__(message)
         self.size = size
         self.idle = idle

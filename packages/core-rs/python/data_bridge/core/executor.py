@@ -26,7 +26,13 @@ class Executor(Protocol):
     """What runs statements. Methods may be added, never removed or changed; implementers subclass :class:`BaseExecutor`."""
 
     def run(
-        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        *,
+        timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement; the plan says what its rows become."""
         ...
@@ -51,7 +57,13 @@ class BaseExecutor:
     is_transaction = False
 
     def run(
-        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        *,
+        timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement; the plan says what its rows become."""
         raise TypeError(f"{type(self).__name__} must define run()")
@@ -73,7 +85,9 @@ class BaseExecutor:
     @overload
     async def fetch(self, sql: str, *params: Any, timeout: float | None = None) -> list[dict[str, Any]]: ...
     @overload
-    async def fetch(self, sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None) -> list[tuple[Any, ...]]: ...
+    async def fetch(
+        self, sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None
+    ) -> list[tuple[Any, ...]]: ...
     @overload
     async def fetch(self, sql: str, *params: Any, as_: type[V], timeout: float | None = None) -> list[V]: ...
     async def fetch(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
@@ -114,7 +128,9 @@ class BaseExecutor:
     @overload
     def stream(self, sql: str, *params: Any, batch: int = 1000) -> RowStream[dict[str, Any]]: ...
     @overload
-    def stream(self, sql: str, *params: Any, as_: type[tuple[Any, ...]], batch: int = 1000) -> RowStream[tuple[Any, ...]]: ...
+    def stream(
+        self, sql: str, *params: Any, as_: type[tuple[Any, ...]], batch: int = 1000
+    ) -> RowStream[tuple[Any, ...]]: ...
     @overload
     def stream(self, sql: str, *params: Any, as_: type[V], batch: int = 1000) -> RowStream[V]: ...
     def stream(self, sql: str, *params: Any, as_: Any = dict, batch: int = 1000) -> Any:
@@ -137,7 +153,9 @@ class BaseExecutor:
 
         return copy_in(self, table, rows, columns)
 
-    def copy_out(self, sql: str, *params: Any, format: Literal["csv", "text", "binary"] = "csv") -> AsyncIterator[bytes]:  # noqa: A002
+    def copy_out(
+        self, sql: str, *params: Any, format: Literal["csv", "text", "binary"] = "csv"
+    ) -> AsyncIterator[bytes]:
         """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.copying`."""
         from data_bridge.core.copying import copy_out
 

@@ -31,7 +31,9 @@ def level(given: IsolationLevel | str | None) -> IsolationLevel | None:
     try:
         return IsolationLevel(word)
     except ValueError:
-        raise ConfigurationError(f"isolation={given!r} is not one of {', '.join(i.value for i in IsolationLevel)}") from None
+        raise ConfigurationError(
+            f"isolation={given!r} is not one of {', '.join(i.value for i in IsolationLevel)}"
+        ) from None
 
 
 def begin_statement(isolation: IsolationLevel | None, read_only: bool, deferrable: bool) -> str:

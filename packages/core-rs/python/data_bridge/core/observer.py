@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -85,7 +86,7 @@ def remove_observer(observer: Observer) -> None:
 
 def call_site() -> tuple[str, int] | None:
     """File and line of the nearest caller outside data-bridge."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to a caller
+    frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if not name.startswith("data_bridge."):
@@ -138,5 +139,29 @@ async def _observe(
         queued, wire, decode = (op.seconds if op is not None else None) or (0.0, 0.0, 0.0)
         rows = op.row_count if op is not None and op.done() else 0
         finished = QueryFinished(rows, queued, wire, decode, getattr(error, "sqlstate", None), error)
+        for observer, token in zip(listening, tokens, strict=True):
+            observer.finished(token, finished)
+
+
+def observed_script(executor: Any, start: Callable[[], Any], sql: str) -> Awaitable[Any]:
+    """Runs SQL by the simple protocol between the calls of all observers."""
+    site = call_site() if any(getattr(o, "wants_site", False) for o in observers) else None
+    return _observe_script(executor, start, sql, site)
+
+
+async def _observe_script(executor: Any, start: Callable[[], Any], sql: str, site: tuple[str, int] | None) -> Any:
+    listening = list(observers)
+    event = QueryStarted(sql, "script", (), executor.alias, getattr(executor, "number", None), site)
+    tokens = [o.started(event) for o in listening]
+    error: BaseException | None = None
+    rows, began = 0, time.perf_counter()
+    try:
+        rows = await start()
+        return rows
+    except BaseException as e:
+        error = e
+        raise
+    finally:
+        finished = QueryFinished(rows, 0.0, time.perf_counter() - began, 0.0, getattr(error, "sqlstate", None), error)
         for observer, token in zip(listening, tokens, strict=True):
             observer.finished(token, finished)

@@ -43,13 +43,17 @@ async def fetch(sql: str, *params: Any, as_: Any = dict, timeout: float | None =
 
 
 @overload
-async def fetch_one(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> dict[str, Any] | None: ...
+async def fetch_one(
+    sql: str, *params: Any, timeout: float | None = None, using: Any = None
+) -> dict[str, Any] | None: ...
 @overload
 async def fetch_one(
     sql: str, *params: Any, as_: type[tuple[Any, ...]], timeout: float | None = None, using: Any = None
 ) -> tuple[Any, ...] | None: ...
 @overload
-async def fetch_one(sql: str, *params: Any, as_: type[V], timeout: float | None = None, using: Any = None) -> V | None: ...
+async def fetch_one(
+    sql: str, *params: Any, as_: type[V], timeout: float | None = None, using: Any = None
+) -> V | None: ...
 async def fetch_one(sql: str, *params: Any, as_: Any = dict, timeout: float | None = None, using: Any = None) -> Any:
     """The first row, or None."""
     return await _on(using).fetch_one(sql, *params, as_=as_, timeout=timeout)
@@ -87,7 +91,10 @@ async def copy_in(
 
 
 def copy_out(
-    sql: str, *params: Any, format: Literal["csv", "text", "binary"] = "csv", using: Any = None  # noqa: A002
+    sql: str,
+    *params: Any,
+    format: Literal["csv", "text", "binary"] = "csv",
+    using: Any = None,
 ) -> AsyncIterator[bytes]:
     """COPY (query) TO STDOUT, in chunks."""
     chunks: AsyncIterator[bytes] = _on(using).copy_out(sql, *params, format=format)

@@ -17,7 +17,7 @@ from data_bridge.core.errors import ConfigurationError, QueryTimeout, Transactio
 from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.isolation import IsolationLevel, begin_statement, level
 from data_bridge.core.journal import Callback, Journal, run_callback
-from data_bridge.core.observer import observed, observers
+from data_bridge.core.observer import observed, observed_script, observers
 from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class Transaction(BaseExecutor):
         self.read_only: bool = parent.read_only if parent else False
         self._lease = lease
         self._parent = parent
-        self._journal: Journal = parent._journal if parent else Journal()  # noqa: SLF001 - of the same class
+        self._journal: Journal = parent._journal if parent else Journal()
         self._mark = self._journal.mark()
-        self._names: itertools.count[int] = parent._names if parent else itertools.count(1)  # noqa: SLF001
+        self._names: itertools.count[int] = parent._names if parent else itertools.count(1)
         self._savepoint: str | None = None
         self._marks: dict[str, int] = {}
         self._ended = False
         self._rollback_only = False
-        self._deadline: float | None = parent._deadline if parent else None  # noqa: SLF001
+        self._deadline: float | None = parent._deadline if parent else None
         self._inner: Transaction | None = None
         self._gate: list[asyncio.Future[None]] = []
         self._site = site
@@ -109,7 +109,13 @@ class Transaction(BaseExecutor):
         return left if timeout is None else min(timeout, left)
 
     def run(
-        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object = None, *, timeout: float | None = None
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        *,
+        timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on the transaction's connection, behind those that run there."""
         if self._ended:
@@ -122,7 +128,9 @@ class Transaction(BaseExecutor):
         started: Awaitable[Any] = self._lease.run(ir, params, plan, into, timeout)
         return started
 
-    async def _run_later(self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None) -> Any:
+    async def _run_later(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
+    ) -> Any:
         await self._inner_ended()
         return await self.run(ir, params, plan, into, timeout=timeout)
 
@@ -130,6 +138,8 @@ class Transaction(BaseExecutor):
         """Starts several statements by the simple protocol."""
         if self._ended:
             raise TransactionClosed("the transaction has ended")
+        if observers:
+            return observed_script(self, lambda: self._lease.script(sql, self._timeout(None)), sql)
         started: Awaitable[int] = self._lease.script(sql, self._timeout(None))
         return started
 
@@ -203,7 +213,7 @@ class Transaction(BaseExecutor):
         if context.open_transaction(self.database) is self:
             context.set_transaction(self.database, self._parent)
         if self._parent is not None:
-            self._parent._release_inner(self)  # noqa: SLF001 - of the same class
+            self._parent._release_inner(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -265,8 +275,8 @@ class Transaction(BaseExecutor):
                     await waiter
             except TimeoutError:
                 raise TransactionBusy(
-                    f"{_task_name()} waited {patience:g} s for a block that {holder._task} opened inside the same transaction "  # noqa: SLF001
-                    f"at {holder._site[0]}:{holder._site[1]}"  # noqa: SLF001
+                    f"{_task_name()} waited {patience:g} s for a block that {holder._task} opened inside the same transaction "
+                    f"at {holder._site[0]}:{holder._site[1]}"
                 ) from None
             finally:
                 if waiter in self._gate:
@@ -309,14 +319,21 @@ def _task_name() -> str:
 
 def caller_site(depth: int = 2) -> tuple[str, int]:
     """File and line of a caller outside this package."""
-    frame: Any = sys._getframe(depth)  # noqa: SLF001 - the documented way to a caller
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("data_bridge.core", "contextlib")):
+    frame: Any = sys._getframe(depth)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
+        ("data_bridge.core", "contextlib")
+    ):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
 
 async def begin(
-    database: Any, isolation: IsolationLevel | None, read_only: bool, deferrable: bool, timeout: float | None, site: tuple[str, int]
+    database: Any,
+    isolation: IsolationLevel | None,
+    read_only: bool,
+    deferrable: bool,
+    timeout: float | None,
+    site: tuple[str, int],
 ) -> Transaction:
     """Begins a transaction on a connection of its own."""
     begin_in = getattr(database, "begin", None)
@@ -327,11 +344,11 @@ async def begin(
     transaction = Transaction(database, lease, None, site)
     transaction.isolation, transaction.read_only = isolation, read_only
     if timeout is not None:
-        transaction._deadline = time.monotonic() + timeout  # noqa: SLF001 - of the same module
+        transaction._deadline = time.monotonic() + timeout
     try:
         await lease.begin(begin_statement(isolation, read_only, deferrable), timeout)
     except BaseException:
-        transaction._ended = True  # noqa: SLF001
+        transaction._ended = True
         lease.abandon()
         raise
     return transaction
@@ -414,4 +431,3 @@ def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_onl
         )
     if read_only and not outer.read_only:
         raise ConfigurationError("read_only=True inside a transaction that writes needs nested='independent'")
-

@@ -26,7 +26,14 @@ class TransactionBlock:
     __slots__ = ("_deferrable", "_isolation", "_nested", "_read_only", "_retries", "_stack", "_timeout", "_using")
 
     def __init__(
-        self, isolation: Any, read_only: bool, deferrable: bool, timeout: float | None, nested: str, retries: int, using: Any
+        self,
+        isolation: Any,
+        read_only: bool,
+        deferrable: bool,
+        timeout: float | None,
+        nested: str,
+        retries: int,
+        using: Any,
     ) -> None:
         if nested not in NESTED:
             raise ConfigurationError(f"nested={nested!r} is not one of {', '.join(NESTED)}")
@@ -71,7 +78,7 @@ class TransactionBlock:
                 await transaction.__aexit__(kind, error, trace)
             finally:
                 if context.open_transaction(transaction.database) is transaction:
-                    context.set_transaction(transaction.database, transaction._parent)  # noqa: SLF001 - of the same package
+                    context.set_transaction(transaction.database, transaction._parent)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         if not inspect.iscoroutinefunction(function):
@@ -105,7 +112,7 @@ def _owner() -> object:
 
 def backoff(attempt: int) -> float:
     """Seconds to wait before another attempt: doubling from 10 ms to 1 s, with full jitter."""
-    return random.uniform(0.5, 1.0) * min(1.0, 0.01 * 2**attempt)  # noqa: S311 - jitter, not a secret
+    return random.uniform(0.5, 1.0) * min(1.0, 0.01 * 2**attempt)
 
 
 def pg_transaction(
@@ -141,7 +148,9 @@ def pg_transaction(
     return TransactionBlock(isolation, read_only, deferrable, timeout, nested, retries, using)
 
 
-async def transaction_attempts(n: int, isolation: Isolation = "SERIALIZABLE", *, using: Any = None) -> AsyncIterator[TransactionBlock]:
+async def transaction_attempts(
+    n: int, isolation: Isolation = "SERIALIZABLE", *, using: Any = None
+) -> AsyncIterator[TransactionBlock]:
     """Blocks to try one after another, until one is committed.
 
     A serialization failure or deadlock inside a block is swallowed while attempts are left.

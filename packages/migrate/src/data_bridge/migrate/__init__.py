@@ -13,4 +13,12 @@ from data_bridge.migrate.plan import Plan, PlannedStep  # noqa: E402
 from data_bridge.migrate.runner import get_migration_status, run_migrations  # noqa: E402
 from data_bridge.migrate.status import MigrationStatus  # noqa: E402
 
-__all__ = ["AppliedMigration", "Migration", "MigrationStatus", "Plan", "PlannedStep", "get_migration_status", "run_migrations"]
+__all__ = [
+    "AppliedMigration",
+    "Migration",
+    "MigrationStatus",
+    "Plan",
+    "PlannedStep",
+    "get_migration_status",
+    "run_migrations",
+]

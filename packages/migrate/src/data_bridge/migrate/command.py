@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", parents=[common], help="take back the last migration, or all behind a version")
     down.add_argument("target", nargs="?", help="the version that stays applied; 0 takes back all")
     for each in (up, down):
-        each.add_argument("--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner")
+        each.add_argument(
+            "--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner"
+        )
         each.add_argument("--fake", action="store_true", help="only write the history")
         each.add_argument("--dry-run", action="store_true", help="show the SQL and send nothing")
     status = commands.add_parser("status", parents=[common], help="show what is applied and what is not")
@@ -90,7 +92,11 @@ async def _run(arguments: argparse.Namespace) -> int:
 
         def progress(what: str, m: Any) -> None:
             if not arguments.json:
-                _say(f"{m.version} {m.title()} …" if what == "start" else f"{m.version} {'taken back' if direction == 'down' else 'applied'}")
+                _say(
+                    f"{m.version} {m.title()} …"
+                    if what == "start"
+                    else f"{m.version} {'taken back' if direction == 'down' else 'applied'}"
+                )
 
         ran: Any = await run_migrations(
             directory=directory, target=arguments.target, direction=direction, fake=getattr(arguments, "fake", False), dry_run=is_dry,  # type: ignore[arg-type]
@@ -107,7 +113,11 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 def _show_plan(arguments: argparse.Namespace, plan: Any) -> int:
     if arguments.json:
-        _say(json.dumps({"versions": list(plan), "steps": [asdict(s) for s in plan.steps], "open": plan.open}, default=_default))
+        _say(
+            json.dumps(
+                {"versions": list(plan), "steps": [asdict(s) for s in plan.steps], "open": plan.open}, default=_default
+            )
+        )
         return 0
     if not plan:
         _say("nothing to do")
@@ -129,7 +139,12 @@ async def _status(arguments: argparse.Namespace, directory: Path | None, databas
         _say(json.dumps(asdict(status), default=_default))
     else:
         _say(f"current: {status.current or '-'}")
-        for title, versions in (("pending", status.pending), ("failed", status.failed), ("unknown", status.unknown), ("modified", status.modified)):
+        for title, versions in (
+            ("pending", status.pending),
+            ("failed", status.failed),
+            ("unknown", status.unknown),
+            ("modified", status.modified),
+        ):
             if versions:
                 _say(f"{title}: {', '.join(versions)}")
         if not status.pending:

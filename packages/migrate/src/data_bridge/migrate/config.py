@@ -45,12 +45,16 @@ def read(start: Path | None = None) -> Config:
         path = parent / "pyproject.toml"
         if not path.is_file():
             continue
-        table: dict[str, Any] | None = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("data-bridge", {}).get("migrate")
+        table: dict[str, Any] | None = (
+            tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("data-bridge", {}).get("migrate")
+        )
         if table is None:
             continue
         unknown = set(table) - _KEYS
         if unknown:
-            raise ConfigurationError(f"{path}: [tool.data-bridge.migrate] has no setting {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KEYS))}")
+            raise ConfigurationError(
+                f"{path}: [tool.data-bridge.migrate] has no setting {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KEYS))}"
+            )
         if "directory" in table:
             table["directory"] = parent / table["directory"]
         return Config(**table)

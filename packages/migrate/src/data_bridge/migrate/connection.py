@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from data_bridge.core import LoadPlan
+from data_bridge.core import LoadPlan, observed, observed_script, observers
 from data_bridge.core.errors import ConfigurationError
 
 _COUNT = LoadPlan.affected()
@@ -17,6 +17,7 @@ class RunnerConnection:
 
     def __init__(self, database: Any) -> None:
         self._lease = database.lease(counted=False)
+        self.alias: str = database.alias
         self.in_transaction = False
 
     async def open(self) -> None:
@@ -54,13 +55,22 @@ class RunnerConnection:
         await self._lease.rollback(keep=True)
 
     async def run(self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan = _COUNT) -> Any:
-        """One statement."""
+        """One statement of a migration: observers hear of it, unlike those of the runner itself."""
+        if observers:
+            return await observed(self, self._lease.run, ir, params, plan, None, None)
         return await self._lease.run(ir, params, plan)
 
     async def execute(self, sql: str, *params: Any) -> int:
         """One statement in SQL."""
         count: int = await self._lease.run(("text", sql), params, _COUNT)
         return count
+
+    async def step(self, sql: str) -> int:
+        """Several statements of a migration by the simple protocol; observers hear of them."""
+        if observers:
+            heard: int = await observed_script(self, lambda: self._lease.script(sql), sql)
+            return heard
+        return await self.script(sql)
 
     async def script(self, sql: str) -> int:
         """Several statements by the simple protocol."""

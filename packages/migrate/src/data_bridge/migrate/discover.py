@@ -46,14 +46,20 @@ def in_directory(directory: Path) -> list[type[Migration]]:
                 found.append(folder)
         elif path.suffix == ".py":
             module = _load(path)
-            classes = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, Migration) and c.__module__ == module.__name__]
+            classes = [
+                c
+                for c in vars(module).values()
+                if inspect.isclass(c) and issubclass(c, Migration) and c.__module__ == module.__name__
+            ]
             found += [c for c in classes if c.version]
         elif path.suffix == ".sql" and not path.name.endswith(".down.sql"):
             found.append(read_file(path))
     return found
 
 
-def discover(migrations: Sequence[type[Migration]] | None, directory: str | Path | None, config: Config) -> list[type[Migration]]:
+def discover(
+    migrations: Sequence[type[Migration]] | None, directory: str | Path | None, config: Config
+) -> list[type[Migration]]:
     """All migrations in their order.
 
     Raises:
@@ -89,7 +95,9 @@ def ordered(migrations: Iterable[type[Migration]]) -> list[type[Migration]]:
     while left:
         free = next((m for m in left if all(any(d.version == n for d in done) for n in m.depends_on)), None)
         if free is None:
-            raise MigrationConflict(f"migrations depend on each other in a circle: {', '.join(m.version for m in left)}")
+            raise MigrationConflict(
+                f"migrations depend on each other in a circle: {', '.join(m.version for m in left)}"
+            )
         done.append(free)
         left.remove(free)
     return done

@@ -26,7 +26,16 @@ _INVALID = """
 class Executing:
     """The sink of a migration that runs."""
 
-    def __init__(self, connection: RunnerConnection, history: History, version: str, done: tuple[str, ...], *, atomic: Any, record: bool) -> None:
+    def __init__(
+        self,
+        connection: RunnerConnection,
+        history: History,
+        version: str,
+        done: tuple[str, ...],
+        *,
+        atomic: Any,
+        record: bool,
+    ) -> None:
         self._connection = connection
         self._history = history
         self._version = version
@@ -55,7 +64,9 @@ class Executing:
             self.digests.append(step.digest)
             return count
         if self._atomic is True:
-            raise MigrationError(f"{self._version} says atomic = True, but this cannot run inside a transaction: {step.sql}")
+            raise MigrationError(
+                f"{self._version} says atomic = True, but this cannot run inside a transaction: {step.sql}"
+            )
         await self.barrier()
         await self._heal(step)
         count = await self._run(step)
@@ -66,7 +77,7 @@ class Executing:
     async def _run(self, step: Step) -> int:
         ir = step.statement.ir
         if ir[0] == "text" and not step.statement.params:
-            return await self._connection.script(ir[1])
+            return await self._connection.step(ir[1])
         count: int = await self._connection.run(ir, step.statement.params)
         return count
 

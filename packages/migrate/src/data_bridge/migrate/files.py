@@ -12,7 +12,9 @@ from data_bridge.migrate.step import of_sql
 
 _NAME = re.compile(r"^[VvUu]?(?P<version>\d[\d_.\-]*?)(?:__|[_\-. ])(?P<name>.+)$|^[VvUu]?(?P<only>\d[\d_.\-]*)$")
 _SECTION = re.compile(r"^\s*--\s*(?:@|migrate:|\+)?\s*(up|down)\b.*$", re.IGNORECASE | re.MULTILINE)
-_NO_TRANSACTION = re.compile(r"^\s*--.*(?:transaction\s*[:=]\s*false|no[-_ ]transaction|atomic\s*[:=]\s*false)", re.IGNORECASE | re.MULTILINE)
+_NO_TRANSACTION = re.compile(
+    r"^\s*--.*(?:transaction\s*[:=]\s*false|no[-_ ]transaction|atomic\s*[:=]\s*false)", re.IGNORECASE | re.MULTILINE
+)
 
 
 def version_and_name(stem: str, path: Path) -> tuple[str, str]:
@@ -54,15 +56,17 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
             raise MigrationError(f"{path}: {e}") from None
         for s in statements:
             if controls_transaction(s.words):
-                raise MigrationError(f"{path}, line {s.line}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}")
+                raise MigrationError(
+                    f"{path}, line {s.line}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}"
+                )
         steps = [of_sql(s.sql) for s in statements]
         if all(s.transactional for s in steps) and not _NO_TRANSACTION.search(text):
             if steps:
                 # Sent whole: the server sees the file as its author wrote it.
-                await migration._sink.step(of_sql(text.strip()))  # noqa: SLF001 - the same package
+                await migration._sink.step(of_sql(text.strip()))
             return
         for s in steps:
-            await migration._sink.step(s)  # noqa: SLF001
+            await migration._sink.step(s)
 
     async def do_up(self: Migration) -> None:
         await run(self, up)
@@ -86,7 +90,13 @@ def read_folder(path: Path) -> type[Migration] | None:
         return None
     version, name = version_and_name(path.name, path)
     down = path / "down.sql"
-    return from_sql(version, name, path, up.read_text(encoding="utf-8"), down.read_text(encoding="utf-8") if down.is_file() else None)
+    return from_sql(
+        version,
+        name,
+        path,
+        up.read_text(encoding="utf-8"),
+        down.read_text(encoding="utf-8") if down.is_file() else None,
+    )
 
 
 def read_file(path: Path) -> type[Migration]:
@@ -95,6 +105,12 @@ def read_file(path: Path) -> type[Migration]:
     if stem.endswith(".up"):
         version, name = version_and_name(stem.removesuffix(".up"), path)
         back = path.with_name(f"{stem.removesuffix('.up')}.down.sql")
-        return from_sql(version, name, path, path.read_text(encoding="utf-8"), back.read_text(encoding="utf-8") if back.is_file() else None)
+        return from_sql(
+            version,
+            name,
+            path,
+            path.read_text(encoding="utf-8"),
+            back.read_text(encoding="utf-8") if back.is_file() else None,
+        )
     version, name = version_and_name(stem, path)
     return from_sql(version, name, path, *sections(path.read_text(encoding="utf-8")))

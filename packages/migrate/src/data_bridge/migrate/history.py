@@ -65,18 +65,21 @@ class History:
         """All rows; none when there is no table. One round trip, no lock."""
         try:
             rows = await self._connection.fetch(
-                f"SELECT version, name, state, checksum, steps_done, steps, started_at, finished_at, error, down FROM {self.name}"  # noqa: S608
+                f"SELECT version, name, state, checksum, steps_done, steps, started_at, finished_at, error, down FROM {self.name}"
             )
         except UndefinedTable:
             return []
         return [
-            AppliedMigration(**{**r, "steps": tuple(r["steps"]), "down": tuple(r["down"]) if r["down"] is not None else None}) for r in rows
+            AppliedMigration(
+                **{**r, "steps": tuple(r["steps"]), "down": tuple(r["down"]) if r["down"] is not None else None}
+            )
+            for r in rows
         ]
 
     async def begin(self, version: str, name: str, checksum: str, state: str, down: list[str] | None) -> None:
         """The row of a migration that starts, or starts again."""
         await self._connection.execute(
-            f"INSERT INTO {self.name} (version, name, state, checksum, down, applied_by, tool) VALUES ($1, $2, $3, $4, $5, $6, $7) "  # noqa: S608
+            f"INSERT INTO {self.name} (version, name, state, checksum, down, applied_by, tool) VALUES ($1, $2, $3, $4, $5, $6, $7) "
             "ON CONFLICT (version) DO UPDATE SET state = excluded.state, checksum = excluded.checksum, error = NULL",
             version, name, state, checksum, down, f"{getpass.getuser()}@{socket.gethostname()}",
             f"data-bridge-migrate {installed('data-bridge-migrate')}",
@@ -85,24 +88,29 @@ class History:
     async def progress(self, version: str, digests: list[str]) -> None:
         """The steps that are committed with this."""
         await self._connection.execute(
-            f"UPDATE {self.name} SET steps_done = $2, steps = $3 WHERE version = $1", version, len(digests), digests  # noqa: S608
+            f"UPDATE {self.name} SET steps_done = $2, steps = $3 WHERE version = $1",
+            version,
+            len(digests),
+            digests,
         )
 
     async def finish(self, version: str, digests: list[str]) -> None:
         """The migration is applied."""
         await self._connection.execute(
-            f"UPDATE {self.name} SET state = 'applied', steps_done = $2, steps = $3, finished_at = clock_timestamp(), error = NULL "  # noqa: S608
+            f"UPDATE {self.name} SET state = 'applied', steps_done = $2, steps = $3, finished_at = clock_timestamp(), error = NULL "
             "WHERE version = $1",
             version, len(digests), digests,
         )  # fmt: skip
 
     async def fail(self, version: str, message: str) -> None:
         """The migration stopped half-way, outside a transaction."""
-        await self._connection.execute(f"UPDATE {self.name} SET state = 'failed', error = $2 WHERE version = $1", version, message)  # noqa: S608
+        await self._connection.execute(
+            f"UPDATE {self.name} SET state = 'failed', error = $2 WHERE version = $1", version, message
+        )
 
     async def forget(self, version: str) -> None:
         """The migration was taken back."""
-        await self._connection.execute(f"DELETE FROM {self.name} WHERE version = $1", version)  # noqa: S608
+        await self._connection.execute(f"DELETE FROM {self.name} WHERE version = $1", version)
 
 
 def dump(digests: list[str]) -> str:

@@ -134,7 +134,15 @@ def runs_in_transaction(words: tuple[str, ...]) -> bool:
 
 def controls_transaction(words: tuple[str, ...]) -> bool:
     """Whether this is BEGIN, COMMIT, ROLLBACK and their kin, which belong to the runner."""
-    return words[:1] in (("begin",), ("commit",), ("rollback",), ("end",), ("abort",), ("savepoint",), ("release",)) or words[:2] == (
+    return words[:1] in (
+        ("begin",),
+        ("commit",),
+        ("rollback",),
+        ("end",),
+        ("abort",),
+        ("savepoint",),
+        ("release",),
+    ) or words[:2] == (
         "start",
         "transaction",
     )

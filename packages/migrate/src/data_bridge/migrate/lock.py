@@ -33,7 +33,12 @@ async def acquire(connection: Any, table: str, patience: float) -> None:
     while not await connection.value("SELECT pg_catalog.pg_try_advisory_lock($1)", key):
         if time.monotonic() >= until:
             holders = await connection.fetch(_HOLDER, key)
-            who = "; ".join(f"process {h['pid']} ({h['application_name']}, connected for {h['age']}): {h['query'][:200]}" for h in holders)
-            raise MigrationLocked(f"another runner has been migrating for more than {patience:g} s: {who or 'it has just ended'}")
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            who = "; ".join(
+                f"process {h['pid']} ({h['application_name']}, connected for {h['age']}): {h['query'][:200]}"
+                for h in holders
+            )
+            raise MigrationLocked(
+                f"another runner has been migrating for more than {patience:g} s: {who or 'it has just ended'}"
+            )
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(pause * 1.5, 0.5)

@@ -80,7 +80,9 @@ class Migration:
         await type(self)(recorder).up()
         for step in reversed(recorder.steps):
             if step.inverse is None:
-                raise IrreversibleMigration(f"{self.version} {self.title()}: write down(), because nobody knows the way back from: {step.sql}")
+                raise IrreversibleMigration(
+                    f"{self.version} {self.title()}: write down(), because nobody knows the way back from: {step.sql}"
+                )
             for back in step.inverse:
                 await self._sink.step(back)
 
@@ -103,9 +105,13 @@ class Migration:
         return await self._sink.fetch(sql, params)
 
     # ---------------------------------------------------------------------------------------------------------- tables
-    async def create_table(self, name: str, columns: Mapping[str, str] | Sequence[Any] | Any = (), *, if_not_exists: bool = False) -> None:
+    async def create_table(
+        self, name: str, columns: Mapping[str, str] | Sequence[Any] | Any = (), *, if_not_exists: bool = False
+    ) -> None:
         """CREATE TABLE: columns as {name: SQL}, as a list of ColumnDef, or a Table class or TableDef, whose indexes come along."""
-        definition: TableDef | None = columns if isinstance(columns, TableDef) else getattr(columns, "__table_def__", None)
+        definition: TableDef | None = (
+            columns if isinstance(columns, TableDef) else getattr(columns, "__table_def__", None)
+        )
         if definition is not None:
             operations = o.create_table_operations(definition, if_not_exists=if_not_exists)
             for i, operation in enumerate(operations):
@@ -115,7 +121,10 @@ class Migration:
             made: tuple[Any, ...] = tuple(o.RawColumn(k, v) for k, v in columns.items())
         else:
             made = tuple(columns)
-        await self._do(o.CreateTable(_path(name), columns=made, if_not_exists=if_not_exists), None if if_not_exists else o.DropTable(_path(name)))
+        await self._do(
+            o.CreateTable(_path(name), columns=made, if_not_exists=if_not_exists),
+            None if if_not_exists else o.DropTable(_path(name)),
+        )
 
     async def drop_table(self, name: str, *, if_exists: bool = False, cascade: bool = False) -> None:
         """DROP TABLE."""
@@ -171,7 +180,9 @@ class Migration:
         )  # fmt: skip
         schema = table.rpartition(".")[0]
         back = o.DropIndex((schema, chosen) if schema else chosen, concurrently=bool(concurrently))
-        await self._do(o.CreateIndex(_path(table), index, concurrently=bool(concurrently), if_not_exists=if_not_exists), back)
+        await self._do(
+            o.CreateIndex(_path(table), index, concurrently=bool(concurrently), if_not_exists=if_not_exists), back
+        )
 
     async def drop_index(self, name: str, *, if_exists: bool = False, concurrently: bool = False) -> None:
         """DROP INDEX."""
@@ -181,7 +192,9 @@ class Migration:
     async def add_constraint(self, table: str, constraint: ConstraintDef, *, not_valid: bool = False) -> None:
         """ALTER TABLE … ADD CONSTRAINT."""
         name = constraint.name or constraint_name(_plain(table), constraint)
-        await self._do(o.AddConstraint(_path(table), constraint, not_valid=not_valid), o.DropConstraint(_path(table), name))
+        await self._do(
+            o.AddConstraint(_path(table), constraint, not_valid=not_valid), o.DropConstraint(_path(table), name)
+        )
 
     async def drop_constraint(self, table: str, name: str, *, if_exists: bool = False, cascade: bool = False) -> None:
         """ALTER TABLE … DROP CONSTRAINT."""
@@ -208,7 +221,9 @@ class Migration:
         """CREATE TYPE … AS ENUM."""
         await self._do(o.CreateEnum(_path(name), tuple(values)), o.DropEnum(_path(name)))
 
-    async def add_enum_value(self, name: str, value: str, *, before: str | None = None, after: str | None = None) -> None:
+    async def add_enum_value(
+        self, name: str, value: str, *, before: str | None = None, after: str | None = None
+    ) -> None:
         """ALTER TYPE … ADD VALUE. The value can be used only after its transaction: the runner commits before the next step."""
         await self._do(o.AddEnumValue(_path(name), value, before=before, after=after))
         await self._sink.barrier()
@@ -224,7 +239,16 @@ class Migration:
         await self._do(o.DropEnum(_path(name), if_exists=if_exists))
 
     # --------------------------------------------------------------------------------------------------------- backfill
-    async def backfill(self, table: str, assignments: str, where: str = "true", *, key: str = "id", batch: int = 1000, pause: float = 0.0) -> int:
+    async def backfill(
+        self,
+        table: str,
+        assignments: str,
+        where: str = "true",
+        *,
+        key: str = "id",
+        batch: int = 1000,
+        pause: float = 0.0,
+    ) -> int:
         """UPDATE in batches by key, each in a transaction of its own; continues where it stopped. SQL text is trusted.
 
         Args:

@@ -64,10 +64,14 @@ def _check(status: MigrationStatus, migrations: Sequence[type[Migration]], direc
             f"applied migrations have changed since: {', '.join(status.modified)}. Put them back and write a new one, or accept the change with repair"
         )
     if direction == "up" and status.unknown:
-        raise MigrationConflict(f"the database has migrations that nobody here has: {', '.join(status.unknown)}. Is this an older checkout?")
+        raise MigrationConflict(
+            f"the database has migrations that nobody here has: {', '.join(status.unknown)}. Is this an older checkout?"
+        )
 
 
-def _chosen(status: MigrationStatus, migrations: Sequence[type[Migration]], target: str | None, direction: str) -> list[type[Migration]]:
+def _chosen(
+    status: MigrationStatus, migrations: Sequence[type[Migration]], target: str | None, direction: str
+) -> list[type[Migration]]:
     by_version = {m.version: m for m in migrations}
     if target is not None and target not in by_version and not (direction == "down" and target in ("0", "zero")):
         raise MigrationError(f"there is no migration {target}")
@@ -160,7 +164,9 @@ async def run_migrations(
             return ran
 
 
-async def _up(connection: RunnerConnection, history: History, m: type[Migration], before: AppliedMigration | None, fake: bool) -> None:
+async def _up(
+    connection: RunnerConnection, history: History, m: type[Migration], before: AppliedMigration | None, fake: bool
+) -> None:
     done = before.steps if before is not None and before.state != "applied" else ()
     if fake:
         await history.begin(m.version, m.title(), checksum(m), "applied", None)
@@ -180,7 +186,9 @@ async def _up(connection: RunnerConnection, history: History, m: type[Migration]
         raise MigrationError(_message(m, sink, e)) from e
 
 
-async def _failed(connection: RunnerConnection, history: History, m: type[Migration], sink: Executing, e: BaseException) -> None:
+async def _failed(
+    connection: RunnerConnection, history: History, m: type[Migration], sink: Executing, e: BaseException
+) -> None:
     try:
         if connection.in_transaction:
             await connection.rollback()

@@ -42,6 +42,8 @@ def compare(migrations: Sequence[type[Migration]], rows: Sequence[AppliedMigrati
         applied=applied,
         pending=[m.version for m in migrations if m.version not in done],
         unknown=[r.version for r in applied if r.version not in by_version],
-        modified=[r.version for r in applied if r.version in by_version and checksum(by_version[r.version]) != r.checksum],
+        modified=[
+            r.version for r in applied if r.version in by_version and checksum(by_version[r.version]) != r.checksum
+        ],
         failed=[r.version for r in rows if r.state != "applied"],
     )

@@ -18,7 +18,9 @@ class Alias:
     def __init__(self, table: Any, name: str) -> None:
         entity = entity_of(table)
         self.__db__ = entity
-        self.__table_source__ = TableSource(entity.definition, name, owner=name, keys={f.name: f.key for f in entity.fields})
+        self.__table_source__ = TableSource(
+            entity.definition, name, owner=name, keys={f.name: f.key for f in entity.fields}
+        )
 
     @property
     def c(self) -> Any:

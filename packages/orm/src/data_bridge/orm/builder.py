@@ -11,11 +11,11 @@ from data_bridge.orm import writes
 from data_bridge.orm.page import Page, cursor_of, values_of
 from data_bridge.query import ColumnProxy, Expr, func
 from data_bridge.query.nodes import Node
-from data_bridge.query.results import Columns, columns_of
+from data_bridge.query.results import EMPTY, Columns, columns_of
 from data_bridge.query.select import Select
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from data_bridge.orm.entity import Entity
 
@@ -83,7 +83,9 @@ class QueryBuilder(Select[T], Generic[T]):
         new._grouped = self._grouped
         return new
 
-    def _shaped(self, columns: Columns, plan: LoadPlan, one: LoadPlan | None = None, model: Any = None) -> QueryBuilder[Any]:
+    def _shaped(
+        self, columns: Columns, plan: LoadPlan, one: LoadPlan | None = None, model: Any = None
+    ) -> QueryBuilder[Any]:
         new: QueryBuilder[Any] = self._copy()
         new._columns, new._plan, new._one, new._model = columns, plan, one, model
         return new
@@ -130,7 +132,9 @@ class QueryBuilder(Select[T], Generic[T]):
         new = self._copy()
         names = tuple(entity.by_key[k].name for k in keys)
         types = tuple((entity.by_key[k].name, entity.by_key[k].type) for k in keys)
-        new._columns = Columns((("cols", self._source.name if self._source else None, *names),), (), types, self._source)
+        new._columns = Columns(
+            (("cols", self._source.name if self._source else None, *names),), (), types, self._source
+        )
         new._plan, new._one = entity.plan(keys), entity.plan(keys, many=False)
         return new
 
@@ -144,7 +148,9 @@ class QueryBuilder(Select[T], Generic[T]):
     @overload
     def tuples(self, a: type[A] | Node[A], b: type[B] | Node[B], /) -> QueryBuilder[tuple[A, B]]: ...
     @overload
-    def tuples(self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], /) -> QueryBuilder[tuple[A, B, C]]: ...
+    def tuples(
+        self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], /
+    ) -> QueryBuilder[tuple[A, B, C]]: ...
     @overload
     def tuples(
         self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], d: type[D] | Node[D], /
@@ -179,7 +185,9 @@ class QueryBuilder(Select[T], Generic[T]):
         fields = getattr(model, "__pydantic_fields__", None)
         if fields is None:
             raise TypeError("project() takes a Pydantic model")
-        chosen = columns_of(tuple(self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields))
+        chosen = columns_of(
+            tuple(self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields)
+        )
         return self._shaped(chosen, _DICTS, _DICT, model)
 
     def _named(self, column: Any) -> Any:
@@ -207,7 +215,9 @@ class QueryBuilder(Select[T], Generic[T]):
     async def to_list(self) -> list[T]:
         """All rows."""
         statement = self.__statement__()
-        rows: list[Any] = await resolve(self._using).run(statement.ir, statement.params, self._plan, timeout=self._timeout)
+        rows: list[Any] = await resolve(self._using).run(
+            statement.ir, statement.params, self._plan, timeout=self._timeout
+        )
         return rows if self._model is None else [self._model.model_validate(r) for r in rows]
 
     def __await__(self) -> Generator[Any, Any, list[T]]:
@@ -262,7 +272,11 @@ class QueryBuilder(Select[T], Generic[T]):
 
     async def count(self) -> int:
         """The number of rows; honours limit and offset."""
-        if self._limit is None and self._offset is None and not (self._extras or {}).keys() & {"distinct", "distinct_on", "group"}:
+        if (
+            self._limit is None
+            and self._offset is None
+            and not (self._extras or {}).keys() & {"distinct", "distinct_on", "group"}
+        ):
             query: Select[Any] = self.columns(func.count())
             query._order, query._order_p = None, ()
             return await self._value(query)
@@ -272,7 +286,9 @@ class QueryBuilder(Select[T], Generic[T]):
     async def exists(self) -> bool:
         """Whether there is a row."""
         bare = self._copy()
-        bare._order, bare._order_p = None, ()
+        if not (self._extras or {}).keys() & {"distinct", "distinct_on", "group"}:
+            bare._order, bare._order_p = None, ()
+            bare._columns = EMPTY  # a row without columns exists as well
         statement = bare.__statement__()
         ir = ("select", None, (("exists", statement.ir),), None, None, None, None, None)
         found: bool = await resolve(self._using).run(ir, statement.params, _SCALAR, timeout=self._timeout)
@@ -354,7 +370,9 @@ class QueryBuilder(Select[T], Generic[T]):
             raise ConfigurationError("paginate() takes after= or before=, not both")
         keyset = Keyset(self)
         given = after if after is not None else before
-        query = keyset.query(self, values_of(given, len(keyset.columns)) if given is not None else None, backwards=before is not None)
+        query = keyset.query(
+            self, values_of(given, len(keyset.columns)) if given is not None else None, backwards=before is not None
+        )
         rows = await query.limit(size + 1).to_list()
         more = len(rows) > size
         items = rows[:size]
@@ -363,7 +381,9 @@ class QueryBuilder(Select[T], Generic[T]):
         first, last = (cursor_of(keyset.values(r)) for r in (items[0], items[-1])) if items else (None, None)
         has_next = more if before is None else True
         has_prev = more if before is not None else after is not None
-        return Page[Any].model_construct(items=items, next=last if has_next else None, prev=first if has_prev else None, total=None)
+        return Page[Any].model_construct(
+            items=items, next=last if has_next else None, prev=first if has_prev else None, total=None
+        )
 
     # -------------------------------------------------------------------------------------------------------- writes
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> int:
@@ -420,7 +440,9 @@ def _columns(entity: Entity, source: Any) -> Columns:
     found = entity.shapes.get(at)
     if found is None:
         names = tuple((f.name, f.type) for f in entity.loaded)
-        found = entity.shapes[at] = Columns((("cols", source.name, *(f.name for f in entity.loaded)),), (), names, source)
+        found = entity.shapes[at] = Columns(
+            (("cols", source.name, *(f.name for f in entity.loaded)),), (), names, source
+        )
     return found  # type: ignore[no-any-return]
 
 

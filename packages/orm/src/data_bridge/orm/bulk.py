@@ -22,7 +22,9 @@ _COUNT = LoadPlan.affected()
 class Conflict:
     """What insert_many() does with rows that are there: `Conflict(["email"], update=["name"])`; without `update`, nothing."""
 
-    def __init__(self, columns: Sequence[Any] = (), *, constraint: str | None = None, where: Any = None, update: Any = None) -> None:
+    def __init__(
+        self, columns: Sequence[Any] = (), *, constraint: str | None = None, where: Any = None, update: Any = None
+    ) -> None:
         if columns and constraint:
             raise ConfigurationError("Conflict takes columns or a constraint, not both")
         self.columns = columns
@@ -68,7 +70,13 @@ def _conflict(entity: Entity, on_conflict: Any) -> Any:
 
 
 async def insert_many(
-    entity: Entity, rows: Iterable[Any], on_conflict: Any, batch_size: int | None, returning: bool, tx: Any, progress: Callable[[int], Any] | None
+    entity: Entity,
+    rows: Iterable[Any],
+    on_conflict: Any,
+    batch_size: int | None,
+    returning: bool,
+    tx: Any,
+    progress: Callable[[int], Any] | None,
 ) -> Any:
     """All rows or none; batches of one statement, in one transaction when there are several."""
     size = batch_size or BATCH
@@ -107,9 +115,11 @@ async def insert_many(
 
 def _single_shape(entity: Entity, batch: list[Any]) -> bool:
     if entity.shapes.get("fixed") is None:
-        entity.shapes["fixed"] = not any(f.spec.is_filled_by_server for f in entity.fields if f not in entity.primary_key)
-    given = persist._given(entity, batch[0])  # noqa: SLF001 - the same package
-    return all(persist._given(entity, r) == given for r in batch)  # noqa: SLF001
+        entity.shapes["fixed"] = not any(
+            f.spec.is_filled_by_server for f in entity.fields if f not in entity.primary_key
+        )
+    given = persist._given(entity, batch[0])
+    return all(persist._given(entity, r) == given for r in batch)
 
 
 async def _insert_batch(entity: Entity, batch: list[Any], conflict: Any, returning: bool, tx: Any, before: int) -> Any:
@@ -118,7 +128,7 @@ async def _insert_batch(entity: Entity, batch: list[Any], conflict: Any, returni
     for i, row in enumerate(batch):
         if state_of(row) not in (None, GONE):
             raise persist.AlreadySaved(f"row {before + i} of insert_many() is in the database already")
-        groups.setdefault(persist._given(entity, row), []).append((i, row))  # noqa: SLF001
+        groups.setdefault(persist._given(entity, row), []).append((i, row))
     count = 0
     placed: list[tuple[int, Any]] = []
     for given, members in groups.items():
@@ -152,7 +162,9 @@ def _columns(entity: Entity, given: tuple[str, ...], rows: list[Any]) -> list[li
     return columns
 
 
-async def _insert_rows(entity: Entity, given: tuple[str, ...], rows: list[Any], conflict: Any, returning: bool, tx: Any) -> Any:
+async def _insert_rows(
+    entity: Entity, given: tuple[str, ...], rows: list[Any], conflict: Any, returning: bool, tx: Any
+) -> Any:
     fields = [entity.by_key[k] for k in given]
     names = tuple(f.name for f in fields)
     filled = tuple(f.key for f in entity.fields if f.spec.is_filled_by_server and f.key not in given)
@@ -179,7 +191,9 @@ async def _insert_rows(entity: Entity, given: tuple[str, ...], rows: list[Any], 
         return count
     if conflict is not None:
         return await executor.run(ir, params, entity.plan())
-    found = await executor.run(ir, params, entity.plan(back) if entity.mutable else LoadPlan.rows(tuple) if len(back) > 1 else _SCALARS)
+    found = await executor.run(
+        ir, params, entity.plan(back) if entity.mutable else LoadPlan.rows(tuple) if len(back) > 1 else _SCALARS
+    )
     _mark(executor, rows, back)
     if entity.mutable:
         for row, loaded in zip(rows, found, strict=True):
@@ -217,7 +231,9 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
         changed = wanted if wanted is not None else persist.changed_fields(entity, row, state)
         if changed:
             groups.setdefault(changed, []).append(row)
-    batches = [(changed, members[i : i + BATCH]) for changed, members in groups.items() for i in range(0, len(members), BATCH)]
+    batches = [
+        (changed, members[i : i + BATCH]) for changed, members in groups.items() for i in range(0, len(members), BATCH)
+    ]
     if not batches:
         return 0
     if len(batches) == 1:
@@ -234,7 +250,7 @@ async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any
     if any(f.type.family in ("array", "vector") for f in fields):
         count = 0
         for row in rows:
-            await persist._update(entity, row, state_of(row), changed, executor)  # noqa: SLF001
+            await persist._update(entity, row, state_of(row), changed, executor)
             count += 1
         return count
     columns = _columns(entity, changed, rows)
@@ -243,7 +259,11 @@ async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any
     names = (*(f"k{i}" for i in range(len(key_fields))), *(f"v{i}" for i in range(len(fields))))
     call = ("call", "unnest", *(("$", f"{f.type.name}[]") for f in (*key_fields, *fields)))
     sets: list[Any] = [(f.name, ("col", "v", f"v{i}")) for i, f in enumerate(fields)]
-    sets += [(n, d.s) for n, d in entity.update_defaults if hasattr(d, "s") and not d.p and entity.source.columns[n].key not in changed]
+    sets += [
+        (n, d.s)
+        for n, d in entity.update_defaults
+        if hasattr(d, "s") and not d.p and entity.source.columns[n].key not in changed
+    ]
     where = tuple(("=", ("col", entity.source.name, f.name), ("col", "v", f"k{i}")) for i, f in enumerate(key_fields))
     ir = ("update", entity.table, tuple(sets), where, None, (("from", ("func", call, "v", names, None)),))
     for row in rows:

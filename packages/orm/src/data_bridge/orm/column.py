@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from annotated_types import MaxLen
-from data_bridge.query import ColumnProxy, Expr
-from data_bridge.query.nodes import Node
-from data_bridge.query.types import SQLType
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, core_schema
+
+from data_bridge.query import ColumnProxy, Expr
+from data_bridge.query.nodes import Node
+from data_bridge.query.types import SQLType
 
 if TYPE_CHECKING:
     from data_bridge.orm.table import Table
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Action = Literal["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION"]
 
-_EXPRESSION = re.compile(r"^\s*(?:[A-Za-z_][\w.]*\s*\(.*\)|CURRENT_\w+|LOCALTIME(?:STAMP)?|SESSION_USER|USER)\s*$", re.DOTALL | re.IGNORECASE)
+_EXPRESSION = re.compile(
+    r"^\s*(?:[A-Za-z_][\w.]*\s*\(.*\)|CURRENT_\w+|LOCALTIME(?:STAMP)?|SESSION_USER|USER)\s*$", re.DOTALL | re.IGNORECASE
+)
 
 
 def is_expression(text: str) -> bool:
@@ -98,52 +101,146 @@ else:
 # What must be given to the constructor is what has no default here; checkers take the first overload that fits.
 @overload
 def Column(
-    *, default: Any, primary_key: bool = ..., auto_increment: bool = ..., unique: bool = ..., index: bool = ..., nullable: bool | None = ...,
-    type: SQLType | str | None = ..., max_length: int | None = ..., precision: int | None = ..., scale: int | None = ...,
-    foreign_key: Any = ..., on_delete: str | None = ..., on_update: str | None = ..., deferrable: Any = ..., check: Any = ...,
-    collation: str | None = ..., name: str | None = ..., comment: str | None = ..., exclude_from_select: bool = ...,
-    server_default: Any = ..., update_default: Any = ..., **pydantic_field_arguments: Any,
-) -> Any: ...
-@overload
-def Column(
-    *, default_factory: Callable[[], Any] | Callable[[dict[str, Any]], Any], primary_key: bool = ..., unique: bool = ..., index: bool = ...,
-    nullable: bool | None = ..., type: SQLType | str | None = ..., max_length: int | None = ..., precision: int | None = ...,
-    scale: int | None = ..., foreign_key: Any = ..., on_delete: str | None = ..., on_update: str | None = ..., deferrable: Any = ...,
-    check: Any = ..., collation: str | None = ..., name: str | None = ..., comment: str | None = ..., exclude_from_select: bool = ...,
-    update_default: Any = ..., **pydantic_field_arguments: Any,
-) -> Any: ...
-@overload
-def Column(
-    *, auto_increment: Literal[True], init: Literal[False] = False, primary_key: bool = ..., unique: bool = ...,
-    type: SQLType | str | None = ..., name: str | None = ..., comment: str | None = ..., **pydantic_field_arguments: Any,
-) -> Any: ...
-@overload
-def Column(
-    *, server_default: Any, init: Literal[False] = False, primary_key: bool = ..., unique: bool = ..., index: bool = ...,
-    nullable: bool | None = ..., type: SQLType | str | None = ..., max_length: int | None = ..., precision: int | None = ...,
-    scale: int | None = ..., check: Any = ..., name: str | None = ..., comment: str | None = ..., update_default: Any = ...,
+    *,
+    default: Any,
+    primary_key: bool = ...,
+    auto_increment: bool = ...,
+    unique: bool = ...,
+    index: bool = ...,
+    nullable: bool | None = ...,
+    type: SQLType | str | None = ...,
+    max_length: int | None = ...,
+    precision: int | None = ...,
+    scale: int | None = ...,
+    foreign_key: Any = ...,
+    on_delete: str | None = ...,
+    on_update: str | None = ...,
+    deferrable: Any = ...,
+    check: Any = ...,
+    collation: str | None = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    exclude_from_select: bool = ...,
+    server_default: Any = ...,
+    update_default: Any = ...,
     **pydantic_field_arguments: Any,
 ) -> Any: ...
 @overload
 def Column(
-    *, computed: str, init: Literal[False] = False, index: bool = ..., nullable: bool | None = ..., type: SQLType | str | None = ...,
-    max_length: int | None = ..., precision: int | None = ..., scale: int | None = ..., name: str | None = ..., comment: str | None = ...,
+    *,
+    default_factory: Callable[[], Any] | Callable[[dict[str, Any]], Any],
+    primary_key: bool = ...,
+    unique: bool = ...,
+    index: bool = ...,
+    nullable: bool | None = ...,
+    type: SQLType | str | None = ...,
+    max_length: int | None = ...,
+    precision: int | None = ...,
+    scale: int | None = ...,
+    foreign_key: Any = ...,
+    on_delete: str | None = ...,
+    on_update: str | None = ...,
+    deferrable: Any = ...,
+    check: Any = ...,
+    collation: str | None = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    exclude_from_select: bool = ...,
+    update_default: Any = ...,
     **pydantic_field_arguments: Any,
 ) -> Any: ...
 @overload
 def Column(
-    *, nullable: Literal[True], init: Literal[False] = False, unique: bool = ..., index: bool = ..., type: SQLType | str | None = ...,
-    max_length: int | None = ..., precision: int | None = ..., scale: int | None = ..., foreign_key: Any = ..., on_delete: str | None = ...,
-    on_update: str | None = ..., deferrable: Any = ..., check: Any = ..., collation: str | None = ..., name: str | None = ...,
-    comment: str | None = ..., exclude_from_select: bool = ..., update_default: Any = ..., **pydantic_field_arguments: Any,
+    *,
+    auto_increment: Literal[True],
+    init: Literal[False] = False,
+    primary_key: bool = ...,
+    unique: bool = ...,
+    type: SQLType | str | None = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    **pydantic_field_arguments: Any,
 ) -> Any: ...
 @overload
 def Column(
-    *, primary_key: bool = ..., auto_increment: Literal[False] = ..., unique: bool = ..., index: bool = ..., nullable: Literal[False] | None = ...,
-    type: SQLType | str | None = ..., max_length: int | None = ..., precision: int | None = ..., scale: int | None = ...,
-    foreign_key: Any = ..., on_delete: str | None = ..., on_update: str | None = ..., deferrable: Any = ..., check: Any = ...,
-    collation: str | None = ..., name: str | None = ..., comment: str | None = ..., exclude_from_select: bool = ...,
-    update_default: Any = ..., **pydantic_field_arguments: Any,
+    *,
+    server_default: Any,
+    init: Literal[False] = False,
+    primary_key: bool = ...,
+    unique: bool = ...,
+    index: bool = ...,
+    nullable: bool | None = ...,
+    type: SQLType | str | None = ...,
+    max_length: int | None = ...,
+    precision: int | None = ...,
+    scale: int | None = ...,
+    check: Any = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    update_default: Any = ...,
+    **pydantic_field_arguments: Any,
+) -> Any: ...
+@overload
+def Column(
+    *,
+    computed: str,
+    init: Literal[False] = False,
+    index: bool = ...,
+    nullable: bool | None = ...,
+    type: SQLType | str | None = ...,
+    max_length: int | None = ...,
+    precision: int | None = ...,
+    scale: int | None = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    **pydantic_field_arguments: Any,
+) -> Any: ...
+@overload
+def Column(
+    *,
+    nullable: Literal[True],
+    init: Literal[False] = False,
+    unique: bool = ...,
+    index: bool = ...,
+    type: SQLType | str | None = ...,
+    max_length: int | None = ...,
+    precision: int | None = ...,
+    scale: int | None = ...,
+    foreign_key: Any = ...,
+    on_delete: str | None = ...,
+    on_update: str | None = ...,
+    deferrable: Any = ...,
+    check: Any = ...,
+    collation: str | None = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    exclude_from_select: bool = ...,
+    update_default: Any = ...,
+    **pydantic_field_arguments: Any,
+) -> Any: ...
+@overload
+def Column(
+    *,
+    primary_key: bool = ...,
+    auto_increment: Literal[False] = ...,
+    unique: bool = ...,
+    index: bool = ...,
+    nullable: Literal[False] | None = ...,
+    type: SQLType | str | None = ...,
+    max_length: int | None = ...,
+    precision: int | None = ...,
+    scale: int | None = ...,
+    foreign_key: Any = ...,
+    on_delete: str | None = ...,
+    on_update: str | None = ...,
+    deferrable: Any = ...,
+    check: Any = ...,
+    collation: str | None = ...,
+    name: str | None = ...,
+    comment: str | None = ...,
+    exclude_from_select: bool = ...,
+    update_default: Any = ...,
+    **pydantic_field_arguments: Any,
 ) -> Any: ...
 def Column(
     *,

@@ -39,7 +39,9 @@ class Index:
 class Unique:
     """A unique constraint over several fields."""
 
-    def __init__(self, *fields: str, name: str | None = None, nulls_not_distinct: bool = False, deferrable: Any = None) -> None:
+    def __init__(
+        self, *fields: str, name: str | None = None, nulls_not_distinct: bool = False, deferrable: Any = None
+    ) -> None:
         self.fields = fields
         self.name = name
         self.nulls_not_distinct = nulls_not_distinct
@@ -73,7 +75,9 @@ class ForeignKey:
 class Exclude:
     """An exclusion constraint: pairs of field and operator."""
 
-    def __init__(self, *elements: tuple[str, str], method: str = "gist", where: str | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, *elements: tuple[str, str], method: str = "gist", where: str | None = None, name: str | None = None
+    ) -> None:
         self.elements = elements
         self.method = method
         self.where = where
@@ -101,13 +105,17 @@ def target_of(field: Field, owner: str) -> tuple[str | None, str, str]:
             return None, parts[0], parts[1]
         if len(parts) == 3:
             return parts[0], parts[1], parts[2]
-        raise ConfigurationError(f"{owner}.{field.key}: foreign_key={given!r} is not 'table.column' or 'schema.table.column'")
+        raise ConfigurationError(
+            f"{owner}.{field.key}: foreign_key={given!r} is not 'table.column' or 'schema.table.column'"
+        )
     if isinstance(given, ColumnProxy):
         definition = given.source.__table_def__  # type: ignore[attr-defined]  # pyright: ignore
         return definition.schema, definition.name, given.name
     entity = getattr(given, "__db__", None)
     if entity is None or len(entity.pk_names) != 1:
-        raise ConfigurationError(f"{owner}.{field.key}: foreign_key takes 'table.column', a Table with a key of one column, or a column")
+        raise ConfigurationError(
+            f"{owner}.{field.key}: foreign_key takes 'table.column', a Table with a key of one column, or a column"
+        )
     return entity.definition.schema, entity.definition.name, entity.pk_names[0]
 
 
@@ -131,8 +139,13 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
             schema, table, column = target_of(f, entity.label)
             made.append(
                 ConstraintDef(
-                    "foreign_key", columns=(f.name,), references=(schema, table), references_columns=(column,),
-                    on_delete=_action(f.spec.on_delete), on_update=_action(f.spec.on_update), deferrable=_deferrable(f.spec.deferrable),
+                    "foreign_key",
+                    columns=(f.name,),
+                    references=(schema, table),
+                    references_columns=(column,),
+                    on_delete=_action(f.spec.on_delete),
+                    on_update=_action(f.spec.on_update),
+                    deferrable=_deferrable(f.spec.deferrable),
                 )  # fmt: skip
             )
     made += [_from_settings(entity, c) for c in entity.settings.constraints]
@@ -142,7 +155,9 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
 def _names(entity: Entity, keys: Any, where: str) -> tuple[str, ...]:
     for k in keys:
         if k not in entity.by_key:
-            raise ConfigurationError(f"{entity.label}.Settings.{where} names {k!r}, which is no field; fields are {', '.join(entity.keys)}")
+            raise ConfigurationError(
+                f"{entity.label}.Settings.{where} names {k!r}, which is no field; fields are {', '.join(entity.keys)}"
+            )
     return tuple(entity.by_key[k].name for k in keys)
 
 
@@ -162,8 +177,16 @@ def _from_settings(entity: Entity, given: Any) -> ConstraintDef:
         )  # fmt: skip
     if isinstance(given, Exclude):
         elements = tuple((entity.by_key[e].name if e in entity.by_key else e, op) for e, op in given.elements)
-        return ConstraintDef("exclude", given.name, elements=elements, method=given.method, where=sql(given.where) if given.where else None)
-    raise ConfigurationError(f"{entity.label}.Settings.constraints takes Unique, Check, ForeignKey and Exclude, not {type(given).__name__}")
+        return ConstraintDef(
+            "exclude",
+            given.name,
+            elements=elements,
+            method=given.method,
+            where=sql(given.where) if given.where else None,
+        )
+    raise ConfigurationError(
+        f"{entity.label}.Settings.constraints takes Unique, Check, ForeignKey and Exclude, not {type(given).__name__}"
+    )
 
 
 def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
@@ -187,7 +210,9 @@ def _index(entity: Entity, given: Any) -> IndexDef:
     if isinstance(given, dict):
         unknown = set(given) - _INDEX_KEYS
         if unknown:
-            raise ConfigurationError(f"{entity.label}.Settings.indexes: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(_INDEX_KEYS))}")
+            raise ConfigurationError(
+                f"{entity.label}.Settings.indexes: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(_INDEX_KEYS))}"
+            )
         fields = given.get("fields") or given.get("columns")
         if not fields:
             raise ConfigurationError(f"{entity.label}.Settings.indexes: an index needs 'fields'")

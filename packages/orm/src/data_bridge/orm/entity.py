@@ -54,7 +54,9 @@ class Entity:
         self.pk_binds = tuple(self.columns[k] for k in self.pk_keys)
         self.get_ir = ("select", self.table, self.projection, self.pk_conditions, None, None, None, None)
         self.plain = self._plain()
-        self.update_defaults = tuple((f.name, f.spec.update_default) for f in fields if f.spec.update_default is not None)
+        self.update_defaults = tuple(
+            (f.name, f.spec.update_default) for f in fields if f.spec.update_default is not None
+        )
         self.shapes: dict[Any, Any] = {}
         self.wire_plans: list[LoadPlan] = []
         self._plans: dict[Any, LoadPlan] = {}
@@ -66,9 +68,13 @@ class Entity:
             return chosen
         unknown = [n for n in named if n not in self.by_key]
         if unknown:
-            raise ConfigurationError(f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is no field; fields are {', '.join(self.keys)}")
+            raise ConfigurationError(
+                f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is no field; fields are {', '.join(self.keys)}"
+            )
         if chosen and {f.key for f in chosen} != set(named):
-            raise ConfigurationError(f"{self.label}: Settings.primary_key and Column(primary_key=True) name different fields")
+            raise ConfigurationError(
+                f"{self.label}: Settings.primary_key and Column(primary_key=True) name different fields"
+            )
         return tuple(self.by_key[n] for n in named)
 
     def _plain(self) -> frozenset[str]:
@@ -110,7 +116,7 @@ class Entity:
             many=many,
             converters=[] if validate else self.converters(keys),
             mutable=[k for k in self.mutable if k in keys],
-            defaults={k: None for k in others} if others else None,
+            defaults=dict.fromkeys(others) if others else None,
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
             validate=validate,
@@ -150,9 +156,17 @@ class Entity:
             return (binds[0].bind(pk),)
         if not binds:
             raise TypeError(f"{self.label} has no primary key")
-        values = [pk[k] for k in self.pk_keys] if isinstance(pk, dict) else list(pk) if isinstance(pk, (tuple, list)) else [pk]
+        values = (
+            [pk[k] for k in self.pk_keys]
+            if isinstance(pk, dict)
+            else list(pk)
+            if isinstance(pk, (tuple, list))
+            else [pk]
+        )
         if len(values) != len(binds):
-            raise TypeError(f"the key of {self.label} has {len(binds)} columns ({', '.join(self.pk_keys)}), {len(values)} values given")
+            raise TypeError(
+                f"the key of {self.label} has {len(binds)} columns ({', '.join(self.pk_keys)}), {len(values)} values given"
+            )
         return tuple(b.bind(v) for b, v in zip(binds, values, strict=True))
 
     def field(self, given: Any) -> Field:

@@ -12,14 +12,15 @@ from typing import Any
 from uuid import UUID
 
 from annotated_types import MaxLen
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
+
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.column import ColumnSpec, spec_of
 from data_bridge.query import ColumnDef, sql
 from data_bridge.query.nodes import Node
 from data_bridge.query.typemap import parse_type, type_of
 from data_bridge.query.types import Numeric, SQLType, Varchar
-from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
 
 _NATIVE = {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes, Any}
 _MUTABLE = {"json", "array", "hstore"}
@@ -69,7 +70,9 @@ class Field:
         if isinstance(default, str):
             default = sql(default)
         elif default is not None and not isinstance(default, Node):
-            raise ConfigurationError(f"server_default of {self.key} is SQL text or an expression, not {type(default).__name__}")
+            raise ConfigurationError(
+                f"server_default of {self.key} is SQL text or an expression, not {type(default).__name__}"
+            )
         return ColumnDef(
             self.name,
             self.type,
@@ -87,7 +90,7 @@ class Field:
         if self.key in _own_validators(cls):
             return _field_validator(cls, self.key)
         if is_enum(self.annotation):
-            members: Callable[[Any], Any] = self.annotation._value2member_map_.__getitem__  # noqa: SLF001 - public in effect: Enum(value)
+            members: Callable[[Any], Any] = self.annotation._value2member_map_.__getitem__
             return members
         if is_native(self.annotation, self.type) and not _transforms(self.info):
             return None
@@ -135,7 +138,9 @@ def _is_plain_json(annotation: Any) -> bool:
     if annotation in (Any, str, bool):
         return True
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    return (origin is dict and arguments[0] is str and _is_plain_json(arguments[1])) or (origin is list and _is_plain_json(arguments[0]))
+    return (origin is dict and arguments[0] is str and _is_plain_json(arguments[1])) or (
+        origin is list and _is_plain_json(arguments[0])
+    )
 
 
 def _python_of(kind: SQLType) -> Any:

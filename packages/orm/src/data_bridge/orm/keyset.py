@@ -16,11 +16,11 @@ class Keyset:
     """The sort keys of a query, with the primary key behind them."""
 
     def __init__(self, query: QueryBuilder[Any]) -> None:
-        self.entity = query._entity  # noqa: SLF001 - the same package
-        if query._source is not self.entity.source or not self.entity.pk_names:  # noqa: SLF001
+        self.entity = query._entity
+        if query._source is not self.entity.source or not self.entity.pk_names:
             raise ConfigurationError("paginate() needs a query over one Table with a primary key")
         self.columns: list[tuple[ColumnProxy[Any], bool]] = []
-        for s in query._order or ():  # noqa: SLF001
+        for s in query._order or ():
             down = type(s) is tuple and s[0] == "desc"
             bare = s[1] if type(s) is tuple and s[0] in ("asc", "desc") else s
             self.columns.append((self._column(bare), down))

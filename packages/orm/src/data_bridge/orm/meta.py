@@ -7,6 +7,10 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
+from pydantic import Field as PydanticField
+from pydantic._internal._model_construction import ModelMetaclass
+from pydantic.fields import FieldInfo
+
 from data_bridge.core import ClassAttribute, hidden
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
@@ -16,10 +20,6 @@ from data_bridge.orm.field import Field, without_none
 from data_bridge.orm.settings import Settings
 from data_bridge.query.source import Columns
 from data_bridge.query.typemap import type_of
-from pydantic import Field as PydanticField
-from pydantic._internal._model_construction import ModelMetaclass
-from pydantic.fields import FieldInfo
-
 
 _making = threading.local()
 
@@ -30,8 +30,8 @@ def _annotation(ns: dict[str, Any], key: str) -> Any:
         return given
     module = sys.modules.get(ns.get("__module__", ""))
     try:
-        return eval(given, dict(vars(module)) if module else {}, dict(ns))  # noqa: S307 - the class's own annotation
-    except Exception:  # noqa: BLE001 - a forward reference: Pydantic resolves it later, and no default in text meets one
+        return eval(given, dict(vars(module)) if module else {}, dict(ns))
+    except Exception:
         return None
 
 
@@ -63,7 +63,7 @@ def _settle_text_defaults(name: str, ns: dict[str, Any]) -> None:
 
 def _set_default(info: FieldInfo, default: Any) -> None:
     info.default = default
-    info._attributes_set["default"] = default  # noqa: SLF001 - Pydantic builds from this record, the attribute alone is lost in a merge
+    info._attributes_set["default"] = default
 
 
 def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ class TableMeta(ModelMetaclass):
     if TYPE_CHECKING:
         __db__: Entity
 
-    def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:  # noqa: N804 - a metaclass
+    def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:
         _refuse_clashes(name, bases, ns)
         _settle_text_defaults(name, ns)
         # Pydantic reads getattr(base, field) as the default of a field: the columns of the bases hide meanwhile.
@@ -111,7 +111,11 @@ class TableMeta(ModelMetaclass):
         def __getattr__(cls, name: str) -> Any:
             # Columns of a class whose annotations could not be resolved when it was made. Not while Pydantic makes a
             # class of this thread: what it finds here it takes for the default of a field.
-            if not name.startswith("_") and not getattr(_making, "depth", 0) and not cls.__dict__.get("__pydantic_complete__", True):
+            if (
+                not name.startswith("_")
+                and not getattr(_making, "depth", 0)
+                and not cls.__dict__.get("__pydantic_complete__", True)
+            ):
                 cls.model_rebuild(raise_errors=False)
                 entity = cls.__dict__.get("__db__")
                 if entity is not None and name in entity.columns:
@@ -127,7 +131,11 @@ def install(cls: Any) -> None:
     generic = cls.__pydantic_generic_metadata__
     if settings.abstract or generic["parameters"]:
         return
-    fields = [Field(cls.__name__, key, info) for key, info in cls.__pydantic_fields__.items() if not info.exclude or spec_of(info)]
+    fields = [
+        Field(cls.__name__, key, info)
+        for key, info in cls.__pydantic_fields__.items()
+        if not info.exclude or spec_of(info)
+    ]
     entity = Entity(cls, settings, fields)
     if not entity.primary_key:
         raise ConfigurationError(

@@ -6,8 +6,9 @@ import base64
 import json
 from typing import Any, Generic, TypeVar
 
-from data_bridge.core.errors import ConfigurationError
 from pydantic import BaseModel
+
+from data_bridge.core.errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -30,7 +31,9 @@ class Page(BaseModel, Generic[T]):
 
 def cursor_of(values: list[Any]) -> str:
     """An opaque cursor for the sort keys of a row."""
-    return base64.urlsafe_b64encode(json.dumps(values, default=str, separators=(",", ":")).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(json.dumps(values, default=str, separators=(",", ":")).encode()).decode().rstrip("=")
+    )
 
 
 def values_of(cursor: str, count: int) -> list[Any]:

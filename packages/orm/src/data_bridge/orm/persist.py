@@ -49,7 +49,9 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     for f in entity.fields:
         if f.key not in data or f.spec.computed:
             continue
-        if f.spec.is_filled_by_server and (f.key not in chosen or (data[f.key] is None and (f.spec.primary_key or f.spec.auto_increment))):
+        if f.spec.is_filled_by_server and (
+            f.key not in chosen or (data[f.key] is None and (f.spec.primary_key or f.spec.auto_increment))
+        ):
             continue
         if f in entity.primary_key and data[f.key] is None:
             continue
@@ -62,13 +64,17 @@ class _Write:
 
     __slots__ = ("fields", "filled", "ir", "plan", "values")
 
-    def __init__(self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], plan: LoadPlan, filled: tuple[str, ...]) -> None:
+    def __init__(
+        self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], plan: LoadPlan, filled: tuple[str, ...]
+    ) -> None:
         self.ir = ir
         self.values = getter(keys)
         self.plan = plan
         self.filled = filled
         # Only fields whose Python value may differ from what is sent are looked at one by one.
-        self.fields = tuple((i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k]))
+        self.fields = tuple(
+            (i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k])
+        )
 
     def params(self, entity: Entity, data: dict[str, Any]) -> tuple[Any, ...]:
         values = self.values(data)
@@ -92,7 +98,9 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
     at = ("insert", keys, updates)
     shape = entity.shapes.get(at)
     if shape is None:
-        filled = tuple(f.key for f in entity.fields if f.spec.is_filled_by_server and (f.key not in keys or updates is not None))
+        filled = tuple(
+            f.key for f in entity.fields if f.spec.is_filled_by_server and (f.key not in keys or updates is not None)
+        )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
         conflict = None
         if updates is not None:
@@ -134,7 +142,11 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any
         wanted = {entity.field(k).key for k in only}
         changed = tuple(k for k in changed if k in wanted)
     if force:
-        changed = tuple(f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key)
+        changed = tuple(
+            f.key
+            for f in entity.fields
+            if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key
+        )
     if not changed:
         return row
     return await _update(entity, row, state, changed, tx)
@@ -262,7 +274,9 @@ async def replace(entity: Entity, row: Any, tx: Any) -> Any:
         raise NotSaved(f"this {entity.label} was deleted")
     if state is None and any(row.__dict__.get(k) is None for k in entity.pk_keys):
         raise NotSaved(f"replace() needs the key of the {entity.label}")
-    keys = tuple(f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key)
+    keys = tuple(
+        f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key
+    )
     if state is None:
         set_fields(row, set(get_fields(row)))
     return await _update(entity, row, state, keys, tx)

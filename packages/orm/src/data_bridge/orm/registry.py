@@ -29,9 +29,15 @@ def with_table(name: str, schema: str | None = None) -> Entity | None:
     Raises:
         ConfigurationError: when there are several.
     """
-    found = [c for c in all_tables() if c.__db__.definition.name == name and (schema is None or c.__db__.definition.schema == schema)]
+    found = [
+        c
+        for c in all_tables()
+        if c.__db__.definition.name == name and (schema is None or c.__db__.definition.schema == schema)
+    ]
     if len(found) > 1:
-        raise ConfigurationError(f"{len(found)} classes map the table {name!r}: {', '.join(sorted(c.__qualname__ for c in found))}")
+        raise ConfigurationError(
+            f"{len(found)} classes map the table {name!r}: {', '.join(sorted(c.__qualname__ for c in found))}"
+        )
     return found[0].__db__ if found else None
 
 

@@ -23,13 +23,19 @@ def in_order(definitions: list[TableDef]) -> list[TableDef]:
     """
     left = {(d.schema, d.name): d for d in definitions}
     if len(left) < len(definitions):
-        twice = next(d.name for d in definitions if sum(o.name == d.name and o.schema == d.schema for o in definitions) > 1)
+        twice = next(
+            d.name for d in definitions if sum(o.name == d.name and o.schema == d.schema for o in definitions) > 1
+        )
         raise ConfigurationError(f"two classes map the table {twice!r}: name the ones to create")
     made: list[TableDef] = []
     while left:
-        free = [d for key, d in left.items() if all(target == key or target not in left for _, target, _ in d.foreign_keys)]
+        free = [
+            d for key, d in left.items() if all(target == key or target not in left for _, target, _ in d.foreign_keys)
+        ]
         if not free:
-            raise ConfigurationError(f"foreign keys form a circle between {', '.join(sorted(n for _, n in left))}: add one of them by a migration")
+            raise ConfigurationError(
+                f"foreign keys form a circle between {', '.join(sorted(n for _, n in left))}: add one of them by a migration"
+            )
         for d in free:
             made.append(d)
             del left[(d.schema, d.name)]
@@ -52,7 +58,9 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
     async with pg_transaction(using=resolve(using)) as tx:
         for definition in in_order(_definitions(tables)):
             if checkfirst:
-                name = ".".join('"' + part.replace('"', '""') + '"' for part in (definition.schema, definition.name) if part)
+                name = ".".join(
+                    '"' + part.replace('"', '""') + '"' for part in (definition.schema, definition.name) if part
+                )
                 if await tx.run(("text", "SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE):
                     continue
             for operation in create_table_operations(definition):
@@ -64,7 +72,11 @@ async def drop_all(*tables: Any, using: Any = None) -> None:
     """Drops the tables of these classes, or of all, if they exist."""
     async with pg_transaction(using=resolve(using)) as tx:
         for definition in reversed(in_order(_definitions(tables))):
-            statement = DropTable((definition.schema, definition.name) if definition.schema else definition.name, if_exists=True, cascade=True).__statement__()
+            statement = DropTable(
+                (definition.schema, definition.name) if definition.schema else definition.name,
+                if_exists=True,
+                cascade=True,
+            ).__statement__()
             await tx.run(statement.ir, statement.params, _COUNT)
 
 

@@ -48,7 +48,9 @@ class Settings:
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
         self.comment: str | None = values.get("comment")
         if len(self.name.encode()) > 63:
-            raise ConfigurationError(f"{cls.__name__}.Settings.name has {len(self.name.encode())} bytes, PostgreSQL takes 63")
+            raise ConfigurationError(
+                f"{cls.__name__}.Settings.name has {len(self.name.encode())} bytes, PostgreSQL takes 63"
+            )
 
 
 def _merged(cls: type) -> dict[str, Any]:

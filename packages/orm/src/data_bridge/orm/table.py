@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, overload
+
+from pydantic import BaseModel
+from typing_extensions import deprecated
 
 from data_bridge.core.errors import ColumnNotLoaded, ConfigurationError
 from data_bridge.orm import bulk, persist, upserts
@@ -12,8 +15,6 @@ from data_bridge.orm.meta import TableMeta, entity_of, install
 from data_bridge.orm.persist import executor_for, row_not_found
 from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of
 from data_bridge.query import Expr
-from pydantic import BaseModel
-from typing_extensions import Self, deprecated
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
@@ -185,11 +186,19 @@ class Table(BaseModel, metaclass=TableMeta):
 
     @classmethod
     def model_rebuild(
-        cls, *, force: bool = False, raise_errors: bool = True, _parent_namespace_depth: int = 2, _types_namespace: Any = None
+        cls,
+        *,
+        force: bool = False,
+        raise_errors: bool = True,
+        _parent_namespace_depth: int = 2,
+        _types_namespace: Any = None,
     ) -> bool | None:
         """Resolves forward references, then makes the columns."""
         done = super().model_rebuild(
-            force=force, raise_errors=raise_errors, _parent_namespace_depth=_parent_namespace_depth + 1, _types_namespace=_types_namespace
+            force=force,
+            raise_errors=raise_errors,
+            _parent_namespace_depth=_parent_namespace_depth + 1,
+            _types_namespace=_types_namespace,
         )
         if cls.__pydantic_complete__ and cls.__dict__.get("__db__") is None and "__is_table_root__" not in cls.__dict__:
             install(cls)
@@ -223,7 +232,9 @@ class Table(BaseModel, metaclass=TableMeta):
         """Makes an instance and inserts it."""
         return await persist.insert(entity_of(cls), cls(**values), tx)  # type: ignore[no-any-return]
 
-    async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, tx: Any = None, **kw: Any) -> Self:
+    async def update(
+        self, values: Mapping[Any, Any] | None = None, /, *operators: Any, tx: Any = None, **kw: Any
+    ) -> Self:
         """One UPDATE of these fields by key; the row's other changes stay unsaved.
 
         Raises:
@@ -248,7 +259,9 @@ class Table(BaseModel, metaclass=TableMeta):
         """
         return await persist.delete(entity_of(type(self)), self, tx)
 
-    async def refresh(self, *columns: Any, keep_changes: bool = False, for_update: bool = False, tx: Any = None) -> Self:
+    async def refresh(
+        self, *columns: Any, keep_changes: bool = False, for_update: bool = False, tx: Any = None
+    ) -> Self:
         """Loads the row again, or these columns of it.
 
         Raises:
@@ -311,8 +324,12 @@ class Table(BaseModel, metaclass=TableMeta):
     async def find_one(cls, *filters: Expr[bool] | Mapping[Any, Any], tx: Any = None, **equals: Any) -> Self | None: ...
     @overload
     @classmethod
-    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
-    async def find_one(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, tx: Any = None, **equals: Any) -> Self | None: ...
+    @deprecated(
+        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
+    )
+    async def find_one(
+        cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, tx: Any = None, **equals: Any
+    ) -> Self | None: ...
     @classmethod
     async def find_one(cls, *filters: Any, tx: Any = None, **equals: Any) -> Self | None:
         """A matching row, or None; which one of several is arbitrary."""
@@ -330,7 +347,9 @@ class Table(BaseModel, metaclass=TableMeta):
         return Upserted(*await upserts.get_or_create(cls, defaults or {}, keys, tx))
 
     @classmethod
-    async def update_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
+    async def update_or_create(
+        cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any
+    ) -> Upserted:
         """Updates the row with these values by `defaults`, or makes it."""
         row, created = await upserts.get_or_create(cls, defaults or {}, keys, tx)
         if not created and defaults:
@@ -343,7 +362,9 @@ class Table(BaseModel, metaclass=TableMeta):
     def find(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> QueryBuilder[Self]: ...
     @overload
     @classmethod
-    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    @deprecated(
+        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
+    )
     def find(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> QueryBuilder[Self]: ...
     @classmethod
     def find(cls, *filters: Any, **equals: Any) -> QueryBuilder[Self]:
@@ -361,7 +382,7 @@ class Table(BaseModel, metaclass=TableMeta):
     def find_all(cls) -> QueryBuilder[Self]:
         """A query for all rows; unlike find() it may update() and delete() them all."""
         query = QueryBuilder.of(entity_of(cls))
-        query._unfiltered = True  # noqa: SLF001 - a fresh query of the same package
+        query._unfiltered = True
         return query
 
     @classmethod
@@ -374,7 +395,9 @@ class Table(BaseModel, metaclass=TableMeta):
     async def count(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> int: ...
     @overload
     @classmethod
-    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    @deprecated(
+        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
+    )
     async def count(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> int: ...
     @classmethod
     async def count(cls, *filters: Any, **equals: Any) -> int:
@@ -387,7 +410,9 @@ class Table(BaseModel, metaclass=TableMeta):
     async def exists(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> bool: ...
     @overload
     @classmethod
-    @deprecated("annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker")
+    @deprecated(
+        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
+    )
     async def exists(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> bool: ...
     @classmethod
     async def exists(cls, *filters: Any, **equals: Any) -> bool:
@@ -451,7 +476,9 @@ class Table(BaseModel, metaclass=TableMeta):
         return (await cls.upsert_many([row], conflict=conflict, update=update, tx=tx))[0]
 
     @classmethod
-    async def upsert_many(cls, rows: Iterable[Any], *, conflict: Sequence[Any], update: Any = None, tx: Any = None) -> list[Upserted]:
+    async def upsert_many(
+        cls, rows: Iterable[Any], *, conflict: Sequence[Any], update: Any = None, tx: Any = None
+    ) -> list[Upserted]:
         """The same for many rows, by one statement."""
         return [Upserted(*pair) for pair in await upserts.upsert_many(entity_of(cls), rows, conflict, update, tx)]
 

@@ -8,8 +8,8 @@ from typing import Any
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import persist
-from data_bridge.orm.bulk import as_row
 from data_bridge.orm.builder import QueryBuilder
+from data_bridge.orm.bulk import as_row
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
@@ -55,12 +55,14 @@ async def get_or_create(cls: Any, defaults: Mapping[str, Any], keys: Mapping[str
         # The bookkeeping of an INSERT whose row nobody wrote stays that of a new row.
         if await _insert_unless_there(entity, made, tx):
             return made, True
-    raise ConfigurationError(f"a {entity.label} with these values can neither be found nor inserted: another unique constraint is in the way")
+    raise ConfigurationError(
+        f"a {entity.label} with these values can neither be found nor inserted: another unique constraint is in the way"
+    )
 
 
 async def _insert_unless_there(entity: Entity, row: Any, tx: Any) -> bool:
-    given = persist._given(entity, row)  # noqa: SLF001 - the same package
-    shape = persist._insert_shape(entity, given, None)  # noqa: SLF001
+    given = persist._given(entity, row)
+    shape = persist._insert_shape(entity, given, None)
     ir = (*shape.ir[:4], ("conflict", None, "nothing"), shape.ir[5] or _key(entity), None)
     plan = shape.plan if shape.ir[5] else entity.merge_plan(entity.pk_keys, ())
     executor = executor_for(entity, tx)
@@ -73,14 +75,16 @@ def _key(entity: Entity) -> tuple[Any, ...]:
     return (("cols", None, *entity.pk_names),)
 
 
-async def upsert_many(entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, tx: Any) -> list[tuple[Any, bool]]:
+async def upsert_many(
+    entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, tx: Any
+) -> list[tuple[Any, bool]]:
     """One INSERT … ON CONFLICT DO UPDATE … RETURNING per shape of rows."""
     made = [as_row(entity, r) for r in rows]
     if not made:
         return []
     target_fields = [entity.field(c) for c in conflict]
-    given = persist._given(entity, made[0])  # noqa: SLF001
-    if any(persist._given(entity, r) != given for r in made):  # noqa: SLF001
+    given = persist._given(entity, made[0])
+    if any(persist._given(entity, r) != given for r in made):
         raise ConfigurationError("upsert_many() needs rows that set the same fields")
     sets: list[tuple[str, Any]] = []
     set_params: tuple[Any, ...] = ()
@@ -91,16 +95,30 @@ async def upsert_many(entity: Entity, rows: Iterable[Any], conflict: Sequence[An
             sets.append((f.name, s))
             set_params += p
     else:
-        chosen = [entity.field(c) for c in update] if update is not None else [entity.by_key[k] for k in given if entity.by_key[k] not in target_fields]
+        chosen = (
+            [entity.field(c) for c in update]
+            if update is not None
+            else [entity.by_key[k] for k in given if entity.by_key[k] not in target_fields]
+        )
         # DO NOTHING would not bring the row back: setting the target to itself does.
-        sets = [(f.name, ("col", "excluded", f.name)) for f in chosen] or [(f.name, ("col", "excluded", f.name)) for f in target_fields]
+        sets = [(f.name, ("col", "excluded", f.name)) for f in chosen] or [
+            (f.name, ("col", "excluded", f.name)) for f in target_fields
+        ]
     target = ("columns", tuple(("col", None, f.name) for f in target_fields), None)
     names = tuple(entity.by_key[k].name for k in given)
     keys = tuple(f.key for f in entity.loaded)
     # xmax is 0 in a row version that no transaction has replaced: it was inserted just now.
     created = ("=", ("raw", "xmax"), ("raw", "0"))
     returning = (("cols", None, *(f.name for f in entity.loaded)), created)
-    ir = ("insert", entity.table, names, ("rows", len(made)), ("conflict", target, ("update", tuple(sets), None)), returning, None)
+    ir = (
+        "insert",
+        entity.table,
+        names,
+        ("rows", len(made)),
+        ("conflict", target, ("update", tuple(sets), None)),
+        returning,
+        None,
+    )
     params: list[Any] = []
     for r in made:
         params += [stored(entity, entity.by_key[k], r.__dict__[k]) for k in given]

@@ -36,7 +36,9 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     return entity.columns[field.key].bind(value)
 
 
-def assignments(entity: Entity, values: Mapping[Any, Any] | None, operators: Iterable[Any], keywords: Mapping[str, Any]) -> list[Assignment]:
+def assignments(
+    entity: Entity, values: Mapping[Any, Any] | None, operators: Iterable[Any], keywords: Mapping[str, Any]
+) -> list[Assignment]:
     """Field, structure and parameters for everything that is to be set.
 
     Raises:
@@ -71,7 +73,9 @@ def assignments(entity: Entity, values: Mapping[Any, Any] | None, operators: Ite
                 add(key, value)
             continue
         if not isinstance(operator, Operator):
-            raise TypeError(f"update() takes mappings, keywords and operators such as Inc(…), not {type(operator).__name__}")
+            raise TypeError(
+                f"update() takes mappings, keywords and operators such as Inc(…), not {type(operator).__name__}"
+            )
         for key, value in operator.pairs.items():
             field = entity.field(key)
             add(field.key, operator.expression(entity.columns[field.key], value))

@@ -17,12 +17,16 @@ COUNT = LoadPlan.affected()
 _NEEDS_KEYS = {"distinct", "distinct_on", "group", "having", "locking", "windows", "ties"}
 
 
-def _conditions(query: Any, doing: str) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None, tuple[Any, ...]]:
+def _conditions(
+    query: Any, doing: str
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None, tuple[Any, ...]]:
     """WHERE and FROM/USING of a mass write: structures and parameters of each."""
     extras = query._extras or {}
     joins = extras.get("joins")
     if not query._where and joins is None and not query._unfiltered and query._limit is None:
-        raise UnfilteredWrite(f"find().{doing}() without a filter would {doing} every row: {doing}_all() says so explicitly")
+        raise UnfilteredWrite(
+            f"find().{doing}() without a filter would {doing} every row: {doing}_all() says so explicitly"
+        )
     by_key = query._limit is not None or query._offset is not None or extras.keys() & _NEEDS_KEYS
     if joins is not None and any(j[0] != "inner" or not _is_condition(j[2]) for j in joins[0][1:]):
         by_key = True
@@ -48,7 +52,10 @@ def _conditions(query: Any, doing: str) -> tuple[tuple[Any, ...], tuple[Any, ...
 def _is_condition(on: Any) -> bool:
     return type(on) is tuple and all(type(c) is tuple for c in on)
 
-def update(query: Any, values: Mapping[Any, Any] | None, operators: Any, keywords: Mapping[str, Any], returning: Any) -> tuple[Any, tuple[Any, ...]]:
+
+def update(
+    query: Any, values: Mapping[Any, Any] | None, operators: Any, keywords: Mapping[str, Any], returning: Any
+) -> tuple[Any, tuple[Any, ...]]:
     """Structure and parameters of an UPDATE."""
     entity = query._entity
     made = assignments(entity, values, operators, keywords)
@@ -77,7 +84,9 @@ class Returning(Generic[T]):
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> list[T]:
         """Updates every matching row and gives them, as they are now."""
         q: Any = self._query
-        rows: list[T] = await resolve(q._using).run(*update(q, values, operators, kw, q._columns.s), q._plan, timeout=q._timeout)
+        rows: list[T] = await resolve(q._using).run(
+            *update(q, values, operators, kw, q._columns.s), q._plan, timeout=q._timeout
+        )
         return rows
 
     async def delete(self) -> list[T]:
