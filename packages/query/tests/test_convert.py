@@ -135,12 +135,12 @@ def test_what_does_not_fit_is_refused(of: Any, value: Any) -> None:
 def test_the_error_names_the_owner() -> None:
     source = TableSource(TableDef("users", (ColumnDef("age", types.Integer),)), owner="User")
     with pytest.raises(core.EncodeError, match=r"^User\.age \(integer\): expected int, got a str"):
-        source.c.age > "x"
+        _ = source.c.age > "x"
     with pytest.raises(core.EncodeError, match=r"User\.age"):
         source.c.age.in_([1, "x"])
     named = TableSource(TableDef("users", (ColumnDef("db_age", types.Integer),)), owner="User", keys={"db_age": "age"})
     with pytest.raises(core.EncodeError, match=r"User\.age"):
-        named.c.db_age == 1.5
+        _ = named.c.db_age == 1.5
     assert named.c.age is named.c.db_age
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from . import lift
 from . import types as t
-from .expr import Expr
+from .expr import Built, Expr
 from .nodes import Node
 from .typemap import parse_type, type_of
 from .types import Boolean, SQLType
@@ -56,14 +56,14 @@ def cast(value: Any, to: SQLType | type[Any] | str) -> Expr[Any]:
         if family == "json" and of.family != "json" and type(s) is tuple and s[0] == "->":
             # The text inside, not its JSON form with quotes around it.
             s = ("->>", *s[1:])
-            return Expr(s, value.p, t.Text) if of == t.Text else Expr(("cast", s, of.name), value.p, of)
+            return Built(s, value.p, t.Text) if of == t.Text else Built(("cast", s, of.name), value.p, of)
         if family == "json" and of.family not in ("json", "text"):
             s = ("#>>", s, ("$", "text[]"))
-            return Expr(("cast", s, of.name), (*value.p, []), of)
-        return Expr(("cast", s, of.name), value.p, of)
+            return Built(("cast", s, of.name), (*value.p, []), of)
+        return Built(("cast", s, of.name), value.p, of)
     if value is None:
-        return Expr(("cast", lift.NULL, of.name), (), of)
-    return Expr(("$", of.name), (of.bind(value, "cast()"),), of)
+        return Built(("cast", lift.NULL, of.name), (), of)
+    return Built(("$", of.name), (of.bind(value, "cast()"),), of)
 
 
 def literal(value: Any, type: SQLType | type[Any] | str | None = None) -> Expr[Any]:  # noqa: A002
@@ -76,7 +76,7 @@ def literal(value: Any, type: SQLType | type[Any] | str | None = None) -> Expr[A
     if type is not None:
         return cast(value, type)
     s, p, of = lift.argument(value, text=True)
-    return Expr(s, p, of)
+    return Built(s, p, of)
 
 
 def null() -> Expr[None]:
@@ -86,12 +86,12 @@ def null() -> Expr[None]:
     >>> null()
     <Expr NULL>
     """
-    return Expr(lift.NULL)
+    return Built(lift.NULL)
 
 
 def _joined(word: Literal["and", "or"], conditions: tuple[Any, ...]) -> Expr[bool]:
     if not conditions:
-        return Expr(("true",) if word == "and" else ("false",), (), Boolean)
+        return Built(("true",) if word == "and" else ("false",), (), Boolean)
     first = conditions[0]
     if not isinstance(first, Node):
         raise TypeError(f"{word}_() joins conditions, got {type(first).__name__}")
@@ -143,7 +143,7 @@ def exists(query: Any) -> Expr[bool]:
     <Expr EXISTS (SELECT "orders"."user_id" FROM "orders" WHERE "orders"."user_id" = "users"."id")>
     """
     s, p = _operand(query, "exists")
-    return Expr(("exists", s[1]), p, Boolean)
+    return Built(("exists", s[1]), p, Boolean)
 
 
 def _operand(query: Any, what: str) -> tuple[Any, tuple[Any, ...]]:
@@ -156,14 +156,14 @@ def _operand(query: Any, what: str) -> tuple[Any, tuple[Any, ...]]:
 
 def _quantified(word: str, of: Any) -> Expr[Any]:
     if isinstance(of, Node):
-        return Expr((word, of.s), of.p, None if of.t is None else of.t.of)
+        return Built((word, of.s), of.p, None if of.t is None else of.t.of)
     if hasattr(of, "__operand__") and not isinstance(of, type):
         s, p = of.__operand__()
-        return Expr((word, s), p)
+        return Built((word, s), p)
     if isinstance(of, str | bytes) or not isinstance(of, Iterable):
         raise TypeError(f"{word}_() takes an array or a query, got {type(of).__name__}")
     values: Iterable[Any] = of
-    return Expr((word, "$"), (list(values),))
+    return Built((word, "$"), (list(values),))
 
 
 def any_(query_or_array: Any) -> Expr[Any]:
@@ -209,9 +209,9 @@ def case(*whens: tuple[Node[bool], Any], else_: Any = None) -> Expr[Any]:
         parts.append((when[0].s, s))
         params += when[0].p + p
     if else_ is None:
-        return Expr(("case", None, tuple(parts)), params, of)
+        return Built(("case", None, tuple(parts)), params, of)
     s, p, found = lift.argument(else_, text=True)
-    return Expr(("case", None, tuple(parts), s), params + p, of or found)
+    return Built(("case", None, tuple(parts), s), params + p, of or found)
 
 
 def extract(field: str, source: Any) -> Expr[Any]:
@@ -223,7 +223,7 @@ def extract(field: str, source: Any) -> Expr[Any]:
     <Expr EXTRACT(year FROM "t"."at")>
     """
     s, p, _ = lift.argument(source)
-    return Expr(("extract", field, s), p, t.Numeric())
+    return Built(("extract", field, s), p, t.Numeric())
 
 
 def row(*values: Any) -> Expr[Any]:
@@ -265,7 +265,7 @@ class Row(Expr[Any]):
         if len(values) != len(self._of):
             raise TypeError(f"a row of {len(self._of)} is compared with a row of {len(values)}")
         parts = [lift.operand(value, of, owner) for value, (of, owner) in zip(values, self._of, strict=True)]
-        return Expr(("row", *(s for s, _ in parts)), tuple(v for _, p in parts for v in p))
+        return Built(("row", *(s for s, _ in parts)), tuple(v for _, p in parts for v in p))
 
 
 def array(*values: Any, of: SQLType | type[Any] | None = None) -> Expr[Any]:
@@ -278,11 +278,11 @@ def array(*values: Any, of: SQLType | type[Any] | None = None) -> Expr[Any]:
     """
     if len(values) == 1 and hasattr(values[0], "__operand__"):
         s, p = values[0].__operand__()
-        return Expr(("array_query", s[1]), p)
+        return Built(("array_query", s[1]), p)
     parts = [lift.argument(value, text=True) for value in values]
     element = type_of(of) if of is not None else next((found for _, _, found in parts if found is not None), None)
     s = ("array", *(part for part, _, _ in parts))
     params = tuple(v for _, p, _ in parts for v in p)
     if of is not None and element is not None:
-        return Expr(("cast", s, f"{element.name}[]"), params, t.Array(element))
-    return Expr(s, params, None if element is None else t.Array(element))
+        return Built(("cast", s, f"{element.name}[]"), params, t.Array(element))
+    return Built(s, params, None if element is None else t.Array(element))

@@ -217,12 +217,12 @@ class _Reader:
             column: Any = _unquoted(text)
             expression = sql(text) if column is None else None
             if option and method == "btree":
-                from .expr import Expr
+                from .expr import Built
 
                 order = (
-                    (expression if expression is not None else Expr(("col", None, column))).desc()
+                    (expression if expression is not None else Built(("col", None, column))).desc()
                     if option & _DESCENDING
-                    else (expression if expression is not None else Expr(("col", None, column))).asc()
+                    else (expression if expression is not None else Built(("col", None, column))).asc()
                 )
                 # DESC puts NULLs first by itself, ASC puts them last.
                 if bool(option & _NULLS_FIRST) != bool(option & _DESCENDING):

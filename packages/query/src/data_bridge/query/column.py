@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from .expr import Expr
+from .expr import Built, Expr
 from .nodes import T_co
 from .types import Boolean, SQLType
 
@@ -93,8 +93,8 @@ class ColumnProxy(Expr[T_co]):
         self._python: Any = ColumnProxy if type is None or type.python is None else type.python
         self._eq, self._ne = ("=", s, "$"), ("<>", s, "$")
         self._lt, self._le, self._gt, self._ge = ("<", s, "$"), ("<=", s, "$"), (">", s, "$"), (">=", s, "$")
-        self._null: Expr[bool] = Expr(("is", s, "null"), (), Boolean)
-        self._neg: Expr[Any] = Expr(("neg", s), (), type)
+        self._null: Expr[bool] = Built(("is", s, "null"), (), Boolean)
+        self._neg: Expr[Any] = Built(("neg", s), (), type)
 
     @property
     def owner(self) -> str:
@@ -118,29 +118,29 @@ class ColumnProxy(Expr[T_co]):
 
         def __eq__(self, other):
             if type(other) is self._python:
-                return Expr(self._eq, (other,), Boolean)
+                return Built(self._eq, (other,), Boolean)
             if other is None:
                 return self._null
             return self._compare("=", other)
 
         def __ne__(self, other):
             if type(other) is self._python:
-                return Expr(self._ne, (other,), Boolean)
+                return Built(self._ne, (other,), Boolean)
             if other is None:
                 return self.is_not_null()
             return self._compare("<>", other)
 
         def __lt__(self, other):
-            return Expr(self._lt, (other,), Boolean) if type(other) is self._python else self._compare("<", other)
+            return Built(self._lt, (other,), Boolean) if type(other) is self._python else self._compare("<", other)
 
         def __le__(self, other):
-            return Expr(self._le, (other,), Boolean) if type(other) is self._python else self._compare("<=", other)
+            return Built(self._le, (other,), Boolean) if type(other) is self._python else self._compare("<=", other)
 
         def __gt__(self, other):
-            return Expr(self._gt, (other,), Boolean) if type(other) is self._python else self._compare(">", other)
+            return Built(self._gt, (other,), Boolean) if type(other) is self._python else self._compare(">", other)
 
         def __ge__(self, other):
-            return Expr(self._ge, (other,), Boolean) if type(other) is self._python else self._compare(">=", other)
+            return Built(self._ge, (other,), Boolean) if type(other) is self._python else self._compare(">=", other)
 
         def __neg__(self):
             return self._neg

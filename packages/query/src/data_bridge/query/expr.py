@@ -40,7 +40,7 @@ class Expr(Document[T_co]):
 
     def _condition(self, tag: str, value: Any) -> Expr[bool]:
         s, p = self._value(value)
-        return Expr((tag, self.s, s), self.p + p, Boolean)
+        return Built((tag, self.s, s), self.p + p, Boolean)
 
     # ------------------------------------------------------------------------------------------------- membership
     def in_(self, values: Iterable[Any] | Select[Any]) -> Expr[bool]:
@@ -78,7 +78,7 @@ class Expr(Document[T_co]):
         low_s, low_p = self._value(low)
         high_s, high_p = self._value(high)
         s = ("between", self.s, low_s, high_s, "symmetric") if symmetric else ("between", self.s, low_s, high_s)
-        return Expr(s, self.p + low_p + high_p, Boolean)
+        return Built(s, self.p + low_p + high_p, Boolean)
 
     def is_null(self) -> Expr[bool]:
         """``IS NULL``; ``== None`` says the same.
@@ -88,7 +88,7 @@ class Expr(Document[T_co]):
         >>> users.age.is_null()
         <Expr "users"."age" IS NULL>
         """
-        return Expr(("is", self.s, "null"), self.p, Boolean)
+        return Built(("is", self.s, "null"), self.p, Boolean)
 
     def is_not_null(self) -> Expr[bool]:
         """``IS NOT NULL``; ``!= None`` says the same.
@@ -98,7 +98,7 @@ class Expr(Document[T_co]):
         >>> users.age.is_not_null()
         <Expr "users"."age" IS NOT NULL>
         """
-        return Expr(("is", self.s, "not null"), self.p, Boolean)
+        return Built(("is", self.s, "not null"), self.p, Boolean)
 
     def is_distinct_from(self, other: Any) -> Expr[bool]:
         """``IS DISTINCT FROM``: inequality that treats NULL as a value.
@@ -130,14 +130,14 @@ class Expr(Document[T_co]):
         >>> users.active.is_("not true")
         <Expr "users"."active" IS NOT TRUE>
         """
-        return Expr(("is", self.s, what), self.p, Boolean)
+        return Built(("is", self.s, what), self.p, Boolean)
 
     # ------------------------------------------------------------------------------------------------------- text
     def _pattern(self, tag: str, pattern: Any, method: str) -> Expr[bool]:
         if isinstance(pattern, str):
-            return Expr((tag, self.s, "$"), (*self.p, pattern), Boolean)
+            return Built((tag, self.s, "$"), (*self.p, pattern), Boolean)
         if isinstance(pattern, Node):
-            return Expr((tag, self.s, pattern.s), self.p + pattern.p, Boolean)
+            return Built((tag, self.s, pattern.s), self.p + pattern.p, Boolean)
         raise TypeError(f"{method}() takes a str, got {type(pattern).__name__}")
 
     def like(self: Expr[str] | Expr[str | None], pattern: str | Node[str]) -> Expr[bool]:
@@ -164,7 +164,7 @@ class Expr(Document[T_co]):
         if isinstance(text, str):
             # Backslash is the escape character of LIKE without an ESCAPE clause, under every setting.
             pattern = f"{before}{text.translate(_ESCAPES)}{after}"
-            return Expr(("ilike" if ignore_case else "like", self.s, "$"), (*self.p, pattern), Boolean)
+            return Built(("ilike" if ignore_case else "like", self.s, "$"), (*self.p, pattern), Boolean)
         if isinstance(text, Node):
             return text_beside(self, text, before, after, ignore_case)  # pyright: ignore[reportUnknownArgumentType]
         raise TypeError(f"{method}() takes a str, got {type(text).__name__}")
@@ -261,7 +261,7 @@ class Expr(Document[T_co]):
         of = None if self.t is None else self.t.of
         if isinstance(item, Node) or of is None or hasattr(item, "lower"):
             return self._condition(tag, item)
-        return Expr((tag, self.s, ("$", of.name)), (*self.p, of.bind(item, self.owner)), Boolean)
+        return Built((tag, self.s, ("$", of.name)), (*self.p, of.bind(item, self.owner)), Boolean)
 
     def regex(self: Expr[str] | Expr[str | None], pattern: str | Node[str], *, ignore_case: bool = False) -> Expr[bool]:
         """``~`` (``~*`` without regard to case): a POSIX regular expression matches somewhere.
@@ -285,7 +285,7 @@ class Expr(Document[T_co]):
         for other in others:
             more, more_p, _ = lift.argument(other, text=True)
             s, p = ("||", s, more), p + more_p
-        return Expr(s, p, Text)
+        return Built(s, p, Text)
 
     def match(self, query: Any, *, config: str | None = None) -> Expr[bool]:
         """Full-text search: ``to_tsvector(column) @@ websearch_to_tsquery($1)``, or ``column @@ …`` for a tsvector.
@@ -301,8 +301,8 @@ class Expr(Document[T_co]):
         left = self.s if vector else ("call", "to_tsvector", *cfg, self.s)
         left_p = self.p if vector else cfg_p + self.p
         if isinstance(query, Node):
-            return Expr(("@@", left, query.s), left_p + query.p, Boolean)
-        return Expr(("@@", left, ("call", "websearch_to_tsquery", *cfg, "$")), (*left_p, *cfg_p, query), Boolean)
+            return Built(("@@", left, query.s), left_p + query.p, Boolean)
+        return Built(("@@", left, ("call", "websearch_to_tsquery", *cfg, "$")), (*left_p, *cfg_p, query), Boolean)
 
     def op(self, operator: str, other: Any) -> Expr[Any]:
         """Any other operator of PostgreSQL or an extension, as ``embedding.op("<->", vector)``.
@@ -315,7 +315,31 @@ class Expr(Document[T_co]):
         <Expr "items"."path" ~ $1>
         """
         s, p = lift.operand(other, None, self.owner)
-        return Expr(("op", operator, self.s, s), self.p + p)
+        return Built(("op", operator, self.s, s), self.p + p)
+
+    # ----------------------------------------------------------------------------------------------------- in memory
+    def matches(self, row: Any) -> bool:
+        """Whether WHERE would keep the row (a mapping, or an object with attributes): three-valued logic, NULL is no.
+
+        Raises TypeError for what only the server can decide, such as subqueries or the order of text.
+
+        >>> from data_bridge.query import table, column
+        >>> users = table("users", column("age", int))
+        >>> (users.age > 25).matches({"age": 30}), (users.age != 25).matches({"age": None})
+        (True, False)
+        """
+        return self.evaluate(row) is True
+
+    def evaluate(self, row: Any) -> Any:
+        """The value of the expression for a row, None for NULL; see :meth:`matches`.
+
+        >>> from data_bridge.query import table, column
+        >>> (table("users", column("age", int)).age / 2).evaluate({"age": -7})
+        -3
+        """
+        from .matches import compiled
+
+        return compiled(self.s, self.p)(row)
 
     # -------------------------------------------------------------------------------------------- order, name, type
     def asc(self) -> Order:
@@ -368,7 +392,7 @@ class Expr(Document[T_co]):
         >>> table("t", column("a", str)).a.collate("C")
         <Expr "t"."a" COLLATE "C">
         """
-        return Expr(("collate", self.s, collation if schema is None else (schema, collation)), self.p, self.t)
+        return Built(("collate", self.s, collation if schema is None else (schema, collation)), self.p, self.t)
 
     def at_time_zone(self, zone: str | Node[str]) -> Expr[Any]:
         """``AT TIME ZONE``: between timestamptz and timestamp.
@@ -382,7 +406,7 @@ class Expr(Document[T_co]):
 
         s, p = lift.operand(zone, None, self.owner)
         other = {Timestamptz.name: Timestamp, Timestamp.name: Timestamptz}
-        return Expr(("at time zone", self.s, s), self.p + p, None if self.t is None else other.get(self.t.name))
+        return Built(("at time zone", self.s, s), self.p + p, None if self.t is None else other.get(self.t.name))
 
 
 class Label(Expr[T_co]):
@@ -395,3 +419,16 @@ class Label(Expr[T_co]):
     def __init__(self, expr: Node[T_co], name: str) -> None:
         super().__init__(expr.s, expr.p, expr.t)
         self.name = name
+
+
+class Built(Expr[T_co]):
+    """What operators and methods give.
+
+    A class of its own beside columns and calls, because Python asks the right operand first when its class derives from
+    the left one's: ``lower(a) == b`` would be printed the other way round.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return lift.shown("Expr", self.s)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from . import lift
 from . import types as t
-from .expr import Expr
+from .expr import Built, Expr
 from .nodes import Node, T_co
 from .order import Order
 from .source import FunctionSource
@@ -211,7 +211,7 @@ class Call(Expr[T_co]):
         <Expr sum("t"."a") OVER (PARTITION BY "t"."b" ORDER BY "t"."a" DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)>
         """  # noqa: E501
         s, p = over(window, partition_by, order_by, rows, range, groups, exclude)
-        return Expr(("over", self.s, s), self.p + p, self.t)
+        return Built(("over", self.s, s), self.p + p, self.t)
 
     def table(
         self, alias: str, *columns: str | tuple[str, Any], ordinality: bool = False, lateral: bool = False

@@ -25,9 +25,9 @@ NULL = ("null",)
 @cache
 def expr_class() -> type[Expr[Any]]:
     """The class of results. Asked late, because it is built on what this module serves."""
-    from .expr import Expr
+    from .expr import Built
 
-    return Expr
+    return Built
 
 
 @cache

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, overload
 
 from .column import ColumnProxy
-from .expr import Expr
+from .expr import Built, Expr
 from .functions import Call, call
 from .nodes import Node
 
@@ -63,7 +63,7 @@ class FunctionNamespace:
     @overload
     def sum(self, e: Node[Any], /) -> Call[Any]: ...
     def sum(self, e: Node[Any], /) -> Call[Any]:
-        """The sum, NULL of no rows. Of bigint it is numeric for the server, so that it cannot overflow; the ORM gives an int.
+        """The sum, NULL of no rows. Of bigint the server makes it numeric, so that it cannot overflow.
 
         >>> from data_bridge.query import column, func, table, types
         >>> func.sum(table("t", column("n", types.Integer)).n)
@@ -257,7 +257,7 @@ def excluded(column: ColumnProxy[V]) -> Expr[V]:
     >>> excluded(table("t", column("a", int)).a)
     <Expr "excluded"."a">
     """
-    return Expr(("col", "excluded", column.name), (), column.t)
+    return Built(("col", "excluded", column.name), (), column.t)
 
 
 def old(column: ColumnProxy[V]) -> Expr[V]:
@@ -267,7 +267,7 @@ def old(column: ColumnProxy[V]) -> Expr[V]:
     >>> old(table("t", column("a", int)).a)
     <Expr "old"."a">
     """
-    return Expr(("col", "old", column.name), (), column.t)
+    return Built(("col", "old", column.name), (), column.t)
 
 
 def new(column: ColumnProxy[V]) -> Expr[V]:
@@ -277,4 +277,4 @@ def new(column: ColumnProxy[V]) -> Expr[V]:
     >>> new(table("t", column("a", int)).a)
     <Expr "new"."a">
     """
-    return Expr(("col", "new", column.name), (), column.t)
+    return Built(("col", "new", column.name), (), column.t)
