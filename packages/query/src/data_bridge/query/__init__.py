@@ -45,7 +45,7 @@ from data_bridge.core import Compiled, Statement
 from . import types
 from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row
 from .column import ColumnProxy
-from .compile import compile  # noqa: A004
+from .compile import compile
 from .compound import Compound, Values, values
 from .expr import Expr, Label
 from .functions import Call

@@ -209,7 +209,7 @@ class Call(Expr[T_co]):
         >>> t = table("t", column("a", int), column("b", int))
         >>> func.sum(t.a).over(partition_by=[t.b], order_by=[-t.a], rows=(None, 0))
         <Expr sum("t"."a") OVER (PARTITION BY "t"."b" ORDER BY "t"."a" DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)>
-        """  # noqa: E501
+        """
         s, p = over(window, partition_by, order_by, rows, range, groups, exclude)
         return Built(("over", self.s, s), self.p + p, self.t)
 

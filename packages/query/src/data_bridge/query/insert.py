@@ -234,7 +234,7 @@ class Conflict(Generic[R]):
         >>> t = table("t", column("id", int), column("n", int))
         >>> insert(t).values(id=1, n=1).on_conflict(t.id).do_update([t.n], where=t.n < 5).sql().sql
         'INSERT INTO "t" ("id", "n") VALUES ($1, $2) ON CONFLICT ("id") DO UPDATE SET "n" = "excluded"."n" WHERE "t"."n" < $3'
-        """  # noqa: E501
+        """
         if self._target is None:
             raise TypeError("do_update() needs to know the conflict: on_conflict(columns) or on_conflict(constraint=…)")
         table = self._insert._table

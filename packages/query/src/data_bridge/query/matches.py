@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .column import sources_in
-from .values import BINARY, CALLS, COMPARE, UNARY, CText, NotEvaluable, compare
+from .evaluation import BINARY, CALLS, COMPARE, UNARY, CText, NotEvaluable, compare, same
 
 __all__ = ["compiled"]
 

@@ -48,7 +48,7 @@ class Merge(Write):
         >>> t, new = table("t", column("id", int), column("n", int)), table("new", column("id", int), column("n", int))
         >>> merge(t).using(new, t.id == new.id).when_matched(t.n < new.n).update({t.n: new.n}).sql().sql
         'MERGE INTO "t" USING "new" ON "t"."id" = "new"."id" WHEN MATCHED AND "t"."n" < "new"."n" THEN UPDATE SET "n" = "new"."n"'
-        """  # noqa: E501
+        """
         return When(self, "matched", condition)
 
     def when_not_matched(self, condition: Node[bool] | None = None) -> When:

@@ -114,7 +114,7 @@ class ConstraintDef(_Definition):
     >>> fk = ConstraintDef("foreign_key", columns=("author_id",), references=(None, "authors"), references_columns=("id",))
     >>> fk.references
     (None, 'authors')
-    """  # noqa: E501
+    """
 
     kind: Kind
     name: str | None = None
@@ -144,7 +144,7 @@ class TableDef(_Definition):
     >>> users = TableDef("users", (ColumnDef("id", types.BigInt),), constraints=(ConstraintDef("primary_key", columns=("id",)),))
     >>> users.primary_key
     ('id',)
-    """  # noqa: E501
+    """
 
     name: str
     columns: tuple[ColumnDef, ...]

@@ -103,7 +103,7 @@ class Write:
         >>> gone = delete(t).where(t.id == 1).returning(t.id).cte("gone")
         >>> insert(log).from_select(select(gone.c.id), ["id"]).sql().sql
         'WITH "gone" AS (DELETE FROM "t" WHERE "t"."id" = $1 RETURNING "t"."id") INSERT INTO "log" ("id") SELECT "gone"."id" FROM "gone"'
-        """  # noqa: E501
+        """
         return cte_of(self, name, materialized=materialized)
 
     def tag(self, text: str) -> Self:

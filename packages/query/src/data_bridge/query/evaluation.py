@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["BINARY", "CALLS", "COMPARE", "UNARY", "CText", "NotEvaluable", "compare", "equal", "same"]
 
 
-class NotEvaluable(TypeError):  # noqa: N818 - it says what the expression is, not that something failed
+class NotEvaluable(TypeError):
     """Only the server can evaluate this expression."""
 
 
