@@ -1,6 +1,6 @@
 """Runs coroutines for the harness, which is synchronous: in a thread with an event loop of its own.
 
-A loop may run in the calling thread already (a fixture that an async plugin requested late), so `asyncio.run` is no way.
+A loop may run in the calling thread already (a fixture that an async plugin asks for late): no `asyncio.run` there.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from data_bridge.core import Database
+from data_bridge.core import Database, LoadPlan
 
 __all__ = ["BlockingSession", "run_elsewhere"]
 
 T = TypeVar("T")
+TUPLES = LoadPlan.rows(tuple)
+WAIT = 600.0
 
 
 def run_elsewhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -37,37 +39,39 @@ def run_elsewhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 class BlockingSession:
-    """A session of the harness on a server that was named by URL."""
+    """A session of the harness through data_bridge.core, which knows passwords and TLS."""
 
     def __init__(self, dsn: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="data-bridge session", daemon=True)
-        self._thread.start()
-        # One connection that is never replaced: advisory locks and SET belong to it.
-        self._database = Database(dsn, max_connections=1, application_name="data-bridge-testing", max_lifetime=1e9)
+        self._database = Database(dsn, max_connections=1, application_name="data-bridge-testing")
+        # One connection with one owner, on the reactor that all threads share: locks and settings stay, and no event
+        # loop is needed.
+        self._lease: Any = self._database.lease(shared=True)
         try:
-            self._wait(self._database.connect())
+            self._wait(self._lease.take())
         except BaseException:
-            self._stop()
+            self._shut()
             raise
 
     def run(self, sql: str) -> list[tuple[str | None, ...]]:
-        """Run SQL; the rows of a single statement come back as text."""
-        rows = self._wait(self._database.fetch(sql, as_=tuple))
+        """Run one statement; its rows come back as text."""
+        rows: list[tuple[Any, ...]] = self._wait(self._lease.run(("text", sql), (), TUPLES))
         return [tuple(None if value is None else _text(value) for value in row) for row in rows]
+
+    def script(self, sql: str) -> None:
+        """Run several statements."""
+        self._wait(self._lease.script(sql))
 
     def close(self) -> None:
         """End the session."""
-        self._wait(self._database.close())
-        self._stop()
+        if self._lease.status not in ("new", "closed"):
+            self._wait(self._lease.give_back())
+        self._shut()
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def _wait(self, operation: Any) -> Any:
+        return self._lease.bridge.wait(operation, WAIT)
 
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def _shut(self) -> None:
+        run_elsewhere(lambda: self._database.close(timeout=0))
 
 
 def _text(value: object) -> str:

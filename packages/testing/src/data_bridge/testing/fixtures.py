@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from data_bridge.core import enter_test_scope, leave_test_scope
 from data_bridge.core.isolation import level
 
@@ -79,8 +80,8 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
 def db_template() -> Content:
     """Override it in conftest.py: return what the test databases are made from (data_bridge.testing).
 
-    A folder of migrations, a list of migrations, a list of models, or a function (async or not) that builds the schema and
-    the rows every test starts with. Default: the models that are imported.
+    A folder of migrations, a list of migrations, a list of models, or a function (async or not) that builds the schema
+    and the rows every test starts with. Default: the models that are imported.
     """
     return imported_models()
 
@@ -94,7 +95,7 @@ def db_homes(databases: Databases) -> Iterator[Homes]:
 
 
 def _content(request: pytest.FixtureRequest) -> Content:
-    """The template of this test: `@pytest.mark.db(template="name")` names a session fixture; "empty" is always there."""
+    """The template of this test: the marker names a session fixture; "empty" is always there."""
     name = marked(request.node, "template")
     if name == "empty":
         return None
@@ -116,6 +117,8 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
         return
     content = _content(request)
     home = db_homes.sandbox_home(content)
+    if marked(request.node, "reset_sequences"):
+        db_homes.reset_sandbox_sequences(content)
     sandbox = home.open(level(marked(request.node, "isolation")))
     _judge_by(request, lambda: home.judge(sandbox))
     enter_test_scope(sandbox)
@@ -126,8 +129,6 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
         home.roll_back(sandbox)
         if sandbox.escaped:
             db_homes.replace_sandbox(content)
-        elif marked(request.node, "reset_sequences"):
-            db_homes.reset_sandbox_sequences(content)
 
 
 @pytest.fixture
@@ -135,6 +136,8 @@ def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestD
     """A database with real commits and a real pool; its rows are deleted afterwards (data_bridge.testing)."""
     content = _content(request)
     database = db_homes.committed(content)
+    if marked(request.node, "reset_sequences"):
+        db_homes.reset_sequences_of(database.name)
     leaks: list[str] = []
 
     def judge() -> list[str]:
@@ -147,8 +150,7 @@ def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestD
         yield database
     finally:
         leave_test_scope(database)
-        sequences = bool(marked(request.node, "reset_sequences"))
-        db_homes.reset_committed(content, database, sequences=sequences, dirty=bool(leaks))
+        db_homes.reset_committed(content, database, dirty=bool(leaks))
 
 
 @pytest.fixture
@@ -167,7 +169,7 @@ def _isolated(request: pytest.FixtureRequest, homes: Homes) -> Iterator[TestData
         leave_test_scope(database)
         database.shut()
         if read_options(request.config).keep and request.node.stash.get(FAILED, False):
-            print(f"kept for you: {homes.databases.keep(database.name)}")  # noqa: T201 - part of the report
+            print(f"kept for you: {homes.databases.keep(database.name)}")
         else:
             homes.databases.drop_later(database.name)
 

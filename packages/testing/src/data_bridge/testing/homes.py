@@ -52,7 +52,10 @@ class Homes:
 
     def reset_sandbox_sequences(self, content: Content) -> None:
         """Set the sequences back, which a rollback leaves alone."""
-        name = self._sandboxes[self.template(content).database][0]
+        self.reset_sequences_of(self._sandboxes[self.template(content).database][0])
+
+    def reset_sequences_of(self, name: str) -> None:
+        """Set the sequences of a database back to their start."""
         with closing(self.source.session(name)) as session:
             reset_sequences(session)
 
@@ -64,7 +67,7 @@ class Homes:
             self._committed[template.database] = TestDatabase(self.source, name)
         return self._committed[template.database]
 
-    def reset_committed(self, content: Content, database: TestDatabase, *, sequences: bool, dirty: bool) -> None:
+    def reset_committed(self, content: Content, database: TestDatabase, *, dirty: bool) -> None:
         """Delete what a test committed; a template with rows of its own is cloned anew."""
         template = self.template(content)
         if template.seeded or dirty:
@@ -74,8 +77,6 @@ class Homes:
             return
         with closing(self.source.session(database.name)) as session:
             delete_rows(session)
-            if sequences:
-                reset_sequences(session)
 
     def isolated(self, content: Content) -> TestDatabase:
         """A database that nobody else uses."""

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+
 from data_bridge.core import context
 
 from .coroutines import pytest_pyfunc_call

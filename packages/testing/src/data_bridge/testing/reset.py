@@ -19,10 +19,10 @@ def delete_rows(session: Session) -> int:
         return 0
     script = "; ".join(f"DELETE FROM {table}" for table in tables)
     if session.run("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [("t",)]:
-        session.run(f"BEGIN; SET LOCAL session_replication_role = replica; {script}; COMMIT")
+        session.script(f"BEGIN; SET LOCAL session_replication_role = replica; {script}; COMMIT")
     else:
         script = "; ".join(f"DELETE FROM {table}" for table in _children_first(session))
-        session.run(f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {script}; COMMIT")
+        session.script(f"BEGIN; SET CONSTRAINTS ALL DEFERRED; {script}; COMMIT")
     return len(tables)
 
 

@@ -24,7 +24,11 @@ class Session(Protocol):
     """A blocking session of the harness."""
 
     def run(self, sql: str) -> list[tuple[str | None, ...]]:
-        """Run SQL and return its rows as text."""
+        """Run one statement and return its rows as text."""
+        ...
+
+    def script(self, sql: str) -> object:
+        """Run several statements."""
         ...
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import CodeType
-from typing import Any, cast
+from typing import Any
 
 from .database import PREFIX
 from .embedded.admin import quote_identifier, quote_literal
@@ -67,7 +67,8 @@ def _parts(content: Content) -> Iterator[bytes]:
         yield f"{content.__module__}.{content.__qualname__}".encode()
         yield _source(content)
     elif isinstance(content, Sequence):
-        for part in cast("Sequence[Content]", content):
+        parts: Sequence[Content] = content
+        for part in parts:
             yield from _parts(part)
     else:
         raise ConfigurationError(

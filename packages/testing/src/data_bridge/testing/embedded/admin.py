@@ -61,6 +61,10 @@ class AdminSession:
         self._socket.sendall(b"Q" + struct.pack("!i", len(body) + 4) + body)
         return self._until_ready()
 
+    def script(self, sql: str) -> None:
+        """Run several statements for their effect."""
+        self.run(sql)
+
     def close(self) -> None:
         """End the session."""
         stream = getattr(self, "_stream", None)

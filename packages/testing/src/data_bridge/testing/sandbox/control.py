@@ -44,9 +44,7 @@ def _statements(sql: str) -> list[list[str]]:
     previous = ""
     for kind, text in words(sql):
         word = text.upper() if kind == "name" else text
-        if word == "ATOMIC" and previous == "BEGIN":
-            atomic += 1
-        elif atomic and word == "CASE":
+        if (word == "ATOMIC" and previous == "BEGIN") or (atomic and word == "CASE"):
             atomic += 1
         elif atomic and word == "END":
             atomic -= 1

@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.core import BaseExecutor, ConfigurationError, Database, DatabaseError, LoadPlan
+from data_bridge.core import (
+    BaseExecutor,
+    ConfigurationError,
+    Database,
+    DatabaseError,
+    DataBridgeError,
+    LoadPlan,
+    QueryTimeout,
+    TransactionBusy,
+)
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.observer import observed, observers
 from data_bridge.core.transaction import to_the_end
 
+from .clock import freeze_script, tick_script
 from .control import changes_schema, controls, outside_only
 from .notification import Notification
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
@@ -29,9 +40,10 @@ RENEW = f"RELEASE SAVEPOINT {UNIT}; SAVEPOINT {UNIT}"
 BACK = f"ROLLBACK TO SAVEPOINT {UNIT}"
 ESCAPED = ("25P01", "3B001")
 PATIENCE = 5.0
+WAIT = 30.0
 ENDS_THE_TEST = (
     "{control} in raw SQL would end the transaction that this test is rolled back with."
-    "\nhint: write `async with pg_transaction():`, which is emulated, or use the fixture `committed` for code that must commit"
+    "\nhint: write `async with pg_transaction():`, which is emulated, or use the fixture `committed`"
 )
 
 
@@ -60,7 +72,8 @@ class Sandbox(BaseExecutor):
         self.turn = Turn(PATIENCE)
         self.defers = defers
         self.schema_changed = False
-        self.escaped: str | None = None
+        self.escaped = False
+        self.refused: list[str] = []
         self.isolation_requests: list[str] = []
         self.leaks: list[str] = []
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
@@ -70,6 +83,7 @@ class Sandbox(BaseExecutor):
         self._isolation = isolation
         self._names = itertools.count(1)
         self._pending: list[Any] = []
+        self._frozen = False
 
     def __getattr__(self, name: str) -> Any:
         # What a Database can tell about itself (pool_stats, address, …) is asked of the real one.
@@ -127,22 +141,26 @@ class Sandbox(BaseExecutor):
                 if check:
                     await lease.script(CHECK_CONSTRAINTS)
             except BaseException as error:
-                await self._undo(renewed, cancelled=isinstance(error, asyncio.CancelledError))
+                # A statement that was given up may still run; what it does is taken back behind it.
+                given_up = isinstance(error, asyncio.CancelledError | QueryTimeout)
+                await self._undo(renewed, given_up=given_up)
                 raise
             return result
         finally:
             self.turn.give(token)
 
-    async def _undo(self, renewed: Any, *, cancelled: bool) -> None:
+    async def _undo(self, renewed: Any, *, given_up: bool) -> None:
         """Take a failed statement back, so that the next one does not meet a failed transaction."""
         if renewed.done():
             try:
                 renewed.result()
             except DatabaseError as error:
                 if error.sqlstate in ESCAPED:
-                    self.escaped = self.escaped or "a statement before this one"
+                    self.escaped = True
                     return
-        if cancelled or self.lease_handle.status == "failed":
+            except DataBridgeError:
+                pass  # the statement before it has failed; that is undone below
+        if given_up or self.lease_handle.status == "failed":
             await to_the_end(self.lease_handle.rollback_to(BACK))
 
     def begin_if_new(self) -> None:
@@ -158,7 +176,7 @@ class Sandbox(BaseExecutor):
     def _refuse(self, sql: str) -> None:
         control = controls(sql)
         if control is not None:
-            self.escaped = self.escaped or f"{control} in raw SQL, sent by {task_name()}"
+            self.refused.append(f"{control}, sent by {task_name()}")
             raise ConfigurationError(ENDS_THE_TEST.format(control=control))
         if outside_only(sql):
             raise ConfigurationError(
@@ -239,8 +257,57 @@ class Sandbox(BaseExecutor):
     async def expire(self) -> None:
         """The connection of a test is not replaced."""
 
+    # ------------------------------------------------------------------------------------------------- the clock
+    def freeze(self, at: datetime) -> None:
+        """Make NOW() this instant, in statements and in column defaults, until the test ends or `tick` moves it.
+
+        Covered are now(), transaction_timestamp(), statement_timestamp() and clock_timestamp(); in column defaults also
+        CURRENT_TIMESTAMP, LOCALTIMESTAMP and CURRENT_DATE. The keywords are not covered in the text of statements.
+
+        Raises:
+            ValueError: for a datetime without a time zone.
+        """
+        script = freeze_script(at)
+        self.schema_changed = True
+        with self.aside(undo=False) as wait:
+            wait("script", script)
+        self._frozen = True
+
+    def tick(self, by: timedelta) -> None:
+        """Move NOW() on; it stands still afterwards."""
+        if not self._frozen:
+            self.freeze(datetime.now(UTC))
+        with self.aside(undo=False) as wait:
+            wait("script", tick_script(by))
+
+    @contextmanager
+    def aside(self, *, undo: bool = True) -> Generator[Callable[..., Any]]:
+        """Statements of the harness between those of the test, from synchronous code: `wait("script", sql)`.
+
+        They wait behind what runs on the connection. With `undo` nothing of them stays.
+        """
+        self.begin_if_new()
+        handle = self.lease_handle
+        name = f"data_bridge_aside_{next(self._names)}"
+
+        def wait(step: str, *arguments: Any) -> Any:
+            return handle.bridge.wait(getattr(handle, step)(*arguments), WAIT)
+
+        if isinstance(self.turn.holder, str):
+            raise TransactionBusy(f"the connection of the test is busy with {self.turn.holder}; await it first")
+        wait("script", f"SAVEPOINT {name}")
+        failed = True
+        try:
+            yield wait
+            failed = False
+        finally:
+            if failed or undo:
+                wait("rollback_to", f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
+            else:
+                wait("script", f"RELEASE SAVEPOINT {name}")
+
     @asynccontextmanager
-    async def example(self) -> AsyncIterator[None]:
+    async def example(self) -> AsyncGenerator[None]:
         """A savepoint around one example of a property test, rolled back at its end.
 
         Fixtures run once per test and not per example, so that rows of one example would meet the next.

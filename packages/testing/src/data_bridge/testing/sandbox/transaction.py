@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Transaction
-from data_bridge.core.journal import Callback
+from data_bridge.core.journal import Callback, Journal
 from data_bridge.core.transaction import to_the_end
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECK_CONSTRAINTS", "EmulatedTransaction"]
 
-# RELEASE succeeds although a deferred constraint is violated; COMMIT would not. SET CONSTRAINTS ALL IMMEDIATE checks, but
-# stays in force: what is deferred by definition is set back, or the next child row before its parent would fail.
+# RELEASE succeeds although a deferred constraint is violated; COMMIT would not. SET CONSTRAINTS ALL IMMEDIATE checks,
+# but stays in force: what is deferred by definition is set back, or the next child before its parent would fail.
 CHECK_CONSTRAINTS = (
     "DO $check$ DECLARE deferred text; BEGIN SET CONSTRAINTS ALL IMMEDIATE;"
     " SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') INTO deferred"
@@ -28,13 +28,14 @@ CHECK_CONSTRAINTS = (
 class EmulatedTransaction(Transaction):
     """BEGIN is a savepoint, COMMIT a check and a release, ROLLBACK a return to the savepoint.
 
-    It holds the turn on the test's connection from its beginning to its end, because two transactions that overlap on one
-    connection destroy each other's savepoints.
+    It holds the turn on the test's connection from beginning to end: two transactions that overlap on one connection
+    destroy each other's savepoints.
     """
 
     def __init__(self, sandbox: Sandbox, lease: Any, site: tuple[str, int]) -> None:
         super().__init__(sandbox, lease, None, site)
         self._sandbox = sandbox
+        self._journal = _ShownJournal(sandbox.on_commit_calls)
         self._settings: dict[str, str | None] = {}
         self._notifications: list[tuple[str, str]] = []
         self._released = False
@@ -68,11 +69,6 @@ class EmulatedTransaction(Transaction):
         """Recorded, and told to the test when the transaction is committed."""
         self._notifications.append((channel, payload))
 
-    def on_commit(self, callback: Callback) -> None:
-        """Registered as in a real transaction, and shown to the test."""
-        self._sandbox.on_commit_calls.append(callback)
-        super().on_commit(callback)
-
     async def _end(self, how: str) -> None:
         name = self._savepoint
         back = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
@@ -99,6 +95,20 @@ class EmulatedTransaction(Transaction):
         super()._leave()
         self._released = True
         self._sandbox.turn.give(self)
+
+
+class _ShownJournal(Journal):
+    """The journal that blocks inside this transaction share, with its callbacks shown to the test."""
+
+    __slots__ = ("_shown",)
+
+    def __init__(self, shown: list[Callback]) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def on_commit(self, callback: Callback) -> None:
+        self._shown.append(callback)
+        super().on_commit(callback)
 
 
 async def _failure_of(operation: Any) -> BaseException:

@@ -49,8 +49,8 @@ class Turn:
         holder = self.holder
         if holder is not None and self._task is not None and self._task is _current_task():
             raise TransactionBusy(
-                f"{task_name()} needs a second connection while its own {holder} is open; the test has one."
-                "\nhint: use the fixture `isolated_db` or `committed` for code that works on several connections at once"
+                f"{task_name()} needs a second connection while {holder} is open; a test has one."
+                "\nhint: use `isolated_db` or `committed` for code that works on several connections at once"
             )
         loop = asyncio.get_running_loop()
         waiter = _Waiter(token, loop, loop.create_future())
@@ -65,7 +65,7 @@ class Turn:
         except TimeoutError:
             self._withdraw(waiter)
             raise TransactionBusy(
-                f"{task_name()} waited {self.patience:g} s for the connection of the test, which {self.holder} holds."
+                f"{task_name()} waited {self.patience:g} s for the connection, which {self.holder} holds."
                 "\nhint: transactions of a test run one after another; use `isolated_db` where they must overlap"
             ) from None
         except BaseException:
