@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import query_corpus as corpus
+import query_shop as shop
+from query_cases import FILES
 
 from data_bridge import core
 from data_bridge.query import compile
 from data_bridge.testing import EmbeddedServer
-
-from . import corpus, shop
-from .cases import FILES
 
 CORPUS = corpus.read()
 CASES = [(file, name) for file, cases in CORPUS.items() for name in cases]

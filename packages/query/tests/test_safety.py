@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from query_shop import posts, users
 
 from data_bridge import core
 from data_bridge.query import (
@@ -27,8 +28,6 @@ from data_bridge.query import (
     types,
     update,
 )
-
-from .shop import posts, users
 
 
 def test_truth_iteration_and_membership_name_the_fix() -> None:

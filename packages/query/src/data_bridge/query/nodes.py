@@ -111,10 +111,10 @@ class Node(Generic[T_co]):
         return self._compare(">=", other)
 
     # -------------------------------------------------------------------------------------------------- conditions
-    def __and__(self, other: Node[bool]) -> Expr[bool]:
+    def __and__(self: Node[bool] | Node[bool | None], other: Node[bool] | Node[bool | None]) -> Expr[bool]:
         return lift.joined("and", self, other)
 
-    def __or__(self, other: Node[bool]) -> Expr[bool]:
+    def __or__(self: Node[bool] | Node[bool | None], other: Node[bool] | Node[bool | None]) -> Expr[bool]:
         return lift.joined("or", self, other)
 
     def __rand__(self, other: Any) -> NoReturn:
@@ -123,7 +123,7 @@ class Node(Generic[T_co]):
     def __ror__(self, other: Any) -> NoReturn:
         raise TypeError(f"| joins conditions, got {type(other).__name__}")
 
-    def __invert__(self) -> Expr[bool]:
+    def __invert__(self: Node[bool] | Node[bool | None]) -> Expr[bool]:
         s = self.s
         if type(s) is tuple and s[0] == "not":
             return _new(s[1], self.p, Boolean)

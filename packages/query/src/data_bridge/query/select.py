@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import Statement
@@ -125,7 +125,14 @@ class Select(Query, Locking, Generic[R]):
         new._sources = (found, *self._sources[1:])
         return new._add_ctes(found.ctes) if isinstance(found, QuerySource) else new
 
-    def join(self, table: Any, on: Any = None, *, how: How = "inner", using: Sequence[str] | str | None = None) -> Self:
+    def join(
+        self,
+        table: Any,
+        on: Node[bool] | Sequence[Node[bool]] | None = None,
+        *,
+        how: How = "inner",
+        using: Sequence[str] | str | None = None,
+    ) -> Self:
         """Joins a table; without `on` by the only foreign key between it and the tables before.
 
         `how` is inner, left, right, full, cross or natural; `using` names columns of both sides. Lateral subqueries and
@@ -146,7 +153,7 @@ class Select(Query, Locking, Generic[R]):
         return new._add_ctes(source.ctes) if isinstance(source, QuerySource) else new
 
     # ---------------------------------------------------------------------------------------------------- conditions
-    def where(self, *conditions: Any, **equals: Any) -> Self:
+    def where(self, *conditions: Node[bool] | Mapping[Any, Any], **equals: Any) -> Self:
         """Adds conditions, ANDed: expressions, mappings {column or name: value}, or name=value.
 
         A bool or None is refused: it never is what was meant.
@@ -184,7 +191,7 @@ class Select(Query, Locking, Generic[R]):
         new._groups = (*self._groups, *((key.s, key.p) for key in keys if isinstance(key, Node) and key.p))
         return new
 
-    def having(self, *conditions: Any) -> Self:
+    def having(self, *conditions: Node[bool]) -> Self:
         """Conditions on groups, ANDed.
 
         >>> from data_bridge.query import func, select, table, column

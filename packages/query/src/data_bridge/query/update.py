@@ -9,6 +9,7 @@ from data_bridge.core import Statement, UnfilteredWrite
 
 from .filters import added
 from .join import How, join_structure
+from .nodes import Node
 from .source import Source, source_of
 from .write import Write, assignments_of
 
@@ -31,7 +32,7 @@ class _Filtered(Write):
         self._all = False
         self._sources: tuple[Source, ...] = ()
 
-    def where(self, *conditions: Any, **equals: Any) -> Self:
+    def where(self, *conditions: Node[bool] | Mapping[Any, Any], **equals: Any) -> Self:
         """Adds conditions, ANDed; see :meth:`Select.where`.
 
         >>> from data_bridge.query import delete, table, column
@@ -59,7 +60,14 @@ class _Filtered(Write):
             new = new._with(_sources=(*new._sources, source))
         return new
 
-    def join(self, table: Any, on: Any = None, *, how: How = "inner", using: Sequence[str] | str | None = None) -> Self:
+    def join(
+        self,
+        table: Any,
+        on: Node[bool] | Sequence[Node[bool]] | None = None,
+        *,
+        how: How = "inner",
+        using: Sequence[str] | str | None = None,
+    ) -> Self:
         """Joins a table. The first one joins the written table itself, so its condition stands in WHERE.
 
         >>> from data_bridge.query import delete, table, column

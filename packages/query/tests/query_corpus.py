@@ -1,4 +1,4 @@
-"""The corpus of the contract, read as Python tuples; ``python -m packages.query.tests.corpus`` writes it anew."""
+"""The corpus of the contract, read as Python tuples; ``python query_corpus.py`` writes it anew."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read() -> dict[str, dict[str, dict[str, Any]]]:
 
 def write() -> None:
     """Makes the corpus of the calls in cases.py."""
-    from .cases import FILES
+    from query_cases import FILES
 
     for name, cases in FILES.items():
         lines: list[str] = []

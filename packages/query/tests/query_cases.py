@@ -2,7 +2,7 @@
 
 The corpus (packages/core-rs/contract/corpus) is the contract; test_contract.py compares both ways, so that neither a case
 without a call nor a call without a case goes unseen. After an intended change of the contract
-``python -m packages.query.tests.cases`` (from the root of the repository) writes the files anew: read the diff.
+``python packages/query/tests/query_corpus.py`` writes the files anew: read the diff.
 """
 
 # ruff: noqa: E501 - a case is one line
@@ -12,6 +12,8 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+
+from query_shop import events, posts, stock, users
 
 from data_bridge.core import Statement
 from data_bridge.query import (
@@ -54,8 +56,6 @@ from data_bridge.query import (
     values,
     window,
 )  # fmt: skip
-
-from .shop import events, posts, stock, users
 
 Case = Callable[[], Any]
 AT = dt.datetime(2024, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
