@@ -117,11 +117,13 @@ class Node(Generic[T_co]):
     def __or__(self: Node[bool] | Node[bool | None], other: Node[bool] | Node[bool | None]) -> Expr[bool]:
         return lift.joined("or", self, other)
 
-    def __rand__(self, other: Any) -> NoReturn:
-        raise TypeError(f"& joins conditions, got {type(other).__name__}")
+    if not TYPE_CHECKING:
+        # Checkers must not see a way out of a wrong left operand.
+        def __rand__(self, other: Any) -> NoReturn:
+            raise TypeError(f"& joins conditions, got {type(other).__name__}")
 
-    def __ror__(self, other: Any) -> NoReturn:
-        raise TypeError(f"| joins conditions, got {type(other).__name__}")
+        def __ror__(self, other: Any) -> NoReturn:
+            raise TypeError(f"| joins conditions, got {type(other).__name__}")
 
     def __invert__(self: Node[bool] | Node[bool | None]) -> Expr[bool]:
         s = self.s
