@@ -20,7 +20,7 @@ pub struct Fresh {
     pub fd: Option<RawFd>,
 }
 
-fn options(config: &Config, host: &Host) -> PgConnectOptions {
+pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
     let mut o = PgConnectOptions::new_without_pgpass()
         .host(&host.0)
         .port(host.1)
@@ -59,7 +59,7 @@ fn options(config: &Config, host: &Host) -> PgConnectOptions {
 }
 
 /// The step at which connecting failed, from what sqlx lets through.
-fn failed(host: &Host, e: sqlx::Error) -> Error {
+pub(crate) fn failed(host: &Host, e: sqlx::Error) -> Error {
     let (step, sqlstate, message) = match Error::from_sqlx(e, false) {
         Error::Server(s) | Error::Lost { server: Some(s), .. } => (step_of(&s), Some(s.sqlstate.clone()), s.message.clone()),
         Error::Lost { message, .. } => ("connect", None, message),

@@ -66,6 +66,8 @@ pub struct Connection {
     pub expires: Instant,
     /// The pool's epoch when it was made.
     pub epoch: u64,
+    /// The conversation is out of step: the connection must be closed.
+    pub broken: bool,
     /// Session state may have been changed.
     pub dirty: bool,
     born: u32,
@@ -76,7 +78,7 @@ impl Connection {
     pub(crate) fn new(fresh: Fresh, permit: Permit, home: usize, expires: Instant, epoch: u64) -> Self {
         let now = Instant::now();
         let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy: AtomicBool::new(false), made: now });
-        Self { pg: ManuallyDrop::new(fresh.pg), meta, home, idle_since: now, expires, epoch, dirty: false, born: fork::count(), _permit: permit }
+        Self { pg: ManuallyDrop::new(fresh.pg), meta, home, idle_since: now, expires, epoch, dirty: false, broken: false, born: fork::count(), _permit: permit }
     }
 
     /// Does `work`. The result is also the statement's; what arrives goes to `reply`.
@@ -88,7 +90,12 @@ impl Connection {
             Work::Query { sql, args, persistent } => self.query(sql, args, persistent, reply, in_transaction).await,
             Work::Simple(sql) => self.simple(sql, reply).await,
             Work::CopyIn(sql, source) => source.run(&mut self.pg, &sql, reply).await,
-            Work::CopyOut(sql, sink) => sink.run(&mut self.pg, &sql, reply).await,
+            Work::CopyOut(sql, sink) => {
+                let result = sink.run(&mut self.pg, &sql, reply).await;
+                // sqlx does not read the end of a COPY that was refused at its start; the next statement would.
+                self.broken = result.is_err() && !sink.has_started();
+                result
+            }
             Work::Ping => self.ping().await,
         }
     }

@@ -19,6 +19,7 @@ struct Pipe {
     chunks: VecDeque<Vec<u8>>,
     ended: Option<Result<(), String>>,
     closed: bool,
+    started: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -178,9 +179,15 @@ impl CopyOut {
         result
     }
 
+    /// Whether the server agreed to the COPY.
+    pub fn has_started(&self) -> bool {
+        self.pipe().started
+    }
+
     async fn transfer(&self, pg: &mut PgConnection, sql: &str, reply: &Reply) -> Result<(), Error> {
         const CHUNK: usize = 64 * 1024;
         let mut stream = pg.copy_out_raw(sql).await.map_err(|e| Error::from_sqlx(e, true))?;
+        self.pipe().started = true;
         let mut buffer = Vec::with_capacity(CHUNK);
         while let Some(piece) = stream.next().await {
             buffer.extend_from_slice(&piece.map_err(|e| Error::from_sqlx(e, true))?);

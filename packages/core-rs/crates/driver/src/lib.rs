@@ -11,6 +11,7 @@ pub mod error;
 pub mod executor;
 pub mod fork;
 pub mod lease;
+pub mod listener;
 pub mod pool;
 pub mod reactor;
 pub mod ready;

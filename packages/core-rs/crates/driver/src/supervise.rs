@@ -77,7 +77,7 @@ pub async fn supervise(
 
 /// Whether the connection may be used again after [`supervise`] ended with `result`.
 pub async fn settle(connection: &mut Connection, reply: &Reply, result: &Result<(), Error>) -> bool {
-    let in_step = !matches!(result, Err(e) if !e.leaves_connection());
+    let in_step = !connection.broken && !matches!(result, Err(e) if !e.leaves_connection());
     if reply.cancel.load(Acquire) == cancel::NO {
         return in_step;
     }

@@ -358,3 +358,25 @@ pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, 
     }
     Ok(args)
 }
+
+/// One field of a row of COPY: its length, then its bytes.
+///
+/// # Errors
+/// EncodeError that names row and column.
+pub fn value_of_copy(py: Python<'_>, env: &Env, row: u64, column: &str, typed: &Typed, v: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+    if v.is_none() {
+        out.extend((-1i32).to_be_bytes());
+        return Ok(());
+    }
+    // SAFETY: `v` is alive until the end of this call.
+    let done = array::write_element(out, |out| unsafe { value(env, &typed.layout, v.as_ptr(), out) });
+    done.map_err(|why| {
+        let place = format!("row {row}, {column} ({})", typed.name);
+        let reason = match why {
+            Refusal::Expected(what) => format!("expected {what}, got {}", v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string())),
+            Refusal::Reason(why) => why,
+            Refusal::Python(e) => e.value(py).to_string(),
+        };
+        crate::errors::named(py, "EncodeError", format!("{place}: {reason}"))
+    })
+}

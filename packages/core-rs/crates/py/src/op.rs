@@ -56,6 +56,13 @@ impl Op {
         let stored = (future.clone().unbind(), event_loop, thread);
         let before = self.ticket.with(|p| p.future.replace(stored));
         drop(before);
+        // Making the future ran Python code: a thread that shares the bridge may have had the answer meanwhile and found
+        // no future to set.
+        if self.ticket.with(|p| p.done) {
+            let unneeded = self.ticket.with(|p| p.future.take());
+            drop(unneeded);
+            return Err(returned(py, resume(py, &self.ticket)?));
+        }
         Ok(future.unbind())
     }
 

@@ -107,11 +107,6 @@ impl Plan {
             && (matches!(self.kind.as_str(), "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "declare" | "do" | "call")
                 || ["set_config", "pg_advisory_lock", "pg_try_advisory_lock", " temp ", " TEMP ", "temporary", "TEMPORARY"].iter().any(|w| self.sql.contains(w)))
     }
-
-    /// Forgets what the server said: types may have been dropped and made again.
-    pub fn unlearn(&self, pool: u64) {
-        self.prepared.lock().expect("the types").retain(|(id, _)| *id != pool);
-    }
 }
 
 /// The first keyword of a statement, in lower case; comments before it are passed over.

@@ -4,6 +4,7 @@ use crate::encode;
 use crate::env::env;
 use crate::errors::exception;
 use crate::lease::PyLease;
+use crate::listen::Listener;
 use crate::load::LoadPlan;
 use crate::op::Op;
 use crate::plan::Plan;
@@ -88,7 +89,7 @@ pub fn prepare(
 
 impl PyPool {
     /// The pool of this process: a fork gets one of its own with the same settings.
-    pub fn get(&self) -> Arc<Pool> {
+    pub(crate) fn get(&self) -> Arc<Pool> {
         let mut guard = self.pool.lock().expect("a pool");
         if !guard.is_ours() {
             let own = Pool::new(guard.config.clone(), guard.limits.clone());
@@ -206,6 +207,11 @@ impl PyPool {
         let bridge = if shared { Bridge::shared(py)? } else { Bridge::current(py)? };
         let home = bridge.bind(py).get().executor.home.clone();
         Ok(PyLease { lease: Lease::new(self.get(), home, counted), bridge })
+    }
+
+    /// Subscribes to channels, on a connection beside the pool.
+    fn listen(&self, py: Python<'_>, channels: Vec<String>) -> PyResult<Listener> {
+        Listener::make(py, self, channels)
     }
 
     /// Size, idle, waiting and counters.

@@ -35,7 +35,8 @@ from data_bridge.core.observer import (
     remove_observer,
 )
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
-from data_bridge.core.raw import copy_in, copy_out, execute, execute_script, fetch, fetch_one, fetch_val, notify, stream
+from data_bridge.core.listening import Gap, Notification
+from data_bridge.core.raw import copy_in, copy_out, execute, execute_script, fetch, fetch_one, fetch_val, listen, notify, stream
 from data_bridge.core.savepoint import Savepoint, SavepointBlock
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
 from data_bridge.core.stream import RowStream
@@ -50,9 +51,11 @@ __all__ = [
     "Compiled",
     "Database",
     "Executor",
+    "Gap",
     "HasStatement",
     "IsolationLevel",
     "LoadPlan",
+    "Notification",
     "Observer",
     "PgInterval",
     "PoolStats",
@@ -85,6 +88,7 @@ __all__ = [
     "init",
     "is_connected",
     "leave_test_scope",
+    "listen",
     "notify",
     "observed",
     "observed_script",

@@ -68,7 +68,8 @@ def _pass_file(hosts: list[tuple[str, int]], database: str, user: str, environme
     for line in lines:
         if line.startswith("#"):
             continue
-        fields, current, escaped = [], "", False
+        fields: list[str] = []
+        current, escaped = "", False
         for c in line:
             if escaped:
                 current, escaped = current + c, False

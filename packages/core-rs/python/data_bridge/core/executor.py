@@ -9,6 +9,9 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from data_bridge.core.listening import Gap, Notification
     from data_bridge.core.stream import RowStream
     from data_bridge.core.transaction_block import TransactionBlock
 
@@ -144,6 +147,12 @@ class BaseExecutor:
     async def notify(self, channel: str, payload: str = "") -> None:
         """Sends a notification; inside a transaction it is delivered at COMMIT."""
         await self.run(("text", "SELECT pg_catalog.pg_notify($1, $2)"), (channel, payload), COUNT)
+
+    def listen(self, *channels: str) -> AbstractAsyncContextManager[AsyncIterator[Notification | Gap]]:
+        """Notifications of these channels, on a connection of its own."""
+        from data_bridge.core.listening import listen_on
+
+        return listen_on(getattr(self, "database", self), channels)
 
     def copy_in(
         self, table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None

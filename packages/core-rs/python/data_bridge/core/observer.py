@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Protocol
 
 from data_bridge.core._native import LoadPlan
@@ -86,13 +87,11 @@ def remove_observer(observer: Observer) -> None:
 
 def call_site() -> tuple[str, int] | None:
     """File and line of the nearest caller outside data-bridge."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if not name.startswith("data_bridge."):
             return frame.f_code.co_filename, frame.f_lineno
-        if frame.f_back is None:
-            return None
         frame = frame.f_back
     return None
 

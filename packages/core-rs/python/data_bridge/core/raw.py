@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar, overload
 
 from data_bridge.core.context import resolve
+from data_bridge.core.listening import Gap, Notification, listen_on
 from data_bridge.core.stream import RowStream
 
 V = TypeVar("V")
@@ -99,6 +101,20 @@ def copy_out(
     """COPY (query) TO STDOUT, in chunks."""
     chunks: AsyncIterator[bytes] = _on(using).copy_out(sql, *params, format=format)
     return chunks
+
+
+@asynccontextmanager
+async def listen(*channels: str, using: Any = None) -> AsyncIterator[AsyncIterator[Notification | Gap]]:
+    """Notifications of these channels, on a connection of its own; a reconnect yields a Gap.
+
+    >>> async def follow() -> None:
+    ...     async with listen("orders") as notifications:
+    ...         async for n in notifications:
+    ...             print(n)
+    """
+    executor = resolve(using)
+    async with listen_on(getattr(executor, "database", executor), channels) as notifications:
+        yield notifications
 
 
 async def notify(channel: str, payload: str = "", *, using: Any = None) -> None:

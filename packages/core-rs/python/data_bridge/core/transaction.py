@@ -54,7 +54,7 @@ class Transaction(BaseExecutor):
     def __init__(self, database: Any, lease: Any, parent: Transaction | None, site: tuple[str, int]) -> None:
         self.database: Database = database
         self.alias: str = database.alias
-        self.number = next(_numbers) if parent is None else parent.number
+        self.number: int = next(_numbers) if parent is None else parent.number
         self.isolation: IsolationLevel | None = parent.isolation if parent else None
         self.read_only: bool = parent.read_only if parent else False
         self._lease = lease
@@ -288,7 +288,7 @@ class Transaction(BaseExecutor):
             waiters, self._gate = self._gate, []
             for waiter in waiters:
                 if not waiter.done():
-                    waiter.get_loop().call_soon_threadsafe(lambda w=waiter: w.done() or w.set_result(None))
+                    waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
     async def nest(self, site: tuple[str, int]) -> Transaction:
         """A block inside this one: a savepoint, which nobody else's statements get into."""
@@ -307,6 +307,11 @@ class Transaction(BaseExecutor):
             raise
         inner._savepoint = name
         return inner
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _task_name() -> str:

@@ -112,7 +112,7 @@ def _owner() -> object:
 
 def backoff(attempt: int) -> float:
     """Seconds to wait before another attempt: doubling from 10 ms to 1 s, with full jitter."""
-    return random.uniform(0.5, 1.0) * min(1.0, 0.01 * 2**attempt)
+    return random.uniform(0.5, 1.0) * min(1.0, 0.01 * 2.0**attempt)
 
 
 def pg_transaction(
@@ -143,7 +143,8 @@ def pg_transaction(
     ...     async with pg_transaction() as tx:
     ...         tx.on_commit(lambda: print("welcome"))
     """
-    if callable(isolation) and not isinstance(isolation, (str, IsolationLevel)):
+    given: Any = isolation
+    if callable(given) and not isinstance(given, (str, IsolationLevel)):
         raise TypeError("write @pg_transaction() with parentheses")
     return TransactionBlock(isolation, read_only, deferrable, timeout, nested, retries, using)
 

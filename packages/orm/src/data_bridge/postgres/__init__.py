@@ -5,7 +5,9 @@
 
 from data_bridge.core import (
     Database,
+    Gap,
     IsolationLevel,
+    Notification,
     Observer,
     PgInterval,
     PoolStats,
@@ -30,6 +32,7 @@ from data_bridge.core import (
     get_database,
     init,
     is_connected,
+    listen,
     notify,
     on_commit,
     pg_transaction,

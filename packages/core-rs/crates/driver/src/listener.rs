@@ -1,0 +1,182 @@
+//! LISTEN on a connection of its own.
+//!
+//! A notification that arrives on an ordinary connection makes the statement that runs there fail, so sqlx hands them out
+//! only through `PgListener`, which wants a pool. That pool is private, of one connection, on a reactor with timers. Whenever
+//! the connection breaks, notifications may be lost: the reader is told so, then the listener is built anew.
+use crate::config::Config;
+use crate::connect::{failed, options};
+use crate::error::Error;
+use crate::executor::Home;
+use crate::reply::Reply;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Notifications that may wait for their reader; beyond this the oldest are dropped, and a gap is told.
+const ROOM: usize = 10_000;
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    /// A notification: channel, payload, process of the sender.
+    Notification(String, String, u32),
+    /// Between these times notifications may have been lost.
+    Gap(SystemTime, SystemTime),
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Heard>,
+    reader: Option<Waker>,
+    ready: bool,
+    failed: Option<Error>,
+    closed: bool,
+    overflow: Option<SystemTime>,
+}
+
+/// A subscription to some channels.
+#[derive(Default)]
+pub struct Listening {
+    queue: Mutex<Queue>,
+}
+
+impl Listening {
+    fn with<R>(&self, f: impl FnOnce(&mut Queue) -> R) -> R {
+        let mut queue = self.queue.lock().expect("the notifications");
+        let result = f(&mut queue);
+        if let Some(w) = queue.reader.take() {
+            w.wake();
+        }
+        result
+    }
+
+    fn hear(&self, item: Heard) {
+        self.with(|q| {
+            if q.items.len() >= ROOM {
+                q.items.pop_front();
+                q.overflow.get_or_insert_with(SystemTime::now);
+            }
+            q.items.push_back(item);
+        });
+    }
+
+    /// Ends the subscription.
+    pub fn close(&self) {
+        self.with(|q| q.closed = true);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.queue.lock().expect("the notifications").closed
+    }
+
+    /// Waits until LISTEN has been answered.
+    ///
+    /// # Errors
+    /// The reason why it was not.
+    pub async fn started(&self, reply: &Reply) -> Result<(), Error> {
+        poll_fn(|cx| {
+            let mut queue = self.queue.lock().expect("the notifications");
+            if let Some(e) = queue.failed.take() {
+                return Poll::Ready(Err(e));
+            }
+            if queue.ready || reply.gave_up() {
+                return Poll::Ready(Ok(()));
+            }
+            queue.reader = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The next item; `None` when the subscription has ended.
+    pub async fn next(&self, reply: &Reply) -> Option<Heard> {
+        poll_fn(|cx| {
+            let mut queue = self.queue.lock().expect("the notifications");
+            if reply.gave_up() {
+                return Poll::Ready(None);
+            }
+            if let Some(since) = queue.overflow.take() {
+                return Poll::Ready(Some(Heard::Gap(since, SystemTime::now())));
+            }
+            if let Some(item) = queue.items.pop_front() {
+                return Poll::Ready(Some(item));
+            }
+            if queue.closed {
+                return Poll::Ready(None);
+            }
+            queue.reader = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Listens until closed. Runs on the runtime of a reactor with a thread.
+    pub async fn run(self: Arc<Self>, config: Config, home: Arc<Home>, channels: Vec<String>) {
+        let mut lost: Option<SystemTime> = None;
+        let mut pause = Duration::from_millis(50);
+        while !self.is_closed() {
+            match connect(&config, &channels).await {
+                Ok(mut listener) => {
+                    pause = Duration::from_millis(50);
+                    if let Some(since) = lost.take() {
+                        self.hear(Heard::Gap(since, SystemTime::now()));
+                    }
+                    self.with(|q| q.ready = true);
+                    self.receive(&mut listener).await;
+                    lost = Some(SystemTime::now());
+                }
+                Err(e) => {
+                    let first = self.with(|q| {
+                        if q.ready {
+                            return false;
+                        }
+                        q.failed = Some(e);
+                        q.closed = true;
+                        true
+                    });
+                    if first {
+                        return;
+                    }
+                    home.reactor.sleep(Instant::now() + pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+            }
+        }
+    }
+
+    /// Until the connection breaks, or nobody listens any more.
+    async fn receive(&self, listener: &mut PgListener) {
+        loop {
+            // A broken connection is noticed by its silence too: try_recv alone would wait for ever on a half-open one.
+            match tokio::time::timeout(Duration::from_secs(1), listener.try_recv()).await {
+                Ok(Ok(Some(n))) => self.hear(Heard::Notification(n.channel().to_owned(), n.payload().to_owned(), n.process_id())),
+                Ok(Ok(None) | Err(_)) => return,
+                Err(_) => {}
+            }
+            if self.is_closed() {
+                return;
+            }
+        }
+    }
+}
+
+async fn connect(config: &Config, channels: &[String]) -> Result<PgListener, Error> {
+    let host = config.hosts.first().cloned().unwrap_or_default();
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .acquire_timeout(config.connect_timeout)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_with(options(config, &host))
+        .await
+        .map_err(|e| failed(&host, e))?;
+    let mut listener = PgListener::connect_with(&pool).await.map_err(|e| failed(&host, e))?;
+    listener.eager_reconnect(false);
+    listener.ignore_pool_close_event(true);
+    listener.listen_all(channels.iter().map(String::as_str)).await.map_err(|e| failed(&host, e))?;
+    Ok(listener)
+}

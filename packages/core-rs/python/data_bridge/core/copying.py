@@ -1,0 +1,246 @@
+"""COPY: the fastest way for rows in and out, with back-pressure both ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from data_bridge.core import _native
+from data_bridge.core._native import CopyEncoder, LoadPlan
+from data_bridge.core.errors import ConfigurationError, EncodeError
+from data_bridge.core.transaction import Transaction, to_the_end
+
+_CHUNK_ROWS = 512
+_TUPLES = LoadPlan.rows(tuple)
+
+# An enum travels as its label, a domain as its base type.
+_COLUMNS = """
+    SELECT a.attname, (CASE t.typtype WHEN 'e' THEN 25 WHEN 'd' THEN t.typbasetype ELSE t.oid END)::oid
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum
+"""
+
+
+def _quoted(name: str) -> str:
+    if not name or "\0" in name or len(name.encode()) > 63:
+        raise ConfigurationError(f"{name!r} cannot be an identifier: 1 to 63 bytes, without NUL")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _table(given: Any) -> tuple[str | None, str]:
+    definition = getattr(given, "__table_def__", None)
+    if definition is not None:
+        return definition.schema, definition.name
+    if isinstance(given, str):
+        schema, dot, name = given.rpartition(".")
+        return (schema if dot else None), name
+    raise TypeError(f"copy_in() takes the name of a table or a Table class, not {type(given).__name__}")
+
+
+def _values(row: Any, names: Sequence[str], keys: Sequence[str]) -> Any:
+    if isinstance(row, (tuple, list)):
+        return row
+    if isinstance(row, Mapping):
+        return [row[n] for n in names]
+    return [getattr(row, k) for k in keys]
+
+
+async def _batches(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[list[Any]]:
+    batch: list[Any] = []
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            batch.append(row)
+            if len(batch) >= _CHUNK_ROWS:
+                yield batch
+                batch = []
+    else:
+        for row in rows:
+            batch.append(row)
+            if len(batch) >= _CHUNK_ROWS:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+async def copy_in(
+    executor: Any, table: Any, rows: Iterable[Any] | AsyncIterable[Any], columns: Sequence[str] | None
+) -> int:
+    """COPY … FROM STDIN in the binary format; all rows or none.
+
+    Args:
+        executor: where it runs; outside a transaction on a connection of its own.
+        table: the name of a table (`"schema.table"`), or a Table class.
+        rows: sequences in the order of the columns, mappings, or instances; an iterable or an asynchronous one.
+        columns: their names; by default all that are not computed.
+
+    Raises:
+        EncodeError: naming row and column; nothing of the COPY is kept.
+        DatabaseError: when the server refuses a row.
+    """
+    schema, name = _table(table)
+    path = ".".join(_quoted(p) for p in (schema, name) if p)
+    known = dict(await executor.run(("text", _COLUMNS), (path,), _TUPLES))
+    names = list(columns) if columns is not None else list(known)
+    for n in names:
+        if n not in known:
+            raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
+    encoder = CopyEncoder([(n, known[n]) for n in names])
+    source = getattr(table, "__table_source__", None)
+    keys = [source.columns[n].key if source is not None else n for n in names]
+    sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
+    lease, own = await _lease(executor)
+    try:
+        writer, op = lease.copy_in(sql)
+        try:
+            async for batch in _batches(rows):
+                await writer.put(encoder.encode([_values(r, names, keys) for r in batch]))
+                if op.done():
+                    break
+            await writer.put(encoder.trailer())
+            writer.finish()
+        except BaseException as e:
+            writer.fail(f"{type(e).__name__} in the client")
+            try:
+                await to_the_end(op)
+            except Exception:  # noqa: BLE001, S110 - the reason of the caller says more than the aborted COPY
+                pass
+            raise
+        count: int = await op
+        return count
+    finally:
+        if own:
+            await to_the_end(lease.give_back())
+
+
+async def _lease(executor: Any) -> tuple[Any, bool]:
+    if isinstance(executor, Transaction) or getattr(executor, "is_transaction", False):
+        return executor._lease, False
+    lease = executor.lease()
+    await lease.take()
+    return lease, True
+
+
+class CopyStream:
+    """Chunks of a COPY … TO STDOUT: an asynchronous iterator, and a block after which the connection is free at once."""
+
+    def __init__(self, executor: Any, sql: str, params: tuple[Any, ...], format_: str) -> None:
+        if format_ not in ("csv", "text", "binary"):
+            raise ConfigurationError(f"format={format_!r} is not csv, text or binary")
+        self._executor = executor
+        self._ir = ("copy", "out", _with_values(sql, params), None, format_)
+        self._lease: Any = None
+        self._own = False
+        self._reader: Any = None
+        self._op: Any = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._reader is None:
+            if self._op is not None:
+                raise StopAsyncIteration
+            sql, *_ = _native.compile_ir(self._ir)
+            self._lease, self._own = await _lease(self._executor)
+            self._reader, self._op = self._lease.copy_out(sql)
+        try:
+            await self._reader.wait()
+            chunk: bytes | None = self._reader.take()
+            if chunk is None:
+                await self._op
+        except BaseException:
+            await self.aclose()
+            raise
+        if chunk is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        """Cancels what is left and gives the connection back. Closing twice does nothing."""
+        self._reader = None
+        op, lease = self._op, self._lease
+        self._op, self._lease = False, None
+        if op and not op.done():
+            del op  # nobody waits for it: it is cancelled on the server
+        if lease is not None and self._own:
+            await to_the_end(lease.give_back())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+
+def copy_out(
+    executor: Any, sql: str, params: tuple[Any, ...], format_: Literal["csv", "text", "binary"] = "csv"
+) -> CopyStream:
+    """COPY (query) TO STDOUT. COPY takes no parameters: values are written as literals by the core's own writer."""
+    return CopyStream(executor, sql, params, format_)
+
+
+_PIECE = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$.*?\$\1?\$|--[^\n]*|/\*.*?\*/|\$(\d+)""", re.DOTALL
+)
+
+
+def _with_values(sql: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The query as trusted text with literals between its pieces."""
+    parts: list[Any] = []
+    at = 0
+    used: set[int] = set()
+    for found in _PIECE.finditer(sql):
+        if found[2] is None:
+            continue
+        index = int(found[2]) - 1
+        if index >= len(params):
+            raise EncodeError(f"the statement takes ${index + 1}, {len(params)} parameters given")
+        used.add(index)
+        parts += [sql[at : found.start()], _literal(params[index])]
+        at = found.end()
+    parts.append(sql[at:])
+    if len(used) != len(params):
+        raise EncodeError(f"the statement takes {len(used)} parameters, {len(params)} given")
+    return ("raw", *parts)
+
+
+def _literal(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ("null",)
+    if isinstance(value, bool):
+        return ("true",) if value else ("false",)
+    if isinstance(value, int):
+        return ("lit", str(value), "numeric") if abs(value) >= 2**63 else ("lit", value, None)
+    for kinds, cast in _CASTS:
+        if isinstance(value, kinds):
+            return ("lit", _text(value), cast)
+    raise EncodeError(f"copy_out() cannot write a {type(value).__name__} as a literal: put it into the query as text and cast it")
+
+
+_CASTS: tuple[tuple[Any, str | None], ...] = (
+    (str, "text"),
+    (Decimal, "numeric"),
+    (float, "float8"),
+    (datetime, "timestamptz"),
+    (date, "date"),
+    (time, "time"),
+    (timedelta, "interval"),
+    (UUID, "uuid"),
+    (bytes, "bytea"),
+)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds}.{value.microseconds:06d} seconds"
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,75 @@
+"""LISTEN and NOTIFY (PostgreSQL manual, "NOTIFY")."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from data_bridge.core.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What somebody sent.
+
+    Attributes:
+        channel: where.
+        payload: what.
+        pid: the server process of the sender.
+    """
+
+    channel: str
+    payload: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The connection was lost and is there again: notifications between these times may be missing."""
+
+    since: datetime
+    until: datetime
+
+
+class _Notifications:
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+
+    def __aiter__(self) -> _Notifications:
+        return self
+
+    async def __anext__(self) -> Notification | Gap:
+        await self._listener.wait()
+        heard = self._listener.take()
+        if heard is None:
+            raise StopAsyncIteration
+        if len(heard) == 3:
+            return Notification(*heard)
+        return Gap(*(datetime.fromtimestamp(t, UTC) for t in heard))
+
+
+@asynccontextmanager
+async def listen_on(database: Any, channels: tuple[str, ...]) -> AsyncIterator[AsyncIterator[Notification | Gap]]:
+    """Subscribes to channels on a connection beside the pool.
+
+    Raises:
+        ConfigurationError: without a channel, or inside a transaction.
+        ConnectError: when the connection cannot be made.
+    """
+    if not channels:
+        raise ConfigurationError("listen() needs a channel")
+    for c in channels:
+        if not c or "\0" in c or len(c.encode()) > 63:
+            raise ConfigurationError(f"{c!r} cannot be a channel: 1 to 63 bytes, without NUL")
+    pool = getattr(database, "_pool", None)
+    if pool is None:
+        raise ConfigurationError("listen() has a connection of its own: give it a Database, not a Transaction")
+    listener = pool.listen(list(channels))
+    try:
+        await listener.started()
+        yield _Notifications(listener)
+    finally:
+        listener.close()
