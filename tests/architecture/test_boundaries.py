@@ -30,7 +30,8 @@ THIRD_PARTY = {
     "core": set[str](),
     "query": set[str](),
     "migrate": set[str](),
-    "orm": {"pydantic", "pydantic_core"},
+    # pydantic, and what every pydantic brings
+    "orm": {"pydantic", "pydantic_core", "annotated_types", "typing_extensions"},
     "postgres": set[str](),
     "testing": {"pytest", "_pytest", "hypothesis"},
 }
