@@ -119,6 +119,8 @@ class ColumnProxy(Expr[T_co]):
         def __eq__(self, other):
             if type(other) is self._python:
                 return Built(self._eq, (other,), Boolean)
+            if type(other) is ColumnProxy:
+                return Built(("=", self.s, other.s), (), Boolean)
             if other is None:
                 return self._null
             return self._compare("=", other)

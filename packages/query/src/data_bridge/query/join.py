@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from .expr import Built
 from .nodes import Node, Params, Structure
 from .source import Source, TableSource
 
 __all__ = ["How", "join_structure"]
 
+_CONDITIONAL = frozenset({"inner", "left", "right", "full"})
 How = Literal["inner", "left", "right", "full", "cross", "natural"]
 
 
@@ -20,6 +22,8 @@ def join_structure(
     source: Source, on: Any, how: str, using: Sequence[str] | str | None, before: Iterable[Source]
 ) -> tuple[Structure, Params]:
     """One join as it stands in the extras of a statement."""
+    if type(on) is Built and using is None and how in _CONDITIONAL:
+        return (how, source.s, (on.s,)), source.p + on.p
     if how == "cross":
         if on is not None or using is not None:
             raise TypeError("a cross join has no condition")

@@ -64,7 +64,7 @@ class Node(Generic[T_co]):
     # ------------------------------------------------------------------------------------------------- comparison
     def _compare(self, tag: str, other: Any) -> Expr[bool]:
         if isinstance(other, Node):
-            return _new((tag, self.s, other.s), self.p + other.p, Boolean)
+            return lift.expr_class()((tag, self.s, other.s), self.p + other.p, Boolean)
         if other is None:
             raise TypeError(f"{tag} with None is never true: use is_null() or is_not_null()")
         s, p = lift.operand(other, self.t, self.owner)

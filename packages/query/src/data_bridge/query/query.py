@@ -12,9 +12,9 @@ from data_bridge.core import Compiled, Statement
 
 from .names import unknown
 from .nodes import Node
+from .order import Order
 from .source import Cte, QuerySource
 from .types import SQLType
-from .window import order_structure
 
 if TYPE_CHECKING:
     from .compound import Compound
@@ -92,10 +92,13 @@ class Query:
         if not extras:
             return None, ()
         p: tuple[Any, ...] = ()
+        if len(extras) == 1:
+            ((s, only_p),) = extras.values()
+            return (s,), only_p
         tags = sorted(extras)
         for tag in tags:
             p += extras[tag][1]
-        return tuple(extras[tag][0] for tag in tags), p
+        return tuple([extras[tag][0] for tag in tags]), p
 
     # ------------------------------------------------------------------------------------------------ order, limits
     def order_by(self, *keys: Any) -> Self:
@@ -110,19 +113,23 @@ class Query:
         if len(keys) == 1 and keys[0] is None:
             new._order, new._order_p = None, ()
             return new
-        structures: list[Any] = [*(self._order or ())]
+        structures: tuple[Any, ...] = self._order or ()
         params = self._order_p
         for key in keys:
-            if isinstance(key, str):
-                name = key[1:] if key[:1] in ("-", "+") else key
-                s = self._column_named(name)
-                structures.append(("desc", s) if key[:1] == "-" else s)
-            elif isinstance(key, Node) or hasattr(key, "nulls_first"):
-                structures.append(order_structure(key))
+            if isinstance(key, Node):
+                s = key.s
+                # Unary minus means DESC here.
+                structures = (*structures, ("desc", s[1]) if s[0] == "neg" else s)
                 params = params + key.p
+            elif isinstance(key, Order):
+                structures = (*structures, key.s)
+                params = params + key.p
+            elif isinstance(key, str):
+                s = self._column_named(key[1:] if key[:1] in ("-", "+") else key)
+                structures = (*structures, ("desc", s) if key[:1] == "-" else s)
             else:
                 raise TypeError(f"order_by() takes columns, expressions or names, got {type(key).__name__}")
-        new._order, new._order_p = tuple(structures) or None, params
+        new._order, new._order_p = structures or None, params
         return new
 
     def limit(self, n: int | None) -> Self:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .column import ColumnProxy, sources_in
 from .expr import Label
@@ -16,18 +16,33 @@ from .types import SQLType
 __all__ = ["Columns", "columns_of"]
 
 
-class Columns(NamedTuple):
+class Columns:
     """Result columns as a statement carries them."""
+
+    __slots__ = ("_names", "_plain", "p", "s", "source")
 
     s: tuple[Structure, ...]
     p: Params
-    names: tuple[tuple[str, SQLType | None], ...]
-    """Names and types of the columns that have a name."""
     source: Source | None
     """The table of the first column."""
 
+    def __init__(self, s: tuple[Structure, ...], p: Params, source: Source | None, names: Any, plain: Any = ()) -> None:
+        self.s = s
+        self.p = p
+        self.source = source
+        self._names = names
+        self._plain = plain
 
-EMPTY = Columns((), (), (), None)
+    @property
+    def names(self) -> tuple[tuple[str, SQLType | None], ...]:
+        """Names and types of the columns that have a name. Only subqueries ask."""
+        if self._names is None:
+            self._names = tuple((column.name, column.t) for column in self._plain)
+        names: tuple[tuple[str, SQLType | None], ...] = self._names
+        return names
+
+
+EMPTY = Columns((), (), None, ())
 
 
 def columns_of(things: tuple[Any, ...]) -> Columns:
@@ -36,6 +51,13 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
     Raises TypeError for what is no column, with the remedy.
     """
     structures: list[Structure] = []
+    for thing in things:
+        if type(thing) is not ColumnProxy:
+            structures.clear()
+            break
+        structures.append(thing.s)
+    if structures:
+        return Columns(tuple(structures), (), things[0].source, None, things)
     params: Params = ()
     names: list[tuple[str, SQLType | None]] = []
     first: Source | None = None
@@ -70,7 +92,7 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
             structures.append(("cols", source.name, *source.columns))
             names += [(name, column.t) for name, column in source.columns.items()]
             first = first or source
-    return Columns(tuple(structures), params, tuple(names), first)
+    return Columns(tuple(structures), params, first, tuple(names))
 
 
 def _name(s: Structure) -> str | None:

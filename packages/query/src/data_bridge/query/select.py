@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import Statement
 
+from .expr import Built
 from .filters import added
 from .join import How, join_structure
 from .locking import Locking
@@ -18,7 +19,7 @@ from .query import Query
 from .results import EMPTY, Columns, columns_of
 from .share import shared
 from .source import QuerySource, Source, source_of
-from .types import SQLType
+from .types import Boolean, SQLType
 from .window import Window, order_structure
 
 if TYPE_CHECKING:
@@ -148,7 +149,10 @@ class Select(Query, Locking, Generic[R]):
         if self._source is None:
             raise TypeError("join() needs a table before it: call from_() first")
         s, p = join_structure(source, on, how, using, self._sources)
-        new = self._appended("joins", (s,), p)
+        new = self._copy()
+        before = None if self._extras is None else self._extras.get("joins")
+        joins = (("joins", s), p) if before is None else ((*before[0], s), before[1] + p)
+        new._extras = {"joins": joins} if self._extras is None else {**self._extras, "joins": joins}
         new._sources = (*self._sources, source)
         return new._add_ctes(source.ctes) if isinstance(source, QuerySource) else new
 
@@ -164,7 +168,18 @@ class Select(Query, Locking, Generic[R]):
         'SELECT "t"."a" FROM "t" WHERE "t"."a" > $1 AND "t"."b" = $2'
         """
         new = self._copy()
-        new._where, new._where_p = added(self._where, self._where_p, conditions, equals, self._source)
+        s, p = self._where, self._where_p
+        for condition in conditions:
+            # What comparisons give; everything else takes the long way.
+            if type(condition) is Built and condition.t is Boolean:
+                s = (*s, condition.s)
+                p = p + condition.p
+            else:
+                s, p = added(s, p, (condition,), {}, self._source)
+        if equals:
+            s, p = added(s, p, (), equals, self._source)
+        new._where = s
+        new._where_p = p
         return new
 
     find = where
@@ -238,8 +253,8 @@ class Select(Query, Locking, Generic[R]):
     def order_by(self, *keys: Any) -> Self:
         """Adds sort keys; see :meth:`Query.order_by`."""
         new = super().order_by(*keys)
-        if not (len(keys) == 1 and keys[0] is None):
-            found = tuple((_bare(order_structure(key)), key.p) for key in keys if not isinstance(key, str) and key.p)
+        if new._order_p:
+            found = [(_bare(order_structure(key)), key.p) for key in keys if not isinstance(key, str) and key.p]
             new._keys = (*self._keys, *found)
         return new
 

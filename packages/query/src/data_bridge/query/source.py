@@ -209,11 +209,11 @@ def source_of(thing: Any) -> Source:
     >>> source_of(t)
     <TableSource t>
     """
-    if isinstance(thing, Source):
-        return thing
     found = getattr(thing, "__table_source__", None)
     if isinstance(found, Source):
         return found
+    if isinstance(thing, Source):
+        return thing
     definition = getattr(thing, "__table_def__", thing)
     made = getattr(definition, "source", None)
     if isinstance(made, Source):
