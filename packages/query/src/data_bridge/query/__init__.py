@@ -33,6 +33,7 @@ core.require(
         "lateral",
         "conflict",
         "unnest",
+        "styled",
         "same",
         "ordinal",
         "ddl",
@@ -43,13 +44,13 @@ core.require(
 from data_bridge.core import Compiled, Statement
 
 from . import types
-from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row
+from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row, variadic
 from .column import ColumnProxy
 from .compile import compile
 from .compound import Compound, Values, values
 from .expr import Expr, Label
 from .functions import Call
-from .insert import Insert, default, insert
+from .insert import Insert, insert
 from .merge import Merge, explain, merge, truncate
 from .namespace import FunctionNamespace, excluded, func, new, old
 from .nodes import Node
@@ -74,6 +75,7 @@ from .typemap import parse_type, type_of
 from .types import SQLType
 from .update import Delete, Update, delete, update
 from .window import Window, window
+from .write import default
 
 if TYPE_CHECKING:
     from . import catalog, ddl
@@ -152,6 +154,7 @@ __all__ = [
     "types",
     "update",
     "values",
+    "variadic",
     "window",
 ]
 

@@ -29,6 +29,7 @@ __all__ = [
     "null",
     "or_",
     "row",
+    "variadic",
 ]
 
 V = TypeVar("V")
@@ -286,3 +287,14 @@ def array(*values: Any, of: SQLType | type[Any] | None = None) -> Expr[Any]:
     if of is not None and element is not None:
         return Built(("cast", s, f"{element.name}[]"), params, t.Array(element))
     return Built(s, params, None if element is None else t.Array(element))
+
+
+def variadic(values: Any) -> Expr[Any]:
+    """VARIADIC array: its elements are the last arguments of a function.
+
+    >>> from data_bridge.query import func, variadic
+    >>> func.concat("a", variadic(["b", "c"]))
+    <Call concat($1::text, VARIADIC $2::text[])>
+    """
+    s, p, _ = lift.argument(values)
+    return Built(("variadic", s), p)

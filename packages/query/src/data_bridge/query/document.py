@@ -70,6 +70,24 @@ class Document(Node[T_co]):
         """
         return _new(("@?", self.s, ("$", "jsonpath")), (*self.p, jsonpath), Boolean)
 
+    def path_match(self, jsonpath: str) -> Expr[bool]:
+        """``@@``: the predicate of the SQL/JSON path is true.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.path_match("$.x > 1")
+        <Expr "t"."meta" @@ $1::jsonpath>
+        """
+        return _new(("@@", self.s, ("$", "jsonpath")), (*self.p, jsonpath), Boolean)
+
+    def field(self, name: str) -> Expr[Any]:
+        """A field of a composite value.
+
+        >>> from data_bridge.query import table, column, types
+        >>> table("t", column("place", types.Other("point_of_sale"))).place.field("city")
+        <Expr ("t"."place")."city">
+        """
+        return _new((".", self.s, name), self.p)
+
     def set(self, path: Iterable[str | int], value: Any) -> Expr[Any]:
         """``jsonb_set``: the document with the value at the path replaced, for updates.
 

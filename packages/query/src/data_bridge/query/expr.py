@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import lift
-from .document import Document
-from .membership import among, text_beside
+from .membership import among
 from .nodes import Node, T_co
 from .order import Order
-from .types import Boolean, SQLType, Text
+from .search import Search
+from .types import Boolean, SQLType
 
 if TYPE_CHECKING:
     from .select import Select
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Expr", "Label"]
 
 V = TypeVar("V")
-_ESCAPES = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
-class Expr(Document[T_co]):
+class Expr(Search[T_co]):
     """An SQL expression of Python type T.
 
     Operators build conditions and arithmetic, ``& | ~`` join conditions, methods name the rest. Values become
@@ -131,191 +130,6 @@ class Expr(Document[T_co]):
         <Expr "users"."active" IS NOT TRUE>
         """
         return Built(("is", self.s, what), self.p, Boolean)
-
-    # ------------------------------------------------------------------------------------------------------- text
-    def _pattern(self, tag: str, pattern: Any, method: str) -> Expr[bool]:
-        if isinstance(pattern, str):
-            return Built((tag, self.s, "$"), (*self.p, pattern), Boolean)
-        if isinstance(pattern, Node):
-            return Built((tag, self.s, pattern.s), self.p + pattern.p, Boolean)
-        raise TypeError(f"{method}() takes a str, got {type(pattern).__name__}")
-
-    def like(self: Expr[str] | Expr[str | None], pattern: str | Node[str]) -> Expr[bool]:
-        """``LIKE`` with a raw pattern: % is any text, _ any character.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("email", str))
-        >>> users.email.like("%@example.com")
-        <Expr "users"."email" LIKE $1>
-        """
-        return self._pattern("like", pattern, "like")
-
-    def ilike(self: Expr[str] | Expr[str | None], pattern: str | Node[str]) -> Expr[bool]:
-        """``ILIKE``: like :meth:`like`, without regard to case.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("email", str))
-        >>> users.email.ilike("%@EXAMPLE.COM")
-        <Expr "users"."email" ILIKE $1>
-        """
-        return self._pattern("ilike", pattern, "ilike")
-
-    def _literal_text(self, text: Any, before: str, after: str, ignore_case: bool, method: str) -> Expr[bool]:
-        if isinstance(text, str):
-            # Backslash is the escape character of LIKE without an ESCAPE clause, under every setting.
-            pattern = f"{before}{text.translate(_ESCAPES)}{after}"
-            return Built(("ilike" if ignore_case else "like", self.s, "$"), (*self.p, pattern), Boolean)
-        if isinstance(text, Node):
-            return text_beside(self, text, before, after, ignore_case)  # pyright: ignore[reportUnknownArgumentType]
-        raise TypeError(f"{method}() takes a str, got {type(text).__name__}")
-
-    def startswith(self: Expr[str] | Expr[str | None], text: str | Node[str]) -> Expr[bool]:
-        r"""``LIKE 'text%'``, the text taken literally: % _ and \ in it are escaped.
-
-        >>> from data_bridge.query import table, column, compile
-        >>> users = table("users", column("name", str))
-        >>> compile(users.name.startswith("50%")).params
-        ('50\\%%',)
-        """
-        return self._literal_text(text, "", "%", False, "startswith")
-
-    def endswith(self: Expr[str] | Expr[str | None], text: str | Node[str]) -> Expr[bool]:
-        """``LIKE '%text'``, the text taken literally.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("name", str))
-        >>> users.name.endswith("Smith")
-        <Expr "users"."name" LIKE $1>
-        """
-        return self._literal_text(text, "%", "", False, "endswith")
-
-    def istartswith(self: Expr[str] | Expr[str | None], text: str | Node[str]) -> Expr[bool]:
-        """:meth:`startswith` without regard to case.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("name", str))
-        >>> users.name.istartswith("al")
-        <Expr "users"."name" ILIKE $1>
-        """
-        return self._literal_text(text, "", "%", True, "istartswith")
-
-    def iendswith(self: Expr[str] | Expr[str | None], text: str | Node[str]) -> Expr[bool]:
-        """:meth:`endswith` without regard to case.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("name", str))
-        >>> users.name.iendswith("SMITH")
-        <Expr "users"."name" ILIKE $1>
-        """
-        return self._literal_text(text, "%", "", True, "iendswith")
-
-    def icontains(self: Expr[str] | Expr[str | None], text: str | Node[str]) -> Expr[bool]:
-        """A literal substring, without regard to case.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("name", str))
-        >>> users.name.icontains("middle")
-        <Expr "users"."name" ILIKE $1>
-        """
-        return self._literal_text(text, "%", "%", True, "icontains")
-
-    def contains(self, item: Any) -> Expr[bool]:
-        """A literal substring of text; ``@>`` for arrays, jsonb and ranges.
-
-        >>> from data_bridge.query import table, column
-        >>> posts = table("posts", column("title", str), column("tags", list[str]))
-        >>> posts.title.contains("100%") | posts.tags.contains(["a"])
-        <Expr "posts"."title" LIKE $1 OR "posts"."tags" @> $2>
-        """
-        family = None if self.t is None else self.t.family
-        if family in ("array", "json", "hstore"):
-            if family == "array" and not isinstance(item, list | tuple | set | frozenset | Node):
-                item = [item]
-            return self._condition("@>", item)
-        if family in ("range", "multirange"):
-            return self._side("@>", item)
-        return self._literal_text(item, "%", "%", False, "contains")
-
-    def contained_by(self, items: Any) -> Expr[bool]:
-        """``<@``: everything in it is among `items`.
-
-        >>> from data_bridge.query import table, column
-        >>> posts = table("posts", column("tags", list[str]))
-        >>> posts.tags.contained_by(["a", "b"])
-        <Expr "posts"."tags" <@ $1>
-        """
-        return self._condition("<@", items)
-
-    def overlaps(self, other: Any) -> Expr[bool]:
-        """``&&``: arrays or ranges that have something in common.
-
-        >>> from data_bridge.query import table, column
-        >>> posts = table("posts", column("tags", list[str]))
-        >>> posts.tags.overlaps(["a", "b"])
-        <Expr "posts"."tags" && $1>
-        """
-        return self._condition("&&", other)
-
-    def _side(self, tag: str, item: Any) -> Expr[bool]:
-        # A range contains an element or another range; the parameter of an element must say its type.
-        of = None if self.t is None else self.t.of
-        if isinstance(item, Node) or of is None or hasattr(item, "lower"):
-            return self._condition(tag, item)
-        return Built((tag, self.s, ("$", of.name)), (*self.p, of.bind(item, self.owner)), Boolean)
-
-    def regex(self: Expr[str] | Expr[str | None], pattern: str | Node[str], *, ignore_case: bool = False) -> Expr[bool]:
-        """``~`` (``~*`` without regard to case): a POSIX regular expression matches somewhere.
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("name", str))
-        >>> users.name.regex("^a.c$", ignore_case=True)
-        <Expr "users"."name" ~* $1>
-        """
-        return self._pattern("~*" if ignore_case else "~", pattern, "regex")
-
-    def concat(self, *others: Any) -> Expr[str]:
-        """``||`` over several parts; NULL makes the whole NULL (``func.concat`` skips NULLs).
-
-        >>> from data_bridge.query import table, column
-        >>> users = table("users", column("first", str), column("last", str))
-        >>> users.first.concat(" ", users.last)
-        <Expr "users"."first" || $1::text || "users"."last">
-        """
-        s, p = self.s, self.p
-        for other in others:
-            more, more_p, _ = lift.argument(other, text=True)
-            s, p = ("||", s, more), p + more_p
-        return Built(s, p, Text)
-
-    def match(self, query: Any, *, config: str | None = None) -> Expr[bool]:
-        """Full-text search: ``to_tsvector(column) @@ websearch_to_tsquery($1)``, or ``column @@ …`` for a tsvector.
-
-        >>> from data_bridge.query import table, column
-        >>> posts = table("posts", column("body", str))
-        >>> posts.body.match("fat cat")
-        <Expr to_tsvector("posts"."body") @@ websearch_to_tsquery($1)>
-        """
-        cfg: tuple[Any, ...] = () if config is None else (("$", "regconfig"),)
-        cfg_p: tuple[Any, ...] = () if config is None else (config,)
-        vector = self.t is not None and self.t.family == "tsvector"
-        left = self.s if vector else ("call", "to_tsvector", *cfg, self.s)
-        left_p = self.p if vector else cfg_p + self.p
-        if isinstance(query, Node):
-            return Built(("@@", left, query.s), left_p + query.p, Boolean)
-        return Built(("@@", left, ("call", "websearch_to_tsquery", *cfg, "$")), (*left_p, *cfg_p, query), Boolean)
-
-    def op(self, operator: str, other: Any) -> Expr[Any]:
-        """Any other operator of PostgreSQL or an extension, as ``embedding.op("<->", vector)``.
-
-        Made of operator characters only; anything else is a CompileError.
-
-        >>> from data_bridge.query import table, column, types
-        >>> items = table("items", column("path", types.Ltree))
-        >>> items.path.op("~", "*.a.*")
-        <Expr "items"."path" ~ $1>
-        """
-        s, p = lift.operand(other, None, self.owner)
-        return Built(("op", operator, self.s, s), self.p + p)
 
     # ----------------------------------------------------------------------------------------------------- in memory
     def matches(self, row: Any) -> bool:

@@ -14,27 +14,14 @@ from . import lift
 from .filters import added
 from .nodes import Node
 from .query import Query, merged
-from .write import Write, assignments_of, cell, column_of
+from .write import Write, assignments_of, cell, column_of, default
 
-__all__ = ["Conflict", "Default", "Insert", "default", "insert"]
+__all__ = ["Conflict", "Insert", "insert"]
 
 R = TypeVar("R")
 DEFAULT = ("default",)
 # A statement carries at most 65,535 parameters; from this many rows on, arrays are quicker too.
 _UNNEST_ROWS = 50
-
-
-class Default:
-    """The marker of a column's default in VALUES: :data:`default`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "default"
-
-
-default = Default()
-"""Stands for a column's server default: ``insert(t).values(a=1, b=default)``."""
 
 
 class Insert(Write, Generic[R]):

@@ -260,17 +260,19 @@ class Query:
         recursive: Callable[[QuerySource], Query] | None = None,
         all: bool = True,  # noqa: A002
         materialized: bool | None = None,
+        suffix: str | None = None,
     ) -> QuerySource:
         """The query as a common table expression: a table that WITH defines, wherever it is used.
 
         `recursive` gets the expression itself and gives the query that is repeated (``all=False`` drops duplicates).
+        `suffix` is trusted text behind it: a SEARCH or CYCLE clause.
 
         >>> from data_bridge.query import literal, select
         >>> n = select(literal(1).label("n")).cte("n", recursive=lambda r: select((r.c.n + 1).label("n")).where(r.c.n < 5))
         >>> select(n.c.n).sql().sql
         'WITH RECURSIVE "n" AS (SELECT $1::integer AS "n" UNION ALL SELECT "n"."n" + $2 AS "n" FROM "n" WHERE "n"."n" < $3) SELECT "n"."n" FROM "n"'
         """  # noqa: E501
-        return cte_of(self, name, recursive=recursive, all_=all, materialized=materialized)
+        return cte_of(self, name, recursive=recursive, all_=all, materialized=materialized, suffix=suffix)
 
     def sql(self, *, pretty: bool = False) -> Compiled:
         """Text and parameters, without a connection; `pretty` formats for humans.
@@ -307,6 +309,7 @@ def cte_of(
     recursive: Callable[[QuerySource], Query] | None = None,
     all_: bool = True,
     materialized: bool | None = None,
+    suffix: str | None = None,
 ) -> QuerySource:
     """A common table expression of any statement with columns."""
     deps, statement = _without_ctes(query)
@@ -319,7 +322,10 @@ def cte_of(
         ir = ("compound", "union all" if all_ else "union", (ir, step.ir), None, None, None, None)
         params = params + step.params
     word = None if materialized is None else "materialized" if materialized else "not materialized"
-    own = Cte(name, (name, None, ir, word) if word else (name, None, ir), params, recursive is not None)
+    s: tuple[Any, ...] = (name, None, ir, word) if word else (name, None, ir)
+    if suffix is not None:
+        s = (name, None, ir, word, (suffix,))
+    own = Cte(name, s, params, recursive is not None)
     return QuerySource(name, ("table", None, name, None), (), columns, ir, params, (*deps, own))
 
 

@@ -18,9 +18,23 @@ from .results import EMPTY, Columns, columns_of
 from .source import Cte, QuerySource, Source, TableSource, source_of
 from .types import SQLType
 
-__all__ = ["Write", "assignments_of", "target_of"]
+__all__ = ["Default", "Write", "assignments_of", "cell", "column_of", "default", "target_of"]
 
 W = TypeVar("W", bound="Write")
+
+
+class Default:
+    """The marker of a column's default in VALUES: :data:`default`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "default"
+
+
+default = Default()
+"""Stands for a column's server default: ``insert(t).values(a=1, b=default)``, ``update(t).set(b=default)``."""
+
 Extras = dict[str, tuple[Any, tuple[Any, ...]]]
 
 
@@ -186,6 +200,8 @@ def cell(column: ColumnProxy[Any], value: Any) -> tuple[Any, tuple[Any, ...]]:
     """The value of a column in VALUES or SET; None is NULL, a parameter like any other value."""
     if value is None or type(value) is column._python:
         return "$", (value,)
+    if value is default:
+        return ("default",), ()
     if isinstance(value, Node) or (hasattr(value, "__operand__") and not isinstance(value, type)):
         return lift.operand(value, column.t, column.owner)
     return "$", (column.bind(value),)
