@@ -61,9 +61,13 @@ pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
 /// The step at which connecting failed, from what sqlx lets through.
 pub(crate) fn failed(host: &Host, e: sqlx::Error) -> Error {
     let (step, sqlstate, message) = match Error::from_sqlx(e, false) {
-        Error::Server(s) | Error::Lost { server: Some(s), .. } => (step_of(&s), Some(s.sqlstate.clone()), s.message.clone()),
+        Error::Server(s) | Error::Lost { server: Some(s), .. } => {
+            (step_of(&s), Some(s.sqlstate.clone()), s.message.clone())
+        }
         Error::Lost { message, .. } => ("connect", None, message),
-        Error::Protocol(message) if message.contains("TLS") || message.contains("certificate") => ("TLS", None, message),
+        Error::Protocol(message) if message.contains("TLS") || message.contains("certificate") => {
+            ("TLS", None, message)
+        }
         other => ("start-up", None, other.to_string()),
     };
     Error::Connect { host: host.0.clone(), port: host.1, step, sqlstate, message }

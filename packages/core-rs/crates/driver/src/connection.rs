@@ -68,6 +68,8 @@ pub struct Connection {
     pub epoch: u64,
     /// The conversation is out of step: the connection must be closed.
     pub broken: bool,
+    /// A transaction may have been left open by a script.
+    pub suspect: bool,
     /// Session state may have been changed.
     pub dirty: bool,
     born: u32,
@@ -78,7 +80,19 @@ impl Connection {
     pub(crate) fn new(fresh: Fresh, permit: Permit, home: usize, expires: Instant, epoch: u64) -> Self {
         let now = Instant::now();
         let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy: AtomicBool::new(false), made: now });
-        Self { pg: ManuallyDrop::new(fresh.pg), meta, home, idle_since: now, expires, epoch, dirty: false, broken: false, born: fork::count(), _permit: permit }
+        Self {
+            pg: ManuallyDrop::new(fresh.pg),
+            meta,
+            home,
+            idle_since: now,
+            expires,
+            epoch,
+            dirty: false,
+            broken: false,
+            suspect: false,
+            born: fork::count(),
+            _permit: permit,
+        }
     }
 
     /// Does `work`. The result is also the statement's; what arrives goes to `reply`.
@@ -100,7 +114,14 @@ impl Connection {
         }
     }
 
-    async fn query(&mut self, sql: Arc<str>, args: Option<PgArguments>, persistent: bool, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
+    async fn query(
+        &mut self,
+        sql: Arc<str>,
+        args: Option<PgArguments>,
+        persistent: bool,
+        reply: &Reply,
+        in_transaction: bool,
+    ) -> Result<(), Error> {
         let mut kept = None;
         let mut args = match args {
             Some(args) => args,
@@ -216,6 +237,10 @@ impl Connection {
     pub(crate) async fn reset(&mut self) -> Result<(), Error> {
         const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
              SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+        if std::mem::take(&mut self.suspect) {
+            // Only then: outside a transaction the server would log a warning each time.
+            self.script("ROLLBACK").await?;
+        }
         self.script(RESET).await?;
         self.dirty = false;
         Ok(())

@@ -162,9 +162,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(s) => write!(f, "{} ({})", s.message, s.sqlstate),
-            Self::Lost { message, server: Some(s), .. } => write!(f, "the server ended the connection: {message} ({})", s.sqlstate),
+            Self::Lost { message, server: Some(s), .. } => {
+                write!(f, "the server ended the connection: {message} ({})", s.sqlstate)
+            }
             Self::Lost { message, .. } => write!(f, "the connection was lost: {message}"),
-            Self::Connect { host, port, step, message, .. } => write!(f, "cannot connect to {host}:{port} ({step}): {message}"),
+            Self::Connect { host, port, step, message, .. } => {
+                write!(f, "cannot connect to {host}:{port} ({step}): {message}")
+            }
             Self::PoolTimeout { size, idle, waiting, seconds, oldest } => {
                 write!(f, "no connection became free in {seconds:.1} s: {size} open, {idle} idle, {waiting} waiting")?;
                 match oldest {
@@ -177,8 +181,14 @@ impl fmt::Display for Error {
             Self::Abandoned => f.write_str("the operation was cancelled"),
             Self::Refused => f.write_str("the parameters do not fit the statement"),
             Self::TransactionClosed => f.write_str("the transaction has ended"),
-            Self::TransactionAborted(cause) => caused(f, "an earlier statement of this transaction failed; roll back to a savepoint or end it", cause),
-            Self::RolledBack(cause) => caused(f, "the transaction was rolled back instead of committed, because a statement of it had failed", cause),
+            Self::TransactionAborted(cause) => {
+                caused(f, "an earlier statement of this transaction failed; roll back to a savepoint or end it", cause)
+            }
+            Self::RolledBack(cause) => caused(
+                f,
+                "the transaction was rolled back instead of committed, because a statement of it had failed",
+                cause,
+            ),
             Self::CommitUnknown(m) => write!(f, "the connection was lost during COMMIT, its outcome is unknown: {m}"),
             Self::Configuration(m) => f.write_str(m),
             Self::Protocol(m) => write!(f, "unexpected answer, the connection was closed: {m}"),

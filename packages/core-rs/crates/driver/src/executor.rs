@@ -57,7 +57,13 @@ impl<T: Send + Sync> Executor<T> {
         fork::watch();
         let ready = Ready::new()?;
         let reactor = reactor::make(kind, &ready)?;
-        let home = Arc::new(Home { id: HOMES.fetch_add(1, Relaxed), ready, reactor, born: fork::count(), cleaning: AtomicUsize::new(0) });
+        let home = Arc::new(Home {
+            id: HOMES.fetch_add(1, Relaxed),
+            ready,
+            reactor,
+            born: fork::count(),
+            cleaning: AtomicUsize::new(0),
+        });
         Ok(Self { home, core: Mutex::new(Core { slots: vec![], free: vec![], spare: vec![] }) })
     }
 

@@ -71,7 +71,13 @@ impl Lease {
     /// A lease without a connection; the first step takes one.
     pub fn new(pool: Arc<Pool>, home: Arc<Home>, counted: bool) -> Arc<Self> {
         let held = Held { connection: None, status: Status::New, cause: None };
-        Arc::new(Self { pool, home, held: Arc::new(Mutex::new(held)), status: AtomicU8::new(Status::New as u8), counted })
+        Arc::new(Self {
+            pool,
+            home,
+            held: Arc::new(Mutex::new(held)),
+            status: AtomicU8::new(Status::New as u8),
+            counted,
+        })
     }
 
     /// Where it stands, without waiting for a statement that runs.
@@ -131,7 +137,11 @@ impl Lease {
                 self.set(&mut held, Status::Closed);
                 return reply.finish(Ok(()));
             }
-            let got = if self.counted { self.pool.acquire(&self.home, &reply).await } else { self.pool.open_control(&self.home).await };
+            let got = if self.counted {
+                self.pool.acquire(&self.home, &reply).await
+            } else {
+                self.pool.open_control(&self.home).await
+            };
             match got {
                 Ok(connection) => {
                     held.connection = Some(connection);
@@ -279,6 +289,7 @@ pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, soils: bool, r
         Err(e) => return reply.finish(Err(e)),
     };
     connection.dirty |= soils;
+    connection.suspect |= matches!(work, Work::Simple(_));
     let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
     reply.finish(result.clone());
     if settle(&mut connection, &reply, &result).await {

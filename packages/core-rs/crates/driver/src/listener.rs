@@ -152,7 +152,9 @@ impl Listening {
         loop {
             // A broken connection is noticed by its silence too: try_recv alone would wait for ever on a half-open one.
             match tokio::time::timeout(Duration::from_secs(1), listener.try_recv()).await {
-                Ok(Ok(Some(n))) => self.hear(Heard::Notification(n.channel().to_owned(), n.payload().to_owned(), n.process_id())),
+                Ok(Ok(Some(n))) => {
+                    self.hear(Heard::Notification(n.channel().to_owned(), n.payload().to_owned(), n.process_id()))
+                }
                 Ok(Ok(None) | Err(_)) => return,
                 Err(_) => {}
             }

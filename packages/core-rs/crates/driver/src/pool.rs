@@ -200,7 +200,8 @@ impl Pool {
             let permit = Permit(Arc::downgrade(&pool));
             match connect(&pool.config, &home2).await {
                 Ok(fresh) => {
-                    let connection = Connection::new(fresh, permit, home2.id, pool.lifetime(), pool.epoch.load(Acquire));
+                    let connection =
+                        Connection::new(fresh, permit, home2.id, pool.lifetime(), pool.epoch.load(Acquire));
                     pool.opened(&connection, &home2);
                     pool.release(connection);
                 }
@@ -388,7 +389,12 @@ impl Pool {
     /// Figures at this moment.
     pub fn stats(&self) -> Stats {
         let state = self.state();
-        Stats { size: state.open, idle: state.idle.values().map(Vec::len).sum(), waiting: state.waiters.len(), ..state.stats.clone() }
+        Stats {
+            size: state.open,
+            idle: state.idle.values().map(Vec::len).sum(),
+            waiting: state.waiters.len(),
+            ..state.stats.clone()
+        }
     }
 
     /// Server processes that work for this pool now. Does not wait for a lock: `None` when somebody holds it.

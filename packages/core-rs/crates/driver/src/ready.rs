@@ -39,7 +39,12 @@ impl Ready {
     /// # Errors
     /// When no bell can be made.
     pub fn new() -> std::io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { notes: Mutex::default(), bell: Bell::new()?, turner: AtomicU64::new(0), born: fork::count() }))
+        Ok(Arc::new(Self {
+            notes: Mutex::default(),
+            bell: Bell::new()?,
+            turner: AtomicU64::new(0),
+            born: fork::count(),
+        }))
     }
 
     /// Adds a note, from any thread.

@@ -5,7 +5,10 @@ use std::os::fd::RawFd;
 #[cfg(target_os = "linux")]
 pub fn with_local_port(port: u16) -> Option<RawFd> {
     // Sockets are young: the lowest descriptors first, and no further than the process has any.
-    let highest = std::fs::read_dir("/proc/self/fd").ok()?.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<RawFd>().ok()).max()?;
+    let highest = std::fs::read_dir("/proc/self/fd")
+        .ok()?
+        .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<RawFd>().ok())
+        .max()?;
     (3..=highest).find(|&fd| local_port(fd) == Some(port) && is_tcp(fd))
 }
 
@@ -30,7 +33,10 @@ fn local_port(fd: RawFd) -> Option<u16> {
 fn is_tcp(fd: RawFd) -> bool {
     let (mut kind, mut length) = (0i32, size_of::<i32>() as libc::socklen_t);
     // SAFETY: `kind` has the length that is passed.
-    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &mut length) == 0 && kind == libc::SOCK_STREAM }
+    unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &mut length) == 0
+            && kind == libc::SOCK_STREAM
+    }
 }
 
 /// Small packets leave at once, and a peer that vanished is noticed: sqlx 0.9.0 sets neither.

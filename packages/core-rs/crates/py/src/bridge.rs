@@ -229,7 +229,11 @@ impl Bridge {
         let fd = self.executor.home.reactor.watch();
         event_loop.call_method1("add_reader", (fd, own.getattr("turn")?)).map_err(|e| {
             let py = event_loop.py();
-            let why = crate::errors::named(py, "ConfigurationError", "this event loop has no add_reader (on Windows use a SelectorEventLoop)");
+            let why = crate::errors::named(
+                py,
+                "ConfigurationError",
+                "this event loop has no add_reader (on Windows use a SelectorEventLoop)",
+            );
             why.set_cause(py, Some(e));
             why
         })?;
@@ -278,9 +282,15 @@ impl Bridge {
     pub fn future<'py>(own: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Py<PyAny>)> {
         let py = own.py();
         own.get().mine()?;
-        let Some(l) = running_loop(py)? else { return Err(PyRuntimeError::new_err("no running event loop: await the operation in a coroutine")) };
+        let Some(l) = running_loop(py)? else {
+            return Err(PyRuntimeError::new_err("no running event loop: await the operation in a coroutine"));
+        };
         own.get().watch_here(own)?;
-        let create = HERE.with_borrow(|h| h.as_ref().filter(|h| h.forks == fork::count()).map(|h| (h.create_future.clone_ref(py), h.event_loop.clone_ref(py))));
+        let create = HERE.with_borrow(|h| {
+            h.as_ref()
+                .filter(|h| h.forks == fork::count())
+                .map(|h| (h.create_future.clone_ref(py), h.event_loop.clone_ref(py)))
+        });
         if let Some((create, of)) = create
             && of.bind(py).call0()?.is(&l)
         {
@@ -385,7 +395,8 @@ impl Bridge {
 
     /// Operations that nobody waits for any more and that are not settled yet.
     fn dying(&self) -> usize {
-        self.executor.tickets().iter().filter(|t| t.reply.wanted() != Wanted::Yes).count() + self.executor.home.cleaning.load(Relaxed)
+        self.executor.tickets().iter().filter(|t| t.reply.wanted() != Wanted::Yes).count()
+            + self.executor.home.cleaning.load(Relaxed)
     }
 
     /// Futures that have not ended, background work included.

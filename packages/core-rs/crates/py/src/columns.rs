@@ -43,7 +43,8 @@ impl Columns {
     /// Whether `row` still has these columns: a statement that was prepared anew may have others.
     pub fn fit(&self, row: &PgRow) -> bool {
         let columns = row.columns();
-        columns.len() == self.all.len() && columns.iter().zip(&self.all).all(|(c, own)| types::oid(c.type_info()) == own.typed.oid)
+        columns.len() == self.all.len()
+            && columns.iter().zip(&self.all).all(|(c, own)| types::oid(c.type_info()) == own.typed.oid)
     }
 }
 

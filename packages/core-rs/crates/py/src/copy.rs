@@ -36,7 +36,11 @@ impl CopyEncoder {
                     let name = Type::name(oid).unwrap_or_default().into();
                     Ok((column, Typed { oid, layout, name }))
                 }
-                None => Err(crate::errors::named(py, "EncodeError", format!("{column}: there is no encoder for the type with OID {oid}"))),
+                None => Err(crate::errors::named(
+                    py,
+                    "EncodeError",
+                    format!("{column}: there is no encoder for the type with OID {oid}"),
+                )),
             })
             .collect::<PyResult<_>>()?;
         Ok(Self { columns, rows: Mutex::new(0) })
@@ -53,7 +57,11 @@ impl CopyEncoder {
         for row in rows.iter() {
             let row = row.cast::<PySequence>().map_err(|_| {
                 let kind = row.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
-                crate::errors::named(py, "EncodeError", format!("row {}: expected a sequence of values, got {kind}", *count))
+                crate::errors::named(
+                    py,
+                    "EncodeError",
+                    format!("row {}: expected a sequence of values, got {kind}", *count),
+                )
             })?;
             if row.len()? != self.columns.len() {
                 let message = format!("row {}: {} values for {} columns", *count, row.len()?, self.columns.len());
@@ -163,7 +171,10 @@ impl PyLease {
     fn copy_out(&self, py: Python<'_>, sql: &str) -> PyResult<(CopyReader, Op)> {
         let pipe = Arc::new(CopyOut::default());
         let op = self.copying(py, Work::CopyOut(sql.into(), pipe.clone()))?;
-        Ok((CopyReader { pipe, chunk: Arc::default(), bridge: self.bridge.clone_ref(py), pool: self.lease.pool.id }, op))
+        Ok((
+            CopyReader { pipe, chunk: Arc::default(), bridge: self.bridge.clone_ref(py), pool: self.lease.pool.id },
+            op,
+        ))
     }
 }
 

@@ -148,7 +148,17 @@ unsafe fn timestamp(us: i64, zone: *mut PyObject) -> Made {
     // SAFETY: as above.
     unsafe {
         let api = ffi::PyDateTimeAPI();
-        made(((*api).DateTime_FromDateAndTime)(y, mo.into(), d.into(), h.into(), m.into(), s.into(), us as i32, zone, (*api).DateTimeType))
+        made(((*api).DateTime_FromDateAndTime)(
+            y,
+            mo.into(),
+            d.into(),
+            h.into(),
+            m.into(),
+            s.into(),
+            us as i32,
+            zone,
+            (*api).DateTimeType,
+        ))
     }
 }
 
@@ -159,7 +169,8 @@ unsafe fn interval(env: &Env, b: &[u8]) -> Made {
     if it.months != 0 {
         return from_py(env.interval.bind(py).call1((it.months, it.days, it.microseconds)));
     }
-    let (days, rest) = (i64::from(it.days) + it.microseconds.div_euclid(civil::DAY), it.microseconds.rem_euclid(civil::DAY));
+    let (days, rest) =
+        (i64::from(it.days) + it.microseconds.div_euclid(civil::DAY), it.microseconds.rem_euclid(civil::DAY));
     if !(-999_999_999..=999_999_999).contains(&days) {
         return Err(WireError::Unrepresentable("an interval of more than 999,999,999 days has no Python value").into());
     }
@@ -218,7 +229,12 @@ unsafe fn array(env: &Env, element: &Type, b: &[u8]) -> Made {
     }
 }
 
-unsafe fn dimension(env: &Env, element: &Type, lengths: &[usize], elements: &mut data_bridge_wire::array::Elements<'_>) -> Made {
+unsafe fn dimension(
+    env: &Env,
+    element: &Type,
+    lengths: &[usize],
+    elements: &mut data_bridge_wire::array::Elements<'_>,
+) -> Made {
     // SAFETY: every place of the new list is filled, or the list is released with the rest of its places null.
     unsafe {
         let list = made(ffi::PyList_New(lengths[0] as isize))?;
@@ -249,7 +265,9 @@ unsafe fn dimension(env: &Env, element: &Type, lengths: &[usize], elements: &mut
 pub fn error(py: Python<'_>, column: &str, type_name: &str, fail: Fail) -> PyErr {
     let (reason, cause) = match fail {
         Fail::Wire(e) => (e.to_string(), None),
-        Fail::Unknown(name) => (format!("there is no decoder for {name}; cast the column in SQL or register_type({name:?}, …)"), None),
+        Fail::Unknown(name) => {
+            (format!("there is no decoder for {name}; cast the column in SQL or register_type({name:?}, …)"), None)
+        }
         Fail::Python => {
             let cause = PyErr::take(py);
             (cause.as_ref().map_or_else(|| "no object could be made".to_owned(), |e| e.value(py).to_string()), cause)

@@ -32,7 +32,11 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
         ticket.with(|p| {
             let asked = p.asked.unwrap_or(started);
             let decoding = p.seconds.map_or(0.0, |s| s.2) + ended.elapsed().as_secs_f64();
-            p.seconds = Some((started.duration_since(asked).as_secs_f64(), ended.duration_since(started).as_secs_f64(), decoding));
+            p.seconds = Some((
+                started.duration_since(asked).as_secs_f64(),
+                ended.duration_since(started).as_secs_f64(),
+                decoding,
+            ));
         });
     }
     finish(py, ticket, end, arrived.affected);
@@ -76,7 +80,10 @@ fn columns(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, first: &PgRow) -> P
     }
     let plan = ticket.plan.as_ref().map(|p| p.bind(py).get());
     // FETCH has the columns of its cursor, whatever its text.
-    let known = plan.filter(|p| p.kind != "fetch").and_then(|p| p.columns.lock().expect("a plan's columns").clone()).filter(|c| c.fit(first));
+    let known = plan
+        .filter(|p| p.kind != "fetch")
+        .and_then(|p| p.columns.lock().expect("a plan's columns").clone())
+        .filter(|c| c.fit(first));
     let columns = match known {
         Some(c) => c,
         None => {

@@ -1,12 +1,12 @@
 //! Python values to wire bytes, to exactly the types that the statement asks for, before anything is sent.
 use crate::env::Env;
 use crate::json;
+use data_bridge_driver::Wire;
 use data_bridge_driver::{PgArguments, Typed};
 use data_bridge_wire::{Type, array, civil, interval::Interval, numeric};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use data_bridge_driver::Wire;
 
 /// Why a value was not encoded.
 pub enum Refusal {
@@ -104,7 +104,9 @@ unsafe fn bytes(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 
 unsafe fn day(v: *mut PyObject) -> i64 {
     // SAFETY: `v` is a date.
-    unsafe { civil::days(ffi::PyDateTime_GET_YEAR(v), ffi::PyDateTime_GET_MONTH(v) as u8, ffi::PyDateTime_GET_DAY(v) as u8) }
+    unsafe {
+        civil::days(ffi::PyDateTime_GET_YEAR(v), ffi::PyDateTime_GET_MONTH(v) as u8, ffi::PyDateTime_GET_DAY(v) as u8)
+    }
 }
 
 unsafe fn timestamp(v: *mut PyObject, aware: bool) -> Result<i64, Refusal> {
@@ -114,21 +116,30 @@ unsafe fn timestamp(v: *mut PyObject, aware: bool) -> Result<i64, Refusal> {
         if ffi::PyDateTime_Check(v) == 0 {
             return Err(Refusal::Expected("datetime"));
         }
-        let seconds = i64::from(ffi::PyDateTime_DATE_GET_HOUR(v)) * 3600 + i64::from(ffi::PyDateTime_DATE_GET_MINUTE(v)) * 60 + i64::from(ffi::PyDateTime_DATE_GET_SECOND(v));
+        let seconds = i64::from(ffi::PyDateTime_DATE_GET_HOUR(v)) * 3600
+            + i64::from(ffi::PyDateTime_DATE_GET_MINUTE(v)) * 60
+            + i64::from(ffi::PyDateTime_DATE_GET_SECOND(v));
         let local = day(v) * civil::DAY + seconds * 1_000_000 + i64::from(ffi::PyDateTime_DATE_GET_MICROSECOND(v));
         let zone = ffi::PyDateTime_DATE_GET_TZINFO(v);
         if !aware {
-            return if zone == ffi::Py_None() { Ok(local) } else { Err(Refusal::Reason("a timestamp without time zone takes a naive datetime".into())) };
+            return if zone == ffi::Py_None() {
+                Ok(local)
+            } else {
+                Err(Refusal::Reason("a timestamp without time zone takes a naive datetime".into()))
+            };
         }
         if zone == ffi::PyDateTime_TimeZone_UTC() {
             return Ok(local);
         }
         let offset = Bound::from_borrowed_ptr(py, v).call_method0("utcoffset").map_err(Refusal::Python)?;
         if offset.is_none() {
-            return Err(Refusal::Reason("a timestamp with time zone takes an aware datetime, for example datetime.now(UTC)".into()));
+            return Err(Refusal::Reason(
+                "a timestamp with time zone takes an aware datetime, for example datetime.now(UTC)".into(),
+            ));
         }
         let d = offset.as_ptr();
-        let seconds = i64::from(ffi::PyDateTime_DELTA_GET_DAYS(d)) * 86_400 + i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(d));
+        let seconds =
+            i64::from(ffi::PyDateTime_DELTA_GET_DAYS(d)) * 86_400 + i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(d));
         Ok(local - seconds * 1_000_000 - i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(d)))
     }
 }
@@ -137,7 +148,8 @@ unsafe fn interval(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {
         if ffi::PyDelta_Check(v) != 0 {
-            let us = i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(v)) * 1_000_000 + i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(v));
+            let us = i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(v)) * 1_000_000
+                + i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(v));
             Interval { months: 0, days: ffi::PyDateTime_DELTA_GET_DAYS(v), microseconds: us }.write(out);
             return Ok(());
         }
@@ -147,7 +159,11 @@ unsafe fn interval(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
         }
         let field = |name: &str| v.getattr(name);
         let read = || -> PyResult<Interval> {
-            Ok(Interval { months: field("months")?.extract()?, days: field("days")?.extract()?, microseconds: field("microseconds")?.extract()? })
+            Ok(Interval {
+                months: field("months")?.extract()?,
+                days: field("days")?.extract()?,
+                microseconds: field("microseconds")?.extract()?,
+            })
         };
         read().map_err(Refusal::Python)?.write(out);
         Ok(())
@@ -203,7 +219,14 @@ unsafe fn shape(v: *mut PyObject, element: &Type, lengths: &mut Vec<usize>) -> D
     }
 }
 
-unsafe fn elements(env: &Env, element: &Type, v: *mut PyObject, lengths: &[usize], nulls: &mut bool, out: &mut Vec<u8>) -> Done {
+unsafe fn elements(
+    env: &Env,
+    element: &Type,
+    v: *mut PyObject,
+    lengths: &[usize],
+    nulls: &mut bool,
+    out: &mut Vec<u8>,
+) -> Done {
     // SAFETY: `v` is alive; items are borrowed from it.
     unsafe {
         let is_list = ffi::PyList_Check(v) != 0;
@@ -284,7 +307,9 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
                 if ffi::PyDateTime_TIME_GET_TZINFO(v) != ffi::Py_None() {
                     return Err(Refusal::Reason("a time without time zone takes a naive time".into()));
                 }
-                let seconds = i64::from(ffi::PyDateTime_TIME_GET_HOUR(v)) * 3600 + i64::from(ffi::PyDateTime_TIME_GET_MINUTE(v)) * 60 + i64::from(ffi::PyDateTime_TIME_GET_SECOND(v));
+                let seconds = i64::from(ffi::PyDateTime_TIME_GET_HOUR(v)) * 3600
+                    + i64::from(ffi::PyDateTime_TIME_GET_MINUTE(v)) * 60
+                    + i64::from(ffi::PyDateTime_TIME_GET_SECOND(v));
                 out.extend((seconds * 1_000_000 + i64::from(ffi::PyDateTime_TIME_GET_MICROSECOND(v))).to_be_bytes());
                 Ok(())
             }
@@ -299,7 +324,9 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
             }
             Type::Array(oid, element) => list(env, *oid, element, v, out),
             Type::Void => Err(Refusal::Expected("None")),
-            Type::Unknown(name) => Err(Refusal::Reason(format!("there is no encoder for {name}; cast in SQL ($1::text::{name}) or register_type({name:?}, …)"))),
+            Type::Unknown(name) => Err(Refusal::Reason(format!(
+                "there is no encoder for {name}; cast in SQL ($1::text::{name}) or register_type({name:?}, …)"
+            ))),
         }
     };
     match done {
@@ -323,7 +350,9 @@ fn refused(py: Python<'_>, index: usize, typed: &Typed, v: &Bound<'_, PyAny>, wh
     let place = format!("${} ({})", index + 1, typed.name);
     let got = || v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string());
     match why {
-        Refusal::Expected(what) => crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", got())),
+        Refusal::Expected(what) => {
+            crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", got()))
+        }
         Refusal::Reason(why) => crate::errors::named(py, "EncodeError", format!("{place}: {why}")),
         Refusal::Python(e) => {
             let made = crate::errors::named(py, "EncodeError", format!("{place}: {}", e.value(py)));
@@ -351,10 +380,12 @@ pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, 
             None
         } else {
             // SAFETY: the tuple keeps the value alive.
-            unsafe { value(env, &typed.layout, v.as_ptr(), &mut scratch) }.map_err(|why| refused(py, i, typed, &v, why))?;
+            unsafe { value(env, &typed.layout, v.as_ptr(), &mut scratch) }
+                .map_err(|why| refused(py, i, typed, &v, why))?;
             Some(scratch.as_slice())
         };
-        Wire::add(&mut args, typed.oid, bytes).map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
+        Wire::add(&mut args, typed.oid, bytes)
+            .map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
     }
     Ok(args)
 }
@@ -363,7 +394,15 @@ pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, 
 ///
 /// # Errors
 /// EncodeError that names row and column.
-pub fn value_of_copy(py: Python<'_>, env: &Env, row: u64, column: &str, typed: &Typed, v: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+pub fn value_of_copy(
+    py: Python<'_>,
+    env: &Env,
+    row: u64,
+    column: &str,
+    typed: &Typed,
+    v: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+) -> PyResult<()> {
     if v.is_none() {
         out.extend((-1i32).to_be_bytes());
         return Ok(());
@@ -373,7 +412,10 @@ pub fn value_of_copy(py: Python<'_>, env: &Env, row: u64, column: &str, typed: &
     done.map_err(|why| {
         let place = format!("row {row}, {column} ({})", typed.name);
         let reason = match why {
-            Refusal::Expected(what) => format!("expected {what}, got {}", v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string())),
+            Refusal::Expected(what) => format!(
+                "expected {what}, got {}",
+                v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string())
+            ),
             Refusal::Reason(why) => why,
             Refusal::Python(e) => e.value(py).to_string(),
         };

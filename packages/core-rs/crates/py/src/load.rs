@@ -73,7 +73,9 @@ impl LoadPlan {
     pub fn calls_back(&self, py: Python<'_>) -> bool {
         match &self.shape {
             Shape::Model(m) => m.calls_back(),
-            Shape::Mixed(parts) => parts.iter().any(|p| p.load.as_ref().is_some_and(|l| l.bind(py).get().calls_back(py))),
+            Shape::Mixed(parts) => {
+                parts.iter().any(|p| p.load.as_ref().is_some_and(|l| l.bind(py).get().calls_back(py)))
+            }
             Shape::Merge(m) => m.converters.iter().any(Option::is_some),
             _ => false,
         }
@@ -91,7 +93,9 @@ impl LoadPlan {
             Shape::Merge(m) => {
                 let rest = columns.all.len().saturating_sub(m.fields.len());
                 if rest != m.kept.len() {
-                    return Err(PyTypeError::new_err("RETURNING gives another number of columns than the load plan has"));
+                    return Err(PyTypeError::new_err(
+                        "RETURNING gives another number of columns than the load plan has",
+                    ));
                 }
                 let (set, kept) = columns.all.split_at_mut(m.fields.len());
                 self.name(py, set, &m.fields, &m.converters)?;
@@ -121,9 +125,20 @@ impl LoadPlan {
         }
     }
 
-    fn name(&self, py: Python<'_>, columns: &mut [Column], fields: &[Py<PyString>], converters: &[Option<Py<PyAny>>]) -> PyResult<()> {
+    fn name(
+        &self,
+        py: Python<'_>,
+        columns: &mut [Column],
+        fields: &[Py<PyString>],
+        converters: &[Option<Py<PyAny>>],
+    ) -> PyResult<()> {
         if columns.len() != fields.len() {
-            let message = format!("the result has {} columns, the load plan of {} has {}", columns.len(), self.label.as_deref().unwrap_or("the class"), fields.len());
+            let message = format!(
+                "the result has {} columns, the load plan of {} has {}",
+                columns.len(),
+                self.label.as_deref().unwrap_or("the class"),
+                fields.len()
+            );
             return Err(PyTypeError::new_err(message));
         }
         for ((column, field), converter) in columns.iter_mut().zip(fields).zip(converters) {
@@ -159,7 +174,14 @@ impl LoadPlan {
     }
 
     /// Sets what RETURNING gave in `into`, whose row is in the database now.
-    pub fn merge(&self, py: Python<'_>, env: &Env, columns: Option<&Columns>, row: Option<&PgRow>, into: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub fn merge(
+        &self,
+        py: Python<'_>,
+        env: &Env,
+        columns: Option<&Columns>,
+        row: Option<&PgRow>,
+        into: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let Shape::Merge(m) = &self.shape else { return Ok(()) };
         // SAFETY: the ORM passes an instance of the class whose slots these are.
         unsafe {
@@ -169,7 +191,10 @@ impl LoadPlan {
                     // All are decoded before any is set: a value that cannot be decoded leaves the instance as it was.
                     values.push(Bound::from_owned_ptr(py, c.object(py, env, row, i)?));
                 }
-                let dict = Bound::from_owned_ptr_or_err(py, ffi::PyObject_GenericGetDict(into.as_ptr(), std::ptr::null_mut()))?;
+                let dict = Bound::from_owned_ptr_or_err(
+                    py,
+                    ffi::PyObject_GenericGetDict(into.as_ptr(), std::ptr::null_mut()),
+                )?;
                 for (c, v) in columns.all.iter().zip(values) {
                     if ffi::PyDict_SetItem(dict.as_ptr(), c.key.as_ptr(), v.as_ptr()) < 0 {
                         return Err(PyErr::fetch(py));
@@ -190,7 +215,10 @@ fn no_name_twice(py: Python<'_>, columns: &Columns) -> PyResult<()> {
     if twice.is_empty() {
         return Ok(());
     }
-    let message = format!("a dict has each key once, but the result has two columns named {}: give them other names with AS, or use as_=tuple", twice.join(", "));
+    let message = format!(
+        "a dict has each key once, but the result has two columns named {}: give them other names with AS, or use as_=tuple",
+        twice.join(", ")
+    );
     Err(crate::errors::named(py, "DecodeError", message))
 }
 
@@ -309,7 +337,12 @@ impl LoadPlan {
     /// The result is whether there was a row.
     #[staticmethod]
     #[pyo3(signature = (class, fields, *, converters=vec![], kept=vec![]))]
-    fn merge_into(class: &Bound<'_, PyType>, fields: Vec<String>, converters: Vec<Option<Py<PyAny>>>, kept: Vec<String>) -> PyResult<Self> {
+    fn merge_into(
+        class: &Bound<'_, PyType>,
+        fields: Vec<String>,
+        converters: Vec<Option<Py<PyAny>>>,
+        kept: Vec<String>,
+    ) -> PyResult<Self> {
         let py = class.py();
         let merge = Merge {
             converters: if converters.is_empty() { fields.iter().map(|_| None).collect() } else { converters },
@@ -323,9 +356,11 @@ impl LoadPlan {
     /// Decodes wire bytes of a field as the last result of this plan had them, without its converter; raises LookupError before
     /// there was a result.
     fn decode(&self, py: Python<'_>, field: &str, wire: &[u8]) -> PyResult<Py<PyAny>> {
-        let typed = self.seen.lock().expect("the columns seen").iter().find(|(f, _)| f == field).map(|(_, t)| t.clone());
+        let typed =
+            self.seen.lock().expect("the columns seen").iter().find(|(f, _)| f == field).map(|(_, t)| t.clone());
         let Some(typed) = typed else { return Err(pyo3::exceptions::PyLookupError::new_err(field.to_owned())) };
-        let column = Column { typed, key: PyString::intern(py, field).unbind(), label: field.to_owned(), converter: None };
+        let column =
+            Column { typed, key: PyString::intern(py, field).unbind(), label: field.to_owned(), converter: None };
         // SAFETY: a new reference.
         Ok(unsafe { Bound::from_owned_ptr(py, column.decode(py, crate::env::env(py)?, wire)?) }.unbind())
     }

@@ -88,10 +88,19 @@ pub struct Features {
 impl Model {
     /// # Errors
     /// TypeError when the class lacks a slot.
-    pub fn new(class: &Bound<'_, PyType>, fields: &[String], converters: Vec<Option<Py<PyAny>>>, mutable: &[String], features: Features) -> PyResult<Self> {
+    pub fn new(
+        class: &Bound<'_, PyType>,
+        fields: &[String],
+        converters: Vec<Option<Py<PyAny>>>,
+        mutable: &[String],
+        features: Features,
+    ) -> PyResult<Self> {
         let py = class.py();
         let fields: Vec<_> = fields.iter().map(|n| PyString::intern(py, n).unbind()).collect();
-        let validator = features.validate.then(|| class.getattr("__pydantic_validator__")?.getattr("validate_python")).transpose()?;
+        let validator = features
+            .validate
+            .then(|| class.getattr("__pydantic_validator__")?.getattr("validate_python"))
+            .transpose()?;
         let positions = mutable.iter().filter_map(|m| fields.iter().position(|f| f.bind(py) == m.as_str())).collect();
         Ok(Self {
             fields_set: PySet::new(py, &fields)?.unbind(),
@@ -121,7 +130,14 @@ impl Model {
 
     /// A new reference to an instance made of the cells from `at` on.
     #[inline]
-    pub fn instance(&self, py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow, at: usize) -> PyResult<*mut PyObject> {
+    pub fn instance(
+        &self,
+        py: Python<'_>,
+        env: &Env,
+        columns: &[Column],
+        row: &PgRow,
+        at: usize,
+    ) -> PyResult<*mut PyObject> {
         // SAFETY: attached; references made here are stored in the instance or released.
         unsafe {
             let dict = match &self.defaults {
@@ -147,7 +163,9 @@ impl Model {
                 return Ok(made.into_ptr());
             }
             let class = self.class.as_ptr().cast::<ffi::PyTypeObject>();
-            let Some(alloc) = (*class).tp_alloc else { return Err(pyo3::exceptions::PyTypeError::new_err("the class cannot be instantiated")) };
+            let Some(alloc) = (*class).tp_alloc else {
+                return Err(pyo3::exceptions::PyTypeError::new_err("the class cannot be instantiated"));
+            };
             let object = alloc(class, 0);
             if object.is_null() {
                 return Err(PyErr::fetch(py));
@@ -186,7 +204,14 @@ impl Model {
 ///
 /// # Safety
 /// `object` has a slot at `offset`.
-pub unsafe fn keep_wire(py: Python<'_>, object: *mut PyObject, offset: isize, row: &PgRow, cells: impl Iterator<Item = usize>, count: usize) -> PyResult<()> {
+pub unsafe fn keep_wire(
+    py: Python<'_>,
+    object: *mut PyObject,
+    offset: isize,
+    row: &PgRow,
+    cells: impl Iterator<Item = usize>,
+    count: usize,
+) -> PyResult<()> {
     if count == 0 {
         return Ok(());
     }

@@ -53,7 +53,8 @@ impl Plan {
     fn compile(ir: &Bound<'_, PyTuple>) -> PyResult<Self> {
         // Text of the user with $1, $2 … in it: the server counts the parameters.
         if ir.len() == 2
-            && let (Ok(tag), Ok(text)) = (ir.get_item(0)?.cast_into::<PyString>(), ir.get_item(1)?.cast_into::<PyString>())
+            && let (Ok(tag), Ok(text)) =
+                (ir.get_item(0)?.cast_into::<PyString>(), ir.get_item(1)?.cast_into::<PyString>())
             && tag == "text"
         {
             let sql = text.to_str()?;
@@ -92,9 +93,9 @@ impl Plan {
             return None;
         }
         match self.kind.as_str() {
-            "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
-                Some("transactions are controlled by pg_transaction(), begin_transaction() and their objects, not by SQL text")
-            }
+            "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => Some(
+                "transactions are controlled by pg_transaction(), begin_transaction() and their objects, not by SQL text",
+            ),
             "copy" => Some("COPY has methods of its own: copy_in() and copy_out()"),
             "listen" | "unlisten" => Some("LISTEN has a connection of its own: use listen()"),
             _ => None,
@@ -104,8 +105,22 @@ impl Plan {
     /// Whether the session may not be the same afterwards.
     pub fn soils(&self) -> bool {
         self.count.is_none()
-            && (matches!(self.kind.as_str(), "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "declare" | "do" | "call")
-                || ["set_config", "pg_advisory_lock", "pg_try_advisory_lock", " temp ", " TEMP ", "temporary", "TEMPORARY"].iter().any(|w| self.sql.contains(w)))
+            && (matches!(
+                self.kind.as_str(),
+                "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "do" | "call"
+            ) || [
+                "WITH HOLD",
+                "with hold",
+                "set_config",
+                "pg_advisory_lock",
+                "pg_try_advisory_lock",
+                " temp ",
+                " TEMP ",
+                "temporary",
+                "TEMPORARY",
+            ]
+            .iter()
+            .any(|w| self.sql.contains(w)))
     }
 }
 

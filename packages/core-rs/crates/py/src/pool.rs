@@ -33,7 +33,9 @@ pub fn deadline(py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<(Instan
     match timeout {
         None => Ok(None),
         Some(t) if t.is_finite() && t >= 0.0 => Ok(Some((Instant::now() + Duration::from_secs_f64(t.min(1e9)), t))),
-        Some(t) => Err(crate::errors::named(py, "ConfigurationError", format!("timeout={t} is not a number of seconds"))),
+        Some(t) => {
+            Err(crate::errors::named(py, "ConfigurationError", format!("timeout={t} is not a number of seconds")))
+        }
     }
 }
 
@@ -72,7 +74,8 @@ pub fn prepare(
         }
         None => None,
     };
-    let work = Work::Query { sql: p.sql.clone(), args, persistent: pool.config.statement_cache > 0 && p.kind != "fetch" };
+    let work =
+        Work::Query { sql: p.sql.clone(), args, persistent: pool.config.statement_cache > 0 && p.kind != "fetch" };
     let soils = p.soils();
     let reply = Reply::new(deadline(py, timeout)?, false);
     let mut progress = Progress { into, ..Progress::default() };
@@ -183,7 +186,8 @@ impl PyPool {
         let reply = Reply::new(deadline(py, timeout)?, false);
         let bridge = Bridge::current(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
-        let ticket = Ticket::new(reply.clone(), None, Some(Py::new(py, LoadPlan::counting(py))?), pool.id, Progress::default());
+        let ticket =
+            Ticket::new(reply.clone(), None, Some(Py::new(py, LoadPlan::counting(py))?), pool.id, Progress::default());
         let task = Box::pin(single(pool, home, Work::Simple(sql.into()), true, reply));
         Bridge::start(bridge.bind(py), task, ticket)
     }

@@ -54,7 +54,13 @@ pub struct Ticket {
 
 impl Ticket {
     /// For an operation that starts.
-    pub fn new(reply: Arc<Reply>, plan: Option<Py<Plan>>, load: Option<Py<LoadPlan>>, pool: u64, progress: Progress) -> Arc<Self> {
+    pub fn new(
+        reply: Arc<Reply>,
+        plan: Option<Py<Plan>>,
+        load: Option<Py<LoadPlan>>,
+        pool: u64,
+        progress: Progress,
+    ) -> Arc<Self> {
         Arc::new(Self { reply, plan, load, pool, progress: Mutex::new(progress) })
     }
 

@@ -130,7 +130,13 @@ pub fn write(s: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         groups.pop();
     }
     let lead = groups.iter().take_while(|g| **g == 0).count();
-    header(out, (groups.len() - lead) as u16, (left - 1 - lead as i64) as i16, if negative { NEGATIVE } else { 0 }, scale as u16);
+    header(
+        out,
+        (groups.len() - lead) as u16,
+        (left - 1 - lead as i64) as i16,
+        if negative { NEGATIVE } else { 0 },
+        scale as u16,
+    );
     for g in &groups[lead..] {
         out.extend(g.to_be_bytes());
     }
@@ -165,8 +171,21 @@ mod tests {
     #[test]
     fn texts_come_back() {
         for s in [
-            "0", "1", "-1", "12.50", "0.0001", "0.00000001", "-0.5", "10000", "99999999", "123456789.987654321", "NaN", "Infinity",
-            "-Infinity", "0.00", "1000000000000000000000000000000.000000000000000000000000000001",
+            "0",
+            "1",
+            "-1",
+            "12.50",
+            "0.0001",
+            "0.00000001",
+            "-0.5",
+            "10000",
+            "99999999",
+            "123456789.987654321",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "0.00",
+            "1000000000000000000000000000000.000000000000000000000000000001",
         ] {
             assert_eq!(round(s), s);
         }

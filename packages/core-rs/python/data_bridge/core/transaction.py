@@ -59,6 +59,7 @@ class Transaction(BaseExecutor):
         self.read_only: bool = parent.read_only if parent else False
         self._lease = lease
         self._parent = parent
+        self._outer: Transaction | None = parent
         self._journal: Journal = parent._journal if parent else Journal()
         self._mark = self._journal.mark()
         self._names: itertools.count[int] = parent._names if parent else itertools.count(1)
@@ -209,9 +210,14 @@ class Transaction(BaseExecutor):
         else:
             await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
 
+    def enter(self) -> None:
+        """Statements of this context join this transaction from now on, and at its end the one they joined before."""
+        self._outer = context.open_transaction(self.database)
+        context.set_transaction(self.database, self)
+
     def _leave(self) -> None:
         if context.open_transaction(self.database) is self:
-            context.set_transaction(self.database, self._parent)
+            context.set_transaction(self.database, self._outer)
         if self._parent is not None:
             self._parent._release_inner(self)
 
@@ -386,7 +392,7 @@ async def begin_transaction(
         transaction = await executor.nest(site)
     else:
         transaction = await begin(executor, level(isolation), read_only, deferrable, timeout, site)
-    context.set_transaction(transaction.database, transaction)
+    transaction.enter()
     return transaction
 
 

@@ -65,7 +65,7 @@ class TransactionBlock:
     async def __aenter__(self) -> Transaction:
         transaction, own = await self._open()
         if own:
-            context.set_transaction(transaction.database, transaction)
+            transaction.enter()
         self._stack.append((_owner(), transaction, own))
         return transaction
 
@@ -78,7 +78,7 @@ class TransactionBlock:
                 await transaction.__aexit__(kind, error, trace)
             finally:
                 if context.open_transaction(transaction.database) is transaction:
-                    context.set_transaction(transaction.database, transaction._parent)
+                    context.set_transaction(transaction.database, transaction._outer)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         if not inspect.iscoroutinefunction(function):

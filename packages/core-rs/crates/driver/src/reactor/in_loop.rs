@@ -65,7 +65,10 @@ impl InLoop {
         let mut registered = vec![];
         for fd in [bell, timer] {
             // SAFETY: the descriptor is owned by the AsyncFd and stays open until it is dropped.
-            registered.push(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(|e| io::Error::other(e.to_string()))?);
+            registered.push(
+                unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }
+                    .map_err(|e| io::Error::other(e.to_string()))?,
+            );
         }
         let found = epolls_with(marker);
         let Some(&watch) = found.first() else { return Ok(None) };

@@ -188,7 +188,8 @@ impl<'a> Reader<'a> {
                         Some(b'u') => {
                             let mut c = hex(b, i)?;
                             i += 4;
-                            if (0xD800..0xDC00).contains(&c) && b.get(i) == Some(&b'\\') && b.get(i + 1) == Some(&b'u') {
+                            if (0xD800..0xDC00).contains(&c) && b.get(i) == Some(&b'\\') && b.get(i + 1) == Some(&b'u')
+                            {
                                 let low = hex(b, i + 2)?;
                                 if (0xDC00..0xE000).contains(&low) {
                                     c = 0x1_0000 + ((c - 0xD800) << 10) + (low - 0xDC00);
@@ -196,7 +197,12 @@ impl<'a> Reader<'a> {
                                 }
                             }
                             // A lone surrogate, legal in `json` and in no Unicode text, becomes what Unicode prescribes.
-                            out.extend(char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut [0; 4]).as_bytes());
+                            out.extend(
+                                char::from_u32(c)
+                                    .unwrap_or(char::REPLACEMENT_CHARACTER)
+                                    .encode_utf8(&mut [0; 4])
+                                    .as_bytes(),
+                            );
                         }
                         Some(c @ (b'"' | b'\\' | b'/')) => out.push(*c),
                         _ => return bad("JSON escape"),
@@ -253,7 +259,10 @@ fn key(s: &[u8]) -> Made {
     if s.is_empty() || s.len() > SHORT {
         return text(s);
     }
-    let hash = (s[0] as usize).wrapping_mul(31) ^ (s[s.len() - 1] as usize).wrapping_mul(131) ^ (s[s.len() / 2] as usize).wrapping_mul(17) ^ (s.len() * 7);
+    let hash = (s[0] as usize).wrapping_mul(31)
+        ^ (s[s.len() - 1] as usize).wrapping_mul(131)
+        ^ (s[s.len() / 2] as usize).wrapping_mul(17)
+        ^ (s.len() * 7);
     KEYS.with_borrow_mut(|keys| {
         let place = &mut keys[hash % 512];
         // SAFETY: the cache owns a reference to every object in it.

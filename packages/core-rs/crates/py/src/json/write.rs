@@ -64,7 +64,13 @@ fn float(f: f64, out: &mut Vec<u8>) -> Result<(), Refusal> {
     Ok(())
 }
 
-unsafe fn sequence(env: &Env, count: isize, item: impl Fn(isize) -> *mut PyObject, out: &mut Vec<u8>, depth: u32) -> Result<(), Refusal> {
+unsafe fn sequence(
+    env: &Env,
+    count: isize,
+    item: impl Fn(isize) -> *mut PyObject,
+    out: &mut Vec<u8>,
+    depth: u32,
+) -> Result<(), Refusal> {
     out.push(b'[');
     for i in 0..count {
         if i > 0 {
@@ -87,7 +93,11 @@ unsafe fn dict(env: &Env, v: *mut PyObject, out: &mut Vec<u8>, depth: u32) -> Re
                 out.push(b',');
             }
             if ffi::PyUnicode_Check(key) == 0 {
-                let name = Bound::from_borrowed_ptr(Python::assume_attached(), key).get_type().name().map_err(Refusal::Python)?.to_string();
+                let name = Bound::from_borrowed_ptr(Python::assume_attached(), key)
+                    .get_type()
+                    .name()
+                    .map_err(Refusal::Python)?
+                    .to_string();
                 return Err(Refusal::Reason(format!("a key of a JSON object must be str, not {name}")));
             }
             string(utf8(key)?, out)?;
