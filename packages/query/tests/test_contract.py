@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,40 @@ PREPARED = ("select", "values", "compound", "insert", "update", "delete", "merge
 ELSEWHERE = {"styled", "styled_named", "copy_in", "copy_out", "copy_out_table"}
 
 
-@pytest.fixture(scope="module")
-def shop_server(embedded_server: EmbeddedServer) -> Any:
-    with embedded_server.admin("postgres") as admin:
+# What came after PostgreSQL 15, by its version.
+NEWER = {"merge_17": 17, "update_old_new": 18}
+
+
+def shop_of(server: EmbeddedServer) -> Iterator[Any]:
+    """A session in a database with the tables of the shop."""
+    with server.admin("postgres") as admin:
         admin.run("DROP DATABASE IF EXISTS query_contract")
         admin.run("CREATE DATABASE query_contract")
-    with embedded_server.admin("query_contract") as session:
+    with server.admin("query_contract") as session:
         session.run(shop.script())
         session.run("CREATE UNIQUE INDEX users_lower ON users (lower(email)) WHERE active")
         session.run('CREATE FUNCTION "Odd"(int) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$')
         yield session
+
+
+@pytest.fixture(scope="module")
+def shop_server(embedded_server: EmbeddedServer) -> Iterator[Any]:
+    yield from shop_of(embedded_server)
+
+
+@pytest.fixture(scope="module")
+def old_shop_server() -> Iterator[Any]:
+    with EmbeddedServer(provider="local") as server:
+        yield from shop_of(server)
+
+
+def accepted(session: Any, kind: str, sql: str) -> None:
+    if kind in PREPARED:
+        session.run(f"PREPARE p AS {sql}")
+        session.run("DEALLOCATE p")
+    else:
+        body = sql.replace("$1", "1").replace("$2", "'2'")
+        session.run(f"DO $do$ BEGIN IF false THEN {body}; END IF; END $do$")
 
 
 def statements() -> list[tuple[str, str, str]]:
@@ -76,14 +101,25 @@ def statements() -> list[tuple[str, str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("name", "kind", "sql"), [pytest.param(*item, id=item[0]) for item in statements()])
+STATEMENTS = statements()
+EVERY = pytest.mark.parametrize(("name", "kind", "sql"), [pytest.param(*item, id=item[0]) for item in STATEMENTS])
+
+
+@EVERY
 def test_postgresql_accepts_it(shop_server: Any, name: str, kind: str, sql: str) -> None:
-    if kind in PREPARED:
-        shop_server.run(f"PREPARE p AS {sql}")
-        shop_server.run("DEALLOCATE p")
-    else:
-        body = sql.replace("$1", "1").replace("$2", "'2'")
-        shop_server.run(f"DO $do$ BEGIN IF false THEN {body}; END IF; END $do$")
+    accepted(shop_server, kind, sql)
+
+
+@pytest.mark.servers
+def test_postgresql_15_accepts_it_too(old_shop_server: Any) -> None:
+    wrong: list[str] = []
+    for name, kind, sql in STATEMENTS:
+        if name.split("-", 1)[1] not in NEWER:
+            try:
+                accepted(old_shop_server, kind, sql)
+            except Exception as error:
+                wrong.append(f"{name}: {error}\n    {sql}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_copy_and_other_styles_are_written() -> None:

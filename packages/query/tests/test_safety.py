@@ -98,7 +98,7 @@ def test_writes_without_a_filter_are_refused() -> None:
 
 def test_joins_say_what_is_missing() -> None:
     other = table("other", column("id", int))
-    with pytest.raises(TypeError, match="no foreign key between other and users"):
+    with pytest.raises(TypeError, match=r"no foreign key between other and users"):
         select(users.id).join(other)
     twice = table("twice", column("a", int, references="users.id"), column("b", int, references="users.id"))
     with pytest.raises(TypeError, match="2 foreign keys"):

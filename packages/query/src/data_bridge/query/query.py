@@ -18,6 +18,7 @@ from .types import SQLType
 
 if TYPE_CHECKING:
     from .compound import Compound
+    from .expr import Expr, Label
 
 __all__ = ["Query"]
 
@@ -236,6 +237,31 @@ class Query:
     def __operand__(self) -> tuple[Any, tuple[Any, ...]]:
         statement = self.__statement__()
         return ("query", statement.ir), statement.params
+
+    def scalar(self) -> Expr[Any]:
+        """The query as a value: one column of one row, NULL without a row.
+
+        >>> from data_bridge.query import func, select, table, column
+        >>> t = table("t", column("a", int))
+        >>> t.a == select(func.max(t.a)).scalar()
+        <Expr "t"."a" = (SELECT max("t"."a") FROM "t")>
+        """
+        from .expr import Built
+
+        names = self._names()
+        s, p = self.__operand__()
+        return Built(s, p, names[0][1] if len(names) == 1 else None)
+
+    def label(self, name: str) -> Label[Any]:
+        """The query as a named column of another one's result.
+
+        >>> from data_bridge.query import func, select, table, column
+        >>> users, posts = table("users", column("id", int)), table("posts", column("author_id", int))
+        >>> n = select(func.count()).from_(posts).where(posts.author_id == users.id).label("n")
+        >>> select(users.id, n).order_by("-n").sql().sql
+        'SELECT "users"."id", (SELECT count(*) FROM "posts" WHERE "posts"."author_id" = "users"."id") AS "n" FROM "users" ORDER BY 2 DESC'
+        """
+        return self.scalar().label(name)
 
     def subquery(self, name: str | None = None, *, lateral: bool = False) -> QuerySource:
         """The query as a table: ``.c.NAME`` has its columns. As an operand it is the scalar subquery.
