@@ -118,7 +118,7 @@ EXPRESSIONS: dict[str, Case] = {
     "array_query": lambda: select(u.id, array(select(p.title).where(p.author_id == u.id))),
     "array_subscript_of_call": ir("select", None, (("[]", ("call", "string_to_array", ("$", "text"), ("$", "text")), "$"),), None, None, None, None, None, params=("a,b", ",", 1)),
     "json": lambda: select(p.meta["a"]["b"], p.meta["a"].cast(str), p.meta[0]).where(p.meta["a"]["b"] == 1, p.meta.has_key("k"), p.meta.has_any(["a"]), p.meta.has_all(["b"]), p.meta.contains({"a": 1}), p.meta.path("$.x ? (@ > 1)")),
-    "json_paths": ir("select", ("table", None, "posts", None), (("#>", ("col", "posts", "meta"), ("$", "text[]")), ("#>>", ("col", "posts", "meta"), ("$", "text[]")), ("#-", ("col", "posts", "meta"), ("$", "text[]")), ("@@", ("col", "posts", "meta"), ("$", "jsonpath"))), None, None, None, None, None, params=(["a"], ["b"], ["c"], "$.a > 1")),
+    "json_paths": ir("select", ("table", None, "posts", None), (("#>", ("col", "posts", "meta"), ("$", "text[]")), ("#>>", ("col", "posts", "meta"), ("$", "text[]")), ("#-", ("col", "posts", "meta"), ("$", "text[]")), ("@@", ("col", "posts", "meta"), ("cast", ("$", "text"), "jsonpath"))), None, None, None, None, None, params=(["a"], ["b"], ["c"], "$.a > 1")),
     "json_number": lambda: select(p.meta["n"].cast(int)).where(p.meta["n"].cast(int) > 5),
     "ranges": lambda: select(e.id).where(e.during.contains(AT)),
     "range_operators": ir("select", ("table", None, "events", None), (("col", "events", "id"),), tuple((op, ("col", "events", "during"), ("col", "events", "during")) for op in ("&<", "&>", "-|-", "&&", "<@")), None, None, None, None),

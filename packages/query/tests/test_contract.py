@@ -122,6 +122,23 @@ def test_postgresql_15_accepts_it_too(old_shop_server: Any) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+async def test_every_statement_runs_with_its_values(embedded_server: EmbeddedServer, shop_server: Any) -> None:
+    assert shop_server is not None
+    async with core.Database(embedded_server.dsn_of("query_contract")) as db:
+        for file, cases in FILES.items():
+            for name, call in cases.items():
+                statement = call().__statement__()
+                # A user without a name is refused by the table.
+                if statement.ir[0] not in (*PREPARED, "raw") or name == "insert_defaults":
+                    continue
+                async with core.pg_transaction(using=db) as tx:
+                    try:
+                        await tx.fetch(core.compile(statement).sql, *statement.params, as_=tuple)
+                    except core.DataBridgeError as error:
+                        pytest.fail(f"{file} {name}: {error}")
+                    tx.set_rollback_only()
+
+
 def test_copy_and_other_styles_are_written() -> None:
     texts = {name: CORPUS[file][name]["sql"] for file, name in CASES if name in ELSEWHERE}
     assert texts["copy_in"] == 'COPY "shop"."stock" ("sku", "n") FROM STDIN (FORMAT binary)'

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Document"]
 
+# Text on the way, jsonpath on the server: drivers know how to send the one and not the other.
+_JSONPATH = ("cast", ("$", "text"), "jsonpath")
+
 
 class Document(Node[T_co]):
     """The part of :class:`~data_bridge.query.Expr` that looks into jsonb and arrays."""
@@ -66,18 +69,18 @@ class Document(Node[T_co]):
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("meta", dict)).meta.path("$.x ? (@ > 1)")
-        <Expr "t"."meta" @? $1::jsonpath>
+        <Expr "t"."meta" @? $1::text::jsonpath>
         """
-        return _new(("@?", self.s, ("$", "jsonpath")), (*self.p, jsonpath), Boolean)
+        return _new(("@?", self.s, _JSONPATH), (*self.p, jsonpath), Boolean)
 
     def path_match(self, jsonpath: str) -> Expr[bool]:
         """``@@``: the predicate of the SQL/JSON path is true.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("meta", dict)).meta.path_match("$.x > 1")
-        <Expr "t"."meta" @@ $1::jsonpath>
+        <Expr "t"."meta" @@ $1::text::jsonpath>
         """
-        return _new(("@@", self.s, ("$", "jsonpath")), (*self.p, jsonpath), Boolean)
+        return _new(("@@", self.s, _JSONPATH), (*self.p, jsonpath), Boolean)
 
     def field(self, name: str) -> Expr[Any]:
         """A field of a composite value.

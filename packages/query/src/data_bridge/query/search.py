@@ -175,7 +175,7 @@ class Search(Document[T_co]):
         >>> posts.body.match("fat cat")
         <Expr to_tsvector("posts"."body") @@ websearch_to_tsquery($1)>
         """
-        cfg: tuple[Any, ...] = () if config is None else (("$", "regconfig"),)
+        cfg: tuple[Any, ...] = () if config is None else (("cast", ("$", "text"), "regconfig"),)
         cfg_p: tuple[Any, ...] = () if config is None else (config,)
         vector = self.t is not None and self.t.family == "tsvector"
         left = self.s if vector else ("call", "to_tsvector", *cfg, self.s)
