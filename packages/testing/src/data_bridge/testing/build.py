@@ -31,7 +31,8 @@ async def _build(dsn: str, content: Content) -> None:
         elif callable(content) and not inspect.isclass(content):
             await _call(content, database)
         elif content:
-            await _create(list(content) if isinstance(content, list | tuple | set) else [content], database)
+            parts: list[Any] = list(content) if isinstance(content, list | tuple) else [content]  # pyright: ignore[reportUnknownArgumentType]
+            await _create(parts, database)
 
 
 async def _call(function: Callable[..., Any], database: Database) -> None:
@@ -69,14 +70,10 @@ def imported_models() -> list[Any]:
     """The models that exist in this process, by table; nothing is imported for it."""
     if "data_bridge.orm" not in sys.modules:
         return []
-    from data_bridge.orm import Table
+    from data_bridge.orm.registry import all_tables
 
     found: dict[tuple[str | None, str], Any] = {}
-    pending = list(Table.__subclasses__())
-    while pending:
-        model = pending.pop(0)
-        pending += model.__subclasses__()
-        definition = vars(model).get("__table_def__")
-        if definition is not None:
-            found.setdefault((definition.schema, definition.name), model)
+    for model in all_tables():
+        definition = model.__table_def__
+        found.setdefault((definition.schema, definition.name), model)
     return list(found.values())

@@ -91,4 +91,5 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _problems(item: pytest.Item) -> list[str]:
-    return [problem for judge in item.stash.get(JUDGES, []) for problem in judge()]
+    judges = item.stash[JUDGES] if JUDGES in item.stash else []  # noqa: SIM401 - get() loses the type
+    return [problem for judge in judges for problem in judge()]

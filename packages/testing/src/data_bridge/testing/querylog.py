@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from data_bridge.core import QueryFinished, QueryStarted, add_observer, remove_observer
 
@@ -67,7 +67,11 @@ class QueryLog(Sequence[Query]):
     def __len__(self) -> int:
         return len(self.queries)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Query: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Query]: ...
+    def __getitem__(self, index: int | slice) -> Query | list[Query]:
         return self.queries[index]
 
     def __iter__(self) -> Iterator[Query]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import CodeType
@@ -66,8 +66,8 @@ def _parts(content: Content) -> Iterator[bytes]:
     elif inspect.isroutine(content) or inspect.isclass(content):
         yield f"{content.__module__}.{content.__qualname__}".encode()
         yield _source(content)
-    elif isinstance(content, Sequence):
-        parts: Sequence[Content] = content
+    elif isinstance(content, list | tuple):
+        parts: list[Content] = list(content)  # pyright: ignore[reportUnknownArgumentType]
         for part in parts:
             yield from _parts(part)
     else:
@@ -86,7 +86,9 @@ def _source(content: Any) -> bytes:
     if path and Path(path).is_file():
         return Path(path).read_bytes()
     code: CodeType | None = getattr(content, "__code__", None)
-    return repr((code.co_code, code.co_consts, code.co_names) if code else sorted(vars(content))).encode()
+    if code is None:
+        return repr(sorted(vars(content))).encode()  # pyright: ignore[reportUnknownArgumentType]
+    return repr((code.co_code, code.co_consts, code.co_names)).encode()
 
 
 def ensure_template(source: Source, content: Content, build: Callable[[str, Content], None]) -> Template:

@@ -105,8 +105,8 @@ class Sandbox(BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Run a statement outside a transaction: alone, in a savepoint of its own."""
-        if ir[0] == "text" and len(ir) > 1:
-            self._refuse(ir[1])
+        if ir[0] == "text":
+            self._refuse(str(ir[-1]))
         if changes_schema(ir):
             self._schema_changes()
 
