@@ -26,7 +26,8 @@ def sources_in(structure: Any) -> Source | None:
     if type(structure) is not tuple:
         return None
     found = _SOURCES.get(id(structure))
-    if found is not None:
+    # A replaced column leaves its number behind, which another tuple may get.
+    if found is not None and structure[0] == "col" and structure[1] == found.name:
         return found
     if structure and structure[0] in ("query", "exists", "array_query"):
         return None
