@@ -109,6 +109,11 @@ class Page(pytest.Module):
         return module
 
 
+@pytest.fixture(scope="session")
+def db_template() -> None:
+    """Tests of this repository make their own tables: many of their models are not meant to exist side by side."""
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Pages below docs/ and the README."""
     is_page = file_path.suffix == ".md" and (file_path.is_relative_to(ROOT / "docs") or file_path == ROOT / "README.md")

@@ -144,3 +144,20 @@ def test_coroutine_tests_run_and_fail(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:anyio").assert_outcomes(passed=4, failed=1)
     pytester.runpytest_subprocess().assert_outcomes(passed=4, failed=1)
     pytester.runpytest_subprocess("-o", "asyncio_mode=auto").assert_outcomes(passed=4, failed=1)
+
+
+def test_committed_rows_survive_a_crash(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import psycopg, pytest
+
+        @pytest.mark.parametrize("n", range(5))
+        def test_it(own_server, n):
+            with psycopg.connect(own_server.dsn) as session:
+                session.execute("CREATE TABLE kept AS SELECT 7 AS n")
+            own_server.restart("immediate")
+            with psycopg.connect(own_server.dsn) as session:
+                assert session.execute("SELECT n FROM kept").fetchone() == (7,)
+        """
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=5)

@@ -70,7 +70,8 @@ def postgres_dsn(databases: Databases) -> Iterator[str]:
 def own_server(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     """A server of the test's own that may be stopped, killed and stalled; about 0.15 s (data_bridge.testing)."""
     options = read_options(request.config)
-    with EmbeddedServer(provider=options.provider) as server:
+    # What was committed must survive the crash of a process, as in production; there is still no wait for a disk.
+    with EmbeddedServer(provider=options.provider, settings={"synchronous_commit": "on"}) as server:
         hurt = TestServer(server)
         yield hurt
         hurt.resume()

@@ -261,6 +261,8 @@ class EmbeddedServer:
             "bin": str(supplier.bin),
         }
         with self.admin() as session:
+            # Written at once: a server that is crashed on purpose a moment later must still know it.
+            session.run("SET synchronous_commit = on")
             session.run(f"ALTER ROLE {SUPERUSER} PASSWORD {quote_literal(self._state['password'])}")
 
 

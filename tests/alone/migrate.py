@@ -1,0 +1,17 @@
+"""data-bridge-migrate alone: reads migrations and plans them without Pydantic."""
+
+import importlib.util
+import tempfile
+from pathlib import Path
+
+from data_bridge.migrate import Migration
+from data_bridge.migrate.discover import in_directory
+
+assert importlib.util.find_spec("pydantic") is None
+assert importlib.util.find_spec("data_bridge.orm") is None
+with tempfile.TemporaryDirectory() as folder:
+    Path(folder, "1_users.sql").write_text("CREATE TABLE users (id int PRIMARY KEY)")
+    (found,) = in_directory(Path(folder))
+assert issubclass(found, Migration)
+assert found.version == "1"
+print(f"migrate alone: {found.version}")
