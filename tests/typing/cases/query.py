@@ -35,21 +35,21 @@ from data_bridge.query import (
 
 def comparisons(
     i: ColumnProxy[int],
-    ni: ColumnProxy[int | None],
+    maybe_i: ColumnProxy[int | None],
     s: ColumnProxy[str],
     d: ColumnProxy[Decimal],
-    nd: ColumnProxy[Decimal | None],
+    maybe_d: ColumnProxy[Decimal | None],
     dt: ColumnProxy[datetime],
-    ndt: ColumnProxy[datetime | None],
+    maybe_dt: ColumnProxy[datetime | None],
     b: ColumnProxy[bool],
 ) -> None:
     q = select(i)
     assert_type(i == 2, Expr[bool])
     assert_type(i > 2, Expr[bool])
-    assert_type(ni == None, Expr[bool])  # noqa: E711
-    q.where(ni == i, i == ni, ni > i, i > ni)
-    q.where(d > 10, d > Decimal(1), nd > 3, d == d)
-    q.where(dt > dt - timedelta(days=7), ndt > dt - timedelta(days=1))
+    assert_type(maybe_i == None, Expr[bool])  # noqa: E711
+    q.where(maybe_i == i, i == maybe_i, maybe_i > i, i > maybe_i)
+    q.where(d > 10, d > Decimal(1), maybe_d > 3, d == d)
+    q.where(dt > dt - timedelta(days=7), maybe_dt > dt - timedelta(days=1))
     q.where(b, ~b, (i > 1) & (s == "x") | ~b)
     q.where({i: 5, "name": "x"}, name="x")
     q.where(sql("a = $1", 1))
@@ -107,12 +107,12 @@ def arithmetic(
 def methods(
     i: ColumnProxy[int],
     s: ColumnProxy[str],
-    ns: ColumnProxy[str | None],
+    maybe_s: ColumnProxy[str | None],
     tags: ColumnProxy[list[str]],
     j: ColumnProxy[dict[str, Any]],
 ) -> None:
     assert_type(s.like("x"), Expr[bool])
-    assert_type(ns.startswith("x"), Expr[bool])
+    assert_type(maybe_s.startswith("x"), Expr[bool])
     assert_type(i.in_([1, 2]), Expr[bool])
     assert_type(i.in_(select(i)), Expr[bool])
     assert_type(i.is_null(), Expr[bool])
@@ -133,15 +133,15 @@ def methods(
 
 def functions(
     i: ColumnProxy[int],
-    ni: ColumnProxy[int | None],
+    maybe_i: ColumnProxy[int | None],
     s: ColumnProxy[str],
-    ns: ColumnProxy[str | None],
+    maybe_s: ColumnProxy[str | None],
     d: ColumnProxy[Decimal],
 ) -> None:
     assert_type(func.count(), Call[int])
     assert_type(func.count().filter(i > 3).over(partition_by=[s], order_by=[-i], rows=(None, 0)), Expr[int])
     assert_type(func.sum(i), Call[int | None])
-    assert_type(func.sum(ni), Call[int | None])
+    assert_type(func.sum(maybe_i), Call[int | None])
     assert_type(func.sum(d), Call[Decimal | None])
     assert_type(func.avg(i), Call[Decimal | None])
     assert_type(func.max(s), Call[str | None])
@@ -149,7 +149,7 @@ def functions(
     assert_type(func.lower(s) == "x", Expr[bool])
     assert_type(func.now(), Call[datetime])
     assert_type(func.current_date(), Call[date])
-    assert_type(func.coalesce(ns, "x"), Call[str])
+    assert_type(func.coalesce(maybe_s, "x"), Call[str])
     assert_type(func.array_agg(i), Call[list[int]])
     assert_type(func.anything(i, 5), Call[Any])
     assert_type(exists(select(i)), Expr[bool])
@@ -163,11 +163,11 @@ class Model:
     """Stands for a Table class."""
 
 
-def rows(i: ColumnProxy[int], s: ColumnProxy[str], dt: ColumnProxy[datetime], ns: ColumnProxy[str | None]) -> None:
+def rows(i: ColumnProxy[int], s: ColumnProxy[str], dt: ColumnProxy[datetime], maybe_s: ColumnProxy[str | None]) -> None:
     assert_type(select(i), Select[tuple[int]])
     assert_type(select(i, s), Select[tuple[int, str]])
     assert_type(select(i, s, dt), Select[tuple[int, str, datetime]])
-    assert_type(select(i, ns), Select[tuple[int, str | None]])
+    assert_type(select(i, maybe_s), Select[tuple[int, str | None]])
     assert_type(select(Model, func.count()), Select[tuple[Model, int]])
     assert_type(select(i, func.max(dt)).where(i > 1).order_by(-i).limit(5), Select[tuple[int, datetime | None]])
     assert_type(select(i, s, i, s, i, s, i, s), Select[tuple[int, str, int, str, int, str, int, str]])

@@ -278,7 +278,7 @@ pub struct Join {
 pub enum JoinOn {
     /// Nothing: CROSS JOIN or a comma.
     Nothing,
-    /// ON, conditions ANDed.
+    /// ON, conditions joined by AND.
     On(Vec<Expr>),
     /// USING (columns).
     Using(Vec<Name>),

@@ -118,7 +118,7 @@ impl Writer {
         }
     }
 
-    /// Conditions, ANDed.
+    /// Conditions, joined by AND.
     pub fn conditions(&mut self, conditions: &[Expr]) {
         self.all(conditions, |w, condition, alone| w.operand(condition, if alone { level::LOOSE } else { level::AND }));
     }

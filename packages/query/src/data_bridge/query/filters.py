@@ -18,7 +18,7 @@ __all__ = ["added"]
 def added(
     s: tuple[Structure, ...], p: Params, conditions: tuple[Any, ...], equals: Mapping[str, Any], source: Source | None
 ) -> tuple[tuple[Structure, ...], Params]:
-    """The conditions with more of them, ANDed."""
+    """The conditions with more of them, joined by AND."""
     for condition in conditions:
         if isinstance(condition, Node):
             of = condition.t

@@ -40,7 +40,7 @@ def join_structure(
 
 
 def conditions_of(on: Any) -> list[Node[bool]]:
-    """The condition, or several that are ANDed."""
+    """The condition, or several that are joined by AND."""
     if isinstance(on, Node):
         return [on]
     if isinstance(on, tuple | list) and all(isinstance(item, Node) for item in on):

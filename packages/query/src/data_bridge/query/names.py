@@ -8,8 +8,8 @@ from collections.abc import Iterable
 def unknown(name: str, kind: str, known: Iterable[str], where: str) -> str:
     """The message for an unknown name, with the nearest one that exists.
 
-    >>> unknown("nmae", "column", ["id", "name"], "users")
-    "users has no column 'nmae': did you mean 'name'?"
+    >>> unknown("names", "column", ["id", "name"], "users")
+    "users has no column 'names': did you mean 'name'?"
     """
     # Imported only when something is wrong: difflib is slow to import.
     from difflib import get_close_matches

@@ -158,7 +158,7 @@ class Select(Query, Locking, Generic[R]):
 
     # ---------------------------------------------------------------------------------------------------- conditions
     def where(self, *conditions: Node[bool] | Mapping[Any, Any], **equals: Any) -> Self:
-        """Adds conditions, ANDed: expressions, mappings {column or name: value}, or name=value.
+        """Adds conditions, joined by AND: expressions, mappings {column or name: value}, or name=value.
 
         A bool or None is refused: it never is what was meant.
 
@@ -207,7 +207,7 @@ class Select(Query, Locking, Generic[R]):
         return new
 
     def having(self, *conditions: Node[bool]) -> Self:
-        """Conditions on groups, ANDed.
+        """Conditions on groups, joined by AND.
 
         >>> from data_bridge.query import func, select, table, column
         >>> t = table("t", column("a", int))

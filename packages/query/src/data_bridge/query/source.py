@@ -75,9 +75,9 @@ class Source:
         """The column called `name`; AttributeError with a near match when there is none.
 
         >>> from data_bridge.query import table, column
-        >>> table("users", column("name", str)).column("nmae")
+        >>> table("users", column("name", str)).column("names")
         Traceback (most recent call last):
-        AttributeError: users has no column 'nmae': did you mean 'name'?
+        AttributeError: users has no column 'names': did you mean 'name'?
         """
         found = self.columns.get(name)
         if found is None:

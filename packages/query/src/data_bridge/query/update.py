@@ -33,7 +33,7 @@ class _Filtered(Write):
         self._sources: tuple[Source, ...] = ()
 
     def where(self, *conditions: Node[bool] | Mapping[Any, Any], **equals: Any) -> Self:
-        """Adds conditions, ANDed; see :meth:`Select.where`.
+        """Adds conditions, joined by AND; see :meth:`Select.where`.
 
         >>> from data_bridge.query import delete, table, column
         >>> t = table("t", column("a", int))
