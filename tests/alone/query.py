@@ -15,8 +15,7 @@ from data_bridge.query import column, select, table, types  # noqa: E402 - after
 users = table("users", column("id", types.BigInt), column("age", types.Integer))
 compiled = select(users.c.id).where(users.c.age > 25).order_by(-users.c.id).limit(10).sql()
 assert (
-    compiled.sql
-    == 'SELECT "users"."id" FROM "users" WHERE "users"."age" > $1 ORDER BY "users"."id" DESC LIMIT $2'
+    compiled.sql == 'SELECT "users"."id" FROM "users" WHERE "users"."age" > $1 ORDER BY "users"."id" DESC LIMIT $2'
 ), compiled.sql
 assert compiled.params == (25, 10)
 assert importlib.util.find_spec("pydantic") is None

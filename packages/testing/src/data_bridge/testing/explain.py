@@ -7,23 +7,24 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from data_bridge.core import ConfigurationError, LoadPlan, current_database
+from data_bridge.core import LoadPlan, current_database
 
 from .blocking import BlockingSession
 from .embedded.admin import quote_identifier, quote_literal
+from .normalise import words
 from .querylog import Query, QueryLog, recording
 from .sandbox import Sandbox
 
 __all__ = ["explain_guard"]
 
-FIRST_GENERIC = 160000
-"""EXPLAIN (GENERIC_PLAN) came with PostgreSQL 16; before, parameters need values."""
-
 SETTING = "data_bridge.plan"
+# The plan of a prepared statement for any values, which every supported version can explain; in a block, because the
+# extended protocol would ask for the values itself.
 EXPLAIN = (
-    "DO $explain$ DECLARE plan json; BEGIN EXECUTE {explain} INTO plan;"
-    f" PERFORM pg_catalog.set_config('{SETTING}', plan::text, false); END $explain$"
+    "DO $explain$ DECLARE plan json; BEGIN EXECUTE {prepare}; EXECUTE {explain} INTO plan;"
+    f" DEALLOCATE data_bridge_explained; PERFORM pg_catalog.set_config('{SETTING}', plan::text, false); END $explain$"
 )
+UNATTRACTIVE = ("enable_seqscan = off", "plan_cache_mode = force_generic_plan")
 Ask = Callable[[str], Any]
 
 
@@ -36,7 +37,6 @@ def explain_guard(*, max_seq_rows: int = 10_000) -> Generator[None]:
 
     Raises:
         AssertionError: with the statement, the table and its number of rows.
-        ConfigurationError: on a server before PostgreSQL 16.
     """
     with recording(QueryLog()) as log:
         yield
@@ -44,17 +44,17 @@ def explain_guard(*, max_seq_rows: int = 10_000) -> Generator[None]:
     if not chosen:
         return
     with _asking() as ask:
-        if int(ask("SELECT current_setting('server_version_num')")) < FIRST_GENERIC:
-            raise ConfigurationError("explain_guard needs PostgreSQL 16 or later")
         problems = [problem for query in chosen.values() for problem in _scans(ask, query, max_seq_rows)]
     if problems:
         raise AssertionError("\n".join(problems))
 
 
 def _scans(ask: Ask, query: Query, limit: int) -> Iterator[str]:
-    explain = quote_literal(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON, VERBOSE) {query.sql}")
-    # Through a block, as the extended protocol would ask for the values of the parameters.
-    ask(EXPLAIN.format(explain=explain.replace("$explain$", "")))
+    count = max((int(text[1:]) for kind, text in words(query.sql) if kind == "parameter"), default=0)
+    values = f"({', '.join(['NULL'] * count)})" if count else ""
+    prepare = quote_literal(f"PREPARE data_bridge_explained AS {query.sql}")
+    explain = quote_literal(f"EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE data_bridge_explained{values}")
+    ask(EXPLAIN.format(prepare=prepare.replace("$explain$", ""), explain=explain))
     for node in _nodes(json.loads(ask(f"SELECT pg_catalog.current_setting('{SETTING}')"))[0]["Plan"]):
         if node["Node Type"] not in ("Seq Scan", "Parallel Seq Scan"):
             continue
@@ -81,11 +81,11 @@ def _asking() -> Generator[Ask]:
     if isinstance(database, Sandbox):
         with database.aside() as wait:
             value = LoadPlan.scalars(many=False)
-            wait("script", "SET LOCAL enable_seqscan = off")
+            wait("script", "; ".join(f"SET LOCAL {setting}" for setting in UNATTRACTIVE))
             yield lambda sql: wait("run", ("text", sql), (), value)
         return
     with closing(BlockingSession(database.dsn)) as session:
-        session.run("SET enable_seqscan = off")
+        session.script("; ".join(f"SET {setting}" for setting in UNATTRACTIVE))
 
         def ask(sql: str) -> Any:
             rows = session.run(sql)

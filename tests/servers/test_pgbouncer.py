@@ -1,0 +1,105 @@
+"""Through PgBouncer, whose transaction mode gives every transaction another session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from data_bridge import core
+from data_bridge.testing.embedded import EmbeddedServer
+from data_bridge.testing.embedded.account import server_account
+
+pytestmark = pytest.mark.servers
+
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def bouncer(embedded_server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
+    """Starts PgBouncer in one of its modes before the embedded server and gives its URL."""
+    assert PROGRAM, "pgbouncer is not installed"
+    account = server_account()
+    folder = Path(tempfile.mkdtemp(prefix="dbb-"))
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(mode: str) -> str:
+        target = urlsplit(embedded_server.dsn)
+        port = free_port()
+        place = f"host=127.0.0.1 port={target.port} user={target.username} password={target.password}"
+        (folder / "users").write_text('"postgres" ""\n')
+        (folder / "pgbouncer.ini").write_text(
+            f"[databases]\npostgres = {place} dbname=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+            f"auth_type = any\nauth_file = {folder}/users\npool_mode = {mode}\ndefault_pool_size = 3\n"
+            f"logfile = {folder}/log\npidfile = {folder}/pid\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n"
+        )
+        if account:
+            account.own(folder)
+        log = (folder / "out").open("wb")
+        process = subprocess.Popen(
+            [PROGRAM or "", folder / "pgbouncer.ini"],
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            **(account.drop() if account else {}),
+        )
+        log.close()
+        running.append(process)
+        deadline = time.monotonic() + 10
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            assert process.poll() is None, (folder / "out").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    yield start
+    for process in running:
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize(("mode", "cache"), [("session", 500), ("transaction", 0)])
+async def test_statements_and_transactions(bouncer: Callable[[str], str], mode: str, cache: int) -> None:
+    async with core.Database(bouncer(mode), statement_cache_size=cache, ssl="disable") as db:
+        await db.execute("DROP TABLE IF EXISTS bounced")
+        await db.execute("CREATE TABLE bounced (id int PRIMARY KEY, name text)")
+
+        async def work(number: int) -> None:
+            async with core.pg_transaction(using=db):
+                await core.execute("INSERT INTO bounced VALUES ($1, $2)", number, str(number), using=db)
+                if number % 3 == 0:
+                    core.current_transaction(db).set_rollback_only()  # type: ignore[union-attr]
+
+        await asyncio.gather(*(work(number) for number in range(30)))
+        assert await db.fetch_val("SELECT count(*) FROM bounced") == 20
+        values = await asyncio.gather(*(db.fetch_val("SELECT $1::int + $2::int", n, 1) for n in range(60)))
+        assert values == list(range(1, 61))
+        with pytest.raises(core.UniqueViolation):
+            await db.execute("INSERT INTO bounced VALUES (1, 'again')")
+        assert await db.fetch("SELECT id, name FROM bounced WHERE id = $1", 1) == [{"id": 1, "name": "1"}]
+        await db.execute("DROP TABLE bounced")
+
+
+async def test_sessions_differ_in_transaction_mode(bouncer: Callable[[str], str]) -> None:
+    """The test above proves something only if the sessions really change."""
+    async with core.Database(bouncer("transaction"), statement_cache_size=0, ssl="disable", max_connections=6) as db:
+        seen = await asyncio.gather(*(db.fetch_val("SELECT pg_backend_pid() FROM pg_sleep(0.05)") for _ in range(6)))
+        assert len(set(seen)) in (2, 3), "three server sessions serve six clients"
