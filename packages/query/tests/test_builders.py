@@ -278,3 +278,27 @@ def test_a_table_may_have_columns_called_like_methods() -> None:
         'SELECT "odd"."alias", "odd"."name", "odd"."columns", "odd"."s" FROM "odd"'
     )
     assert text(select(aliased(odd, "o").alias)) == 'SELECT "o"."alias" FROM "odd" AS "o"'
+
+
+def test_columns_whose_values_are_all_looked_at_compare_with_columns() -> None:
+    kind = table("events", column("kind", types.Varchar(20)), column("at", types.Timestamp))
+    assert text(select(kind.kind).where(kind.kind == users.name, kind.kind != kind.kind, kind.at < kind.at)) == (
+        'SELECT "events"."kind" FROM "events" WHERE "events"."kind" = "users"."name" '
+        'AND "events"."kind" <> "events"."kind" AND "events"."at" < "events"."at"'
+    )
+
+
+def test_mixed_numbers_have_the_type_postgresql_gives_them() -> None:
+    assert func.coalesce(posts.price, users.score).t == types.Double
+    assert func.greatest(posts.price, posts.qty).t == types.Numeric()
+    assert func.coalesce(posts.title, posts.qty).t is None
+    assert func.coalesce(posts.title, "x").t == types.Text
+    assert func.date_trunc("day", posts.created_at).t == types.Timestamptz
+
+
+def test_the_table_is_that_of_the_first_column_anywhere() -> None:
+    assert text(select(func.count()).where(users.active)) == 'SELECT count(*) FROM "users" WHERE "users"."active"'
+    assert text(select(func.max(users.age) + 1)) == 'SELECT max("users"."age") + $1 FROM "users"'
+    assert text(select(func.now())) == "SELECT now()"
+    cte = select(users.id).cte("c")
+    assert text(select(func.count()).where(cte.c.id > 1)).startswith('WITH "c" AS')

@@ -199,20 +199,20 @@ def case(*whens: tuple[Node[bool], Any], else_: Any = None) -> Expr[Any]:
     """
     if not whens:
         raise TypeError("case() takes at least one (condition, value)")
-    of: SQLType | None = None
+    kinds: list[SQLType | None] = []
     params: tuple[Any, ...] = ()
     parts: list[Any] = []
     for when in whens:
         if not isinstance(when, tuple) or len(when) != 2 or not isinstance(when[0], Node):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("case() takes pairs of a condition and a value")
         s, p, found = lift.argument(when[1], text=True)
-        of = of or found
+        kinds.append(found)
         parts.append((when[0].s, s))
         params += when[0].p + p
     if else_ is None:
-        return Built(("case", None, tuple(parts)), params, of)
+        return Built(("case", None, tuple(parts)), params, lift.common(kinds))
     s, p, found = lift.argument(else_, text=True)
-    return Built(("case", None, tuple(parts), s), params + p, of or found)
+    return Built(("case", None, tuple(parts), s), params + p, lift.common([*kinds, found]))
 
 
 def extract(field: str, source: Any) -> Expr[Any]:

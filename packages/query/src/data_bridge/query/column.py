@@ -38,6 +38,10 @@ def sources_in(structure: Any) -> Source | None:
     return None
 
 
+class _NoValue:
+    """The class of no value."""
+
+
 class ColumnProxy(Expr[T_co]):
     """A column of a table: ``User.age`` or ``users.age``. One object per table and column, so it serves as a dict key.
 
@@ -90,8 +94,8 @@ class ColumnProxy(Expr[T_co]):
         self.key = key or name
         self.nullable = nullable
         self._owner = owner or f"{source.name}.{name}"
-        # A class no value has exactly, when every value must be looked at.
-        self._python: Any = ColumnProxy if type is None or type.python is None else type.python
+        # A class no value has, when every value must be looked at.
+        self._python: Any = _NoValue if type is None or type.python is None else type.python
         self._eq, self._ne = ("=", s, "$"), ("<>", s, "$")
         self._lt, self._le, self._gt, self._ge = ("<", s, "$"), ("<=", s, "$"), (">", s, "$"), (">=", s, "$")
         self._null: Expr[bool] = Built(("is", s, "null"), (), Boolean)

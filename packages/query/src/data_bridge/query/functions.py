@@ -95,6 +95,8 @@ _LIKE_ARGUMENT = {
     "any_value",
     "date_trunc",
 }
+# … or the type all of them have in common.
+_LIKE_ALL = {"coalesce", "nullif", "greatest", "least"}
 # These take anything, so PostgreSQL cannot guess what an untyped text is.
 _ANY_TEXT = {
     "concat",
@@ -245,17 +247,22 @@ def call(name: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call[Any]:
         return _structural(name, args)
     structures: list[Any] = []
     params: tuple[Any, ...] = ()
-    first: SQLType | None = None
+    found: list[SQLType | None] = []
     for value in args:
         s, p, of = lift.argument(value, text=name in _ANY_TEXT)
         structures.append(s)
         params += p
-        # The unit of date_trunc comes first, its moment second.
-        first = (of if name == "date_trunc" else first or of) or first
+        found.append(of)
     for key, value in named.items():
         s, p, _ = lift.argument(value)
         structures.append(("named", key, s))
         params += p
+    # The unit of date_trunc comes first, its moment second.
+    first = (
+        next((of for of in reversed(found) if of), None) if name == "date_trunc" else next(filter(None, found), None)
+    )
+    if name in _LIKE_ALL:
+        first = lift.common(found)
     return Call(name, tuple(structures), params, first if name in _LIKE_ARGUMENT else _returns(name, first))
 
 

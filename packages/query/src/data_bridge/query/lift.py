@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -195,6 +196,21 @@ def _result(tag: str, left: SQLType | None, right: SQLType | None) -> SQLType | 
     if a == "date" and b == "int":
         return left
     return left if a == b else None
+
+
+def common(types: Iterable[SQLType | None]) -> SQLType | None:
+    """The type PostgreSQL gives to what may be one of several expressions; None where it is not certain."""
+    found: SQLType | None = None
+    for of in types:
+        if of is None:
+            continue
+        if found is None or found.name == of.name:
+            found = of
+        elif found.family in _RANK and of.family in _RANK:
+            found = _result("+", found, of)
+        elif found.family != of.family:
+            return None
+    return found
 
 
 def shown(kind: str, s: Structure) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import Statement
 
+from .column import sources_in
 from .expr import Built
 from .filters import added
 from .join import How, join_structure
@@ -180,6 +181,9 @@ class Select(Query, Locking, Generic[R]):
             s, p = added(s, p, (), equals, self._source)
         new._where = s
         new._where_p = p
+        if self._source is None and (found := sources_in(s)) is not None:
+            # count(*) of a table has no column in its result, but one in its condition.
+            return new.from_(found)
         return new
 
     find = where
