@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from data_bridge import core
 from data_bridge.query import (
     ColumnDef,
@@ -21,6 +23,7 @@ from data_bridge.query import (
     sql,
     types,
 )
+from data_bridge.testing import EmbeddedServer
 
 EMPTY = ("server", "tables", "columns", "constraints", "indexes", "enums", "domains", "sequences", "extensions")
 
@@ -159,3 +162,9 @@ def test_no_rows_are_an_empty_schema() -> None:
 def test_literals_of_definitions_are_quoted() -> None:
     column = ColumnDef("x", types.Text, default=literal("it's \\ me"))
     assert str(ddl.AddColumn("t", column)) == """ALTER TABLE "t" ADD COLUMN "x" text DEFAULT  E'it''s \\\\ me'"""
+
+
+@pytest.mark.servers
+async def test_postgresql_15_reads_the_same() -> None:
+    with EmbeddedServer(provider="local") as server:
+        await test_a_schema_reads_as_what_made_it(server.dsn)
