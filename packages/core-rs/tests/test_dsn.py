@@ -13,7 +13,13 @@ EMPTY: dict[str, str] = {"PGPASSFILE": "/nonexistent"}
 
 def test_parts() -> None:
     a = parse("postgresql://ann:p%40ss@db.example:5433/shop?application_name=x", environment=EMPTY)
-    assert (a.hosts, a.user, a.password, a.database, a.settings) == ([("db.example", 5433)], "ann", "p@ss", "shop", {"application_name": "x"})
+    assert (a.hosts, a.user, a.password, a.database, a.settings) == (
+        [("db.example", 5433)],
+        "ann",
+        "p@ss",
+        "shop",
+        {"application_name": "x"},
+    )
     assert "p@ss" not in repr(a)
 
 
@@ -32,12 +38,26 @@ def test_hosts(dsn: str, hosts: list[tuple[str, int]]) -> None:
 
 
 def test_precedence() -> None:
-    env = {**EMPTY, "PGHOST": "envhost", "PGPORT": "1111", "PGUSER": "envuser", "PGDATABASE": "envdb", "PGPASSWORD": "envpass"}
+    env = {
+        **EMPTY,
+        "PGHOST": "envhost",
+        "PGPORT": "1111",
+        "PGUSER": "envuser",
+        "PGDATABASE": "envdb",
+        "PGPASSWORD": "envpass",
+    }
     a = parse(environment=env)
     assert (a.hosts, a.user, a.password, a.database) == ([("envhost", 1111)], "envuser", "envpass", "envdb")
     a = parse("postgresql://dsnuser@dsnhost/dsndb", environment=env)
     assert (a.hosts, a.user, a.password, a.database) == ([("dsnhost", 1111)], "dsnuser", "envpass", "dsndb")
-    a = parse("postgresql://dsnuser@dsnhost/dsndb", host="arg", username="arguser", database="argdb", password="argpass", environment=env)
+    a = parse(
+        "postgresql://dsnuser@dsnhost/dsndb",
+        host="arg",
+        username="arguser",
+        database="argdb",
+        password="argpass",
+        environment=env,
+    )
     assert (a.hosts, a.user, a.password, a.database) == ([("arg", 1111)], "arguser", "argpass", "argdb")
 
 

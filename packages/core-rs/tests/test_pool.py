@@ -93,7 +93,9 @@ def test_a_killed_connection_is_replaced(run: Callable[..., Any]) -> None:
         running = asyncio.create_task(db.execute("SELECT pg_sleep(20) /* victim */"))
         await asyncio.sleep(0.05)
         started = time.monotonic()
-        await db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%/* victim */' AND pid <> pg_backend_pid()")
+        await db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%/* victim */' AND pid <> pg_backend_pid()"
+        )
         with pytest.raises(core.ConnectionLost) as caught:
             await running
         assert caught.value.sqlstate == "57P01" and not caught.value.safe_to_retry
@@ -121,7 +123,11 @@ async def test_closing_waits_then_cancels(postgres_dsn: str) -> None:
 
 
 async def test_connecting(postgres_dsn: str) -> None:
-    wrong = postgres_dsn.replace("postgres:", "postgres:wrong", 1) if "postgres:" in postgres_dsn.split("//", 1)[1] else postgres_dsn
+    wrong = (
+        postgres_dsn.replace("postgres:", "postgres:wrong", 1)
+        if "postgres:" in postgres_dsn.split("//", 1)[1]
+        else postgres_dsn
+    )
     with pytest.raises(ConnectError) as caught:
         await Database(wrong, password="definitely-wrong").connect()
     assert (caught.value.step, caught.value.sqlstate) == ("authentication", "28P01")
@@ -140,7 +146,9 @@ async def test_connecting(postgres_dsn: str) -> None:
         deaf.listen(1)
         started = time.monotonic()
         with pytest.raises(ConnectError) as caught:
-            await Database(f"postgresql://u@127.0.0.1:{deaf.getsockname()[1]}/x", connect_timeout=0.3, ssl="disable").connect()
+            await Database(
+                f"postgresql://u@127.0.0.1:{deaf.getsockname()[1]}/x", connect_timeout=0.3, ssl="disable"
+            ).connect()
         assert caught.value.step == "deadline" and time.monotonic() - started < 1
     with pytest.raises(ConfigurationError, match="verify-full"):
         Database(postgres_dsn, ssl="verify-ca")
@@ -157,7 +165,11 @@ async def test_several_hosts(postgres_dsn: str) -> None:
 
 
 async def test_settings_reach_the_session(postgres_dsn: str) -> None:
-    async with Database(postgres_dsn, application_name="me", server_settings={"statement_timeout": "12345", "search_path": '"a b", public'}) as db:
+    async with Database(
+        postgres_dsn,
+        application_name="me",
+        server_settings={"statement_timeout": "12345", "search_path": '"a b", public'},
+    ) as db:
         assert await db.fetch_val("SHOW statement_timeout") == "12345ms"
         assert await db.fetch_val("SHOW search_path") == '"a b", public'
         assert await db.fetch_val("SHOW application_name") == "me"

@@ -77,16 +77,27 @@ async def test_number_of_parameters(postgres_dsn: str) -> None:
         sql = "SELECT " + " + ".join(f"${i}::int" for i in range(1, many + 1))
         with pytest.raises(DatabaseError, match="stack depth|limit|memory"):
             await db.fetch_val(sql, *([1] * many))
-        assert await db.fetch_val("SELECT cardinality(ARRAY[" + ",".join(f"${i}::int" for i in range(1, 30_001)) + "])", *([1] * 30_000)) == 30_000
+        assert (
+            await db.fetch_val(
+                "SELECT cardinality(ARRAY[" + ",".join(f"${i}::int" for i in range(1, 30_001)) + "])", *([1] * 30_000)
+            )
+            == 30_000
+        )
 
 
 async def test_every_field_of_an_error(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db, db.transaction() as tx:
-        await tx.execute_script("CREATE SCHEMA er; CREATE TABLE er.p (id int PRIMARY KEY); CREATE TABLE er.c (id int UNIQUE NOT NULL REFERENCES er.p CHECK (id < 9))")
+        await tx.execute_script(
+            "CREATE SCHEMA er; CREATE TABLE er.p (id int PRIMARY KEY); CREATE TABLE er.c (id int UNIQUE NOT NULL REFERENCES er.p CHECK (id < 9))"
+        )
         await tx.execute("INSERT INTO er.p VALUES (1), (10)")
         await tx.execute("INSERT INTO er.c VALUES (1)")
         cases: list[tuple[str, type[DatabaseError], dict[str, Any]]] = [
-            ("INSERT INTO er.c VALUES (1)", UniqueViolation, {"sqlstate": "23505", "constraint": "c_id_key", "table": "c", "schema": "er"}),
+            (
+                "INSERT INTO er.c VALUES (1)",
+                UniqueViolation,
+                {"sqlstate": "23505", "constraint": "c_id_key", "table": "c", "schema": "er"},
+            ),
             ("INSERT INTO er.c VALUES (2)", ForeignKeyViolation, {"sqlstate": "23503", "constraint": "c_id_fkey"}),
             ("INSERT INTO er.c VALUES (NULL)", NotNullViolation, {"sqlstate": "23502", "column": "id"}),
             ("INSERT INTO er.c VALUES (10)", CheckViolation, {"sqlstate": "23514", "constraint": "c_id_check"}),
@@ -106,7 +117,9 @@ async def test_every_field_of_an_error(postgres_dsn: str) -> None:
 
 async def test_values_never_appear_in_messages(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db:
-        await db.execute_script("CREATE TABLE secret_keeper (v text UNIQUE); INSERT INTO secret_keeper VALUES ('hunter2')")
+        await db.execute_script(
+            "CREATE TABLE secret_keeper (v text UNIQUE); INSERT INTO secret_keeper VALUES ('hunter2')"
+        )
         with pytest.raises(UniqueViolation) as caught:
             await db.execute("INSERT INTO secret_keeper VALUES ($1)", "hunter2")
         assert "hunter2" not in str(caught.value) and "hunter2" not in repr(caught.value)
@@ -134,7 +147,9 @@ async def test_timeout_cancels_on_the_server(postgres_dsn: str) -> None:
         with pytest.raises(QueryTimeout, match=r"0\.1 s"):
             await db.execute("SELECT pg_sleep(30) /* timed out */", timeout=0.1)
         for _ in range(100):
-            if not await db.fetch_val("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%/* timed out */' AND pid <> pg_backend_pid()"):
+            if not await db.fetch_val(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%/* timed out */' AND pid <> pg_backend_pid()"
+            ):
                 break
         else:
             raise AssertionError("the statement still runs")
@@ -162,7 +177,9 @@ async def test_session_state_never_reaches_the_next_user(postgres_dsn: str) -> N
 
 async def test_a_changed_table_needs_no_new_connection(postgres_dsn: str) -> None:
     async with Database(postgres_dsn, max_connections=2) as db:
-        await db.execute_script("DROP TABLE IF EXISTS shifting; CREATE TABLE shifting (a int); INSERT INTO shifting VALUES (1)")
+        await db.execute_script(
+            "DROP TABLE IF EXISTS shifting; CREATE TABLE shifting (a int); INSERT INTO shifting VALUES (1)"
+        )
         for _ in range(4):
             assert await db.fetch("SELECT * FROM shifting") == [{"a": 1}]
         await db.execute_script("ALTER TABLE shifting ADD COLUMN b text DEFAULT 'x'")

@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 
 import pytest
 from data_bridge import core
-from data_bridge.core import ConfigurationError, Database, EncodeError, Gap, Notification, SyntaxOrAccessError, UndefinedTable
+from data_bridge.core import (
+    ConfigurationError,
+    Database,
+    EncodeError,
+    Gap,
+    Notification,
+    SyntaxOrAccessError,
+    UndefinedTable,
+)
 
 
 async def whole(db: Database, size: int) -> None:
@@ -19,7 +27,9 @@ async def whole(db: Database, size: int) -> None:
         if stats.used == 0:
             break
         await asyncio.sleep(0.02)
-    assert await asyncio.gather(*(db.fetch_val("SELECT $1::int FROM pg_sleep(0.002)", i) for i in range(size * 3))) == list(range(size * 3))
+    assert await asyncio.gather(
+        *(db.fetch_val("SELECT $1::int FROM pg_sleep(0.002)", i) for i in range(size * 3))
+    ) == list(range(size * 3))
 
 
 async def test_a_stream_gives_all_rows_in_batches(postgres_dsn: str) -> None:
@@ -93,9 +103,21 @@ async def test_copy_in(postgres_dsn: str) -> None:
 
 async def test_copy_out(postgres_dsn: str) -> None:
     async with Database(postgres_dsn, max_connections=2) as db:
-        text = b"".join([c async for c in db.copy_out("SELECT g, $1 FROM generate_series(1, $2) g WHERE 'a$1' <> $3", "o'x", 3, "b")])
+        text = b"".join(
+            [
+                c
+                async for c in db.copy_out(
+                    "SELECT g, $1 FROM generate_series(1, $2) g WHERE 'a$1' <> $3", "o'x", 3, "b"
+                )
+            ]
+        )
         assert text == b"1,o'x\n2,o'x\n3,o'x\n"
-        total = sum([len(c) async for c in db.copy_out("SELECT repeat('x', 1000) FROM generate_series(1, 20000)", format="text")])
+        total = sum(
+            [
+                len(c)
+                async for c in db.copy_out("SELECT repeat('x', 1000) FROM generate_series(1, 20000)", format="text")
+            ]
+        )
         assert total == 20000 * 1001
         binary = b"".join([c async for c in db.copy_out("SELECT 1", format="binary")])
         assert binary.startswith(b"PGCOPY\n\xff\r\n\0")
@@ -126,7 +148,9 @@ async def test_notifications_and_gaps(postgres_dsn: str) -> None:
                 first, second = await anext(heard), await anext(heard)
             assert isinstance(first, Notification) and (first.channel, first.payload) == ("orders", "one")
             assert isinstance(second, Notification) and (second.channel, second.payload) == ('Odd "Channel"', "two")
-            await db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
+            await db.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+            )
             async with asyncio.timeout(10):
                 gap = await anext(heard)
                 assert isinstance(gap, Gap) and gap.since <= gap.until

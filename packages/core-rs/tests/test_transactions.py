@@ -159,7 +159,7 @@ async def test_savepoints(postgres_dsn: str) -> None:
     async with opened(postgres_dsn):
         async with pg_transaction() as tx:
             await add(1)
-            sp = await tx.savepoint("odd \"name\"")
+            sp = await tx.savepoint('odd "name"')
             with pytest.raises(UniqueViolation):
                 await add(1)
             assert tx.is_aborted
@@ -239,7 +239,10 @@ async def test_begin_transaction(postgres_dsn: str) -> None:
             warnings.simplefilter("always")
             del tx
             gc.collect()
-        assert any("neither committed nor rolled back" in str(w.message) and "test_transactions" in str(w.message) for w in caught)
+        assert any(
+            "neither committed nor rolled back" in str(w.message) and "test_transactions" in str(w.message)
+            for w in caught
+        )
         assert await ids() == [1]
 
 

@@ -64,7 +64,9 @@ async def test_special_values(postgres_dsn: str) -> None:
 
 async def test_enums_domains_and_extensions(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db, db.transaction() as tx:
-        await tx.execute_script("CREATE TYPE mood AS ENUM ('sad', 'so-so'); CREATE DOMAIN posint AS int CHECK (value > 0)")
+        await tx.execute_script(
+            "CREATE TYPE mood AS ENUM ('sad', 'so-so'); CREATE DOMAIN posint AS int CHECK (value > 0)"
+        )
         assert await tx.fetch_val("SELECT $1::mood", "so-so") == "so-so"
         assert await tx.fetch_val("SELECT ARRAY['sad', NULL]::mood[]") == ["sad", None]
         assert await tx.fetch_val("SELECT $1::posint", 5) == 5
@@ -82,7 +84,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("kind", "value", "why"), REFUSED, ids=[f"{k}-{i}" for i, (k, *_) in enumerate(REFUSED)])
-async def test_what_does_not_fit_is_refused_before_it_is_sent(postgres_dsn: str, kind: str, value: Any, why: str) -> None:
+async def test_what_does_not_fit_is_refused_before_it_is_sent(
+    postgres_dsn: str, kind: str, value: Any, why: str
+) -> None:
     async with Database(postgres_dsn) as db:
         with pytest.raises(EncodeError, match=why) as caught:
             await db.fetch_val(f"SELECT $1::{kind}", value)

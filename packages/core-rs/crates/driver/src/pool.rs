@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::executor::Home;
 use crate::fork;
 use crate::reply::Reply;
+use crate::socket;
 use crate::waiter::{Served, Waiter};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::*};
@@ -178,7 +179,9 @@ impl Pool {
         if connection.expires <= Instant::now() || connection.epoch != self.epoch.load(Acquire) {
             return None;
         }
-        if connection.idle_since.elapsed() < UNSEEN {
+        // A server that ended the connection has left its reason, or the end of the stream, unread.
+        let silent = connection.meta.fd.is_none_or(|fd| !socket::has_news(fd));
+        if silent && connection.idle_since.elapsed() < UNSEEN {
             return Some(connection);
         }
         let alive = {

@@ -55,6 +55,14 @@ pub fn tune(fd: RawFd) {
     }
 }
 
+/// Whether something waits to be read, or the peer has closed.
+#[cfg(target_os = "linux")]
+pub fn has_news(fd: RawFd) -> bool {
+    let mut asked = libc::pollfd { fd, events: libc::POLLIN | libc::POLLRDHUP, revents: 0 };
+    // SAFETY: one entry, which lives longer than the call; zero milliseconds never wait.
+    unsafe { libc::poll(&raw mut asked, 1, 0) > 0 }
+}
+
 /// The descriptor of the TCP socket with this local port.
 #[cfg(not(target_os = "linux"))]
 pub fn with_local_port(_port: u16) -> Option<RawFd> {
@@ -64,3 +72,9 @@ pub fn with_local_port(_port: u16) -> Option<RawFd> {
 /// Sets nothing here.
 #[cfg(not(target_os = "linux"))]
 pub fn tune(_fd: RawFd) {}
+
+/// Nothing is known here; connections that rested are pinged.
+#[cfg(not(target_os = "linux"))]
+pub fn has_news(_fd: RawFd) -> bool {
+    false
+}

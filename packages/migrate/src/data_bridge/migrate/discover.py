@@ -105,7 +105,7 @@ def ordered(migrations: Iterable[type[Migration]]) -> list[type[Migration]]:
 
 def checksum(migration: type[Migration]) -> str:
     """Changes when the migration does: the text of its file, or the source of its class."""
-    path: Path | None = getattr(migration, "source", None)
+    path = migration.source
     if path is not None:
         files = [path] if path.is_file() else [path / "up.sql"]
         text = "\n".join(f.read_text(encoding="utf-8") for f in files)

@@ -65,8 +65,8 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
                 # Sent whole: the server sees the file as its author wrote it.
                 await migration._sink.step(of_sql(text.strip()))
             return
-        for s in steps:
-            await migration._sink.step(s)
+        for step in steps:
+            await migration._sink.step(step)
 
     async def do_up(self: Migration) -> None:
         await run(self, up)
@@ -77,9 +77,11 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
         await run(self, down)
 
     # Made without __init_subclass__'s registration: files belong to their folder.
-    cls = type(f"Sql_{version}", (Migration,), {"name": name, "up": do_up, "down": do_down, "__module__": __name__})
+    cls: type[Migration] = type(
+        f"Sql_{version}", (Migration,), {"name": name, "up": do_up, "down": do_down, "__module__": __name__}
+    )
     cls.version = version
-    cls.source = path  # type: ignore[attr-defined]
+    cls.source = path
     return cls
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import socket
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from data_bridge.core.errors import UndefinedTable
+from data_bridge.migrate.backfill import quoted
 
 TABLE = "_data_bridge_migrations"
 
@@ -47,8 +47,7 @@ class History:
 
     def __init__(self, connection: Any, schema: str | None = None, table: str = TABLE) -> None:
         self._connection = connection
-        quote = lambda name: '"' + name.replace('"', '""') + '"'  # noqa: E731
-        self.name = f"{quote(schema)}.{quote(table)}" if schema else quote(table)
+        self.name = quoted(f"{schema}.{table}") if schema else quoted(table)
 
     async def create(self) -> None:
         """Makes the table where it is missing."""
@@ -111,8 +110,3 @@ class History:
     async def forget(self, version: str) -> None:
         """The migration was taken back."""
         await self._connection.execute(f"DELETE FROM {self.name} WHERE version = $1", version)
-
-
-def dump(digests: list[str]) -> str:
-    """Digests as JSON."""
-    return json.dumps(digests)

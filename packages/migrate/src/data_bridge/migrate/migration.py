@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import WeakSet
 
@@ -45,6 +46,8 @@ class Migration:
     name: ClassVar[str] = ""
     atomic: ClassVar[bool | Literal["auto"]] = "auto"
     depends_on: ClassVar[Sequence[str]] = ()
+    source: ClassVar[Path | None] = None
+    """The file or folder that it was read from."""
     operations: ClassVar[Sequence[Any]] = ()
     """Instead of up(): DDL operations of data_bridge.query.ddl, undone in reverse order."""
 

@@ -199,8 +199,8 @@ async def _failed(
 
 
 def _message(m: type[Migration], sink: Executing, e: BaseException) -> str:
-    where = getattr(m, "source", None)
-    text = f"{m.version} {m.title()}{f' ({where})' if where else ''}: {sink.explain(e)}"
+    where = f" ({m.source})" if m.source else ""
+    text = f"{m.version} {m.title()}{where}: {sink.explain(e)}"
     if sink.is_partial:
         text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
     return text

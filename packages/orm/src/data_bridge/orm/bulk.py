@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from data_bridge.core import LoadPlan, pg_transaction
-from data_bridge.core.errors import ConfigurationError, DatabaseError, NotSaved
+from data_bridge.core.errors import AlreadySaved, ConfigurationError, DatabaseError, NotSaved
 from data_bridge.orm import persist
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.persist import executor_for
@@ -127,7 +127,7 @@ async def _insert_batch(entity: Entity, batch: list[Any], conflict: Any, returni
     groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
     for i, row in enumerate(batch):
         if state_of(row) not in (None, GONE):
-            raise persist.AlreadySaved(f"row {before + i} of insert_many() is in the database already")
+            raise AlreadySaved(f"row {before + i} of insert_many() is in the database already")
         groups.setdefault(persist._given(entity, row), []).append((i, row))
     count = 0
     placed: list[tuple[int, Any]] = []

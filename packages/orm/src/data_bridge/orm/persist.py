@@ -79,7 +79,7 @@ class _Write:
     def params(self, entity: Entity, data: dict[str, Any]) -> tuple[Any, ...]:
         values = self.values(data)
         if not self.fields:
-            return values  # type: ignore[no-any-return]
+            return values
         made = list(values)
         for i, f in self.fields:
             made[i] = stored(entity, f, made[i])
@@ -115,7 +115,7 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
         ir = ("insert", entity.table, names, rows, conflict, _returning(entity, filled + entity.mutable), None)
         shape = _Write(entity, ir, keys, entity.merge_plan(filled, entity.mutable), filled)
         entity.shapes[at] = shape
-    return shape  # type: ignore[no-any-return]
+    return shape
 
 
 async def insert(entity: Entity, row: Any, tx: Any) -> Any:
@@ -202,7 +202,7 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
         ir = ("update", entity.table, tuple(sets), entity.pk_conditions, returning, None)
         shape = _Write(entity, ir, changed, entity.merge_plan(filled, entity.mutable if returning else ()), filled)
         entity.shapes[at] = shape
-    return shape  # type: ignore[no-any-return]
+    return shape
 
 
 def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:

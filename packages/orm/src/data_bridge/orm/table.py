@@ -13,7 +13,7 @@ from data_bridge.orm import bulk, persist, upserts
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.meta import TableMeta, entity_of, install
 from data_bridge.orm.persist import executor_for, row_not_found
-from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of
+from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of, wire_of
 from data_bridge.query import Expr
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Table(BaseModel, metaclass=TableMeta):
         try:
             state = _get_state(self)
         except AttributeError:
-            state = adopt(self)
+            adopt(self)
+            state = None
         if state is None or state is GONE:
             return _assign(self, name, value)
         if state is CLEAN:
@@ -131,7 +132,7 @@ class Table(BaseModel, metaclass=TableMeta):
             state = own(self)
         entity = entity_of(type(self))
         changed = persist.changed_fields(entity, self, state)
-        wire = dict(zip([k for k in entity.mutable if k in self.__dict__], persist.wire_of(self) or (), strict=False))
+        wire = dict(zip([k for k in entity.mutable if k in self.__dict__], wire_of(self) or (), strict=False))
         for k in changed:
             self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])
         Slots.set_state(self, {})
@@ -176,7 +177,7 @@ class Table(BaseModel, metaclass=TableMeta):
         # The memo of pickle would keep the set of a statement's rows shared between the copies.
         state["__pydantic_fields_set__"] = set(state["__pydantic_fields_set__"])
         state["__db_state__"] = {} if own_state is CLEAN else own_state
-        state["__db_wire__"] = persist.wire_of(self)
+        state["__db_wire__"] = wire_of(self)
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:

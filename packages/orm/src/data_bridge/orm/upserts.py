@@ -13,7 +13,7 @@ from data_bridge.orm.bulk import as_row
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
-from data_bridge.orm.state import Slots
+from data_bridge.orm.state import Slots, wire_of
 from data_bridge.orm.values import stored
 from data_bridge.query.nodes import Node
 
@@ -129,6 +129,6 @@ async def upsert_many(
         persist.remember(executor, row, keys)
         row.__dict__.update(loaded.__dict__)
         Slots.set_state(row, {})
-        Slots.set_wire(row, persist.wire_of(loaded))
+        Slots.set_wire(row, wire_of(loaded))
         result.append((row, bool(is_new)))
     return result
