@@ -134,8 +134,8 @@ async def test_sub_factories(db: Sandbox) -> None:
 
 
 def test_what_is_wrong_is_said() -> None:
-    with pytest.raises(ConfigurationError, match="'nmae' is no field of Person"):
-        PersonFactory.build(nmae="x")
+    with pytest.raises(ConfigurationError, match="'shoe_size' is no field of Person"):
+        PersonFactory.build(shoe_size="x")
 
     class Nothing(Factory):  # type: ignore[type-arg]
         pass

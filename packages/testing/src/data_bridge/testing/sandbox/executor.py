@@ -133,9 +133,9 @@ class Sandbox(BaseExecutor):
         token = f"a statement of {task_name()}"
         await self.turn.take(token)
         try:
-            self.begin_if_new()
+            # BEGIN sets the first savepoint itself.
+            renewed = self.begin_if_new() or self.lease_handle.script(RENEW)
             lease = self.lease_handle
-            renewed = lease.script(RENEW)
             try:
                 result = await start()
                 if check:
@@ -163,15 +163,19 @@ class Sandbox(BaseExecutor):
         if given_up or self.lease_handle.status == "failed":
             await to_the_end(self.lease_handle.rollback_to(BACK))
 
-    def begin_if_new(self) -> None:
-        """Open the transaction of the test when its first statement comes; the connection keeps the order."""
+    def begin_if_new(self) -> Any:
+        """Open the transaction of the test when its first statement comes, and return the operation that does it.
+
+        Nobody waits for it: the connection keeps the order.
+        """
         if task := _current_task():
             self.tasks.add(task)
         if self.begun:
-            return
+            return None
         self.begun = True
         level = f" ISOLATION LEVEL {self._isolation.value}" if self._isolation else ""
         self._pending = [self.lease_handle.begin(f"BEGIN{level}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")]
+        return self._pending[0]
 
     def _refuse(self, sql: str) -> None:
         control = controls(sql)

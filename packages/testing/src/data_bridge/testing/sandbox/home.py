@@ -16,10 +16,10 @@ from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 __all__ = ["SandboxHome"]
 
 WAIT = 30.0
-LOCKS = (
-    "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks"
-    " WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()"
-)
+RENEW_ALL = f"RELEASE SAVEPOINT {GUARD}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}"
+HELD = "FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()"
+LOCK_ROWS = f"; SELECT {HELD}"
+LOCKS = f"SELECT pg_catalog.count(*) {HELD}"
 FIRST_VALUE = LoadPlan.scalars(many=False)
 
 
@@ -61,14 +61,14 @@ class SandboxHome:
             return problems
         if sandbox.lease_handle.status == "failed":
             self._wait(sandbox, "rollback_to", BACK)
+        # One round trip: deferred constraints, whether the transaction is still ours, and locks that a rollback leaves.
+        check = f"{CHECK_CONSTRAINTS}; " if sandbox.defers else ""
+        locks = 0
         try:
-            if sandbox.defers:
-                self._wait(sandbox, "script", CHECK_CONSTRAINTS)
+            locks = self._wait(sandbox, "script", check + RENEW_ALL + LOCK_ROWS)
         except IntegrityError as error:
             problems.append(f"a deferred constraint is violated at the end of the test: {error}")
-            self._wait(sandbox, "rollback_to", f"ROLLBACK TO SAVEPOINT {GUARD}")
-        try:
-            self._wait(sandbox, "script", f"RELEASE SAVEPOINT {GUARD}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")
+            self._wait(sandbox, "rollback_to", f"ROLLBACK TO SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")
         except DatabaseError as error:
             if error.sqlstate not in ESCAPED:
                 raise
@@ -78,8 +78,8 @@ class SandboxHome:
                 "the test has ended its own transaction by COMMIT or ROLLBACK in raw SQL; its rows were really written"
                 " (the database is made anew)\nhint: use pg_transaction(), or the fixture `committed`"
             )
-        elif locks := self._held_locks(sandbox):
-            problems.append(f"{locks} session advisory lock(s) were still held at the end of the test")
+        elif locks and (held := self._held_locks(sandbox)):
+            problems.append(f"{held} session advisory lock(s) were still held at the end of the test")
         return problems
 
     def roll_back(self, sandbox: Sandbox) -> None:
