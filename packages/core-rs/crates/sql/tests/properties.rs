@@ -171,6 +171,34 @@ fn depth_is_bounded() {
     }
 }
 
+/// The deepest statements that are accepted fit a small stack: half a megabyte, a thread of musl or macOS.
+#[test]
+fn the_deepest_structure_fits_a_small_stack() {
+    let deep = || {
+        for nested in [false, true] {
+            let select = |column: Value| {
+                node(vec![
+                    "select".into(),
+                    Value::Null,
+                    node(vec![column]),
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                ])
+            };
+            let mut tree = node(vec!["true".into()]);
+            for _ in 0..if nested { 145 } else { 290 } {
+                tree = if nested { node(vec!["exists".into(), select(tree)]) } else { node(vec!["not".into(), tree]) };
+            }
+            let decoded = decode(&&select(tree)).unwrap();
+            assert!(compile(&decoded).sql.len() > 500);
+        }
+    };
+    std::thread::Builder::new().stack_size(512 * 1024).spawn(deep).unwrap().join().unwrap();
+}
+
 #[test]
 fn a_sum_of_many_terms_is_flat_enough() {
     let mut tree = json!(["col", null, "a"]);
