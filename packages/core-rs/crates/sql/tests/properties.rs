@@ -189,7 +189,7 @@ fn the_deepest_structure_fits_a_small_stack() {
                 ])
             };
             let mut tree = node(vec!["true".into()]);
-            for _ in 0..if nested { 145 } else { 290 } {
+            for _ in 0..if nested { 95 } else { 190 } {
                 tree = if nested { node(vec!["exists".into(), select(tree)]) } else { node(vec!["not".into(), tree]) };
             }
             let decoded = decode(&&select(tree)).unwrap();

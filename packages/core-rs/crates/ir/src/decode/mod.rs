@@ -13,7 +13,7 @@ use crate::tags::StatementTag;
 use crate::tree::{Leaf, Tree};
 
 /// Structures nested deeper are refused: PostgreSQL's own limit is not far behind, and the stack is finite.
-const MAX_DEPTH: usize = 300;
+const MAX_DEPTH: usize = 200;
 
 /// A decoded statement.
 #[derive(Debug, Clone, PartialEq)]
