@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ PREPARED = ("select", "values", "compound", "insert", "update", "delete", "merge
 ELSEWHERE = {"styled", "styled_named", "copy_in", "copy_out", "copy_out_table"}
 
 
+# Workers share one server.
+DATABASE = f"query_contract_{os.getpid()}"
 # What came after PostgreSQL 15, by its version.
 NEWER = {"merge_17": 17, "update_old_new": 18}
 
@@ -64,9 +67,9 @@ NEWER = {"merge_17": 17, "update_old_new": 18}
 def shop_of(server: EmbeddedServer) -> Iterator[Any]:
     """A session in a database with the tables of the shop."""
     with server.admin("postgres") as admin:
-        admin.run("DROP DATABASE IF EXISTS query_contract")
-        admin.run("CREATE DATABASE query_contract")
-    with server.admin("query_contract") as session:
+        admin.run(f"DROP DATABASE IF EXISTS {DATABASE}")
+        admin.run(f"CREATE DATABASE {DATABASE}")
+    with server.admin(DATABASE) as session:
         session.run(shop.script())
         session.run("CREATE UNIQUE INDEX users_lower ON users (lower(email)) WHERE active")
         session.run('CREATE FUNCTION "Odd"(int) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$')
@@ -124,7 +127,7 @@ def test_postgresql_15_accepts_it_too(old_shop_server: Any) -> None:
 
 async def test_every_statement_runs_with_its_values(embedded_server: EmbeddedServer, shop_server: Any) -> None:
     assert shop_server is not None
-    async with core.Database(embedded_server.dsn_of("query_contract")) as db:
+    async with core.Database(embedded_server.dsn_of(DATABASE)) as db:
         for file, cases in FILES.items():
             for name, call in cases.items():
                 statement = call().__statement__()
