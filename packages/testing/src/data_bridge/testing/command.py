@@ -21,7 +21,10 @@ DEFAULT_FOLDER = ".data-bridge/postgres"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0 done, 1 not running, 2 failed."""
+    """Starts, stops and shows an embedded PostgreSQL server.
+
+    Returns the exit status: 0 done, 1 not running, 2 failed.
+    """
     parser = argparse.ArgumentParser(prog="data-bridge server", description="A PostgreSQL server kept in a folder.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="start|stop|status|psql|run")
     for name, text in (
