@@ -259,6 +259,26 @@ class Row(Expr[Any]):
 
     __hash__ = object.__hash__
 
+    def in_(self, values: Any) -> Expr[bool]:
+        """``IN (…)`` over rows, or a query with as many columns.
+
+        >>> from data_bridge.query import row, table, column
+        >>> t = table("t", column("a", int), column("b", int))
+        >>> row(t.a, t.b).in_([(1, 2), (3, 4)])
+        <Expr ("t"."a", "t"."b") IN (($1, $2), ($3, $4))>
+        """
+        return super().in_(values if hasattr(values, "__operand__") else [self._row(value) for value in values])
+
+    def not_in(self, values: Any) -> Expr[bool]:
+        """The opposite of :meth:`in_`.
+
+        >>> from data_bridge.query import row, table, column
+        >>> t = table("t", column("a", int), column("b", int))
+        >>> row(t.a, t.b).not_in([])
+        <Expr TRUE>
+        """
+        return super().not_in(values if hasattr(values, "__operand__") else [self._row(value) for value in values])
+
     def _row(self, other: Any) -> Any:
         if not isinstance(other, tuple | list):
             return other

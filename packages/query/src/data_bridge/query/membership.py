@@ -30,7 +30,7 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
         quantified = ("<>", node.s, ("all", values.s)) if negated else ("=", node.s, ("any", values.s))
         return new(quantified, node.p + values.p, Boolean)
     items: list[Any] = list(values)  # pyright: ignore[reportArgumentType]
-    if any(isinstance(item, Node) for item in items):
+    if any(isinstance(item, Node) for item in items) or node.s[0] == "row":
         return _listed(node, items, negated)
     known = [item for item in items if item is not None]
     of = node.t

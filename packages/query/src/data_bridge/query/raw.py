@@ -9,6 +9,8 @@ from data_bridge.core import Compiled, Statement
 
 from . import lift
 from .expr import Expr
+from .source import Source
+from .typemap import type_of
 
 __all__ = ["RawStatement", "Sql", "raw", "sql"]
 
@@ -57,6 +59,22 @@ class Sql(Expr[Any]):
 
     def __statement__(self) -> Statement:
         return self._statement
+
+    def table(self, alias: str, *columns: str | tuple[str, Any]) -> Source:
+        """The text as a table in FROM, with ``.c`` for the columns it is said to have: names, or (name, type).
+
+        >>> from data_bridge.query import select, sql
+        >>> n = sql("ROWS FROM (generate_series(1, $1), generate_series(5, 7)) WITH ORDINALITY", 3).table("n", ("ordinality", int))
+        >>> select(n.c.ordinality).sql().sql
+        'SELECT "n"."ordinality" FROM ROWS FROM (generate_series(1, $1), generate_series(5, 7)) WITH ORDINALITY AS "n"'
+        """
+        source = Source(alias, ("raw", alias, *self.s[1:]), self.p)
+        for found in columns:
+            if isinstance(found, str):
+                source._add(found, None)
+            else:
+                source._add(found[0], type_of(found[1]))
+        return source
 
 
 def sql(text: str, *params: Any) -> Sql:

@@ -60,9 +60,9 @@ class Select(Query, Locking, Generic[R]):
     _keys: tuple[Any, ...]
 
     def __init__(self, columns: Columns = EMPTY, source: Source | None = None) -> None:
-        self._empty()
+        self._order = self._limit = self._offset = self._extras = None
         self._columns = columns
-        self._where = self._where_p = self._groups = self._keys = ()
+        self._order_p = self._ctes = self._where = self._where_p = self._groups = self._keys = ()
         self._source = source
         self._sources = () if source is None else (source,)
         if isinstance(source, QuerySource):
