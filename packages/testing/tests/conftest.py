@@ -20,8 +20,9 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A temporary folder that only this test uses and that every account may pass through."""
+    tmp_path_factory.getbasetemp()  # pytest's own must not lie in it
     folder = Path(tempfile.mkdtemp(prefix="dbt-"))
     folder.chmod(0o711)
     monkeypatch.setenv("TMPDIR", str(folder))
