@@ -5,7 +5,6 @@ without a call nor a call without a case goes unseen. After an intended change o
 ``python packages/query/tests/query_corpus.py`` writes the files anew: read the diff.
 """
 
-# ruff: noqa: E501 - a case is one line
 from __future__ import annotations
 
 import datetime as dt

@@ -15,6 +15,7 @@ from data_bridge import core
 from data_bridge.query import (
     TableDef,
     aliased,
+    any_,
     column,
     compile,
     default,
@@ -302,3 +303,18 @@ def test_the_table_is_that_of_the_first_column_anywhere() -> None:
     assert text(select(func.now())) == "SELECT now()"
     cte = select(users.id).cte("c")
     assert text(select(func.count()).where(cte.c.id > 1)).startswith('WITH "c" AS')
+
+
+def test_any_stands_on_the_right_wherever_it_is_written() -> None:
+    for condition in ("x" == any_(posts.tags), any_(posts.tags) == "x"):
+        assert repr(condition) == '<Expr $1 = ANY("posts"."tags")>'
+    assert repr(any_([1, 2]) < users.age) == '<Expr "users"."age" > ANY($1)>'
+    assert repr(5 >= any_([1, 2])) == "<Expr $1 >= ANY($2)>"
+    with pytest.raises(TypeError, match="None"):
+        any_([1]) == None  # noqa: B015, E711
+
+
+def test_names_of_the_catalogs_travel_as_text() -> None:
+    assert repr(func.to_tsvector("english", posts.body)) == '<Call to_tsvector($1::text::regconfig, "posts"."body")>'
+    assert repr(func.to_tsvector("a text")) == "<Call to_tsvector($1)>"
+    assert repr(func.nextval("s")) == "<Call nextval($1::text::regclass)>"

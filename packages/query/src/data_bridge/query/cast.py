@@ -157,14 +157,37 @@ def _operand(query: Any, what: str) -> tuple[Any, tuple[Any, ...]]:
 
 def _quantified(word: str, of: Any) -> Expr[Any]:
     if isinstance(of, Node):
-        return Built((word, of.s), of.p, None if of.t is None else of.t.of)
+        return Quantified((word, of.s), of.p, None if of.t is None else of.t.of)
     if hasattr(of, "__operand__") and not isinstance(of, type):
         s, p = of.__operand__()
-        return Built((word, s), p)
+        return Quantified((word, s), p)
     if isinstance(of, str | bytes) or not isinstance(of, Iterable):
         raise TypeError(f"{word}_() takes an array or a query, got {type(of).__name__}")
     values: Iterable[Any] = of
-    return Built((word, "$"), (list(values),))
+    return Quantified((word, "$"), (list(values),))
+
+
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class Quantified(Expr[Any]):
+    """ANY or ALL. The grammar has it on the right of a comparison only, so it goes there wherever it was written."""
+
+    __slots__ = ()
+
+    def _compare(self, tag: str, other: Any) -> Expr[bool]:
+        if other is None:
+            raise TypeError(f"{tag} with None is never true")
+        s, p = lift.operand(other, self.t, None)
+        return Built((_TURNED.get(tag, tag), s, self.s), p + self.p, Boolean)
+
+    def __eq__(self, other: object) -> Expr[bool]:  # type: ignore[override]
+        return self._compare("=", other)
+
+    def __ne__(self, other: object) -> Expr[bool]:  # type: ignore[override]
+        return self._compare("<>", other)
+
+    __hash__ = object.__hash__
 
 
 def any_(query_or_array: Any) -> Expr[Any]:

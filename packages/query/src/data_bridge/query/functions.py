@@ -124,6 +124,18 @@ _ANY_TEXT = {
 }
 
 
+# Text for an argument of these is text on the way and a name in the catalogs on the server: drivers cannot send those types.
+_TEXT_SEARCH = {
+    "to_tsvector",
+    "to_tsquery",
+    "plainto_tsquery",
+    "phraseto_tsquery",
+    "websearch_to_tsquery",
+    "ts_headline",
+}
+_OF_RELATIONS = {"nextval", "currval", "setval", "pg_relation_size", "pg_table_size", "pg_total_relation_size"}
+
+
 class Call(Expr[T_co]):
     """A call of a function. ``distinct``, ``order_by``, ``filter``, ``within_group`` and ``over`` give a new call
     each.
@@ -250,6 +262,11 @@ def call(name: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Call[Any]:
     found: list[SQLType | None] = []
     for value in args:
         s, p, of = lift.argument(value, text=name in _ANY_TEXT)
+        if s == "$" and not structures and isinstance(value, str):
+            if name in _TEXT_SEARCH and len(args) > 1:
+                s = ("cast", ("$", "text"), "regconfig")
+            elif name in _OF_RELATIONS:
+                s = ("cast", ("$", "text"), "regclass")
         structures.append(s)
         params += p
         found.append(of)
