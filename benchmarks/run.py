@@ -161,7 +161,7 @@ async def compare(dsn: str, scenarios: list[str], rounds: int, seconds: float) -
                     "cpu": statistics.median(f[1] for f in figures[2]),
                     "ops": statistics.median(f[0] for f in figures[2]),
                     "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
-                }  # fmt: skip
+                }
             )
             row = rows[-1]
             print(

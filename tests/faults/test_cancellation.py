@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from data_bridge import core
 from data_bridge.core import Database, DataBridgeError, QueryTimeout
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from data_bridge.core import Database, _native
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -121,7 +122,7 @@ def test_operations_that_nobody_awaits(postgres_dsn: str) -> None:
 
 
 def _script(text: str, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own interpreter
+    return subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(text), *arguments],
         capture_output=True,
         text=True,
@@ -160,8 +161,11 @@ def test_exit_with_a_statement_running(postgres_dsn: str, how: str) -> None:
     async def left() -> int:
         async with Database(postgres_dsn) as db:
             if how == "os._exit":  # nothing of ours could run: the server notices when it answers, or here
-                await db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE $1 "
-                                 "AND pid <> pg_backend_pid()", f"%{marker}")
+                await db.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE $1 "
+                    "AND pid <> pg_backend_pid()",
+                    f"%{marker}",
+                )
             for _ in range(50):
                 n = await db.fetch_val(
                     "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1", f"%{marker}"

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+
 from data_bridge.core import ConnectError, ConnectionLost, Database, DataBridgeError, QueryTimeout
 from data_bridge.testing.proxy import proxied
 
@@ -125,6 +126,8 @@ async def test_restarts_during_work(own_server: Any) -> None:
 async def test_too_many_clients_is_waited_for(own_server: Any) -> None:
     own_server.run("CREATE ROLE guest LOGIN PASSWORD 'guest'")  # a superuser would be given a reserved place
     dsn = re.sub("//[^@]*@", "//guest:guest@", own_server.dsn)
+    while own_server.run("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'") != [("1",)]:
+        await asyncio.sleep(0.05)  # those of earlier tests are still going
     with own_server.few_connections(2):
         holders = [await Database(dsn, max_connections=1).connect() for _ in range(2)]
         waiting = Database(dsn, max_connections=1, connect_timeout=5)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 from data_bridge.core import Database
 
 Test = Callable[[Database], Coroutine[Any, Any, None]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from data_bridge.core import ConfigurationError, Database
 from data_bridge.core.dsn import parse
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from data_bridge import core
-from data_bridge.core import ConnectError, ConfigurationError, Database, NotInitialized, PoolTimeout
+from data_bridge.core import ConfigurationError, ConnectError, Database, NotInitialized, PoolTimeout
 
 
 def test_many_tasks_share_few_connections(run: Callable[..., Any]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
+
 from data_bridge.core import (
     CheckViolation,
     ConfigurationError,
@@ -22,7 +24,6 @@ from data_bridge.core import (
     UndefinedTable,
     UniqueViolation,
 )
-from pydantic import BaseModel
 
 
 class Point(BaseModel):
@@ -75,7 +76,7 @@ async def test_number_of_parameters(postgres_dsn: str) -> None:
                 await db.fetch("SELECT $1::int", *params)
         many = 65_535
         sql = "SELECT " + " + ".join(f"${i}::int" for i in range(1, many + 1))
-        with pytest.raises(DatabaseError, match="stack depth|limit|memory"):
+        with pytest.raises(DatabaseError, match=r"stack depth|limit|memory"):
             await db.fetch_val(sql, *([1] * many))
         assert (
             await db.fetch_val(

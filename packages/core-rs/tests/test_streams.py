@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
+
 from data_bridge import core
 from data_bridge.core import (
     ConfigurationError,
@@ -125,10 +126,10 @@ async def test_copy_out(postgres_dsn: str) -> None:
             with pytest.raises(UndefinedTable):
                 async for _chunk in db.copy_out("SELECT * FROM no_such_table"):
                     pass
-        async with db.copy_out("SELECT repeat('x', 1000) FROM generate_series(1, 100000000)") as chunks:
+        async with db.copy_out("SELECT repeat('x', 1000), generate_series(1, 100000000)") as chunks:
             async for _chunk in chunks:
                 break
-        dropped = db.copy_out("SELECT repeat('x', 1000) FROM generate_series(1, 100000000)")
+        dropped = db.copy_out("SELECT repeat('x', 1000), generate_series(1, 100000000)")
         await anext(dropped)
         del dropped
         gc.collect()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+
 from data_bridge import core
 from data_bridge.core import (
     ConfigurationError,

@@ -29,11 +29,11 @@ static ENV: PyOnceLock<Env> = PyOnceLock::new();
 /// The offset of a `__slots__` entry inside an instance, read from its member descriptor.
 pub fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> PyResult<isize> {
     let descriptor = class.getattr(name)?;
-    if descriptor.get_type().name()?.to_string() != "member_descriptor" {
+    if descriptor.get_type().name()? != "member_descriptor" {
         return Err(pyo3::exceptions::PyTypeError::new_err(format!("{name} is not a slot of {}", class.name()?)));
     }
     // SAFETY: the type was checked; a member descriptor has this layout.
-    unsafe { Ok((*(*descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>()).d_member).offset as isize) }
+    unsafe { Ok((*(*descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>()).d_member).offset) }
 }
 
 impl Env {

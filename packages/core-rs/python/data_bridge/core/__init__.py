@@ -24,6 +24,7 @@ from data_bridge.core.executor import BaseExecutor, Executor
 from data_bridge.core.interval import PgInterval
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.life import install as _install
+from data_bridge.core.listening import Gap, Notification
 from data_bridge.core.observer import (
     Observer,
     QueryFinished,
@@ -35,8 +36,18 @@ from data_bridge.core.observer import (
     remove_observer,
 )
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
-from data_bridge.core.listening import Gap, Notification
-from data_bridge.core.raw import copy_in, copy_out, execute, execute_script, fetch, fetch_one, fetch_val, listen, notify, stream
+from data_bridge.core.raw import (
+    copy_in,
+    copy_out,
+    execute,
+    execute_script,
+    fetch,
+    fetch_one,
+    fetch_val,
+    listen,
+    notify,
+    stream,
+)
 from data_bridge.core.savepoint import Savepoint, SavepointBlock
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
 from data_bridge.core.stream import RowStream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 _PATIENCE = 1.0
@@ -17,17 +18,15 @@ async def _until_settled(bridge: Any) -> AsyncGenerator[None, None]:
     finally:
         # The loop still runs (asyncio.run closes its generators before itself): cancels leave, answers come.
         end = time.monotonic() + _PATIENCE
-        while bridge.dying() and time.monotonic() < end:
+        while bridge.dying() and time.monotonic() < end:  # noqa: ASYNC110 - it changes in other threads
             await asyncio.sleep(0.001)
 
 
 def hook(bridge: Any) -> object:
     """Registers with the running loop's asynchronous generators, which are closed before the loop is."""
     generator = _until_settled(bridge)
-    try:
+    with suppress(StopIteration):
         generator.asend(None).send(None)
-    except StopIteration:
-        pass
     return generator
 
 

@@ -1,9 +1,32 @@
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Iterator
 from typing import Any, Generic, TypeVar, final
 
 _R = TypeVar("_R")
 
-__all__: list[str]
+__all__ = [
+    "Bridge",
+    "ClassAttribute",
+    "CopyEncoder",
+    "CopyReader",
+    "CopyWriter",
+    "FEATURES",
+    "IR_VERSION",
+    "Lease",
+    "Listener",
+    "LoadPlan",
+    "Op",
+    "Plan",
+    "Pool",
+    "after_fork",
+    "compile_ir",
+    "current_bridge",
+    "fork_count",
+    "hide",
+    "reactors",
+    "render_ir",
+    "shared_bridge",
+    "use_reactor",
+]
 
 IR_VERSION: int
 FEATURES: list[str]
@@ -11,7 +34,7 @@ FEATURES: list[str]
 @final
 class Op(Awaitable[Any]):
     def __await__(self) -> Generator[Any, Any, Any]: ...
-    def __iter__(self) -> Generator[Any, Any, Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
     def __next__(self) -> Any: ...
     def done(self) -> bool: ...
     def result(self) -> Any: ...

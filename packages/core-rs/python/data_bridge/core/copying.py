@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Self
@@ -105,10 +106,8 @@ async def copy_in(
             writer.finish()
         except BaseException as e:
             writer.fail(f"{type(e).__name__} in the client")
-            try:
+            with suppress(Exception):
                 await to_the_end(op)
-            except Exception:  # noqa: BLE001, S110 - the reason of the caller says more than the aborted COPY
-                pass
             raise
         count: int = await op
         return count
@@ -220,7 +219,9 @@ def _literal(value: Any) -> tuple[Any, ...]:
     for kinds, cast in _CASTS:
         if isinstance(value, kinds):
             return ("lit", _text(value), cast)
-    raise EncodeError(f"copy_out() cannot write a {type(value).__name__} as a literal: put it into the query as text and cast it")
+    raise EncodeError(
+        f"copy_out() cannot write a {type(value).__name__} as a literal: put it into the query as text and cast it"
+    )
 
 
 _CASTS: tuple[tuple[Any, str | None], ...] = (

@@ -173,7 +173,7 @@ class Database(BaseExecutor):
         context.unregister(self)
         await self._pool.close()
         until = time.monotonic() + timeout
-        while self._pool.stats()["size"] > 0 and time.monotonic() < until:
+        while self._pool.stats()["size"] > 0 and time.monotonic() < until:  # noqa: ASYNC110 - it changes in other threads
             await asyncio.sleep(0.005)
         busy = self._pool.busy()
         if busy:

@@ -40,9 +40,17 @@ class Executor(Protocol):
         """Starts a statement; the plan says what its rows become."""
         ...
 
-    async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int: ...
-    async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any: ...
-    async def execute_script(self, sql: str) -> None: ...
+    async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int:
+        """The number of rows affected."""
+        ...
+
+    async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any:
+        """The first column of the first row; None without a row."""
+        ...
+
+    async def execute_script(self, sql: str) -> None:
+        """Several statements in one text, without parameters."""
+        ...
 
 
 def _instances(as_: type[V], rows: list[dict[str, Any]]) -> list[V]:
@@ -163,7 +171,10 @@ class BaseExecutor:
         return copy_in(self, table, rows, columns)
 
     def copy_out(
-        self, sql: str, *params: Any, format: Literal["csv", "text", "binary"] = "csv"
+        self,
+        sql: str,
+        *params: Any,
+        format: Literal["csv", "text", "binary"] = "csv",  # noqa: A002 - what COPY calls it
     ) -> AsyncIterator[bytes]:
         """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.copying`."""
         from data_bridge.core.copying import copy_out

@@ -7,7 +7,7 @@ from enum import Enum
 from data_bridge.core.errors import ConfigurationError
 
 
-class IsolationLevel(str, Enum):
+class IsolationLevel(str, Enum):  # noqa: UP042 - as the contract has it
     """The four levels of SQL; READ UNCOMMITTED acts as READ COMMITTED in PostgreSQL."""
 
     SERIALIZABLE = "SERIALIZABLE"

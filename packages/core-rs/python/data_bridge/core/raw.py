@@ -95,7 +95,7 @@ async def copy_in(
 def copy_out(
     sql: str,
     *params: Any,
-    format: Literal["csv", "text", "binary"] = "csv",
+    format: Literal["csv", "text", "binary"] = "csv",  # noqa: A002 - what COPY calls it
     using: Any = None,
 ) -> AsyncIterator[bytes]:
     """COPY (query) TO STDOUT, in chunks."""

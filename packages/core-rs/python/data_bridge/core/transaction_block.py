@@ -81,6 +81,7 @@ class TransactionBlock:
                     context.set_transaction(transaction.database, transaction._outer)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
+        """Decorates a coroutine function: each call is such a block of its own."""
         if not inspect.iscoroutinefunction(function):
             raise TypeError("pg_transaction() decorates coroutine functions (async def)")
 

@@ -42,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="data-bridge migrate",
         description="Applies migrations to a database, takes them back, and says where it stands.",
-        epilog="Settings are read from [tool.data-bridge.migrate] in pyproject.toml; the database from --database, there, or $DATABASE_URL. "
-        "Exit status: 0 done, 1 error, 2 usage, 3 pending migrations (status --check), 5 another runner is at work, 6 history and files disagree.",
+        epilog="Settings are read from [tool.data-bridge.migrate] in pyproject.toml; the database from --database, "
+        "there, or $DATABASE_URL. Exit status: 0 done, 1 error, 2 usage, 3 pending migrations (status --check), "
+        "5 another runner is at work, 6 history and files disagree.",
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--directory", "-d", type=Path, help="folder of the migrations")

@@ -53,7 +53,7 @@ def read(start: Path | None = None) -> Config:
         unknown = set(table) - _KEYS
         if unknown:
             raise ConfigurationError(
-                f"{path}: [tool.data-bridge.migrate] has no setting {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KEYS))}"
+                f"{path}: [tool.data-bridge.migrate] has no setting {min(unknown)!r}; known are {', '.join(sorted(_KEYS))}"
             )
         if "directory" in table:
             table["directory"] = parent / table["directory"]

@@ -53,7 +53,8 @@ class Executing:
         if position < len(self._done):
             if self._done[position] != step.digest:
                 raise MigrationConflict(
-                    f"{self._version} was interrupted after {len(self._done)} steps and has been changed since: step {position + 1} is not the one that ran"
+                    f"{self._version} was interrupted after {len(self._done)} steps and has been changed since: "
+                    f"step {position + 1} is not the one that ran"
                 )
             self.digests.append(step.digest)
             return 0

@@ -170,17 +170,31 @@ class Migration:
 
     # --------------------------------------------------------------------------------------------------------- indexes
     async def create_index(
-        self, table: str, columns: Sequence[Any], unique: bool = False, *, name: str | None = None, method: str | None = None,
-        where: str | Node[Any] | None = None, include: Sequence[str] = (), concurrently: bool | None = None, if_not_exists: bool = False,
+        self,
+        table: str,
+        columns: Sequence[Any],
+        unique: bool = False,
+        *,
+        name: str | None = None,
+        method: str | None = None,
+        where: str | Node[Any] | None = None,
+        include: Sequence[str] = (),
+        concurrently: bool | None = None,
+        if_not_exists: bool = False,
         nulls_not_distinct: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """CREATE INDEX over columns and expressions; `concurrently` builds it without stopping writers, outside a transaction."""
         plain = [c if isinstance(c, str) else "expr" for c in columns]
         chosen = name or default_name(_plain(table), plain, "idx")
         index = IndexDef(
-            chosen, tuple(columns), unique=unique, method=method, where=sql(where) if isinstance(where, str) else where, include=tuple(include),
+            chosen,
+            tuple(columns),
+            unique=unique,
+            method=method,
+            where=sql(where) if isinstance(where, str) else where,
+            include=tuple(include),
             nulls_not_distinct=nulls_not_distinct,
-        )  # fmt: skip
+        )
         schema = table.rpartition(".")[0]
         back = o.DropIndex((schema, chosen) if schema else chosen, concurrently=bool(concurrently))
         await self._do(
@@ -208,15 +222,28 @@ class Migration:
         await self._do(o.ValidateConstraint(_path(table), name), ())
 
     async def add_foreign_key(
-        self, table: str, columns: Sequence[str] | str, references: str, references_columns: Sequence[str] = ("id",), *, name: str | None = None,
-        on_delete: Any = None, on_update: Any = None, not_valid: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        table: str,
+        columns: Sequence[str] | str,
+        references: str,
+        references_columns: Sequence[str] = ("id",),
+        *,
+        name: str | None = None,
+        on_delete: Any = None,
+        on_update: Any = None,
+        not_valid: bool = False,
+    ) -> None:
         """ALTER TABLE … ADD FOREIGN KEY."""
         schema, dot, target = references.rpartition(".")
         constraint = ConstraintDef(
-            "foreign_key", name, (columns,) if isinstance(columns, str) else tuple(columns), references=(schema if dot else None, target),
-            references_columns=tuple(references_columns), on_delete=on_delete and on_delete.lower(), on_update=on_update and on_update.lower(),
-        )  # fmt: skip
+            "foreign_key",
+            name,
+            (columns,) if isinstance(columns, str) else tuple(columns),
+            references=(schema if dot else None, target),
+            references_columns=tuple(references_columns),
+            on_delete=on_delete and on_delete.lower(),
+            on_update=on_update and on_update.lower(),
+        )
         await self.add_constraint(table, constraint, not_valid=not_valid)
 
     # ----------------------------------------------------------------------------------------------------------- enums

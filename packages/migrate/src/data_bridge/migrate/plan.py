@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from data_bridge.migrate.migration import Migration
@@ -45,10 +46,8 @@ async def record(migration: type[Migration], direction: str) -> tuple[list[Step]
     """The steps of a migration, and whether these are all."""
     recorder = Recorder()
     made = migration(recorder)
-    try:
+    with suppress(NeedsDatabase):
         await (made.up() if direction == "up" else made.down())
-    except NeedsDatabase:
-        pass
     return recorder.steps, recorder.is_complete
 
 

@@ -61,7 +61,8 @@ async def _connected(database: Any) -> AsyncIterator[RunnerConnection]:
 def _check(status: MigrationStatus, migrations: Sequence[type[Migration]], direction: str) -> None:
     if status.modified:
         raise MigrationModified(
-            f"applied migrations have changed since: {', '.join(status.modified)}. Put them back and write a new one, or accept the change with repair"
+            f"applied migrations have changed since: {', '.join(status.modified)}. Put them back and write a new one, "
+            "or accept the change with repair"
         )
     if direction == "up" and status.unknown:
         raise MigrationConflict(

@@ -133,7 +133,7 @@ class QueryBuilder(Select[T], Generic[T]):
         names = tuple(entity.by_key[k].name for k in keys)
         types = tuple((entity.by_key[k].name, entity.by_key[k].type) for k in keys)
         new._columns = Columns(
-            (("cols", self._source.name if self._source else None, *names),), (), types, self._source
+            (("cols", self._source.name if self._source else None, *names),), (), self._source, types
         )
         new._plan, new._one = entity.plan(keys), entity.plan(keys, many=False)
         return new
@@ -197,8 +197,7 @@ class QueryBuilder(Select[T], Generic[T]):
         """Rows as dicts with a key for each group and each of these expressions."""
         groups = [_labelled(k) for k in self._grouped]
         chosen = columns_of((*groups, *(e.label(name) for name, e in named.items())))
-        new = self._shaped(chosen, _DICTS, _DICT)
-        return new
+        return self._shaped(chosen, _DICTS, _DICT)
 
     def group_by(self, *keys: Any, distinct: bool = False) -> Self:
         """Groups rows; aggregate() says what is wanted of each group."""
@@ -279,9 +278,9 @@ class QueryBuilder(Select[T], Generic[T]):
         ):
             query: Select[Any] = self.columns(func.count())
             query._order, query._order_p = None, ()
-            return await self._value(query)
+            return int(await self._value(query))
         inner = self._copy()
-        return await self._value(Select(columns_of((func.count(),))).from_(inner.subquery("counted")))
+        return int(await self._value(Select(columns_of((func.count(),))).from_(inner.subquery("counted"))))
 
     async def exists(self) -> bool:
         """Whether there is a row."""
@@ -437,13 +436,13 @@ def optional(table: type[M]) -> type[M | None]:
 
 def _columns(entity: Entity, source: Any) -> Columns:
     at = ("columns", source.name)
-    found = entity.shapes.get(at)
+    found: Columns | None = entity.shapes.get(at)
     if found is None:
         names = tuple((f.name, f.type) for f in entity.loaded)
         found = entity.shapes[at] = Columns(
-            (("cols", source.name, *(f.name for f in entity.loaded)),), (), names, source
+            (("cols", source.name, *(f.name for f in entity.loaded)),), (), source, names
         )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _labelled(key: Any) -> Any:

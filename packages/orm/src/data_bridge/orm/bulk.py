@@ -17,6 +17,10 @@ from data_bridge.orm.values import stored
 T = TypeVar("T")
 BATCH = 10_000
 _COUNT = LoadPlan.affected()
+_WITH_TX = {
+    *("get", "get_or_none", "get_many", "find_one", "create", "insert_many", "bulk_update", "upsert", "upsert_many"),
+    *("get_or_create", "update_or_create", "raw"),
+}
 
 
 class Conflict:
@@ -268,7 +272,7 @@ async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any
     ir = ("update", entity.table, tuple(sets), where, None, (("from", ("func", call, "v", names, None)),))
     for row in rows:
         persist.remember(executor, row, ())
-    count = await executor.run(ir, (*(list(k) for k in keys), *columns), _COUNT)
+    count: int = await executor.run(ir, (*(list(k) for k in keys), *columns), _COUNT)
     for row in rows:
         state = state_of(row)
         state = own(row) if state is CLEAN else state
@@ -291,12 +295,12 @@ class UsingTable(Generic[T]):
         found = getattr(self._table, name)
         if name in ("find", "find_all", "all"):
             return lambda *a, **k: found(*a, **k).using(self._database)
-        if name in ("get", "get_or_none", "get_many", "find_one", "create", "insert_many", "bulk_update", "upsert", "upsert_many", "get_or_create",
-                    "update_or_create", "raw"):  # fmt: skip
+        if name in _WITH_TX:
             return lambda *a, **k: found(*a, **{"tx": self._database, **k})
         if name in ("count", "exists"):
             return lambda *f, **k: getattr(self.find(*f, **k), name)()
         return found
 
     def __call__(self, **values: Any) -> T:
+        """An instance with these values, as `Table(...)` makes it."""
         return self._table(**values)

@@ -242,7 +242,7 @@ def Column(
     update_default: Any = ...,
     **pydantic_field_arguments: Any,
 ) -> Any: ...
-def Column(
+def Column(  # noqa: N802 - it stands where Pydantic has Field
     *,
     default: Any = PydanticUndefined,
     default_factory: Any = None,

@@ -109,7 +109,7 @@ def target_of(field: Field, owner: str) -> tuple[str | None, str, str]:
             f"{owner}.{field.key}: foreign_key={given!r} is not 'table.column' or 'schema.table.column'"
         )
     if isinstance(given, ColumnProxy):
-        definition = given.source.__table_def__  # type: ignore[attr-defined]  # pyright: ignore
+        definition = given.source.__table_def__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         return definition.schema, definition.name, given.name
     entity = getattr(given, "__db__", None)
     if entity is None or len(entity.pk_names) != 1:
@@ -124,9 +124,7 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
     made: list[ConstraintDef] = []
     if entity.primary_key:
         made.append(ConstraintDef("primary_key", columns=entity.pk_names))
-    for f in entity.fields:
-        if f.spec.unique:
-            made.append(ConstraintDef("unique", columns=(f.name,)))
+    made += [ConstraintDef("unique", columns=(f.name,)) for f in entity.fields if f.spec.unique]
     for f in entity.fields:
         if f.spec.check is not None:
             made.append(ConstraintDef("check", columns=(f.name,), check=_condition(f.spec.check)))
@@ -146,7 +144,7 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
                     on_delete=_action(f.spec.on_delete),
                     on_update=_action(f.spec.on_update),
                     deferrable=_deferrable(f.spec.deferrable),
-                )  # fmt: skip
+                )
             )
     made += [_from_settings(entity, c) for c in entity.settings.constraints]
     return tuple(made)
@@ -191,11 +189,12 @@ def _from_settings(entity: Entity, given: Any) -> ConstraintDef:
 
 def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
     """Of columns, of foreign keys, and of Settings."""
-    made: list[IndexDef] = []
     keyed = {entity.pk_names[0]} if entity.pk_names else set()
-    for f in entity.fields:
-        if f.spec.index or (f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed):
-            made.append(IndexDef(default_name(entity.settings.name, [f.name], "idx"), (f.name,)))
+    made = [
+        IndexDef(default_name(entity.settings.name, [f.name], "idx"), (f.name,))
+        for f in entity.fields
+        if f.spec.index or (f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed)
+    ]
     # A unique constraint has its index already: saying both, as a class may well do, makes one.
     covered = {(f.name,) for f in entity.fields if f.spec.unique} | {entity.pk_names}
     for given in entity.settings.indexes:
@@ -211,7 +210,7 @@ def _index(entity: Entity, given: Any) -> IndexDef:
         unknown = set(given) - _INDEX_KEYS
         if unknown:
             raise ConfigurationError(
-                f"{entity.label}.Settings.indexes: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(_INDEX_KEYS))}"
+                f"{entity.label}.Settings.indexes: unknown key {min(unknown)!r}; known are {', '.join(sorted(_INDEX_KEYS))}"
             )
         fields = given.get("fields") or given.get("columns")
         if not fields:
@@ -220,9 +219,7 @@ def _index(entity: Entity, given: Any) -> IndexDef:
             *fields, unique=given.get("unique", False), name=given.get("name"), method=given.get("method") or given.get("using"),
             where=given.get("where"), include=tuple(given.get("include", ())), nulls_not_distinct=given.get("nulls_not_distinct", False),
         )  # fmt: skip
-    columns: list[Any] = []
-    for f in given.fields:
-        columns.append(_names(entity, [f], "indexes")[0] if isinstance(f, str) else f)
+    columns: list[Any] = [_names(entity, [f], "indexes")[0] if isinstance(f, str) else f for f in given.fields]
     plain = [c if isinstance(c, str) else getattr(c, "name", "expr") for c in columns]
     name = given.name or default_name(entity.settings.name, plain, "idx")
     where = given.where if given.where is None or isinstance(given.where, Node) else sql(given.where)

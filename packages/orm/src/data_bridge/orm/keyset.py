@@ -51,4 +51,4 @@ class Keyset:
         for (c, down), v in reversed(list(zip(keys, bound, strict=True))):
             further = c < v if down else c > v
             condition = further if condition is None else further | ((c == v) & condition)
-        return made.find(condition)
+        return made if condition is None else made.find(condition)

@@ -86,6 +86,7 @@ class TableMeta(ModelMetaclass):
         __db__: Entity
 
     def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:
+        """The class of a table, with its entity; errors of its definition name the class and the field."""
         _refuse_clashes(name, bases, ns)
         _settle_text_defaults(name, ns)
         # Pydantic reads getattr(base, field) as the default of a field: the columns of the bases hide meanwhile.

@@ -77,7 +77,7 @@ class _Write:
         )
 
     def params(self, entity: Entity, data: dict[str, Any]) -> tuple[Any, ...]:
-        values = self.values(data)
+        values: tuple[Any, ...] = self.values(data)
         if not self.fields:
             return values
         made = list(values)

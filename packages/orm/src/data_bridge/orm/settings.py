@@ -30,8 +30,19 @@ def snake_case(name: str) -> str:
 class Settings:
     """What the classes of a Table say, the nearest first."""
 
-    __slots__ = ("abstract", "comment", "constraints", "indexes", "name", "primary_key", "schema", "use_revision", "using", "validate_on_load",
-                 "validate_on_save")  # fmt: skip
+    __slots__ = (
+        "abstract",
+        "comment",
+        "constraints",
+        "indexes",
+        "name",
+        "primary_key",
+        "schema",
+        "use_revision",
+        "using",
+        "validate_on_load",
+        "validate_on_save",
+    )
 
     def __init__(self, cls: type) -> None:
         values = _merged(cls)

@@ -41,8 +41,8 @@ class StateSlots:
 
 
 # A slot that is read as an attribute and is unset goes on to BaseModel.__getattr__, which costs a microsecond.
-set_fields = BaseModel.__pydantic_fields_set__.__set__  # type: ignore[attr-defined]  # pyright: ignore
-get_fields = BaseModel.__pydantic_fields_set__.__get__  # type: ignore[attr-defined]  # pyright: ignore
+set_fields = BaseModel.__pydantic_fields_set__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+get_fields = BaseModel.__pydantic_fields_set__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Slots:

@@ -306,8 +306,10 @@ class Table(BaseModel, metaclass=TableMeta):
     async def get_or_none(cls, pk: Any, *, tx: Any = None) -> Self | None:
         """The row with this key, or None."""
         entity = entity_of(cls)
-        row = await executor_for(entity, tx).run(entity.get_ir, entity.key_values(pk), entity.plan(many=False))
-        return row  # type: ignore[no-any-return]
+        row: Self | None = await executor_for(entity, tx).run(
+            entity.get_ir, entity.key_values(pk), entity.plan(many=False)
+        )
+        return row
 
     @classmethod
     async def get_many(cls, pks: Iterable[Any], *, tx: Any = None) -> dict[Any, Self]:
@@ -525,10 +527,10 @@ class Table(BaseModel, metaclass=TableMeta):
             ...
 
 
-Slots.get_state = _get_state = Table.__db_state__.__get__  # type: ignore[attr-defined]  # pyright: ignore
-Slots.set_state = Table.__db_state__.__set__  # type: ignore[attr-defined]  # pyright: ignore
-Slots.get_wire = Table.__db_wire__.__get__  # type: ignore[attr-defined]  # pyright: ignore
-Slots.set_wire = Table.__db_wire__.__set__  # type: ignore[attr-defined]  # pyright: ignore
+Slots.get_state = _get_state = Table.__db_state__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.set_state = Table.__db_state__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.get_wire = Table.__db_wire__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.set_wire = Table.__db_wire__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 # On the class `insert` also takes the values of a new row; to checkers it is the method above.
 type.__setattr__(Table, "insert", upserts.InsertMethod(Table.insert))

@@ -95,12 +95,12 @@ from data_bridge.query import (
 )
 
 __all__ = [
-    "AppliedMigration", "Check", "Col", "Column", "ColumnProxy", "Conflict", "Database", "Exclude", "Expr", "ForeignKey", "IdMixin",
-    "Index", "IsolationLevel", "Migration", "MigrationStatus", "Observer", "Order", "Page", "PgInterval", "Plan", "PoolStats",
-    "QueryBuilder", "QueryFinished", "QueryStarted", "RowStream", "Savepoint", "Table", "TimestampMixin", "Transaction",
+    "AppliedMigration", "Check", "Col", "Column", "ColumnProxy", "Conflict", "Database", "Exclude", "Expr", "ForeignKey", "Gap",
+    "IdMixin", "Index", "IsolationLevel", "Migration", "MigrationStatus", "Notification", "Observer", "Order", "Page", "PgInterval", "Plan",
+    "PoolStats", "QueryBuilder", "QueryFinished", "QueryStarted", "RowStream", "Savepoint", "Table", "TimestampMixin", "Transaction",
     "TransactionBlock", "UUIDMixin", "Unique", "Upserted", "add_observer", "aliased", "all_", "and_", "any_", "begin_transaction",
     "case", "cast", "close", "col", "copy_in", "copy_out", "create_all", "current_transaction", "detached", "drop_all", "excluded",
     "execute", "execute_script", "exists", "fetch", "fetch_one", "fetch_val", "func", "get_database", "get_migration_status", "init",
-    "is_connected", "literal", "not_", "notify", "on_commit", "optional", "or_", "pg_transaction", "remove_observer", "row",
+    "is_connected", "listen", "literal", "not_", "notify", "on_commit", "optional", "or_", "pg_transaction", "remove_observer", "row",
     "run_migrations", "sql", "stream", "transaction_attempts", "types", "use_database", "uuid7", *_errors,
 ]  # fmt: skip

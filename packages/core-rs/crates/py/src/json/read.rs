@@ -10,9 +10,12 @@ const DEPTH: u32 = 2000;
 /// Keys up to this length are shared between objects.
 const SHORT: usize = 32;
 
+/// The text of a key and the string made of it.
+type Key = (Box<[u8]>, *mut PyObject);
+
 thread_local! {
     /// Keys of objects repeat from row to row: a direct-mapped cache of interned strings, never emptied.
-    static KEYS: RefCell<Vec<(Box<[u8]>, *mut PyObject)>> = RefCell::new(vec![(Box::default(), null_mut()); 512]);
+    static KEYS: RefCell<Vec<Key>> = RefCell::new(vec![(Box::default(), null_mut()); 512]);
 }
 
 struct Reader<'a> {
