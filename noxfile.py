@@ -69,10 +69,10 @@ def crates() -> list[str]:
     return [name for name in PURE_CRATES if (CORE / "crates" / name.removeprefix("data-bridge-")).is_dir()]
 
 
-def cargo(session: nox.Session, command: str, *arguments: str, **options: object) -> None:
+def cargo(session: nox.Session, command: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Run cargo on the workspace of the core."""
     manifest = ["--manifest-path", str(CORE / "Cargo.toml")]
-    session.run("cargo", command, *manifest, *arguments, external=True, **options)  # type: ignore[arg-type]
+    session.run("cargo", command, *manifest, *arguments, external=True, env=env)
 
 
 @nox.session

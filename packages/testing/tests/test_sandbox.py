@@ -177,7 +177,50 @@ async def test_notifications_are_recorded_at_commit(db: Sandbox) -> None:
             await tx.notify("jobs", "2")
             raise KeyError
     await core.notify("jobs", "3")
-    assert db.notifications == [("jobs", "1"), ("jobs", "3")]
+    assert [(one.channel, one.payload) for one in db.notifications] == [("jobs", "1"), ("jobs", "3")]
+
+
+async def test_listeners_of_this_process_hear_what_is_committed(db: Sandbox) -> None:
+    heard: list[Any] = []
+
+    async def hear() -> None:
+        async with core.listen("jobs", "other") as notifications:
+            ready.set()
+            async for one in notifications:
+                heard.append((one.channel, one.payload))
+                if one.payload == "last":
+                    return
+
+    ready = asyncio.Event()
+    listener = asyncio.create_task(hear())
+    await ready.wait()
+    with pytest.raises(KeyError):
+        async with core.pg_transaction() as tx:
+            await tx.notify("jobs", "rolled back")
+            raise KeyError
+    async with core.pg_transaction() as tx:
+        await tx.notify("jobs", "first")
+        await tx.notify("elsewhere", "not for us")
+        await asyncio.sleep(0)
+        assert heard == []
+    await asyncio.to_thread(lambda: asyncio.run(core.notify("other", "last")))
+    await listener
+    assert heard == [("jobs", "first"), ("other", "last")]
+
+
+async def test_copy_in_and_out(db: Sandbox) -> None:
+    assert await core.copy_in("item", [("a",), ("b",)], columns=["name"]) == 2
+    with pytest.raises(core.UniqueViolation):
+        await core.copy_in("item", [("c",), ("a",)], columns=["name"])
+    assert await names() == ["a", "b"]
+    with pytest.raises(KeyError):
+        async with core.pg_transaction() as tx:
+            await tx.copy_in("item", [("d",)], columns=["name"])
+            raise KeyError
+    assert await names() == ["a", "b"]
+    chunks = [chunk async for chunk in core.copy_out("SELECT name FROM item ORDER BY name")]
+    assert b"".join(chunks) == b"a\nb\n"
+    await add("afterwards")
 
 
 async def test_set_local_ends_with_its_transaction(db: Sandbox) -> None:

@@ -134,9 +134,11 @@ class Factory(Generic[T]):
     @classmethod
     def _declared(cls) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
+        bases: list[type[Any]] = list(reversed(cls.__mro__))
+        for base in bases:
             if issubclass(base, Factory) and base is not Factory:
-                found |= {key: value for key, value in vars(base).items() if not key.startswith("_") and key != "model"}
+                own: dict[str, Any] = dict(vars(base))  # pyright: ignore[reportUnknownArgumentType]
+                found |= {key: value for key, value in own.items() if not key.startswith("_") and key != "model"}
         return {
             key: value for key, value in found.items() if not isinstance(value, classmethod | staticmethod | property)
         }

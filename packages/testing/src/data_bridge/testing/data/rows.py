@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import typing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_bridge.core import ConfigurationError
@@ -56,6 +58,10 @@ def _hypothesis() -> Any:
     return strategies
 
 
+def _has_no_nul(text: str) -> bool:
+    return "\0" not in text
+
+
 def _strategy(column: ModelColumn) -> Any:
     st = _hypothesis()
     limits, annotation = column.limits, column.annotation
@@ -66,10 +72,10 @@ def _strategy(column: ModelColumn) -> Any:
         high = None if limits.high is None else int(limits.high) - limits.open_high
         step = int(limits.multiple or 1)
         bounds = (None if low is None else -(-low // step), None if high is None else high // step)
-        return st.integers(*bounds).map(lambda number: number * step)
+        return st.integers(*bounds).map(partial(operator.mul, step))
     if annotation is str:
         if limits.pattern is not None:
-            return st.from_regex(limits.pattern, fullmatch=True).filter(lambda text: "\0" not in text)
+            return st.from_regex(limits.pattern, fullmatch=True).filter(_has_no_nul)
         # PostgreSQL takes neither NUL nor surrogates.
         alphabet = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
         return st.text(alphabet, min_size=limits.min_length, max_size=limits.max_length)
@@ -82,7 +88,11 @@ def _strategy(column: ModelColumn) -> Any:
         most = min(top, Decimal(str(limits.high))) if limits.high is not None else top
         found = st.decimals(least, most, places=places)
         open_ends = [end for end, is_open in ((least, limits.open_low), (most, limits.open_high)) if is_open]
-        return found.filter(lambda number: number not in open_ends)
+
+        def inside(number: Decimal) -> bool:
+            return number not in open_ends
+
+        return found.filter(inside)
     if annotation is float:
         return st.floats(
             limits.low, limits.high, exclude_min=limits.open_low, exclude_max=limits.open_high, allow_nan=False,

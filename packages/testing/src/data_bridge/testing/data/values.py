@@ -38,13 +38,16 @@ def _value(annotation: Any, column: ModelColumn, owner: str, n: int, dice: rando
     if origin is typing.Literal:
         return dice.choice(typing.get_args(annotation))
     if origin in (list, set, frozenset, tuple) or annotation in (list, set, tuple):
-        empty: Callable[[], Any] = origin or annotation
-        return empty()
+        return _empty(origin or annotation)
     if origin is dict or annotation is dict:
         return {}
     if inspect.isclass(annotation):
         return _of_class(annotation, column, owner, n, dice)
     raise _impossible(annotation, column, owner)
+
+
+def _empty(container: Callable[[], Any]) -> Any:
+    return container()
 
 
 def _of_class(kind: type[Any], column: ModelColumn, owner: str, n: int, dice: random.Random) -> Any:

@@ -26,7 +26,7 @@ from data_bridge.core.transaction import to_the_end
 
 from .clock import freeze_script, tick_script
 from .control import changes_schema, controls, outside_only
-from .notification import Notification
+from .notification import Notification, Post
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 from .turn import Turn, task_name
 
@@ -84,6 +84,8 @@ class Sandbox(BaseExecutor):
         self._names = itertools.count(1)
         self._pending: list[Any] = []
         self._frozen = False
+        # Where listen() looks for somebody who listens.
+        self._pool = Post()
 
     def __getattr__(self, name: str) -> Any:
         # What a Database can tell about itself (pool_stats, address, …) is asked of the real one.
@@ -240,7 +242,10 @@ class Sandbox(BaseExecutor):
 
     def told(self, notifications: list[tuple[str, str]]) -> None:
         """Notifications that a commit would deliver."""
-        self.notifications += [Notification(channel, payload) for channel, payload in notifications]
+        for channel, payload in notifications:
+            notification = Notification(channel, payload, 0)
+            self.notifications.append(notification)
+            self._pool.deliver(notification)
 
     def forgotten(self, transaction: EmulatedTransaction, savepoint: str, what: str) -> None:
         """A transaction object was thrown away without an end."""

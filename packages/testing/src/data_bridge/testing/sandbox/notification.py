@@ -1,14 +1,85 @@
-"""What a NOTIFY of an emulated commit would have delivered."""
+"""NOTIFY inside a test: nothing is delivered from a transaction that is rolled back, so it is delivered here."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+import threading
+from collections import deque
 
-__all__ = ["Notification"]
+from data_bridge.core import Notification
+
+__all__ = ["Notification", "Post", "SandboxListener"]
 
 
-class Notification(NamedTuple):
-    """One notification of a test."""
+class Post:
+    """Hands what an emulated commit sends to the listeners of this process."""
 
-    channel: str
-    payload: str
+    def __init__(self) -> None:
+        self._listeners: list[SandboxListener] = []
+
+    def listen(self, channels: list[str]) -> SandboxListener:
+        """A listener, as the pool of a Database makes one; `listen()` asks for it."""
+        listener = SandboxListener(self, frozenset(channels))
+        self._listeners.append(listener)
+        return listener
+
+    def deliver(self, notification: Notification) -> None:
+        """Give a notification to whoever listens."""
+        for listener in list(self._listeners):
+            listener.hear(notification)
+
+    def leave(self, listener: SandboxListener) -> None:
+        """Deliver nothing to it any more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+
+class SandboxListener:
+    """Looks like the native listener; several loops and threads may send to it."""
+
+    def __init__(self, post: Post, channels: frozenset[str]) -> None:
+        self._post = post
+        self._channels = channels
+        self._heard: deque[Notification] = deque()
+        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    async def started(self) -> None:
+        """It listens from the first moment."""
+
+    async def wait(self) -> None:
+        """Wait until there is something to take."""
+        with self._lock:
+            if self._heard or self._closed:
+                return
+            event = asyncio.Event()
+            self._waiting = (asyncio.get_running_loop(), event)
+        await event.wait()
+
+    def take(self) -> tuple[str, str, int] | None:
+        """The oldest notification; None when the listener was closed."""
+        with self._lock:
+            if not self._heard:
+                return None
+            oldest = self._heard.popleft()
+        return oldest.channel, oldest.payload, oldest.pid
+
+    def hear(self, notification: Notification) -> None:
+        """Keep it for whoever takes it, if it is for one of the channels."""
+        if notification.channel in self._channels:
+            with self._lock:
+                self._heard.append(notification)
+            self._wake()
+
+    def close(self) -> None:
+        """End it."""
+        self._post.leave(self)
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting[0].is_closed():
+            waiting[0].call_soon_threadsafe(waiting[1].set)

@@ -32,6 +32,10 @@ class SandboxLease:
         """Begin the emulated transaction."""
         return self._begin(timeout, caller_site())
 
+    def take(self, timeout: float | None = None) -> Awaitable[None]:
+        """Take the turn."""
+        return self._begin(timeout, caller_site())
+
     async def _begin(self, timeout: float | None, site: tuple[str, int]) -> None:
         self._transaction = await self._sandbox.begin(None, False, False, timeout, site)
 
@@ -59,8 +63,16 @@ class SandboxLease:
         return _Shielded(_nothing() if self._transaction is None else self._transaction.rollback())
 
     def give_back(self) -> _Shielded:
-        """End it."""
-        return self.rollback()
+        """End it: what COPY wrote outside a transaction stays, unless it failed."""
+        return self.rollback() if self.status == "failed" or self._transaction is None else self.commit()
+
+    def copy_in(self, sql: str) -> Any:
+        """COPY … FROM STDIN on the connection of the test."""
+        return self._sandbox.lease_handle.copy_in(sql)
+
+    def copy_out(self, sql: str) -> Any:
+        """COPY … TO STDOUT on the connection of the test."""
+        return self._sandbox.lease_handle.copy_out(sql)
 
     def abandon(self) -> None:
         """Nobody waits for its end."""
