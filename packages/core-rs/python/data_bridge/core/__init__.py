@@ -7,52 +7,55 @@
 ...         print(await db.fetch("select 1 as one"))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from data_bridge.core import errors
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.class_attributes import ClassAttribute, hidden
-from data_bridge.core.context import (
-    current_database,
-    detached,
-    enter_test_scope,
-    leave_test_scope,
-    resolve,
-    use_database,
-)
-from data_bridge.core.database import Database, PoolStats, close, get_database, init, is_connected
 from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
-from data_bridge.core.executor import BaseExecutor, Executor
-from data_bridge.core.interval import PgInterval
-from data_bridge.core.isolation import IsolationLevel
-from data_bridge.core.life import install as _install
-from data_bridge.core.listening import Gap, Notification
-from data_bridge.core.observer import (
-    Observer,
-    QueryFinished,
-    QueryStarted,
-    add_observer,
-    observed,
-    observed_script,
-    observers,
-    remove_observer,
-)
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
-from data_bridge.core.raw import (
-    copy_in,
-    copy_out,
-    execute,
-    execute_script,
-    fetch,
-    fetch_one,
-    fetch_val,
-    listen,
-    notify,
-    stream,
-)
-from data_bridge.core.savepoint import Savepoint, SavepointBlock
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
-from data_bridge.core.stream import RowStream
-from data_bridge.core.transaction import Transaction, begin_transaction, current_transaction, on_commit
-from data_bridge.core.transaction_block import TransactionBlock, pg_transaction, transaction_attempts
+
+if TYPE_CHECKING:
+    from data_bridge.core.context import (
+        current_database,
+        detached,
+        enter_test_scope,
+        leave_test_scope,
+        resolve,
+        use_database,
+    )
+    from data_bridge.core.database import Database, PoolStats, close, get_database, init, is_connected
+    from data_bridge.core.executor import BaseExecutor, Executor
+    from data_bridge.core.interval import PgInterval
+    from data_bridge.core.isolation import IsolationLevel
+    from data_bridge.core.listening import Gap, Notification
+    from data_bridge.core.observer import (
+        Observer,
+        QueryFinished,
+        QueryStarted,
+        add_observer,
+        observed,
+        observed_script,
+        observers,
+        remove_observer,
+    )
+    from data_bridge.core.raw import (
+        copy_in,
+        copy_out,
+        execute,
+        execute_script,
+        fetch,
+        fetch_one,
+        fetch_val,
+        listen,
+        notify,
+        stream,
+    )
+    from data_bridge.core.row_stream import RowStream
+    from data_bridge.core.savepoint import Savepoint, SavepointBlock
+    from data_bridge.core.transaction import Transaction, begin_transaction, current_transaction, on_commit
+    from data_bridge.core.transaction_block import TransactionBlock, pg_transaction, transaction_attempts
 
 __all__ = [
     "FEATURES",
@@ -113,7 +116,56 @@ __all__ = [
     "text",
     "transaction_attempts",
     "use_database",
-    *errors.__all__,
 ]
+__all__ += errors.__all__
 
-_install()
+# Whoever only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
+_MODULES = {
+    "context": ("current_database", "detached", "enter_test_scope", "leave_test_scope", "resolve", "use_database"),
+    "database": ("Database", "PoolStats", "close", "get_database", "init", "is_connected"),
+    "executor": ("BaseExecutor", "Executor"),
+    "interval": ("PgInterval",),
+    "isolation": ("IsolationLevel",),
+    "listening": ("Gap", "Notification"),
+    "observer": (
+        "Observer",
+        "QueryFinished",
+        "QueryStarted",
+        "add_observer",
+        "observed",
+        "observed_script",
+        "observers",
+        "remove_observer",
+    ),
+    "raw": (
+        "copy_in",
+        "copy_out",
+        "execute",
+        "execute_script",
+        "fetch",
+        "fetch_one",
+        "fetch_val",
+        "listen",
+        "notify",
+        "stream",
+    ),
+    "savepoint": ("Savepoint", "SavepointBlock"),
+    "row_stream": ("RowStream",),
+    "transaction": ("Transaction", "begin_transaction", "current_transaction", "on_commit"),
+    "transaction_block": ("TransactionBlock", "pg_transaction", "transaction_attempts"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOMES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

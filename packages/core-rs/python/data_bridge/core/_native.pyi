@@ -4,13 +4,13 @@ from typing import Any, Generic, TypeVar, final
 _R = TypeVar("_R")
 
 __all__ = [
+    "FEATURES",
+    "IR_VERSION",
     "Bridge",
     "ClassAttribute",
     "CopyEncoder",
     "CopyReader",
     "CopyWriter",
-    "FEATURES",
-    "IR_VERSION",
     "Lease",
     "Listener",
     "LoadPlan",

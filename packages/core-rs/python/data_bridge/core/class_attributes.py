@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from data_bridge.core._native import ClassAttribute, hide
@@ -11,7 +11,7 @@ __all__ = ["ClassAttribute", "hidden"]
 
 
 @contextmanager
-def hidden() -> Iterator[None]:
+def hidden() -> Generator[None]:
     """Hides all class attributes of this kind from the calling thread; blocks nest.
 
     Pydantic reads `getattr(base, name)` as the default of a field: inside this block it finds nothing.

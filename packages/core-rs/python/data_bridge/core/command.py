@@ -11,7 +11,7 @@ _PACKAGES = ("core", "query", "orm", "migrate", "testing")
 
 def versions() -> list[str]:
     """A line for each package of data-bridge that is installed."""
-    lines = []
+    lines: list[str] = []
     for name in _PACKAGES:
         try:
             lines.append(f"data-bridge-{name} {version(f'data-bridge-{name}')}")

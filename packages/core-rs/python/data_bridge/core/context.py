@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -104,7 +104,7 @@ def set_transaction(database: Any, transaction: Transaction | None) -> None:
 
 
 @asynccontextmanager
-async def detached() -> AsyncIterator[None]:
+async def detached() -> AsyncGenerator[None]:
     """Inside, statements do not join the surrounding transaction.
 
     >>> async def audit() -> None:
@@ -120,7 +120,7 @@ async def detached() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def use_database(database: Any) -> AsyncIterator[Any]:
+async def use_database(database: Any) -> AsyncGenerator[Any]:
     """Makes `database` (an alias or a Database) the default one inside the block.
 
     Raises:

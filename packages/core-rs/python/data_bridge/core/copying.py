@@ -44,7 +44,7 @@ def _table(given: Any) -> tuple[str | None, str]:
 
 def _values(row: Any, names: Sequence[str], keys: Sequence[str]) -> Any:
     if isinstance(row, (tuple, list)):
-        return row
+        return row  # pyright: ignore[reportUnknownVariableType]
     if isinstance(row, Mapping):
         return [row[n] for n in names]
     return [getattr(row, k) for k in keys]

@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,7 +24,7 @@ class Address:
     user: str
     password: str | None = field(default=None, repr=False)
     database: str | None = None
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict[str, str])
     release: Callable[[], None] | None = field(default=None, repr=False)
 
 
@@ -87,6 +86,8 @@ def _pass_file(hosts: list[tuple[str, int]], database: str, user: str, environme
 
 def _foreign(dsn: str) -> tuple[str, Callable[[], None] | None]:
     """Schemes that other packages bring, such as `embedded:` of data-bridge-testing."""
+    from importlib.metadata import entry_points  # costs 15 ms, and few have such a scheme
+
     scheme = dsn.partition(":")[0]
     for found in entry_points(group="data_bridge.dsn", name=scheme):
         real, release = found.load()(dsn)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from data_bridge.core.listening import Gap, Notification
-    from data_bridge.core.stream import RowStream
+    from data_bridge.core.row_stream import RowStream
     from data_bridge.core.transaction_block import TransactionBlock
 
 V = TypeVar("V")
@@ -146,11 +146,14 @@ class BaseExecutor:
     def stream(self, sql: str, *params: Any, as_: type[V], batch: int = 1000) -> RowStream[V]: ...
     def stream(self, sql: str, *params: Any, as_: Any = dict, batch: int = 1000) -> Any:
         """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
-        from data_bridge.core.stream import RowStream
+        from data_bridge.core.row_stream import RowStream
 
         plan = _TUPLES if as_ is tuple else _DICTS
-        convert = None if as_ in (tuple, dict) else lambda rows: _instances(as_, rows)
-        return RowStream(self, sql, params, plan, batch, convert)
+
+        def convert(rows: list[Any]) -> list[Any]:
+            return _instances(as_, rows)
+
+        return RowStream(self, sql, params, plan, batch, None if as_ in (tuple, dict) else convert)
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Sends a notification; inside a transaction it is delivered at COMMIT."""

@@ -42,7 +42,7 @@ def begin_statement(isolation: IsolationLevel | None, read_only: bool, deferrabl
     >>> begin_statement(IsolationLevel.SERIALIZABLE, True, True)
     'BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE'
     """
-    modes = []
+    modes: list[str] = []
     if isolation is not None:
         modes.append(f"ISOLATION LEVEL {isolation.value}")
     if read_only:

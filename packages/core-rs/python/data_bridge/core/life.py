@@ -32,8 +32,6 @@ def _at_exit() -> None:
             bridge.wait(pool.cancel_shared(busy), _LIMIT)
 
 
-def install() -> None:
-    """Registers both hooks, once per process."""
-    atexit.register(_at_exit)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_native.after_fork)
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_native.after_fork)

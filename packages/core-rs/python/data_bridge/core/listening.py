@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ class _Notifications:
 
 
 @asynccontextmanager
-async def listen_on(database: Any, channels: tuple[str, ...]) -> AsyncIterator[AsyncIterator[Notification | Gap]]:
+async def listen_on(database: Any, channels: tuple[str, ...]) -> AsyncGenerator[AsyncIterator[Notification | Gap]]:
     """Subscribes to channels on a connection beside the pool.
 
     Raises:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar, overload
 
 from data_bridge.core.context import resolve
 from data_bridge.core.listening import Gap, Notification, listen_on
-from data_bridge.core.stream import RowStream
+from data_bridge.core.row_stream import RowStream
 
 V = TypeVar("V")
 
@@ -104,7 +104,7 @@ def copy_out(
 
 
 @asynccontextmanager
-async def listen(*channels: str, using: Any = None) -> AsyncIterator[AsyncIterator[Notification | Gap]]:
+async def listen(*channels: str, using: Any = None) -> AsyncGenerator[AsyncIterator[Notification | Gap]]:
     """Notifications of these channels, on a connection of its own; a reconnect yields a Gap.
 
     >>> async def follow() -> None:

@@ -8,17 +8,29 @@ from typing import Any, Protocol, runtime_checkable
 from data_bridge.core import _native
 
 
-@dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement: its structure, and its values in the order in which the structure mentions them.
+    """A statement: its structure, and its values in the order in which the structure mentions them. Nobody changes one.
 
     Attributes:
         ir: nested tuples of str, int and None; see the contract of the structure (contract/ir.md).
         params: the values, one for each parameter mark.
     """
 
-    ir: tuple[Any, ...]
-    params: tuple[Any, ...] = ()
+    # Not a frozen dataclass: that costs three times as much to make, and every query makes one.
+    __slots__ = ("ir", "params")
+
+    def __init__(self, ir: tuple[Any, ...], params: tuple[Any, ...] = ()) -> None:
+        self.ir = ir
+        self.params = params
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Statement) and (self.ir, self.params) == (other.ir, other.params)
+
+    def __hash__(self) -> int:
+        return hash((self.ir, self.params))
+
+    def __repr__(self) -> str:
+        return f"Statement({self.ir!r}, {len(self.params)} parameters)"
 
     def __statement__(self) -> Statement:
         return self

@@ -70,7 +70,7 @@ class History:
             return []
         return [
             AppliedMigration(
-                **{**r, "steps": tuple(r["steps"]), "down": tuple(r["down"]) if r["down"] is not None else None}
+                **dict[str, Any](r, steps=tuple(r["steps"]), down=None if r["down"] is None else tuple(r["down"]))
             )
             for r in rows
         ]

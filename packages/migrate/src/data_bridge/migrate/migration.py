@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from weakref import WeakSet
 
 from data_bridge.core.errors import IrreversibleMigration, MigrationError
@@ -121,9 +121,9 @@ class Migration:
                 await self._do(operation, o.DropTable(_path(name)) if i == 0 else ())
             return
         if isinstance(columns, Mapping):
-            made: tuple[Any, ...] = tuple(o.RawColumn(k, v) for k, v in columns.items())
+            made: tuple[Any, ...] = tuple(o.RawColumn(k, v) for k, v in cast(Mapping[str, str], columns).items())
         else:
-            made = tuple(columns)
+            made = tuple(cast(Sequence[Any], columns))
         await self._do(
             o.CreateTable(_path(name), columns=made, if_not_exists=if_not_exists),
             None if if_not_exists else o.DropTable(_path(name)),
@@ -300,11 +300,12 @@ def _column(column: Any, definition: str | None) -> Any:
     if isinstance(column, ColumnDef):
         return column
     if isinstance(column, Mapping):
-        if len(column) != 1:
+        named = cast(Mapping[str, str], column)
+        if len(named) != 1:
             raise MigrationError("add_column() takes one column: {name: 'TYPE …'}")
-        column, definition = next(iter(column.items()))
+        column, definition = next(iter(named.items()))
     elif isinstance(column, (tuple, list)):
-        column, definition = column
+        column, definition = cast(tuple[str, str], column)
     elif definition is None:
         column, _, definition = str(column).strip().partition(" ")
     if not definition:

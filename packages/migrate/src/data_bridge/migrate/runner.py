@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +32,7 @@ Progress = Callable[[str, type[Migration]], Any]
 
 
 @asynccontextmanager
-async def _database(using: Any, config: Config) -> AsyncIterator[Any]:
+async def _database(using: Any, config: Config) -> AsyncGenerator[Any]:
     """An explicit database, else the open one, else that of the configuration or of $DATABASE_URL."""
     try:
         database = resolve(using)
@@ -49,7 +49,7 @@ async def _database(using: Any, config: Config) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _connected(database: Any) -> AsyncIterator[RunnerConnection]:
+async def _connected(database: Any) -> AsyncGenerator[RunnerConnection]:
     connection = RunnerConnection(database)
     await connection.open()
     try:

@@ -25,11 +25,11 @@ class MigrationStatus:
     """
 
     current: str | None = None
-    applied: list[AppliedMigration] = field(default_factory=list)
-    pending: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    modified: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    applied: list[AppliedMigration] = field(default_factory=list[AppliedMigration])
+    pending: list[str] = field(default_factory=list[str])
+    unknown: list[str] = field(default_factory=list[str])
+    modified: list[str] = field(default_factory=list[str])
+    failed: list[str] = field(default_factory=list[str])
 
 
 def compare(migrations: Sequence[type[Migration]], rows: Sequence[AppliedMigration]) -> MigrationStatus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from data_bridge.core import Statement, compile
 from data_bridge.migrate.lexer import runs_in_transaction, split
@@ -48,7 +48,8 @@ def of_operation(operation: Any, inverse: Any = None) -> Step:
     words = split(sql)[0].words
     back: tuple[Step, ...] | None = None
     if inverse is not None:
-        back = tuple(of_operation(o) for o in (inverse if isinstance(inverse, (list, tuple)) else [inverse]))
+        several: list[Any] = [*cast(list[Any], inverse)] if isinstance(inverse, (list, tuple)) else [inverse]
+        back = tuple(of_operation(o) for o in several)
     return Step(statement, sql, runs_in_transaction(words), _lock_of(words), back)
 
 

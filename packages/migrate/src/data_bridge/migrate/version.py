@@ -13,7 +13,7 @@ def key(version: str) -> tuple[tuple[int, int, str], ...]:
     >>> sorted(["10", "2", "1.10", "1.9"], key=key)
     ['1.9', '1.10', '2', '10']
     """
-    parts = []
+    parts: list[tuple[int, int, str]] = []
     for digits, text in _PART.findall(version):
         parts.append((0, int(digits), digits) if digits else (1, 0, text))
     return tuple(parts)

@@ -326,7 +326,11 @@ class QueryBuilder(Select[T], Generic[T]):
     def stream(self, batch: int = 1000) -> RowStream[T]:
         """Rows by a cursor on the server, in bounded memory; a block that gives the connection back at once."""
         model = self._model
-        convert = None if model is None else (lambda rows: [model.model_validate(r) for r in rows])
+
+        def validated(rows: list[Any]) -> list[Any]:
+            return [model.model_validate(r) for r in rows]
+
+        convert = None if model is None else validated
         compiled = self.sql()
         return RowStream(resolve(self._using), compiled.sql, compiled.params, self._plan, batch, convert)
 
@@ -450,8 +454,8 @@ def _labelled(key: Any) -> Any:
 
 
 def _reversed(s: Any) -> Any:
-    if type(s) is tuple and s[0] in ("asc", "desc"):
-        other = "desc" if s[0] == "asc" else "asc"
-        nulls = {"first": ("last",), "last": ("first",)}.get(s[2], ()) if len(s) > 2 else ()
-        return (other, s[1], *nulls)
+    if s[0] in ("asc", "desc"):
+        direction, expression, *nulls = s
+        turned = ["last" if n == "first" else "first" for n in nulls]
+        return ("desc" if direction == "asc" else "asc", expression, *turned)
     return ("desc", s)

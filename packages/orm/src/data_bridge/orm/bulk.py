@@ -47,10 +47,11 @@ class Conflict:
             target = None
         if self.update is None:
             return ("conflict", target, "nothing")
-        if isinstance(self.update, Mapping):
-            sets = tuple((entity.field(k).name, v.s) for k, v in self.update.items())
+        update: Any = self.update
+        if isinstance(update, Mapping):
+            sets = tuple((entity.field(k).name, v.s) for k, v in dict[Any, Any](update).items())  # pyright: ignore[reportUnknownArgumentType]
         else:
-            sets = tuple((entity.field(k).name, ("col", "excluded", entity.field(k).name)) for k in self.update)
+            sets = tuple((entity.field(k).name, ("col", "excluded", entity.field(k).name)) for k in update)
         return ("conflict", target, ("update", sets, None))
 
 
@@ -155,7 +156,7 @@ async def _insert_batch(entity: Entity, batch: list[Any], conflict: Any, returni
 
 
 def _columns(entity: Entity, given: tuple[str, ...], rows: list[Any]) -> list[list[Any]]:
-    columns = []
+    columns: list[list[Any]] = []
     for key in given:
         field = entity.by_key[key]
         python = field.type.python
@@ -252,11 +253,9 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
 async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any], executor: Any) -> int:
     fields = [entity.by_key[k] for k in changed]
     if any(f.type.family in ("array", "vector") for f in fields):
-        count = 0
         for row in rows:
             await persist._update(entity, row, state_of(row), changed, executor)
-            count += 1
-        return count
+        return len(rows)
     columns = _columns(entity, changed, rows)
     keys = list(zip(*(persist.original_key(entity, r, state_of(r)) for r in rows), strict=True))
     key_fields = entity.primary_key
@@ -293,13 +292,21 @@ class UsingTable(Generic[T]):
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._table, name)
+
+        def query(*a: Any, **k: Any) -> Any:
+            return found(*a, **k).using(self._database)
+
+        def statement(*a: Any, **k: Any) -> Any:
+            return found(*a, **{"tx": self._database, **k})
+
+        def figure(*a: Any, **k: Any) -> Any:
+            return getattr(self._table.find(*a, **k).using(self._database), name)()  # type: ignore[attr-defined]
+
         if name in ("find", "find_all", "all"):
-            return lambda *a, **k: found(*a, **k).using(self._database)
-        if name in _WITH_TX:
-            return lambda *a, **k: found(*a, **{"tx": self._database, **k})
+            return query
         if name in ("count", "exists"):
-            return lambda *f, **k: getattr(self.find(*f, **k), name)()
-        return found
+            return figure
+        return statement if name in _WITH_TX else found
 
     def __call__(self, **values: Any) -> T:
         """An instance with these values, as `Table(...)` makes it."""

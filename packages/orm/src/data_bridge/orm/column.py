@@ -219,7 +219,7 @@ def Column(
     **pydantic_field_arguments: Any,
 ) -> Any: ...
 @overload
-def Column(
+def Column(  # pyright: ignore[reportOverlappingOverload]
     *,
     primary_key: bool = ...,
     auto_increment: Literal[False] = ...,
@@ -304,7 +304,7 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
     pydantic_field_arguments.pop("init", None)
     text_default = None
     if isinstance(default, Node):
-        server_default, default = default, None
+        server_default, default = default, None  # pyright: ignore[reportUnknownVariableType]
     elif isinstance(default, str) and is_expression(default):
         text_default, default = default, None
     spec = ColumnSpec(
@@ -348,5 +348,5 @@ def col(column: Any, name: str | None = None) -> Any:
     if name is not None:
         return column.__db__.source.column(name)
     if isinstance(column, Expr):
-        return column
+        return column  # pyright: ignore[reportUnknownVariableType]
     raise TypeError(f"col() takes a column such as User.age, not {type(column).__name__}")

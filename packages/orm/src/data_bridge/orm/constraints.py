@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.field import Field, is_enum
@@ -109,7 +109,7 @@ def target_of(field: Field, owner: str) -> tuple[str | None, str, str]:
             f"{owner}.{field.key}: foreign_key={given!r} is not 'table.column' or 'schema.table.column'"
         )
     if isinstance(given, ColumnProxy):
-        definition = given.source.__table_def__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        definition: Any = getattr(given.source, "__table_def__")  # noqa: B009 - only sources of tables have it
         return definition.schema, definition.name, given.name
     entity = getattr(given, "__db__", None)
     if entity is None or len(entity.pk_names) != 1:
@@ -189,7 +189,7 @@ def _from_settings(entity: Entity, given: Any) -> ConstraintDef:
 
 def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
     """Of columns, of foreign keys, and of Settings."""
-    keyed = {entity.pk_names[0]} if entity.pk_names else set()
+    keyed: set[str] = {*entity.pk_names[:1]}
     made = [
         IndexDef(default_name(entity.settings.name, [f.name], "idx"), (f.name,))
         for f in entity.fields
@@ -207,22 +207,23 @@ def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
 
 def _index(entity: Entity, given: Any) -> IndexDef:
     if isinstance(given, dict):
-        unknown = set(given) - _INDEX_KEYS
+        said = cast(dict[str, Any], given)
+        unknown = set(said) - _INDEX_KEYS
         if unknown:
             raise ConfigurationError(
                 f"{entity.label}.Settings.indexes: unknown key {min(unknown)!r}; known are {', '.join(sorted(_INDEX_KEYS))}"
             )
-        fields = given.get("fields") or given.get("columns")
+        fields = said.get("fields") or said.get("columns")
         if not fields:
             raise ConfigurationError(f"{entity.label}.Settings.indexes: an index needs 'fields'")
         given = Index(
-            *fields, unique=given.get("unique", False), name=given.get("name"), method=given.get("method") or given.get("using"),
-            where=given.get("where"), include=tuple(given.get("include", ())), nulls_not_distinct=given.get("nulls_not_distinct", False),
+            *fields, unique=said.get("unique", False), name=said.get("name"), method=said.get("method") or said.get("using"),
+            where=said.get("where"), include=tuple(said.get("include", ())), nulls_not_distinct=said.get("nulls_not_distinct", False),
         )  # fmt: skip
     columns: list[Any] = [_names(entity, [f], "indexes")[0] if isinstance(f, str) else f for f in given.fields]
     plain = [c if isinstance(c, str) else getattr(c, "name", "expr") for c in columns]
     name = given.name or default_name(entity.settings.name, plain, "idx")
-    where = given.where if given.where is None or isinstance(given.where, Node) else sql(given.where)
+    where: Node[Any] | None = given.where if given.where is None or isinstance(given.where, Node) else sql(given.where)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return IndexDef(
         name, tuple(columns), unique=given.unique, method=given.method, where=where,
         include=_names(entity, given.include, "indexes"), nulls_not_distinct=given.nulls_not_distinct,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
@@ -156,13 +156,11 @@ class Entity:
             return (binds[0].bind(pk),)
         if not binds:
             raise TypeError(f"{self.label} has no primary key")
-        values = (
-            [pk[k] for k in self.pk_keys]
-            if isinstance(pk, dict)
-            else list(pk)
-            if isinstance(pk, (tuple, list))
-            else [pk]
-        )
+        values: list[Any]
+        if isinstance(pk, dict):
+            values = [pk[k] for k in self.pk_keys]
+        else:
+            values = list(cast(list[Any], pk)) if isinstance(pk, (tuple, list)) else [pk]
         if len(values) != len(binds):
             raise TypeError(
                 f"the key of {self.label} has {len(binds)} columns ({', '.join(self.pk_keys)}), {len(values)} values given"
@@ -190,6 +188,14 @@ def getter(names: tuple[str, ...]) -> Any:
     if len(names) > 1:
         return itemgetter(*names)
     if not names:
-        return lambda _: ()
+        return _nothing
     only = names[0]
-    return lambda d: (d[only],)
+
+    def one(values: dict[str, Any]) -> tuple[Any]:
+        return (values[only],)
+
+    return one
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()

@@ -77,7 +77,7 @@ class Field:
             self.name,
             self.type,
             nullable=self.nullable,
-            default=default,
+            default=default,  # pyright: ignore[reportUnknownArgumentType]
             identity="by default" if spec.auto_increment else None,
             generated=sql(spec.computed) if spec.computed else None,
             collation=spec.collation,

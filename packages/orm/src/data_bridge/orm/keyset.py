@@ -20,9 +20,11 @@ class Keyset:
         if query._source is not self.entity.source or not self.entity.pk_names:
             raise ConfigurationError("paginate() needs a query over one Table with a primary key")
         self.columns: list[tuple[ColumnProxy[Any], bool]] = []
-        for s in query._order or ():
-            down = type(s) is tuple and s[0] == "desc"
-            bare = s[1] if type(s) is tuple and s[0] in ("asc", "desc") else s
+        order: tuple[Any, ...] = query._order or ()
+        for s in order:
+            directed = s[0] in ("asc", "desc")
+            down: bool = s[0] == "desc"
+            bare: Any = s[1] if directed else s
             self.columns.append((self._column(bare), down))
         known = {c.name for c, _ in self.columns}
         last_down = self.columns[-1][1] if self.columns else False

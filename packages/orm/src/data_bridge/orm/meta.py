@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import TYPE_CHECKING, Any, cast, dataclass_transform
 
 from pydantic import Field as PydanticField
 from pydantic._internal._model_construction import ModelMetaclass
@@ -63,7 +63,7 @@ def _settle_text_defaults(name: str, ns: dict[str, Any]) -> None:
 
 def _set_default(info: FieldInfo, default: Any) -> None:
     info.default = default
-    info._attributes_set["default"] = default
+    cast(dict[str, Any], info._attributes_set)["default"] = default  # pyright: ignore[reportUnknownMemberType]
 
 
 def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any]) -> None:

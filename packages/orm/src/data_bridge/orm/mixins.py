@@ -33,7 +33,7 @@ def uuid7() -> UUID:
 class IdMixin(Table):
     """`id`: a key that the database counts."""
 
-    class Settings:
+    class Settings:  # pyright: ignore[reportIncompatibleVariableOverride]
         """No table of its own."""
 
         abstract = True
@@ -44,7 +44,7 @@ class IdMixin(Table):
 class UUIDMixin(Table):
     """`id`: a version 7 UUID, made when the instance is."""
 
-    class Settings:
+    class Settings:  # pyright: ignore[reportIncompatibleVariableOverride]
         """No table of its own."""
 
         abstract = True
@@ -55,7 +55,7 @@ class UUIDMixin(Table):
 class TimestampMixin(Table):
     """`created_at` and `updated_at`, kept by the database and by every UPDATE of this library."""
 
-    class Settings:
+    class Settings:  # pyright: ignore[reportIncompatibleVariableOverride]
         """No table of its own."""
 
         abstract = True

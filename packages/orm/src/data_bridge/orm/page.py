@@ -43,9 +43,9 @@ def values_of(cursor: str, count: int) -> list[Any]:
         ConfigurationError: for a text that is no cursor of this query.
     """
     try:
-        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values: Any = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         values = None
-    if not isinstance(values, list) or len(values) != count:
+    if type(values) is not list or len(values) != count:  # pyright: ignore[reportUnknownArgumentType]
         raise ConfigurationError("this is no cursor of this query")
-    return values
+    return values  # pyright: ignore[reportUnknownVariableType]

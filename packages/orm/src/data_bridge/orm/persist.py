@@ -6,7 +6,7 @@ call into the core.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import AlreadySaved, NotSaved, RowNotFound
@@ -27,7 +27,7 @@ def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
     if not executor.is_transaction:
         return
     state, wire = state_of(row), wire_of(row)
-    before = dict(state) if isinstance(state, dict) else state
+    before: Any = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else state
     fields = set(get_fields(row))
     values = {k: row.__dict__.get(k) for k in keys}
 
@@ -45,7 +45,7 @@ def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
 def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
     data, chosen = row.__dict__, get_fields(row)
-    keys = []
+    keys: list[str] = []
     for f in entity.fields:
         if f.key not in data or f.spec.computed:
             continue
@@ -171,7 +171,8 @@ async def _save_new(entity: Entity, row: Any, tx: Any) -> Any:
 # -------------------------------------------------------------------------------------------------------------- update
 def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
     """Fields assigned since the row was loaded, and mutable ones that were edited in place."""
-    changed = tuple(k for k in state if k in entity.by_key) if isinstance(state, dict) else ()
+    written = cast(dict[str, Any], state) if isinstance(state, dict) else {}
+    changed = tuple(k for k in written if k in entity.by_key)
     if not entity.mutable:
         return changed
     wire = wire_of(row)
@@ -209,7 +210,8 @@ def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
     """The key under which the row is in the database, whatever was assigned since."""
     data = row.__dict__
     if isinstance(state, dict) and state:
-        return tuple(state.get(k, data.get(k)) for k in entity.pk_keys)
+        before = cast(dict[str, Any], state)
+        return tuple(before.get(k, data.get(k)) for k in entity.pk_keys)
     if entity.pk_key is not None:
         return (data[entity.pk_key],)
     return tuple(data[k] for k in entity.pk_keys)
@@ -299,7 +301,7 @@ async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_chang
     """SELECT by key into the instance."""
     state = _saved(entity, row, "refresh()")
     keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
-    changes = dict(state) if isinstance(state, dict) else {}
+    changes = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else {}
     kept = {k: row.__dict__[k] for k in changes if k in row.__dict__ and (keep_changes or k not in keys)}
     at = ("refresh", keys)
     mutable = entity.mutable

@@ -67,10 +67,10 @@ class Settings:
 def _merged(cls: type) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        inner = base.__dict__.get("Settings")
+        inner: Any = base.__dict__.get("Settings")
         if inner is None:
             continue
-        given = {k: v for k, v in vars(inner).items() if not k.startswith("__")}
+        given: dict[str, Any] = {k: v for k, v in vars(inner).items() if not k.startswith("__")}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         named: dict[str, Any] = {}
         for key, value in given.items():
             own = ALIASES.get(key, key)

@@ -6,7 +6,8 @@ rows of the statement), a dict {field: value before} from the first change on, a
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -41,8 +42,8 @@ class StateSlots:
 
 
 # A slot that is read as an attribute and is unset goes on to BaseModel.__getattr__, which costs a microsecond.
-set_fields = BaseModel.__pydantic_fields_set__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-get_fields = BaseModel.__pydantic_fields_set__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+set_fields: Callable[[Any, set[str]], None] = BaseModel.__pydantic_fields_set__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+get_fields: Callable[[Any], set[str]] = BaseModel.__pydantic_fields_set__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Slots:
@@ -87,6 +88,8 @@ def adopt(row: Any) -> None:
 def carry(source: Any, copy: Any) -> Any:
     """Gives a copy of a row the state of its source."""
     state = state_of(source)
-    Slots.set_state(copy, {} if state is CLEAN else dict(state) if isinstance(state, dict) else state)
+    Slots.set_state(
+        copy, {} if state is CLEAN else dict(cast(dict[str, Any], state)) if isinstance(state, dict) else state
+    )
     Slots.set_wire(copy, wire_of(source))
     return copy

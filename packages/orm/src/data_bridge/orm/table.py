@@ -57,7 +57,7 @@ class Table(BaseModel, metaclass=TableMeta):
     # ------------------------------------------------------------------------------------------- change tracking
     def __setattr__(self, name: str, value: Any) -> None:
         try:
-            state = _get_state(self)
+            state = _get_state(self)  # pyright: ignore[reportUnknownVariableType]
         except AttributeError:
             adopt(self)
             state = None
@@ -72,7 +72,7 @@ class Table(BaseModel, metaclass=TableMeta):
                 state[name] = data[name]
             elif name not in state:
                 state[name] = None
-            data[name] = value
+            data[name] = value  # pyright: ignore[reportIndexIssue]
             self.__pydantic_fields_set__.add(name)
         elif name in data:
             before = data[name]
@@ -121,7 +121,7 @@ class Table(BaseModel, metaclass=TableMeta):
     def get_previous_changes(self) -> dict[str, Any]:
         """The fields that were assigned since the row was loaded, with their values before."""
         state = state_of(self)
-        return dict(state) if isinstance(state, dict) else {}
+        return dict[str, Any](state) if isinstance(state, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
 
     def discard_changes(self) -> None:
         """Brings back the values that were loaded; what was edited in place, too."""
@@ -134,7 +134,7 @@ class Table(BaseModel, metaclass=TableMeta):
         changed = persist.changed_fields(entity, self, state)
         wire = dict(zip([k for k in entity.mutable if k in self.__dict__], wire_of(self) or (), strict=False))
         for k in changed:
-            self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])
+            self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])  # pyright: ignore[reportIndexIssue]
         Slots.set_state(self, {})
 
     def mark_changed(self, *fields: str) -> None:
@@ -168,7 +168,7 @@ class Table(BaseModel, metaclass=TableMeta):
         if update and isinstance(state, dict):
             for k in update:
                 if k in type(self).__db__.by_key:
-                    state.setdefault(k, self.__dict__.get(k))
+                    state.setdefault(k, self.__dict__.get(k))  # pyright: ignore[reportUnknownMemberType]
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:

@@ -89,7 +89,7 @@ async def upsert_many(
     sets: list[tuple[str, Any]] = []
     set_params: tuple[Any, ...] = ()
     if isinstance(update, Mapping):
-        for k, v in update.items():
+        for k, v in dict[Any, Any](update).items():  # pyright: ignore[reportUnknownArgumentType]
             f = entity.field(k)
             s, p = (v.s, v.p) if isinstance(v, Node) else ("$", (stored(entity, f, v),))
             sets.append((f.name, s))

@@ -32,7 +32,7 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     elif field.type.family == "text" and not isinstance(value, str) and type(value).__module__.startswith("pydantic"):
         value = str(value)
     elif field.type.family == "array" and isinstance(value, (set, frozenset)):
-        value = list(value)
+        value = list[Any](value)  # pyright: ignore[reportUnknownArgumentType]
     return entity.columns[field.key].bind(value)
 
 
@@ -69,7 +69,7 @@ def assignments(
             add(key, value)
     for operator in operators:
         if isinstance(operator, Mapping):
-            for key, value in operator.items():
+            for key, value in dict[Any, Any](operator).items():  # pyright: ignore[reportUnknownArgumentType]
                 add(key, value)
             continue
         if not isinstance(operator, Operator):

@@ -21,13 +21,13 @@ def _conditions(
     query: Any, doing: str
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None, tuple[Any, ...]]:
     """WHERE and FROM/USING of a mass write: structures and parameters of each."""
-    extras = query._extras or {}
-    joins = extras.get("joins")
+    extras: dict[str, Any] = query._extras or {}
+    joins: Any = extras.get("joins")
     if not query._where and joins is None and not query._unfiltered and query._limit is None:
         raise UnfilteredWrite(
             f"find().{doing}() without a filter would {doing} every row: {doing}_all() says so explicitly"
         )
-    by_key = query._limit is not None or query._offset is not None or extras.keys() & _NEEDS_KEYS
+    by_key: bool = query._limit is not None or query._offset is not None or bool(extras.keys() & _NEEDS_KEYS)
     if joins is not None and any(j[0] != "inner" or not _is_condition(j[2]) for j in joins[0][1:]):
         by_key = True
     if joins is not None and any(s.p for s in query._sources[1:]):
@@ -45,12 +45,12 @@ def _conditions(
         return query._where, query._where_p, None, ()
     # In UPDATE … FROM and DELETE … USING the conditions of the joins stand in WHERE.
     sources = tuple(s.s for s in query._sources[1:])
-    on = tuple(c for j in joins[0][1:] for c in j[2])
+    on: tuple[Any, ...] = tuple(c for j in joins[0][1:] for c in j[2])
     return (*on, *query._where), (*joins[1], *query._where_p), sources, ()
 
 
 def _is_condition(on: Any) -> bool:
-    return type(on) is tuple and all(type(c) is tuple for c in on)
+    return isinstance(on, tuple) and all(isinstance(c, tuple) for c in on)  # pyright: ignore[reportUnknownVariableType]
 
 
 def update(

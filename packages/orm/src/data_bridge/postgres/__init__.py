@@ -24,6 +24,7 @@ from data_bridge.core import (
     copy_out,
     current_transaction,
     detached,
+    errors,
     execute,
     execute_script,
     fetch,
@@ -42,7 +43,6 @@ from data_bridge.core import (
     use_database,
 )
 from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
-from data_bridge.core.errors import __all__ as _errors
 from data_bridge.migrate import (
     AppliedMigration,
     Migration,
@@ -102,5 +102,6 @@ __all__ = [
     "case", "cast", "close", "col", "copy_in", "copy_out", "create_all", "current_transaction", "detached", "drop_all", "excluded",
     "execute", "execute_script", "exists", "fetch", "fetch_one", "fetch_val", "func", "get_database", "get_migration_status", "init",
     "is_connected", "listen", "literal", "not_", "notify", "on_commit", "optional", "or_", "pg_transaction", "remove_observer", "row",
-    "run_migrations", "sql", "stream", "transaction_attempts", "types", "use_database", "uuid7", *_errors,
+    "run_migrations", "sql", "stream", "transaction_attempts", "types", "use_database", "uuid7",
 ]  # fmt: skip
+__all__ += errors.__all__

@@ -48,7 +48,7 @@ class RowStream(Generic[R]):
         self._own = False
         self._done = False
 
-    async def _open(self) -> None:
+    async def _open(self) -> Any:
         executor = self._executor
         self._cursor = f"data_bridge_{next(_cursors)}"
         if isinstance(executor, Transaction) or getattr(executor, "is_transaction", False):
@@ -59,12 +59,12 @@ class RowStream(Generic[R]):
             await self._lease.begin("BEGIN")
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
         await self._lease.run(("text", declare), self._params, COUNT)
+        return self._lease
 
     async def _fetch(self) -> None:
-        if self._lease is None:
-            await self._open()
+        lease = self._lease or await self._open()
         fetch = f'FETCH FORWARD {self._batch} FROM "{self._cursor}"'
-        rows = await self._lease.run(("text", fetch), (), self._plan)
+        rows = await lease.run(("text", fetch), (), self._plan)
         if len(rows) < self._batch:
             self._done = True
         self._rows = self._convert(rows) if self._convert else rows
