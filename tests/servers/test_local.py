@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from data_bridge import core
 from data_bridge.testing import EmbeddedServer
 

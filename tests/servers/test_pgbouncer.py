@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from data_bridge import core
 from data_bridge.testing.embedded import EmbeddedServer
 from data_bridge.testing.embedded.account import server_account

@@ -47,8 +47,18 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("db_keep", keep, type="bool", default=False)
 
 
+OPTIONS = pytest.StashKey["Options"]()
+
+
 def read_options(config: pytest.Config) -> Options:
-    """Options of this run.
+    """Options of this run, read once."""
+    if OPTIONS not in config.stash:
+        config.stash[OPTIONS] = _read(config)
+    return config.stash[OPTIONS]
+
+
+def _read(config: pytest.Config) -> Options:
+    """Look in every place.
 
     $DATABASE_URL usually names a development or production database, so it counts only when its host is this machine or
     when $CI is `true`; databases of our own are made beside the named one, which is never written to.

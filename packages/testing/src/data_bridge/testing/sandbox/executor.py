@@ -65,7 +65,9 @@ class Sandbox(BaseExecutor):
     command_timeout: float | None = None
     acquire_timeout = PATIENCE
 
-    def __init__(self, database: Database, dsn: str, *, defers: bool, isolation: IsolationLevel | None = None) -> None:
+    def __init__(
+        self, database: Database, dsn: str, *, defers: bool, isolation: IsolationLevel | None = None, lease: Any = None
+    ) -> None:
         self.dsn = dsn
         self.notifications: list[Notification] = []
         self.on_commit_calls: list[Callable[[], Any]] = []
@@ -77,7 +79,7 @@ class Sandbox(BaseExecutor):
         self.isolation_requests: list[str] = []
         self.leaks: list[str] = []
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self.lease_handle: Any = database.lease(shared=True)
+        self.lease_handle: Any = lease if lease is not None else database.lease(shared=True)
         self.begun = False
         self._database = database
         self._isolation = isolation
