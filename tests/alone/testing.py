@@ -19,4 +19,6 @@ with tempfile.TemporaryDirectory() as folder:
         "    await core.execute('CREATE TABLE t (id int)')\n"
         "    assert await core.execute('INSERT INTO t VALUES (1)') == 1\n"
     )
-    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", folder], check=True)
+    # Settings of a checkout around this environment must not count.
+    settings = ["-c", "/dev/null", "--rootdir", folder, "-p", "no:cacheprovider", "-W", "error"]
+    subprocess.run([sys.executable, "-m", "pytest", "-q", *settings, folder], check=True)
