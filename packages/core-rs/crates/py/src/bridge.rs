@@ -3,6 +3,7 @@
 //! A bridge belongs to a thread; all loops of that thread watch the same descriptor, and whichever runs turns it. Loops
 //! are held weakly. A bridge whose loop was closed, or whose thread has ended, is adopted by the next loop that needs one,
 //! with its connections. One bridge, on a reactor of its own, is shared by all threads.
+use crate::choice::kind;
 use crate::drain::drain;
 use crate::env::env;
 use crate::op::Op;
@@ -12,11 +13,11 @@ use data_bridge_driver::reactor::Kind;
 use data_bridge_driver::ready::Task;
 use data_bridge_driver::reply::Wanted;
 use data_bridge_driver::{Executor, fork};
-use pyo3::exceptions::{PyRuntimeError, PyTimeoutError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::mem::take;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,6 @@ const STREAK: u32 = 8;
 
 static BRIDGES: Mutex<Vec<Py<Bridge>>> = Mutex::new(Vec::new());
 static SHARED: Mutex<Option<Py<Bridge>>> = Mutex::new(None);
-/// 0: by environment, 1: loop, 2: thread.
-static KIND: AtomicU8 = AtomicU8::new(0);
 
 /// What this thread used last.
 struct Here {
@@ -56,27 +55,6 @@ pub struct Bridge {
     pub executor: Executor<Ticket>,
     owner: Mutex<Owner>,
     streak: AtomicU32,
-}
-
-fn kind() -> Kind {
-    match KIND.load(Relaxed) {
-        1 => Kind::Loop,
-        2 => Kind::Thread,
-        _ if std::env::var("DATA_BRIDGE_REACTOR").is_ok_and(|v| v == "thread") => Kind::Thread,
-        _ => Kind::Loop,
-    }
-}
-
-/// Chooses the reactor of bridges made from now on: "loop" (Linux; the default there) or "thread".
-#[pyfunction]
-pub fn use_reactor(name: &str) -> PyResult<()> {
-    let value = match name {
-        "loop" => 1,
-        "thread" => 2,
-        other => return Err(PyValueError::new_err(format!("a reactor is 'loop' or 'thread', not {other:?}"))),
-    };
-    KIND.store(value, Relaxed);
-    Ok(())
 }
 
 fn running_loop<'py>(py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {

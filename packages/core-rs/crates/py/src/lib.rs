@@ -3,6 +3,7 @@
 //! The only crate that names PyO3. Knows no SQL text: plans come from `data-bridge-sql`, bytes go through
 //! `data-bridge-driver`. No Python object and no interpreter lock ever reaches a foreign thread.
 mod bridge;
+mod choice;
 mod class_attribute;
 mod columns;
 mod compile;
@@ -68,11 +69,10 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<class_attribute::ClassAttribute>()?;
     m.add_function(wrap_pyfunction!(class_attribute::hide, m)?)?;
     m.add_function(wrap_pyfunction!(compile::compile_ir, m)?)?;
-    m.add_function(wrap_pyfunction!(compile::render_ir, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::current_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::shared_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::reactors, m)?)?;
-    m.add_function(wrap_pyfunction!(bridge::use_reactor, m)?)?;
+    m.add_function(wrap_pyfunction!(choice::use_reactor, m)?)?;
     m.add_function(wrap_pyfunction!(after_fork, m)?)?;
     m.add_function(wrap_pyfunction!(fork_count, m)?)?;
     Ok(())

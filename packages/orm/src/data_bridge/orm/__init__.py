@@ -5,11 +5,12 @@ from data_bridge.core import require as _require
 _require(ir=1, features={"select", "insert", "update", "delete"}, package="data-bridge-orm")
 
 from data_bridge.orm.aliases import aliased  # noqa: E402
-from data_bridge.orm.builder import QueryBuilder, optional  # noqa: E402
+from data_bridge.orm.builder import QueryBuilder  # noqa: E402
 from data_bridge.orm.bulk import Conflict  # noqa: E402
 from data_bridge.orm.column import Col, Column, col  # noqa: E402
 from data_bridge.orm.constraints import Check, Exclude, ForeignKey, Index, Unique  # noqa: E402
 from data_bridge.orm.mixins import IdMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
+from data_bridge.orm.optional import optional  # noqa: E402
 from data_bridge.orm.page import Page  # noqa: E402
 from data_bridge.orm.schema import create_all, drop_all  # noqa: E402
 from data_bridge.orm.table import Table, Upserted  # noqa: E402

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from data_bridge.core import LoadPlan, RowStream, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.orm import writes
+from data_bridge.orm.optional import Optional_
 from data_bridge.orm.page import Page, cursor_of, values_of
 from data_bridge.query import ColumnProxy, Expr, func
 from data_bridge.query.nodes import Node
@@ -421,21 +422,6 @@ class QueryBuilder(Select[T], Generic[T]):
         options = f"(FORMAT {format.upper()}{', ANALYZE' if analyze else ''})"
         lines = await resolve(self._using).run(("text", f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS)
         return lines[0] if format == "json" else "\n".join(lines)
-
-
-class Optional_:  # noqa: N801 - only seen through optional()
-    """A table whose columns may all be NULL, as behind a left join."""
-
-    __slots__ = ("table",)
-
-    def __init__(self, table: Any) -> None:
-        self.table = table
-
-
-def optional(table: type[M]) -> type[M | None]:
-    """In tuples() over a left join: None where there is no row. `tuples(User, optional(Order))`."""
-    made: Any = Optional_(table)
-    return made  # type: ignore[no-any-return]
 
 
 def _columns(entity: Entity, source: Any) -> Columns:

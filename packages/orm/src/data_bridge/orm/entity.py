@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, cast
 
+from pydantic_core import PydanticUndefined
+
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.constraints import table_constraints, table_indexes
@@ -105,10 +107,20 @@ class Entity:
             or bool(decorators.model_validators)
             or bool(decorators.root_validators)
             or cls.__pydantic_custom_init__
+            # Fields that are no columns and whose default is made anew for each instance.
+            or any(
+                f.default_factory or type(f.default) in (list, dict, set)
+                for k, f in cls.__pydantic_fields__.items()
+                if k not in self.by_key
+            )
         )
         partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
         validate = whole and not partial
-        others = [k for k in cls.__pydantic_fields__ if k not in self.by_key]
+        others = {
+            k: None if f.default is PydanticUndefined else f.default
+            for k, f in cls.__pydantic_fields__.items()
+            if k not in self.by_key
+        }
         plan = LoadPlan.model(
             cls,
             list(keys),
@@ -116,7 +128,7 @@ class Entity:
             many=many,
             converters=[] if validate else self.converters(keys),
             mutable=[k for k in self.mutable if k in keys],
-            defaults=dict.fromkeys(others) if others else None,
+            defaults=None if validate or not others else others,
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
             validate=validate,

@@ -70,8 +70,9 @@ def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any]) -> N
     table = next((b for base in bases for b in base.__mro__ if b.__dict__.get("__is_table_root__")), None)
     if table is None:
         return
+    methods = {*table.__dict__, *table.__base__.__dict__} if table.__base__ else set(table.__dict__)
     for key in ns.get("__annotations__", {}):
-        if not key.startswith("_") and key in table.__dict__:
+        if not key.startswith("_") and key in methods:
             raise ConfigurationError(
                 f"{name}.{key}: {key!r} is a method of Table; call the field otherwise and name the column: "
                 f"{key}_ … = Column(name={key!r})"

@@ -41,6 +41,24 @@ def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
     executor.on_rollback(undo)
 
 
+def known_wire(entity: Entity, row: Any) -> dict[str, bytes | None] | None:
+    """The wire bytes of the row's mutable columns by field, or None when nobody knows them."""
+    wire = wire_of(row)
+    return None if wire is None else dict(zip([k for k in entity.mutable if k in row.__dict__], wire, strict=True))
+
+
+def keep_wire(entity: Entity, row: Any, before: dict[str, bytes | None] | None, kept: tuple[str, ...]) -> None:
+    """Joins the bytes that a statement brought for the `kept` fields with those that were known before.
+
+    Bytes of other fields must stay: what somebody else wrote meanwhile is no edit of this instance.
+    """
+    if not kept:
+        return
+    known = [k for k in entity.mutable if k in row.__dict__]
+    wire = {**(before or {}), **dict(zip(kept, wire_of(row), strict=True))}
+    Slots.set_wire(row, tuple(wire[k] for k in known) if all(k in wire for k in known) else None)
+
+
 # -------------------------------------------------------------------------------------------------------------- insert
 def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
@@ -62,15 +80,16 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
 class _Write:
     """A shape of a statement: its structure, how values are taken from an instance, and what RETURNING brings."""
 
-    __slots__ = ("fields", "filled", "ir", "plan", "values")
+    __slots__ = ("fields", "filled", "ir", "kept", "plan", "values")
 
     def __init__(
-        self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], plan: LoadPlan, filled: tuple[str, ...]
+        self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], filled: tuple[str, ...], kept: tuple[str, ...]
     ) -> None:
         self.ir = ir
         self.values = getter(keys)
-        self.plan = plan
+        self.plan = entity.merge_plan(filled, kept)
         self.filled = filled
+        self.kept = kept
         # Only fields whose Python value may differ from what is sent are looked at one by one.
         self.fields = tuple(
             (i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k])
@@ -102,6 +121,9 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
             f.key for f in entity.fields if f.spec.is_filled_by_server and (f.key not in keys or updates is not None)
         )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
+        if updates is not None:  # what the row in the database has in fields that nobody set here
+            written = {*filled, *updates, *entity.pk_keys}
+            filled += tuple(f.key for f in entity.loaded if f.key not in written)
         conflict = None
         if updates is not None:
             target = ("columns", tuple(("col", None, n) for n in entity.pk_names), None)
@@ -113,7 +135,7 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
         rows = "$" if keys else None
         names = tuple(entity.by_key[k].name for k in keys)
         ir = ("insert", entity.table, names, rows, conflict, _returning(entity, filled + entity.mutable), None)
-        shape = _Write(entity, ir, keys, entity.merge_plan(filled, entity.mutable), filled)
+        shape = _Write(entity, ir, keys, filled, entity.mutable)
         entity.shapes[at] = shape
     return shape
 
@@ -149,7 +171,11 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any
         )
     if not changed:
         return row
-    return await _update(entity, row, state, changed, tx)
+    pending = {k: v for k, v in state.items() if k not in changed} if isinstance(state, dict) else None
+    await _update(entity, row, state, changed, tx)
+    if pending:  # what `only` left out stays unsaved
+        Slots.set_state(row, pending)
+    return row
 
 
 async def _save_new(entity: Entity, row: Any, tx: Any) -> Any:
@@ -199,9 +225,9 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
                 extra += (key,)
         computed = tuple(f.key for f in entity.fields if f.spec.computed)
         filled = extra + computed
-        returning = _returning(entity, filled + entity.mutable)
-        ir = ("update", entity.table, tuple(sets), entity.pk_conditions, returning, None)
-        shape = _Write(entity, ir, changed, entity.merge_plan(filled, entity.mutable if returning else ()), filled)
+        kept = tuple(k for k in entity.mutable if k in changed or k in filled)
+        ir = ("update", entity.table, tuple(sets), entity.pk_conditions, _returning(entity, filled + kept), None)
+        shape = _Write(entity, ir, changed, filled, kept)
         entity.shapes[at] = shape
     return shape
 
@@ -224,8 +250,10 @@ async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...]
         own(row)
     executor = executor_for(entity, tx)
     remember(executor, row, shape.filled)
+    wire = known_wire(entity, row) if shape.kept else None
     if not await executor.run(shape.ir, shape.params(entity, row.__dict__) + key, shape.plan, row):
         raise RowNotFound(f"there is no {entity.label} with key {_shown(entity, key)} any more")
+    keep_wire(entity, row, wire, shape.kept)
     return row
 
 
@@ -253,17 +281,20 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
     key = original_key(entity, row, state)
     sets = tuple((f.name, s) for f, s, _ in made)
     params = tuple(v for _, _, p in made for v in p)
-    names = (("cols", None, *(entity.by_key[k].name for k in keys)),)
-    ir = ("update", entity.table, sets, entity.pk_conditions, names + (_returning(entity, entity.mutable) or ()), None)
+    kept = tuple(k for k in entity.mutable if k in keys)
+    names = (("cols", None, *(entity.by_key[k].name for k in keys + kept)),)
+    ir = ("update", entity.table, sets, entity.pk_conditions, names, None)
     at = ("merge", keys)
-    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, entity.mutable))
+    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, kept))
     if state is CLEAN:
         state = own(row)
     pending = {k: v for k, v in state.items() if k not in keys}
     executor = executor_for(entity, tx)
     remember(executor, row, keys)
+    wire = known_wire(entity, row)
     if not await executor.run(ir, params + key, plan, row):
         raise row_not_found(entity, key)
+    keep_wire(entity, row, wire, kept)
     if pending:
         Slots.set_state(row, pending)
     return row
@@ -304,19 +335,18 @@ async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_chang
     changes = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else {}
     kept = {k: row.__dict__[k] for k in changes if k in row.__dict__ and (keep_changes or k not in keys)}
     at = ("refresh", keys)
-    mutable = entity.mutable
+    mutable = tuple(k for k in entity.mutable if k in keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, mutable))
-    qualifier = entity.source.name
-    projection: tuple[Any, ...] = (("cols", qualifier, *(entity.by_key[k].name for k in keys)),)
-    if mutable:
-        projection += (("cols", qualifier, *(entity.by_key[k].name for k in mutable)),)
+    projection = (("cols", entity.source.name, *(entity.by_key[k].name for k in keys + mutable)),)
     extras = (locking,) if locking else None
     ir = ("select", entity.table, projection, entity.pk_conditions, None, None, None, extras)
     key = original_key(entity, row, state)
     if state is CLEAN:
         own(row)
+    wire = known_wire(entity, row)
     if not await executor_for(entity, tx).run(ir, key, plan, row):
         raise row_not_found(entity, key)
+    keep_wire(entity, row, wire, mutable)
     if kept:
         row.__dict__.update(kept)
         Slots.set_state(row, {k: changes[k] for k in kept})

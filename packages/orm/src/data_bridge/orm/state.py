@@ -35,12 +35,6 @@ CLEAN = _Mark("CLEAN")
 GONE = _Mark("GONE")
 
 
-class StateSlots:
-    """Declares the slots; the only base of Table beside BaseModel."""
-
-    __slots__ = ("__db_state__", "__db_wire__")
-
-
 # A slot that is read as an attribute and is unset goes on to BaseModel.__getattr__, which costs a microsecond.
 set_fields: Callable[[Any, set[str]], None] = BaseModel.__pydantic_fields_set__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 get_fields: Callable[[Any], set[str]] = BaseModel.__pydantic_fields_set__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, overload
 
-from pydantic import BaseModel
 from typing_extensions import deprecated
 
-from data_bridge.core.errors import ColumnNotLoaded, ConfigurationError
+from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import bulk, persist, upserts
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.meta import TableMeta, entity_of, install
 from data_bridge.orm.persist import executor_for, row_not_found
-from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of, wire_of
+from data_bridge.orm.tracking import TrackedModel
 from data_bridge.query import Expr
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
     from data_bridge.query import ColumnProxy, TableDef
     from data_bridge.query.nodes import Node
-
-_assign = BaseModel.__setattr__
 
 
 class Upserted(NamedTuple):
@@ -31,7 +28,7 @@ class Upserted(NamedTuple):
     created: bool
 
 
-class Table(BaseModel, metaclass=TableMeta):
+class Table(TrackedModel, metaclass=TableMeta):
     """The base of models that map tables. A real Pydantic model: it validates, serialises, pickles.
 
     `User.age` is a column, `user.age` a value. What changes is tracked; save() writes just that.
@@ -43,7 +40,7 @@ class Table(BaseModel, metaclass=TableMeta):
     ...     email: str = Column(unique=True, max_length=255)
     """
 
-    __slots__ = ("__db_state__", "__db_wire__")
+    __slots__ = ()
     __is_table_root__: ClassVar[bool] = True
     if TYPE_CHECKING:
         __db__: ClassVar[Entity]
@@ -53,137 +50,6 @@ class Table(BaseModel, metaclass=TableMeta):
         """Settings of the table; see the reference."""
 
         abstract = True
-
-    # ------------------------------------------------------------------------------------------- change tracking
-    def __setattr__(self, name: str, value: Any) -> None:
-        try:
-            state = _get_state(self)  # pyright: ignore[reportUnknownVariableType]
-        except AttributeError:
-            adopt(self)
-            state = None
-        if state is None or state is GONE:
-            return _assign(self, name, value)
-        if state is CLEAN:
-            state = own(self)
-        data = self.__dict__
-        entity = type(self).__db__
-        if name in entity.plain:
-            if name not in state and name in data:
-                state[name] = data[name]
-            elif name not in state:
-                state[name] = None
-            data[name] = value  # pyright: ignore[reportIndexIssue]
-            self.__pydantic_fields_set__.add(name)
-        elif name in data:
-            before = data[name]
-            _assign(self, name, value)  # may raise, may replace __dict__
-            if name not in state:
-                state[name] = before
-        else:
-            _assign(self, name, value)
-        return None
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            entity = type(self).__dict__.get("__db__")
-            if entity is not None and name in entity.by_key:
-                raise ColumnNotLoaded(
-                    f"{entity.label}.{name} was not loaded: add it to select(), or `await row.refresh({name!r})`"
-                )
-            return super().__getattr__(name)
-
-    @property
-    def model_fields_set(self) -> set[str]:
-        """The fields that were given or loaded."""
-        state = state_of(self)
-        if state is CLEAN:
-            own(self)
-        elif state is None:
-            adopt(self)
-        return self.__pydantic_fields_set__
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether save() would write anything."""
-        state = state_of(self)
-        return state is None or (state is not GONE and bool(persist.changed_fields(entity_of(type(self)), self, state)))
-
-    def get_changes(self) -> dict[str, Any]:
-        """The fields that save() would write, with their values."""
-        state = state_of(self)
-        if state is None:
-            return {k: self.__dict__[k] for k in self.model_fields_set if k in self.__dict__}
-        if state is GONE:
-            return {}
-        return {k: self.__dict__[k] for k in persist.changed_fields(entity_of(type(self)), self, state)}
-
-    def get_previous_changes(self) -> dict[str, Any]:
-        """The fields that were assigned since the row was loaded, with their values before."""
-        state = state_of(self)
-        return dict[str, Any](state) if isinstance(state, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
-
-    def discard_changes(self) -> None:
-        """Brings back the values that were loaded; what was edited in place, too."""
-        state = state_of(self)
-        if not isinstance(state, dict):
-            if state is not CLEAN:
-                return
-            state = own(self)
-        entity = entity_of(type(self))
-        changed = persist.changed_fields(entity, self, state)
-        wire = dict(zip([k for k in entity.mutable if k in self.__dict__], wire_of(self) or (), strict=False))
-        for k in changed:
-            self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])  # pyright: ignore[reportIndexIssue]
-        Slots.set_state(self, {})
-
-    def mark_changed(self, *fields: str) -> None:
-        """Makes save() write these fields, whatever is known of them."""
-        state = state_of(self)
-        if state is None or state is GONE:
-            return
-        if state is CLEAN:
-            state = own(self)
-        for f in fields:
-            key = entity_of(type(self)).field(f).key
-            state.setdefault(key, self.__dict__.get(key))
-
-    @property
-    def pk(self) -> Any:
-        """The key: a value, or a tuple for several columns."""
-        entity = entity_of(type(self))
-        values = tuple(self.__dict__.get(k) for k in entity.pk_keys)
-        return values[0] if len(values) == 1 else values
-
-    def __copy__(self) -> Self:
-        return carry(self, super().__copy__())  # type: ignore[no-any-return]
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return carry(self, super().__deepcopy__(memo))  # type: ignore[no-any-return]
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy of the row, of the same row in the database; what `update` sets counts as changed."""
-        copy = super().model_copy(update=update, deep=deep)
-        state = state_of(copy)
-        if update and isinstance(state, dict):
-            for k in update:
-                if k in type(self).__db__.by_key:
-                    state.setdefault(k, self.__dict__.get(k))  # pyright: ignore[reportUnknownMemberType]
-        return copy
-
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        own_state = state_of(self)
-        # The memo of pickle would keep the set of a statement's rows shared between the copies.
-        state["__pydantic_fields_set__"] = set(state["__pydantic_fields_set__"])
-        state["__db_state__"] = {} if own_state is CLEAN else own_state
-        state["__db_wire__"] = wire_of(self)
-        return state
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        Slots.set_state(self, state.pop("__db_state__", None))
-        Slots.set_wire(self, state.pop("__db_wire__", None))
-        super().__setstate__(state)
 
     @classmethod
     def model_rebuild(
@@ -526,11 +392,6 @@ class Table(BaseModel, metaclass=TableMeta):
             """The column of a field by name."""
             ...
 
-
-Slots.get_state = _get_state = Table.__db_state__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-Slots.set_state = Table.__db_state__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-Slots.get_wire = Table.__db_wire__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-Slots.set_wire = Table.__db_wire__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 # On the class `insert` also takes the values of a new row; to checkers it is the method above.
 type.__setattr__(Table, "insert", upserts.InsertMethod(Table.insert))

@@ -36,9 +36,7 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     return entity.columns[field.key].bind(value)
 
 
-def assignments(
-    entity: Entity, values: Mapping[Any, Any] | None, operators: Iterable[Any], keywords: Mapping[str, Any]
-) -> list[Assignment]:
+def assignments(entity: Entity, values: Any, operators: Iterable[Any], keywords: Mapping[str, Any]) -> list[Assignment]:
     """Field, structure and parameters for everything that is to be set.
 
     Raises:
@@ -64,6 +62,9 @@ def assignments(
         else:
             made.append((field, "$", (stored(entity, field, value),)))
 
+    if values is not None and not isinstance(values, Mapping):  # an operator comes first
+        operators = (values, *operators)
+        values = None
     for source in (values or {}, keywords):
         for key, value in source.items():
             add(key, value)

@@ -1,0 +1,162 @@
+"""TrackedModel: a Pydantic model that knows what changed since it was loaded, and copies and pickles with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel
+
+from data_bridge.core.errors import ColumnNotLoaded
+from data_bridge.orm import persist
+from data_bridge.orm.meta import entity_of
+from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of, wire_of
+
+if TYPE_CHECKING:
+    from data_bridge.orm.entity import Entity
+
+_assign = BaseModel.__setattr__
+
+
+class TrackedModel(BaseModel):
+    """The instance side of Table: assignments are noted with the value before; nothing here talks to a database."""
+
+    __slots__ = ("__db_state__", "__db_wire__")
+    if TYPE_CHECKING:
+        __db__: ClassVar[Entity]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            state = _get_state(self)  # pyright: ignore[reportUnknownVariableType]
+        except AttributeError:
+            adopt(self)
+            state = None
+        if state is None or state is GONE:
+            return _assign(self, name, value)
+        if state is CLEAN:
+            state = own(self)
+        data = self.__dict__
+        entity = type(self).__db__
+        if name in entity.plain:
+            if name not in state and name in data:
+                state[name] = data[name]
+            elif name not in state:
+                state[name] = None
+            data[name] = value  # pyright: ignore[reportIndexIssue]
+            self.__pydantic_fields_set__.add(name)
+        elif name in data:
+            before = data[name]
+            _assign(self, name, value)  # may raise, may replace __dict__
+            if name not in state:
+                state[name] = before
+        else:
+            _assign(self, name, value)
+        return None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            entity = type(self).__dict__.get("__db__")
+            if entity is not None and name in entity.by_key:
+                raise ColumnNotLoaded(
+                    f"{entity.label}.{name} was not loaded: add it to select(), or `await row.refresh({name!r})`"
+                )
+            return super().__getattr__(name)
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that were given or loaded."""
+        state = state_of(self)
+        if state is CLEAN:
+            own(self)
+        elif state is None:
+            adopt(self)
+        return self.__pydantic_fields_set__
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether save() would write anything."""
+        state = state_of(self)
+        return state is None or (state is not GONE and bool(persist.changed_fields(entity_of(type(self)), self, state)))
+
+    def get_changes(self) -> dict[str, Any]:
+        """The fields that save() would write, with their values."""
+        state = state_of(self)
+        if state is None:
+            return {k: self.__dict__[k] for k in self.model_fields_set if k in self.__dict__}
+        if state is GONE:
+            return {}
+        return {k: self.__dict__[k] for k in persist.changed_fields(entity_of(type(self)), self, state)}
+
+    def get_previous_changes(self) -> dict[str, Any]:
+        """The fields that were assigned since the row was loaded, with their values before."""
+        state = state_of(self)
+        return dict[str, Any](state) if isinstance(state, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+
+    def discard_changes(self) -> None:
+        """Brings back the values that were loaded; what was edited in place, too."""
+        state = state_of(self)
+        if not isinstance(state, dict):
+            if state is not CLEAN:
+                return
+            state = own(self)
+        entity = entity_of(type(self))
+        changed = persist.changed_fields(entity, self, state)
+        wire = dict(zip([k for k in entity.mutable if k in self.__dict__], wire_of(self) or (), strict=False))
+        for k in changed:
+            self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])  # pyright: ignore[reportIndexIssue]
+        Slots.set_state(self, {})
+
+    def mark_changed(self, *fields: str) -> None:
+        """Makes save() write these fields, whatever is known of them."""
+        state = state_of(self)
+        if state is None or state is GONE:
+            return
+        if state is CLEAN:
+            state = own(self)
+        for f in fields:
+            key = entity_of(type(self)).field(f).key
+            state.setdefault(key, self.__dict__.get(key))
+
+    @property
+    def pk(self) -> Any:
+        """The key: a value, or a tuple for several columns."""
+        entity = entity_of(type(self))
+        values = tuple(self.__dict__.get(k) for k in entity.pk_keys)
+        return values[0] if len(values) == 1 else values
+
+    def __copy__(self) -> Self:
+        return carry(self, super().__copy__())  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return carry(self, super().__deepcopy__(memo))  # type: ignore[no-any-return]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy of the row, of the same row in the database; what `update` sets counts as changed."""
+        copy = super().model_copy(update=update, deep=deep)
+        state = state_of(copy)
+        if update and isinstance(state, dict):
+            for k in update:
+                if k in entity_of(type(self)).by_key:
+                    state.setdefault(k, self.__dict__.get(k))  # pyright: ignore[reportUnknownMemberType]
+        return copy
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        own_state = state_of(self)
+        # The memo of pickle would keep the set of a statement's rows shared between the copies.
+        state["__pydantic_fields_set__"] = set(state["__pydantic_fields_set__"])
+        state["__db_state__"] = {} if own_state is CLEAN else own_state
+        state["__db_wire__"] = wire_of(self)
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        Slots.set_state(self, state.pop("__db_state__", None))
+        Slots.set_wire(self, state.pop("__db_wire__", None))
+        super().__setstate__(state)
+
+
+Slots.get_state = _get_state = TrackedModel.__db_state__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.set_state = TrackedModel.__db_state__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.get_wire = TrackedModel.__db_wire__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.set_wire = TrackedModel.__db_wire__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
