@@ -26,6 +26,7 @@ from data_bridge.core.transaction import to_the_end
 
 from .clock import freeze_script, tick_script
 from .control import changes_schema, controls, outside_only
+from .faults import Connection, Fault
 from .notification import Notification, Post
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 from .turn import Turn, task_name
@@ -79,7 +80,7 @@ class Sandbox(BaseExecutor):
         self.isolation_requests: list[str] = []
         self.leaks: list[str] = []
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self.lease_handle: Any = lease if lease is not None else database.lease(shared=True)
+        self.lease_handle: Any = Connection(lease if lease is not None else database.lease(shared=True))
         self.begun = False
         self._database = database
         self._isolation = isolation
@@ -268,7 +269,21 @@ class Sandbox(BaseExecutor):
     async def expire(self) -> None:
         """The connection of a test is not replaced."""
 
-    # ------------------------------------------------------------------------------------------------- the clock
+    # ------------------------------------------------------------------------------------------ faults and the clock
+    def fail(self, sqlstate: str, *, matching: str = "", skip: int = 0, times: int = 1) -> None:
+        """Have PostgreSQL refuse the next statement with this SQLSTATE: 40001 for retries, 53300, 57014 …
+
+        Args:
+            sqlstate: five characters.
+            matching: only a statement whose SQL contains this text, in any case.
+            skip: let so many of them through first.
+            times: refuse so many.
+
+        Raises:
+            ValueError: for something that is no SQLSTATE.
+        """
+        self.lease_handle.faults.append(Fault(sqlstate, matching, skip, times))
+
     def freeze(self, at: datetime) -> None:
         """Make NOW() this instant, in statements and in column defaults, until the test ends or `tick` moves it.
 

@@ -40,7 +40,7 @@ class SandboxHome:
         """A fresh sandbox; nothing is sent before its first statement."""
         lease = self._lease if self._lease is not None and self._settled() else None
         sandbox = Sandbox(self._database, self.dsn, defers=self._defers, isolation=isolation, lease=lease)
-        self._lease = sandbox.lease_handle
+        self._lease = sandbox.lease_handle.native
         return sandbox
 
     def judge(self, sandbox: Sandbox) -> list[str]:
