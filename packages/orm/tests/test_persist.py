@@ -391,3 +391,42 @@ async def test_enums_in_filters_and_updates(db: Any) -> None:
     assert row.color is Color.RED
     with pytest.raises(EncodeError, match=r"Enumerated\.color"):
         Enumerated.find(Enumerated.color == "purple")
+
+
+_counted = iter(range(1000))
+
+
+class OnUpdate(Table):
+    id: int = Column(primary_key=True)
+    v: int = 0
+    text_sql: datetime | None = Column(default=None, update_default="now()")
+    called: int = Column(default=-1, update_default=lambda: next(_counted))
+    plain: str = Column(default="new", update_default="'updated'")
+    expression: int = Column(default=0, update_default=func.length("abc") + 4)
+
+
+async def test_update_defaults_are_set_by_every_update(db: Any) -> None:
+    await create_all(OnUpdate)
+    row = await OnUpdate(id=1).save()
+    assert (row.text_sql, row.called, row.plain, row.expression) == (None, -1, "new", 0)
+    for write in ("save", "update", "mass", "bulk"):
+        await execute("UPDATE on_update SET text_sql = NULL, called = -1, plain = 'new', expression = 0")
+        await row.refresh()
+        if write == "save":
+            row.v += 1
+            await row.save()
+        elif write == "update":
+            await row.update(v=100)
+        elif write == "mass":
+            await OnUpdate.find(OnUpdate.id == 1).update(v=200)
+        else:
+            row.v = 300
+            await OnUpdate.bulk_update([row])
+        stored = await OnUpdate.get(1)
+        assert stored.text_sql is not None and stored.called >= 0, write
+        assert (stored.plain, stored.expression) == ("updated", 7), write
+        if write in ("save", "update"):
+            assert row == stored, write
+    row.plain = "mine"
+    await row.save()
+    assert (await OnUpdate.get(1)).plain == "mine"

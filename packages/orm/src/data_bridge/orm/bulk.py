@@ -12,7 +12,8 @@ from data_bridge.orm import persist
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import CLEAN, GONE, Slots, own, state_of, wire_of
-from data_bridge.orm.values import stored
+from data_bridge.orm.values import assignments, stored
+from data_bridge.query.nodes import Node
 
 T = TypeVar("T")
 BATCH = 10_000
@@ -36,23 +37,28 @@ class Conflict:
         self.where = where
         self.update = update
 
-    def structure(self, entity: Entity) -> Any:
-        """As it stands in the statement."""
+    def structure(self, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
+        """As it stands in the statement, and its parameters."""
+        params: tuple[Any, ...] = ()
         if self.constraint:
             target: Any = ("constraint", self.constraint)
         elif self.columns:
-            where = None if self.where is None else (self.where.s,)
+            where = None
+            if self.where is not None:
+                where, params = (self.where.s,), self.where.p
             target = ("columns", tuple(("col", None, entity.field(c).name) for c in self.columns), where)
         else:
             target = None
         if self.update is None:
-            return ("conflict", target, "nothing")
+            return ("conflict", target, "nothing"), params
         update: Any = self.update
         if isinstance(update, Mapping):
-            sets = tuple((entity.field(k).name, v.s) for k, v in dict[Any, Any](update).items())  # pyright: ignore[reportUnknownArgumentType]
+            made = assignments(entity, update, (), {}, defaults=False)
+            sets = tuple((f.name, s) for f, s, _ in made)
+            params += tuple(v for _, _, p in made for v in p)
         else:
             sets = tuple((entity.field(k).name, ("col", "excluded", entity.field(k).name)) for k in update)
-        return ("conflict", target, ("update", sets, None))
+        return ("conflict", target, ("update", sets, None)), params
 
 
 def as_row(entity: Entity, given: Any) -> Any:
@@ -68,7 +74,7 @@ def _conflict(entity: Entity, on_conflict: Any) -> Any:
     if on_conflict is None:
         return None
     if on_conflict == "nothing":
-        return ("conflict", None, "nothing")
+        return ("conflict", None, "nothing"), ()
     if isinstance(on_conflict, Conflict):
         return on_conflict.structure(entity)
     raise ConfigurationError("on_conflict is 'nothing' or a Conflict")
@@ -84,7 +90,7 @@ async def insert_many(
     progress: Callable[[int], Any] | None,
 ) -> Any:
     """All rows or none; batches of one statement, in one transaction when there are several."""
-    size = batch_size or BATCH
+    size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise ConfigurationError(f"batch_size={size} is less than one row")
     conflict = _conflict(entity, on_conflict)
@@ -186,7 +192,11 @@ async def _insert_rows(
     else:
         source = ("unnest", *(f.type.name for f in fields))
         params = tuple(_columns(entity, given, rows))
-    ir = ("insert", entity.table, names, source, conflict, names_back, None)
+    clause = None
+    if conflict is not None:
+        clause = conflict[0]
+        params += conflict[1]
+    ir = ("insert", entity.table, names, source, clause, names_back, None)
     executor = executor_for(entity, tx)
     if not returning or (conflict is None and not back):
         count: int = await executor.run(ir, params, _COUNT)
@@ -235,6 +245,10 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
             raise NotSaved(f"row {i} of bulk_update() is not in the database")
         changed = wanted if wanted is not None else persist.changed_fields(entity, row, state)
         if changed:
+            if state is CLEAN:
+                own(row)
+            if entity.update_defaults:
+                changed = persist.with_defaults(entity, row, changed)
             groups.setdefault(changed, []).append(row)
     batches = [
         (changed, members[i : i + BATCH]) for changed, members in groups.items() for i in range(0, len(members), BATCH)
@@ -262,23 +276,38 @@ async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any
     names = (*(f"k{i}" for i in range(len(key_fields))), *(f"v{i}" for i in range(len(fields))))
     call = ("call", "unnest", *(("$", f"{f.type.name}[]") for f in (*key_fields, *fields)))
     sets: list[Any] = [(f.name, ("col", "v", f"v{i}")) for i, f in enumerate(fields)]
-    sets += [
-        (n, d.s)
-        for n, d in entity.update_defaults
-        if hasattr(d, "s") and not d.p and entity.source.columns[n].key not in changed
-    ]
+    constants: tuple[Any, ...] = ()
+    for name, default in entity.update_defaults:
+        if isinstance(default, Node) and entity.source.columns[name].key not in changed:
+            sets.append((name, default.s))
+            constants += default.p
     where = tuple(("=", ("col", entity.source.name, f.name), ("col", "v", f"k{i}")) for i, f in enumerate(key_fields))
     ir = ("update", entity.table, tuple(sets), where, None, (("from", ("func", call, "v", names, None)),))
     for row in rows:
         persist.remember(executor, row, ())
-    count: int = await executor.run(ir, (*(list(k) for k in keys), *columns), _COUNT)
+    params = (*constants, *(list(k) for k in keys), *columns)
+    edited = tuple(k for k in entity.mutable if k in changed)
+    if edited:  # their bytes, from which the next edit in place is told
+        back = (*entity.pk_keys, *edited)
+        names_back = (("cols", entity.source.name, *(entity.by_key[k].name for k in back)),)
+        found = await executor.run((*ir[:4], names_back, ir[5]), params, entity.plan(back))
+        count, by_key = len(found), {_key_of(entity, r): r for r in found}
+    else:
+        count, by_key = await executor.run(ir, params, _COUNT), {}
     for row in rows:
         state = state_of(row)
         state = own(row) if state is CLEAN else state
         Slots.set_state(row, {k: v for k, v in state.items() if k not in changed})
-        if entity.mutable and any(k in entity.mutable for k in changed):
-            Slots.set_wire(row, None)
+        loaded = by_key.get(_key_of(entity, row)) if edited else None
+        if loaded is not None:
+            wire = persist.known_wire(entity, row)
+            Slots.set_wire(row, wire_of(loaded))
+            persist.keep_wire(entity, row, wire, edited)
     return count
+
+
+def _key_of(entity: Entity, row: Any) -> tuple[Any, ...]:
+    return tuple(row.__dict__[k] for k in entity.pk_keys)
 
 
 class UsingTable(Generic[T]):

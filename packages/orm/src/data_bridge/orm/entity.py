@@ -15,7 +15,7 @@ from data_bridge.orm.constraints import table_constraints, table_indexes
 from data_bridge.orm.field import Field
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
-from data_bridge.query import ColumnProxy, TableDef
+from data_bridge.query import ColumnProxy, TableDef, sql
 from data_bridge.query.source import TableSource
 
 _numbers = itertools.count()
@@ -56,9 +56,11 @@ class Entity:
         self.pk_binds = tuple(self.columns[k] for k in self.pk_keys)
         self.get_ir = ("select", self.table, self.projection, self.pk_conditions, None, None, None, None)
         self.plain = self._plain()
-        self.update_defaults = tuple(
-            (f.name, f.spec.update_default) for f in fields if f.spec.update_default is not None
+        given = [(f, f.spec.update_default) for f in fields if f.spec.update_default is not None]
+        self.update_defaults: tuple[tuple[str, Any], ...] = tuple(
+            (f.name, sql(d) if isinstance(d, str) else d) for f, d in given
         )
+        """Expressions, values, and functions that give values, by the name of the column."""
         self.shapes: dict[Any, Any] = {}
         self.wire_plans: list[LoadPlan] = []
         self._plans: dict[Any, LoadPlan] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import threading
 import warnings
@@ -122,7 +123,16 @@ class TableMeta(ModelMetaclass):
                 entity = cls.__dict__.get("__db__")
                 if entity is not None and name in entity.columns:
                     return entity.columns[name]
-            return super().__getattr__(name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                entity = cls.__dict__.get("__db__")
+                near = (
+                    difflib.get_close_matches(name, entity.keys, n=1) if entity is not None and name[:1] != "_" else ()
+                )
+                if not near:
+                    raise
+                raise AttributeError(f"{entity.label} has no column {name!r}: did you mean {near[0]!r}?") from None
 
 
 def install(cls: Any) -> None:

@@ -13,6 +13,7 @@ from data_bridge.core.errors import AlreadySaved, NotSaved, RowNotFound
 from data_bridge.orm.entity import Entity, getter
 from data_bridge.orm.state import CLEAN, GONE, Slots, get_fields, own, set_fields, state_of, wire_of
 from data_bridge.orm.values import assignments, stored
+from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
 
@@ -80,12 +81,13 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
 class _Write:
     """A shape of a statement: its structure, how values are taken from an instance, and what RETURNING brings."""
 
-    __slots__ = ("fields", "filled", "ir", "kept", "plan", "values")
+    __slots__ = ("constants", "fields", "filled", "ir", "kept", "plan", "values")
 
     def __init__(
         self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], filled: tuple[str, ...], kept: tuple[str, ...]
     ) -> None:
         self.ir = ir
+        self.constants: tuple[Any, ...] = ()
         self.values = getter(keys)
         self.plan = entity.merge_plan(filled, kept)
         self.filled = filled
@@ -218,18 +220,31 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
     if shape is None:
         sets: list[Any] = [(entity.by_key[k].name, "$") for k in changed]
         extra: tuple[str, ...] = ()
+        constants: tuple[Any, ...] = ()
         for name, default in entity.update_defaults:
             key = entity.source.columns[name].key
-            if key not in changed and hasattr(default, "s") and not default.p:
+            if key not in changed and isinstance(default, Node):
                 sets.append((name, default.s))
+                constants += default.p
                 extra += (key,)
         computed = tuple(f.key for f in entity.fields if f.spec.computed)
         filled = extra + computed
         kept = tuple(k for k in entity.mutable if k in changed or k in filled)
         ir = ("update", entity.table, tuple(sets), entity.pk_conditions, _returning(entity, filled + kept), None)
         shape = _Write(entity, ir, changed, filled, kept)
+        shape.constants = constants
         entity.shapes[at] = shape
     return shape
+
+
+def with_defaults(entity: Entity, row: Any, changed: tuple[str, ...]) -> tuple[str, ...]:
+    """Sets the fields whose value Python makes for every UPDATE; gives all that are to be written."""
+    for name, default in entity.update_defaults:
+        key = entity.source.columns[name].key
+        if key not in changed and not isinstance(default, Node):
+            setattr(row, key, default() if callable(default) else default)
+            changed += (key,)
+    return changed
 
 
 def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
@@ -244,14 +259,16 @@ def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
 
 
 async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...], tx: Any) -> Any:
-    shape = _update_shape(entity, changed)
     key = original_key(entity, row, state)
     if state is CLEAN:
         own(row)
+    if entity.update_defaults:
+        changed = with_defaults(entity, row, changed)
+    shape = _update_shape(entity, changed)
     executor = executor_for(entity, tx)
     remember(executor, row, shape.filled)
     wire = known_wire(entity, row) if shape.kept else None
-    if not await executor.run(shape.ir, shape.params(entity, row.__dict__) + key, shape.plan, row):
+    if not await executor.run(shape.ir, shape.params(entity, row.__dict__) + shape.constants + key, shape.plan, row):
         raise RowNotFound(f"there is no {entity.label} with key {_shown(entity, key)} any more")
     keep_wire(entity, row, wire, shape.kept)
     return row

@@ -36,7 +36,9 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     return entity.columns[field.key].bind(value)
 
 
-def assignments(entity: Entity, values: Any, operators: Iterable[Any], keywords: Mapping[str, Any]) -> list[Assignment]:
+def assignments(
+    entity: Entity, values: Any, operators: Iterable[Any], keywords: Mapping[str, Any], *, defaults: bool = True
+) -> list[Assignment]:
     """Field, structure and parameters for everything that is to be set.
 
     Raises:
@@ -82,7 +84,7 @@ def assignments(entity: Entity, values: Any, operators: Iterable[Any], keywords:
             add(field.key, operator.expression(entity.columns[field.key], value))
     if not made:
         raise TypeError("update() sets nothing: give it values")
-    for name, default in entity.update_defaults:
+    for name, default in entity.update_defaults if defaults else ():
         key = entity.source.columns[name].key
         if key not in seen:
             made.append((entity.by_key[key], *_default(default)))
@@ -90,12 +92,6 @@ def assignments(entity: Entity, values: Any, operators: Iterable[Any], keywords:
 
 
 def _default(default: Any) -> tuple[Any, tuple[Any, ...]]:
-    if callable(default) and not isinstance(default, Node):
-        return "$", (default(),)
-    if isinstance(default, str):
-        from data_bridge.query import sql
-
-        default = sql(default)
     if isinstance(default, Node):
         return default.s, default.p
-    return "$", (default,)
+    return "$", (default() if callable(default) else default,)

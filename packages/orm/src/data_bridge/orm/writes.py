@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import UnfilteredWrite
 from data_bridge.orm.values import assignments
+from data_bridge.query.results import Columns
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
@@ -37,7 +38,7 @@ def _conditions(
         inner = query._copy()
         qualifier = entity.source.name
         keys = tuple(("col", qualifier, n) for n in entity.pk_names)
-        inner._columns = inner._columns._replace(s=(("cols", qualifier, *entity.pk_names),), p=())
+        inner._columns = Columns((("cols", qualifier, *entity.pk_names),), (), query._source, ())
         statement = inner.__statement__()
         left = keys[0] if len(keys) == 1 else ("row", *keys)
         return (("in", left, ("query", statement.ir)),), statement.params, None, ()
