@@ -41,6 +41,7 @@ ON_LOCAL_SERVER = [
     "packages/orm/tests",
     "packages/migrate/tests",
     "packages/testing/tests/test_sandbox.py",
+    "packages/testing/tests/test_sandbox_sharing.py",
     "packages/testing/tests/test_emulation_law.py",
     "packages/testing/tests/test_assertions.py",
     "packages/testing/tests/test_clock.py",

@@ -16,6 +16,8 @@ import pytest
 
 from data_bridge.testing.embedded.folder import MEMORY, PREFIX
 
+from .sandbox_items import SCHEMA
+
 pytest_plugins = ["pytester"]
 
 
@@ -105,3 +107,9 @@ def victim() -> Iterator[Callable[[str], Victim]]:
     for one in started:
         if one.process.poll() is None:
             one.kill()
+
+
+@pytest.fixture(scope="session")
+def sandbox_schema() -> Callable[[], str]:
+    """The template of the tests of the sandbox."""
+    return lambda: SCHEMA
