@@ -235,6 +235,9 @@ class QueryBuilder(Select[T], Generic[T]):
     async def last(self) -> T | None:
         """The last row by the stated order, else by key; or None."""
         query = self if self._order else self._ordered_by_key()
+        if query._limit is not None or query._offset is not None:  # the last of just these rows
+            rows = await query.to_list()
+            return rows[-1] if rows else None
         new = query._copy()
         new._order = tuple(_reversed(s) for s in query._order or ())
         rows = await new.limit(1).to_list()
@@ -265,7 +268,7 @@ class QueryBuilder(Select[T], Generic[T]):
         Raises:
             MultipleRowsFound: with several.
         """
-        rows = await self.limit(2).to_list()
+        rows = await self.limit(2 if self._limit is None else min(self._limit, 2)).to_list()
         if len(rows) > 1:
             raise MultipleRowsFound(f"more than one {self._entity.label} matches")
         return rows[0] if rows else None
@@ -307,7 +310,10 @@ class QueryBuilder(Select[T], Generic[T]):
 
     async def sum(self, column: Node[Any]) -> Any:
         """The sum, or None without a row."""
-        return await self._aggregated(func.sum(column))
+        found = await self._aggregated(func.sum(column))
+        # PostgreSQL sums up bigint as numeric.
+        is_int = isinstance(column, Expr) and column.t is not None and column.t.family == "int"
+        return int(found) if is_int and found is not None else found
 
     async def avg(self, column: Node[Any]) -> Any:
         """The mean, or None without a row."""
@@ -363,7 +369,7 @@ class QueryBuilder(Select[T], Generic[T]):
     async def paginate(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T]:
         """A page by the values of its sort keys instead of an offset: equally fast however far back.
 
-        The key breaks ties. Sort keys must be columns that are not null.
+        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table.
 
         Raises:
             ConfigurationError: for a cursor of another query, or sort keys that are no columns.
@@ -372,10 +378,12 @@ class QueryBuilder(Select[T], Generic[T]):
 
         if after is not None and before is not None:
             raise ConfigurationError("paginate() takes after= or before=, not both")
+        if size < 1:
+            raise ConfigurationError(f"paginate({size}): a page has at least one row")
         keyset = Keyset(self)
         given = after if after is not None else before
         query = keyset.query(
-            self, values_of(given, len(keyset.columns)) if given is not None else None, backwards=before is not None
+            self, values_of(given, len(keyset.keys)) if given is not None else None, backwards=before is not None
         )
         rows = await query.limit(size + 1).to_list()
         more = len(rows) > size

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.query import ColumnProxy
+from data_bridge.query import ColumnProxy, Order, or_
 from data_bridge.query.nodes import Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
+
+
+class Key(NamedTuple):
+    """One sort key."""
+
+    column: ColumnProxy[Any]
+    down: bool
+    nulls_last: bool
+
+    def turned(self) -> Key:
+        """The same key the other way round."""
+        return Key(self.column, not self.down, not self.nulls_last)
+
+    def order(self) -> Order:
+        """As it stands in ORDER BY."""
+        made = self.column.desc() if self.down else self.column.asc()
+        if self.nulls_last == (not self.down):  # as PostgreSQL has it
+            return made
+        return made.nulls_last() if self.nulls_last else made.nulls_first()
+
+    def further(self, value: Any) -> Node[bool]:
+        """Which rows stand behind this value."""
+        column = self.column
+        if value is None:
+            return or_() if self.nulls_last else column.is_not_null()
+        behind: Node[bool] = column < value if self.down else column > value
+        return behind | column.is_null() if column.nullable and self.nulls_last else behind
 
 
 class Keyset:
@@ -19,19 +46,20 @@ class Keyset:
         self.entity = query._entity
         if query._source is not self.entity.source or not self.entity.pk_names:
             raise ConfigurationError("paginate() needs a query over one Table with a primary key")
-        self.columns: list[tuple[ColumnProxy[Any], bool]] = []
+        self.keys: list[Key] = []
         order: tuple[Any, ...] = query._order or ()
         for s in order:
             directed = s[0] in ("asc", "desc")
             down: bool = s[0] == "desc"
             bare: Any = s[1] if directed else s
-            self.columns.append((self._column(bare), down))
-        known = {c.name for c, _ in self.columns}
-        last_down = self.columns[-1][1] if self.columns else False
-        self.columns += [(self.entity.source.columns[n], last_down) for n in self.entity.pk_names if n not in known]
-        for c, _ in self.columns:
-            if c.nullable:
-                raise ConfigurationError(f"paginate() cannot sort by {c.owner}, which may be NULL")
+            said: Any = s[2] if directed and len(s) > 2 else None
+            nulls_last = not down if said is None else said == "last"
+            self.keys.append(Key(self._column(bare), down, nulls_last))
+        known = {k.column.name for k in self.keys}
+        last_down = self.keys[-1].down if self.keys else False
+        for name in self.entity.pk_names:
+            if name not in known:
+                self.keys.append(Key(self.entity.source.columns[name], last_down, not last_down))
 
     def _column(self, s: Any) -> ColumnProxy[Any]:
         if type(s) is tuple and s[0] == "col" and s[2] in self.entity.source.columns:
@@ -40,17 +68,17 @@ class Keyset:
 
     def values(self, row: Any) -> list[Any]:
         """The sort keys of a row, as they go into a cursor."""
-        return [row.__dict__[c.key] for c, _ in self.columns]
+        return [row.__dict__[k.column.key] for k in self.keys]
 
     def query(self, query: QueryBuilder[Any], values: list[Any] | None, *, backwards: bool) -> QueryBuilder[Any]:
         """The query in keyset order, behind `values`."""
-        keys = [(c, down != backwards) for c, down in self.columns]
-        made = query.order_by(None).order_by(*(c.desc() if down else c.asc() for c, down in keys))
+        keys = [k.turned() if backwards else k for k in self.keys]
+        made = query.order_by(None).order_by(*(k.order() for k in keys))
         if values is None:
             return made
-        bound = [c.bind(v) for (c, _), v in zip(keys, values, strict=True)]
         condition: Node[bool] | None = None
-        for (c, down), v in reversed(list(zip(keys, bound, strict=True))):
-            further = c < v if down else c > v
-            condition = further if condition is None else further | ((c == v) & condition)
+        for key, value in reversed(list(zip(keys, values, strict=True))):
+            bound = None if value is None else key.column.bind(value)
+            further = key.further(bound)
+            condition = further if condition is None else further | ((key.column == bound) & condition)
         return made if condition is None else made.find(condition)

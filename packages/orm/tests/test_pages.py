@@ -1,0 +1,138 @@
+"""Pages by number and by key."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from data_bridge.postgres import Col, Column, ConfigurationError, Page, Table, create_all
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Paged(Table):
+    id: Col[int] = Column(primary_key=True)
+    at: Col[datetime]
+    price: Col[Decimal] = Column(precision=8, scale=2)
+    nick: Col[str | None] = Column(default=None)
+
+
+async def fill(count: int = 23) -> list[Paged]:
+    await create_all(Paged)
+    rows = [
+        Paged(id=i, at=START + timedelta(microseconds=i // 5), price=Decimal(i % 3), nick=str(i) if i % 2 else None)
+        for i in range(count)
+    ]
+    return await Paged.insert_many(rows)
+
+
+async def test_numbered_pages(db: Any) -> None:
+    await fill()
+    page = await Paged.find().page(2, 10)
+    assert [r.id for r in page.items] == list(range(10, 20)) and page.total == 23
+    last = await Paged.find(Paged.id > 2).order_by("-id").page(2, 10, total=False)
+    assert [r.id for r in last.items] == list(range(12, 2, -1)) and last.total is None
+    assert (await Paged.find().page(9, 10)).items == []
+    with pytest.raises(ConfigurationError, match="from 1"):
+        await Paged.find().page(0, 10)
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 23, 50])
+@pytest.mark.parametrize("keys", [(), ("at",), ("-at",), ("price", "-at"), ("-price", "at", "-id"), ("-id",)])
+async def test_pages_by_key_walk_everything_both_ways(db: Any, keys: tuple[str, ...], size: int) -> None:
+    await fill()
+    query = Paged.find(Paged.id < 20).order_by(*keys)
+    forward: list[list[int]] = []
+    cursor = None
+    pages: list[Page[Paged]] = []
+    while True:
+        page = await query.paginate(size, after=cursor)
+        pages.append(page)
+        forward.append([r.id for r in page.items])
+        cursor = page.next
+        if cursor is None:
+            break
+    walked = [i for p in forward for i in p]
+    assert sorted(walked) == list(range(20))
+    assert all(len(p) == size for p in forward[:-1])
+    direction = bool(keys) and keys[-1].startswith("-")
+    tie = "-id" if direction else "id"
+    assert walked == [r.id for r in await Paged.find(Paged.id < 20).order_by(*keys, tie)]
+    assert pages[0].prev is None
+    back: list[list[int]] = []
+    cursor = pages[-1].prev
+    while cursor is not None:
+        page = await query.paginate(size, before=cursor)
+        back.append([r.id for r in page.items])
+        assert page.next is not None
+        cursor = page.prev
+    assert back == list(reversed(forward[:-1]))
+
+
+async def test_a_page_does_not_shift_when_rows_come_and_go(db: Any) -> None:
+    await fill(10)
+    first = await Paged.find().order_by("id").paginate(3)
+    await Paged.find(Paged.id < 3).delete()
+    second = await Paged.find().order_by("id").paginate(3, after=first.next)
+    assert [r.id for r in second.items] == [3, 4, 5]
+    nothing = await Paged.find(Paged.id > 100).order_by("id").paginate(3)
+    assert (nothing.items, nothing.next, nothing.prev) == ([], None, None)
+
+
+async def test_what_cannot_be_paged(db: Any) -> None:
+    await fill(3)
+    page = await Paged.find().order_by("at").paginate(1)
+    with pytest.raises(ConfigurationError, match="no cursor of this query"):
+        await Paged.find().paginate(1, after=page.next)
+    for rubbish in ("", "xyz", "{}", "é"):
+        with pytest.raises(ConfigurationError, match="no cursor"):
+            await Paged.find().paginate(1, after=rubbish)
+    with pytest.raises(ConfigurationError, match="not both"):
+        await Paged.find().paginate(1, after=page.next, before=page.next)
+    with pytest.raises(ConfigurationError, match="columns"):
+        await Paged.find().order_by(Paged.id + 1).paginate(1)
+    with pytest.raises(ConfigurationError, match="at least one"):
+        await Paged.find().paginate(0)
+
+
+async def test_a_page_is_a_model_for_responses(db: Any) -> None:
+    await fill(3)
+    page = await Paged.find().page(1, 2)
+    assert isinstance(page, Page)
+    model = Page[Paged].model_validate(page.model_dump())
+    assert model.items == page.items
+    assert json.loads(page.model_dump_json())["total"] == 3
+    assert "items" in Page[Paged].model_json_schema()["properties"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("nick",), ("-nick",), ("price", "nick"), ("-nick", "price"), (Paged.nick.asc().nulls_first(),), (Paged.nick.desc().nulls_last(), "-id"),
+    ],
+)  # fmt: skip
+async def test_sort_keys_that_may_be_null(db: Any, keys: tuple[Any, ...]) -> None:
+    await fill(9)
+    query = Paged.find().order_by(*keys)
+    walked: list[int] = []
+    cursors: list[str | None] = []
+    cursor = None
+    while True:
+        page = await query.paginate(2, after=cursor)
+        walked += [r.id for r in page.items]
+        cursor = page.next
+        cursors.append(page.prev)
+        if cursor is None:
+            break
+    tie = "-id" if str(keys[-1]).startswith("-") else "id"
+    expected = [r.id for r in await Paged.find().order_by(*keys, tie)]
+    assert walked == expected
+    back: list[int] = []
+    cursor = cursors[-1]
+    while cursor is not None:
+        page = await query.paginate(2, before=cursor)
+        back = [r.id for r in page.items] + back
+        cursor = page.prev
+    assert back == expected[: len(back)] and len(back) == 8
