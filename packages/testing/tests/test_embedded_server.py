@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data_bridge.testing import EmbeddedServer, ServerError
-from data_bridge.testing.embedded.folder import MEMORY
+from data_bridge.testing.embedded.folder import MEMORY, sweep
 
 from .conftest import Victim, eventually, is_alive, runs_in
 
@@ -163,6 +163,21 @@ def test_the_sweep_spares_living_servers(place: Path, victim: Callable[[str], Vi
         assert server.pid != pid
     assert is_alive(pid)
     assert len(runs_in(place)) == 2 if MEMORY.is_dir() else 1
+    process.kill()
+
+
+def test_the_sweep_of_another_temporary_folder_spares_living_servers(
+    place: Path, victim: Callable[[str], Victim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = victim(FACTS)
+    pid, _, run = process.line().split()
+    memory = MEMORY / Path(run).name
+    if not memory.exists():
+        pytest.skip("the data of this server does not lie in memory")
+    os.utime(memory, (0, 0))
+    monkeypatch.setattr("data_bridge.testing.embedded.folder.temporary_places", lambda: [tmp_path])
+    assert memory not in sweep()
+    assert is_alive(int(pid)) and memory.exists()
     process.kill()
 
 

@@ -21,6 +21,8 @@ from .account import Account
 
 __all__ = ["RunFolder", "kill_orphan", "sweep"]
 
+RUN = "run"
+"""In the part of a run folder that lies in memory: a link to the folder itself."""
 PREFIX = "data-bridge-pg-"
 MEMORY = Path("/dev/shm")
 ROOM_IN_MEMORY = 512 * 1024 * 1024
@@ -76,6 +78,8 @@ class RunFolder:
         if temporary and _has_room(MEMORY):
             data_home = MEMORY / path.name
             data_home.mkdir(mode=0o711 if account else 0o700)
+            # Whoever sweeps may have another TMPDIR: from here the lock is found.
+            (data_home / RUN).symlink_to(path)
         run = cls(path, data_home, lock)
         run.sockets.mkdir(mode=0o700)
         if account:
@@ -159,9 +163,9 @@ def sweep() -> list[Path]:
                 remove_run(path)
                 removed.append(path)
     for path in MEMORY.glob(PREFIX + "*"):
-        owned = any((place / path.name).exists() for place in temporary_places())
-        if not owned and _is_mine(path) and time.time() - path.stat().st_mtime > YOUNG:
+        if _is_mine(path) and time.time() - path.stat().st_mtime > YOUNG and is_abandoned(path / RUN):
             kill_orphan(path / "data")
+            remove_run((path / RUN).resolve())
             remove_run(path)
             removed.append(path)
     return removed
