@@ -9,7 +9,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, cast, dataclass_transform
 
 from pydantic import Field as PydanticField
-from pydantic._internal._model_construction import ModelMetaclass
+from pydantic._internal._model_construction import ModelMetaclass, build_lenient_weakvaluedict
+from pydantic._internal._typing_extra import parent_frame_namespace
 from pydantic.fields import FieldInfo
 
 from data_bridge.core import ClassAttribute, hidden
@@ -91,6 +92,11 @@ class TableMeta(ModelMetaclass):
         """The class of a table, with its entity; errors of its definition name the class and the field."""
         _refuse_clashes(name, bases, ns)
         _settle_text_defaults(name, ns)
+        # Not for parametrised generics, which have the names of their origin.
+        if kwargs.get("__pydantic_reset_parent_namespace__", True):
+            # Pydantic would take this frame for the one with the names that annotations mean.
+            ns["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(parent_frame_namespace())
+            kwargs["__pydantic_reset_parent_namespace__"] = False
         # Pydantic reads getattr(base, field) as the default of a field: the columns of the bases hide meanwhile.
         _making.depth = getattr(_making, "depth", 0) + 1
         try:
