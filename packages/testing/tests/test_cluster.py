@@ -92,3 +92,19 @@ def test_the_sweep_leaves_young_folders_without_a_lock(place: Path) -> None:
     os.utime(old, (0, 0))
     assert [path for path in sweep() if path.parent == place] == [old]
     assert young.exists()
+
+
+def test_the_sweep_takes_a_part_in_memory_whose_folder_is_gone(place: Path) -> None:
+    run = RunFolder.create(server_account(), temporary=True)
+    part = run.data_home
+    run.release()
+    for entry in list(run.path.iterdir()):
+        if entry.is_dir():
+            entry.rmdir()
+        else:
+            entry.unlink()
+    run.path.rmdir()
+    os.utime(part, (0, 0))
+    if part != run.path:
+        assert part in sweep()
+        assert not part.exists()

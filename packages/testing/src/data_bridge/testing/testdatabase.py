@@ -33,6 +33,7 @@ class TestDatabase(Database):
     def judge(self) -> list[str]:
         """What a test has left open."""
         problems: list[str] = []
+        self.settle()
         used = self.pool_stats().used
         if used:
             holders = [str(found) for found in self._open_transactions()]
