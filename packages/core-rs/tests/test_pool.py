@@ -112,6 +112,8 @@ async def test_closing_waits_then_cancels(postgres_dsn: str) -> None:
     quick = asyncio.create_task(db.fetch_val("SELECT 5 FROM pg_sleep(0.2)"))
     slow = asyncio.create_task(db.fetch_val("SELECT pg_sleep(30)"))
     await asyncio.sleep(0.05)
+    while db.pool_stats().waiting:
+        await asyncio.sleep(0.01)
     started = time.monotonic()
     await db.close(timeout=0.5)
     assert await quick == 5
@@ -191,3 +193,18 @@ async def test_small_packets_leave_at_once(postgres_dsn: str) -> None:
         await db.execute_script("DROP TABLE big_rows")
         # A stall of Nagle's algorithm and delayed acknowledgements would be 40 ms each time.
         assert sorted(times)[100] < 0.02
+
+
+def test_synchronous_code_waits_for_connections_on_their_way_back(postgres_dsn: str) -> None:
+    db = Database(postgres_dsn, max_connections=4)
+
+    async def answered() -> None:
+        await asyncio.gather(*(db.execute_script("CREATE TEMP TABLE soiled (a int)") for _ in range(4)))
+
+    loop = asyncio.new_event_loop()
+    for _ in range(10):
+        loop.run_until_complete(answered())
+        db.settle()
+        assert db.pool_stats().used == 0
+    loop.run_until_complete(db.close())
+    loop.close()

@@ -360,20 +360,17 @@ impl Bridge {
         }
     }
 
-    /// Lets things happen for at most `seconds`, blocking; returns early when nothing is left to be cleaned up.
-    fn settle(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
+    /// For a thread whose loop does not run: waits for news, `milliseconds` at most, and lets them happen.
+    fn pump(&self, py: Python<'_>, milliseconds: i32) -> PyResult<()> {
         self.mine()?;
-        let until = Instant::now() + Duration::from_secs_f64(seconds);
-        while self.dying() > 0 && Instant::now() < until {
-            self.sleep(py, 5);
-            self.pass(py);
-        }
+        self.sleep(py, milliseconds);
+        self.pass(py);
         Ok(())
     }
 
-    /// Operations that nobody waits for any more and that are not settled yet.
+    /// Operations that nobody waits for any more, or that were answered, and whose connection is not at rest yet.
     fn dying(&self) -> usize {
-        self.executor.tickets().iter().filter(|t| t.reply.wanted() != Wanted::Yes).count()
+        self.executor.tickets().iter().filter(|t| t.reply.wanted() != Wanted::Yes || t.with(|p| p.done)).count()
             + self.executor.home.cleaning.load(Relaxed)
     }
 

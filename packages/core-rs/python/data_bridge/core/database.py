@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from data_bridge.core import context, life
+from data_bridge.core import _native, context, life
 from data_bridge.core._native import LoadPlan, Pool
 from data_bridge.core.dsn import parse
 from data_bridge.core.errors import ConfigurationError, NotInitialized
@@ -197,6 +197,16 @@ class Database(BaseExecutor):
         started = time.perf_counter()
         await self._pool.ping()
         return time.perf_counter() - started
+
+    def settle(self, timeout: float = 1.0) -> None:
+        """From synchronous code: waits, `timeout` seconds at most, for connections on their way to the pool.
+
+        An answer reaches its caller before its connection is at rest, and a connection may be in the making that nobody
+        needs any more; where the event loop stops right then, as at the end of a test, this lets them arrive.
+        """
+        until = time.monotonic() + timeout
+        while self.pool_stats().used and time.monotonic() < until:
+            _native.current_bridge().pump(5)
 
     def pool_stats(self) -> PoolStats:
         """The pool at this moment."""
