@@ -10,11 +10,18 @@ from data_bridge.migrate.lexer import UnclosedError, controls_transaction, split
 from data_bridge.migrate.migration import Migration
 from data_bridge.migrate.step import of_sql
 
-_NAME = re.compile(r"^[VvUu]?(?P<version>\d[\d_.\-]*?)(?:__|[_\-. ])(?P<name>.+)$|^[VvUu]?(?P<only>\d[\d_.\-]*)$")
-_SECTION = re.compile(r"^\s*--\s*(?:@|migrate:|\+)?\s*(up|down)\b.*$", re.IGNORECASE | re.MULTILINE)
-_NO_TRANSACTION = re.compile(
-    r"^\s*--.*(?:transaction\s*[:=]\s*false|no[-_ ]transaction|atomic\s*[:=]\s*false)", re.IGNORECASE | re.MULTILINE
+_NAMES = (
+    # Underscores belong to the version only before two of them, as Flyway has it.
+    re.compile(r"^[VvUu]?(?P<version>\d+(?:[._\-]\d+)*)__(?P<name>.+)$"),
+    re.compile(r"^[VvUu]?(?P<version>\d+(?:[.\-]\d+)*)[_\-. ](?P<name>.+)$"),
+    re.compile(r"^[VvUu]?(?P<version>\d[\d_.\-]*)$"),
 )
+_OPTION = r"(?:transaction|atomic)[ \t]*[:=][ \t]*false|no[-_ ]transaction"
+_SECTION = re.compile(
+    rf"^[ \t]*--[ \t]*(?:@|migrate:|\+goose[ \t]+|\+)?[ \t]*(up|down)\b[ \t:=\-]*(?:{_OPTION})?[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NO_TRANSACTION = re.compile(rf"^[ \t]*--.*(?:{_OPTION})", re.IGNORECASE | re.MULTILINE)
 
 
 def version_and_name(stem: str, path: Path) -> tuple[str, str]:
@@ -26,23 +33,28 @@ def version_and_name(stem: str, path: Path) -> tuple[str, str]:
     >>> version_and_name("0001_create_users", Path("x"))
     ('0001', 'create_users')
     """
-    match = _NAME.match(stem)
+    match = next((found for pattern in _NAMES if (found := pattern.match(stem))), None)
     if match is None:
         raise MigrationError(f"{path}: the name of a migration begins with its version, such as 0001_create_users")
-    if match["only"]:
-        return match["only"], match["only"]
-    return match["version"], match["name"]
+    return match["version"], match.groupdict().get("name") or match["version"]
 
 
 def sections(text: str) -> tuple[str, str | None]:
-    """The up and the down part of a file; all of it is up without any mark."""
+    """The up and the down part of a file; all of it is up without any mark. Lines keep their numbers.
+
+    >>> sections("-- up\\nselect 1;\\n-- down\\nselect 2;")
+    ('\\nselect 1;\\n', '\\n\\n\\nselect 2;')
+    """
     marks = list(_SECTION.finditer(text))
     if not marks:
         return text, None
+    head = text[: marks[0].start()]
     parts: dict[str, str] = {}
     for i, mark in enumerate(marks):
         end = marks[i + 1].start() if i + 1 < len(marks) else len(text)
-        parts[mark[1].lower()] = text[mark.end() : end]
+        # Said once for the file, or beside the mark.
+        option = "-- no-transaction" if _NO_TRANSACTION.search(head + mark[0]) else ""
+        parts[mark[1].lower()] = "\n" * text.count("\n", 0, mark.start()) + option + text[mark.end() : end]
     return parts.get("up", ""), parts.get("down")
 
 
@@ -58,6 +70,10 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
             if controls_transaction(s.words):
                 raise MigrationError(
                     f"{path}, line {s.line}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}"
+                )
+            if s.words[:1] == ("copy",) and "stdin" in s.words:
+                raise MigrationError(
+                    f"{path}, line {s.line}: COPY FROM STDIN has no data in a migration: write INSERT, or a migration in Python"
                 )
         steps = [of_sql(s.sql) for s in statements]
         if all(s.transactional for s in steps) and not _NO_TRANSACTION.search(text):

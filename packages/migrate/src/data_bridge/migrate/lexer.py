@@ -53,12 +53,12 @@ def split(text: str) -> list[SqlStatement]:
         UnclosedError: naming the line where the text begins that never ends.
 
     >>> [s.sql for s in split("select ';' ; -- ;\\nselect $x$;$x$")]
-    ['select \\';\\'', 'select $x$;$x$']
+    ["select ';'", 'select $x$;$x$']
     """
     found: list[SqlStatement] = []
     words: list[str] = []
     start: int | None = None
-    at, depth, is_body = 0, 0, False
+    at, depth, is_body, parentheses = 0, 0, False, 0
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:  # pragma: no cover - the last alternative takes any character
@@ -71,9 +71,13 @@ def split(text: str) -> list[SqlStatement]:
             if close < 0:
                 raise UnclosedError(f"the dollar quote of line {_line(text, at)} never ends")
             end = close + len(token[0])
-        elif kind == "other" and token[0] in "'\"":
+        elif (kind == "other" and token[0] in "'\"") or (
+            kind == "word" and token[0] in "eE" and text[end : end + 1] == "'"
+        ):
             raise UnclosedError(f"the quote of line {_line(text, at)} never ends")
-        if kind == "end" and depth == 0:
+        elif kind == "other":  # CREATE RULE … DO (…; …)
+            parentheses = max(parentheses + {"(": 1, ")": -1}.get(token[0], 0), 0)
+        if kind == "end" and depth == 0 and parentheses == 0:
             if start is not None:
                 found.append(SqlStatement(text[start:at].rstrip(), _line(text, start), tuple(words)))
             start, words, is_body = None, [], False
@@ -119,17 +123,19 @@ _NEVER = (
 def runs_in_transaction(words: tuple[str, ...]) -> bool:
     """Whether PostgreSQL lets this statement run inside a transaction block.
 
-    >>> runs_in_transaction(("create", "index", "concurrently", "on", "t")), runs_in_transaction(("select",))
+    >>> runs_in_transaction(("create", "index", "concurrently", "i")), runs_in_transaction(("select",))
     (False, True)
     """
     if any(words[: len(start)] == start for start in _NEVER):
         return False
-    head = words[:6]
-    if "concurrently" in head and head[:1] in (("create",), ("drop",), ("reindex",), ("alter",)):
+    if words[:1] in (("create",), ("drop",)) and "index" in words[:3]:
+        after = words.index("index") + 1
+        return words[after : after + 1] != ("concurrently",)
+    if words[:1] == ("alter",) and "detach" in words and "concurrently" in words:
         return False
-    if head[:1] == ("alter",) and "detach" in words and "concurrently" in words:
-        return False
-    return not (head[:1] == ("reindex",) and len(words) > 1 and words[1] in ("database", "system"))
+    return not (
+        words[:1] == ("reindex",) and ("concurrently" in words[:6] or words[1:2] in (("database",), ("system",)))
+    )
 
 
 def controls_transaction(words: tuple[str, ...]) -> bool:
