@@ -10,6 +10,7 @@ from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNo
 from data_bridge.orm import writes
 from data_bridge.orm.optional import Optional_
 from data_bridge.orm.page import Page, cursor_of, values_of
+from data_bridge.orm.projection import chosen_columns, loaded_columns
 from data_bridge.query import ColumnProxy, Expr, func
 from data_bridge.query.nodes import Node
 from data_bridge.query.results import EMPTY, Columns, columns_of
@@ -61,7 +62,7 @@ class QueryBuilder(Select[T], Generic[T]):
         chosen = entity.source if source is None else source
         new._source = chosen
         new._sources = (chosen,)
-        new._columns = _columns(entity, chosen)
+        new._columns = loaded_columns(entity, chosen)
         new._entity = entity
         new._plan = entity.plan()
         new._one = None
@@ -131,11 +132,7 @@ class QueryBuilder(Select[T], Generic[T]):
     def _partial(self, keys: tuple[str, ...]) -> Self:
         entity = self._entity
         new = self._copy()
-        names = tuple(entity.by_key[k].name for k in keys)
-        types = tuple((entity.by_key[k].name, entity.by_key[k].type) for k in keys)
-        new._columns = Columns(
-            (("cols", self._source.name if self._source else None, *names),), (), self._source, types
-        )
+        new._columns = chosen_columns([entity.by_key[k] for k in keys], self._source)
         new._plan, new._one = entity.plan(keys), entity.plan(keys, many=False)
         return new
 
@@ -430,17 +427,6 @@ class QueryBuilder(Select[T], Generic[T]):
         options = f"(FORMAT {format.upper()}{', ANALYZE' if analyze else ''})"
         lines = await resolve(self._using).run(("text", f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS)
         return lines[0] if format == "json" else "\n".join(lines)
-
-
-def _columns(entity: Entity, source: Any) -> Columns:
-    at = ("columns", source.name)
-    found: Columns | None = entity.shapes.get(at)
-    if found is None:
-        names = tuple((f.name, f.type) for f in entity.loaded)
-        found = entity.shapes[at] = Columns(
-            (("cols", source.name, *(f.name for f in entity.loaded)),), (), source, names
-        )
-    return found
 
 
 def _labelled(key: Any) -> Any:
