@@ -173,7 +173,8 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any
         )
     if not changed:
         return row
-    pending = {k: v for k, v in state.items() if k not in changed} if isinstance(state, dict) else None
+    recorded = cast(dict[str, Any], state) if isinstance(state, dict) else {}
+    pending = {k: v for k, v in recorded.items() if k not in changed}
     await _update(entity, row, state, changed, tx)
     if pending:  # what `only` left out stays unsaved
         Slots.set_state(row, pending)

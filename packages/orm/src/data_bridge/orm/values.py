@@ -64,13 +64,8 @@ def assignments(
         else:
             made.append((field, "$", (stored(entity, field, value),)))
 
-    if values is not None and not isinstance(values, Mapping):  # an operator comes first
-        operators = (values, *operators)
-        values = None
-    for source in (values or {}, keywords):
-        for key, value in source.items():
-            add(key, value)
-    for operator in operators:
+    given: tuple[Any, ...] = (*operators,) if values is None else (values, *operators)
+    for operator in (*given, keywords):
         if isinstance(operator, Mapping):
             for key, value in dict[Any, Any](operator).items():  # pyright: ignore[reportUnknownArgumentType]
                 add(key, value)
