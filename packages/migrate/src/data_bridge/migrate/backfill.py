@@ -15,5 +15,5 @@ def batch_sql(table: str, assignments: str, where: str, key: str, key_type: str 
         f"WITH batch AS (SELECT {k} FROM {t} WHERE ($1::text IS NULL OR {k} > $1::text::{key_type}) AND ({where}) "
         f"ORDER BY {k} LIMIT $2::bigint), "
         f"done AS (UPDATE {t} SET {assignments} WHERE {k} IN (SELECT {k} FROM batch) RETURNING 1) "
-        f"SELECT (SELECT max({k})::text FROM batch) AS last, (SELECT count(*) FROM done) AS rows"
+        f"SELECT (SELECT {k}::text FROM batch ORDER BY {k} DESC LIMIT 1) AS last, (SELECT count(*) FROM done) AS rows"
     )

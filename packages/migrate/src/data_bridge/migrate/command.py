@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from data_bridge.core.errors import (
     NotInitialized,
 )
 from data_bridge.migrate import config as configuration
+from data_bridge.migrate.discover import discover
 from data_bridge.migrate.runner import get_migration_status, run_migrations
 
 _TEMPLATE = '''"""{title}."""
@@ -79,13 +81,17 @@ def _default(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def _database(arguments: argparse.Namespace) -> Database:
+    dsn = arguments.database or configuration.read().database or os.environ.get("DATABASE_URL")
+    if dsn is None:
+        raise NotInitialized("no database: give --database, set [tool.data-bridge.migrate] database, or $DATABASE_URL")
+    return Database(dsn, max_connections=2)
+
+
 async def _run(arguments: argparse.Namespace) -> int:
     directory: Path | None = arguments.directory
-    database = Database(arguments.database, max_connections=2) if arguments.database else None
-    if database is None:
-        dsn = configuration.read().database
-        database = Database(dsn, max_connections=2)
-    async with database:
+    discover(None, directory, configuration.read())  # what is wrong with the files needs no database
+    async with _database(arguments) as database:
         if arguments.command == "status":
             return await _status(arguments, directory, database)
         direction = "down" if arguments.command == "down" else "up"
@@ -128,7 +134,7 @@ def _show_plan(arguments: argparse.Namespace, plan: Any) -> int:
             _say(f"-- {s.version}")
             last = s.version
         marks = [m for m in (s.lock and f"locks {s.lock}", None if s.transactional else "outside a transaction") if m]
-        _say(f"{s.sql};" + (f"  -- {', '.join(marks)}" if marks else ""))
+        _say(f"{s.sql.rstrip().rstrip(';')};" + (f"  -- {', '.join(marks)}" if marks else ""))
     for v in plan.open:
         _say(f"-- {v} asks the database: its further steps are known only when it runs")
     return 0
@@ -158,11 +164,14 @@ async def _status(arguments: argparse.Namespace, directory: Path | None, databas
 def _new(arguments: argparse.Namespace) -> int:
     directory: Path = arguments.directory or configuration.read().directory or Path("migrations")
     directory.mkdir(parents=True, exist_ok=True)
-    version = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    at = datetime.now(UTC)
+    while any(directory.glob(f"{at:%Y%m%d%H%M%S}*")):  # two within one second
+        at += timedelta(seconds=1)
+    version = f"{at:%Y%m%d%H%M%S}"
     slug = "_".join(arguments.name.lower().split())
     if arguments.sql:
         path = directory / f"{version}_{slug}.sql"
-        path.write_text(f"-- up\n\n\n-- down\n\n", encoding="utf-8")  # noqa: F541
+        path.write_text("-- up\n\n\n-- down\n\n", encoding="utf-8")
     else:
         path = directory / f"{version}_{slug}.py"
         name = "".join(p.capitalize() for p in slug.split("_"))

@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from data_bridge.core import Statement
 from data_bridge.core.errors import DatabaseError, MigrationConflict, MigrationError
-from data_bridge.migrate.backfill import batch_sql
+from data_bridge.migrate.backfill import batch_sql, quoted
 from data_bridge.migrate.connection import RunnerConnection
 from data_bridge.migrate.history import History
 from data_bridge.migrate.step import Step
 
-_KEY_TYPE = "SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute WHERE attrelid = $1::regclass AND attname = $2"
+_KEY_TYPE = """
+    SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
+    WHERE attrelid = pg_catalog.to_regclass($1::text) AND attname = $2
+"""
 _INVALID = """
     SELECT c.relname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
     WHERE NOT i.indisvalid AND c.oid = pg_catalog.to_regclass($1)
@@ -102,7 +106,8 @@ class Executing:
         """Commits, with the record of the steps so far."""
         if self._connection.in_transaction:
             if self._record:
-                await self._history.progress(self._version, self.digests)
+                # While steps of an earlier run are passed over, its record stays.
+                await self._history.progress(self._version, [*self.digests, *self._done[len(self.digests) :]])
             await self._connection.commit()
             self.is_partial = True
 
@@ -111,18 +116,40 @@ class Executing:
         return await self._connection.fetch(sql, *params)
 
     async def backfill(self, table: str, assignments: str, where: str, key: str, batch: int, pause: float) -> int:
-        """Batches, each committed for itself; rows that are done fall out of `where`, so that it can be run again."""
+        """Batches, each committed together with the key it came to: no row is updated twice, however often it stops."""
         await self.barrier()
-        key_type = await self._connection.value(_KEY_TYPE, table, key)
+        key_type = await self._connection.value(_KEY_TYPE, quoted(table), key)
         if key_type is None:
-            raise MigrationError(f"backfill(): {table} has no column {key!r}")
+            raise MigrationError(f"backfill(): there is no table {table} with a column {key!r}")
         sql = batch_sql(table, assignments, where, key, key_type)
+        step = Step(Statement(("text", sql), (batch,)), sql, transactional=False)
+        self.current = step
         last, total = None, 0
+        position = len(self.digests)
+        if position < len(self._done):
+            digest, mark, last_key = self._done[position].partition("@")
+            if digest != step.digest:
+                raise MigrationConflict(
+                    f"{self._version} was interrupted after {len(self._done)} steps and has been changed since: "
+                    f"step {position + 1} is not the one that ran"
+                )
+            if not mark:
+                self.digests.append(step.digest)
+                return 0
+            last = last_key
         while True:
+            await self._connection.begin()
             row = (await self._connection.fetch(sql, last, batch))[0]
             if row["last"] is None:
+                await self._connection.commit()
+                self.digests.append(step.digest)
+                await self._committed()
                 return total
             last, total = row["last"], total + row["rows"]
+            if self._record:
+                await self._history.progress(self._version, [*self.digests, f"{step.digest}@{last}"])
+            await self._connection.commit()
+            self.is_partial = True
             if pause:
                 await asyncio.sleep(pause)
 

@@ -202,7 +202,7 @@ async def _failed(
 def _message(m: type[Migration], sink: Executing, e: BaseException) -> str:
     where = f" ({m.source})" if m.source else ""
     text = f"{m.version} {m.title()}{where}: {sink.explain(e)}"
-    if sink.is_partial:
+    if sink.digests and sink.is_partial:
         text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
     return text
 

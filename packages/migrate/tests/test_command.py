@@ -1,0 +1,178 @@
+"""`data-bridge migrate`: what it prints and its exit status, as --help states them."""
+
+import asyncio
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from data_bridge.core import Database
+from data_bridge.migrate.command import main
+
+Folder = Any
+Run = Any
+
+FILES = {
+    "0001_a.sql": "-- up\ncreate table a (x int);\n-- down\ndrop table a;",
+    "0002_b.sql": "-- up\ncreate table b (x int);\n-- down\ndrop table b;",
+}
+
+
+@pytest.fixture
+def run(isolated_db: Any, folder: Folder, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`status, out, err = run("up")` on a database of its own, with the folder of two migrations."""
+    folder(**FILES)
+
+    def go(*argv: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        options = [] if argv[0] == "new" else ["--database", isolated_db.dsn]
+        status = main([argv[0], "--directory", "migrations", *options, *argv[1:]])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return go
+
+
+def query(dsn: str, sql: str) -> Any:
+    async def ask() -> Any:
+        async with Database(dsn, max_connections=1) as database:
+            return await database.fetch_val(sql)
+
+    return asyncio.run(ask())
+
+
+def test_help_states_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for word in ("0 done", "1 error", "2 usage", "3 pending", "5 another runner", "6 history and files disagree"):
+        assert word in text
+
+
+def test_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([], ["nonsense"], ["up", "--nonsense"], ["up", "--lock-timeout", "soon"]):
+        with pytest.raises(SystemExit) as ended:
+            main(argv)
+        assert ended.value.code == 2
+        assert "usage: data-bridge migrate" in capsys.readouterr().err
+
+
+def test_up_status_down(run: Run, isolated_db: Any) -> None:
+    assert run("status") == (0, "current: -\npending: 0001, 0002\n", "")
+    assert run("status", "--check")[0] == 3
+    status, out, err = run("up", "0001")
+    assert (status, err) == (0, "") and "0001 a …\n0001 applied\n" in out
+    assert run("up")[0] == 0
+    assert run("up") == (0, "nothing to do\n", "")
+    assert run("status", "--check") == (0, "current: 0002\nnothing is pending\n", "")
+    status, out, _ = run("down")
+    assert status == 0 and "0002 taken back" in out
+    assert run("down", "0")[0] == 0
+    assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is True
+
+
+def test_json(run: Run) -> None:
+    assert json.loads(run("up", "--json")[1]) == {"versions": ["0001", "0002"]}
+    said = json.loads(run("status", "--json")[1])
+    assert said["current"] == "0002" and [a["version"] for a in said["applied"]] == ["0001", "0002"]
+    status, out, _ = run("up", "9", "--json")
+    assert status == 1 and json.loads(out) == {"error": "there is no migration 9", "status": 1}
+
+
+def test_plan_and_dry_run(run: Run, isolated_db: Any, folder: Folder) -> None:
+    folder(**{"0003_c.sql": "create index concurrently i on a (x); alter table a add y int;"})
+    status, out, _ = run("plan")
+    assert status == 0
+    assert out.splitlines() == [
+        "-- 0001",
+        "create table a (x int);",
+        "-- 0002",
+        "create table b (x int);",
+        "-- 0003",
+        "create index concurrently i on a (x);  -- locks SHARE UPDATE EXCLUSIVE, outside a transaction",
+        "alter table a add y int;  -- locks ACCESS EXCLUSIVE",
+    ]
+    assert run("up", "--dry-run")[1] == out
+    assert run("plan", "0001")[1].splitlines() == out.splitlines()[:2]
+    steps = json.loads(run("plan", "--json")[1])["steps"]
+    assert steps[2] == {
+        "version": "0003",
+        "sql": "create index concurrently i on a (x)",
+        "lock": "SHARE UPDATE EXCLUSIVE",
+        "transactional": False,
+    }
+    assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is True
+
+
+def test_errors(run: Run, folder: Folder) -> None:
+    folder(**{"0003_c.sql": "create table c (x int); select 1/0;"})
+    status, _, err = run("up")
+    assert status == 1 and "0003 c" in err and "division by zero" in err and "Traceback" not in err
+    assert main(["up", "--directory", "nowhere", "--database", "postgresql://127.0.0.1:1/x"]) == 2
+    assert main(["up", "--directory", "migrations", "--database", "postgresql://127.0.0.1:1/x"]) == 1
+
+
+def test_no_database(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder(**FILES)
+    assert main(["up", "--directory", "migrations"]) == 2
+    assert "DATABASE_URL" in capsys.readouterr().err
+
+
+def test_disagreement_is_6(run: Run, folder: Folder) -> None:
+    assert run("up")[0] == 0
+    folder(**{"0001_a.sql": "-- up\ncreate table a (x bigint);"})
+    status, out, _ = run("status")
+    assert status == 6 and "modified: 0001" in out
+    status, _, err = run("up")
+    assert status == 6 and "changed since: 0001" in err
+    place = folder(**FILES)
+    (place / "0002_b.sql").unlink()
+    assert run("status")[0] == 6
+    assert run("up")[0] == 6
+
+
+def test_another_runner_is_5(run: Run, isolated_db: Any, folder: Folder) -> None:
+    folder(**{"0003_slow.sql": "select pg_sleep(2)"})
+    first: list[int] = []
+    thread = threading.Thread(
+        target=lambda: first.append(main(["up", "--directory", "migrations", "--database", isolated_db.dsn]))
+    )
+    thread.start()
+    sleeping = (
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'select pg_sleep%' AND datname = current_database()"
+    )
+    until = time.monotonic() + 20
+    while not query(isolated_db.dsn, sleeping):
+        assert time.monotonic() < until
+    status, _, err = run("up", "--lock-timeout", "0.1")
+    assert status == 5 and "another runner" in err
+    thread.join()
+    assert first == [0]
+
+
+def test_new(run: Run, folder: Folder) -> None:
+    status, out, _ = run("new", "Create users")
+    assert status == 0 and out.strip().endswith("_create_users.py")
+    status, out, _ = run("new", "add index", "--sql")
+    assert status == 0
+    assert out.strip().endswith("_add_index.sql")
+    assert "create_users" in str(list(folder().iterdir()))
+    status, out, err = run("status")
+    assert status == 0 and out.count(",") == 3, "both are found"
+    assert run("up")[0] == 0, "skeletons run"
+
+
+def test_fake(run: Run, isolated_db: Any) -> None:
+    assert run("up", "--fake")[0] == 0
+    assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is True
+    assert run("status", "--check")[0] == 0
+
+
+def test_the_database_of_the_environment(folder: Folder, isolated_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder(**FILES)
+    monkeypatch.setenv("DATABASE_URL", isolated_db.dsn)
+    assert main(["up", "--directory", "migrations"]) == 0
+    assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is False
