@@ -160,7 +160,7 @@ def test_new(run: Run, folder: Folder) -> None:
     assert status == 0
     assert out.strip().endswith("_add_index.sql")
     assert "create_users" in str(list(folder().iterdir()))
-    status, out, err = run("status")
+    status, out, _ = run("status")
     assert status == 0 and out.count(",") == 3, "both are found"
     assert run("up")[0] == 0, "skeletons run"
 
