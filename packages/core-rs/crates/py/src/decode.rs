@@ -266,7 +266,7 @@ pub fn error(py: Python<'_>, column: &str, type_name: &str, fail: Fail) -> PyErr
     let (reason, cause) = match fail {
         Fail::Wire(e) => (e.to_string(), None),
         Fail::Unknown(name) => {
-            (format!("there is no decoder for {name}; cast the column in SQL or register_type({name:?}, …)"), None)
+            (format!("there is no decoder for {name}; cast the column in SQL, for example to text"), None)
         }
         Fail::Python => {
             let cause = PyErr::take(py);

@@ -324,9 +324,9 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
             }
             Type::Array(oid, element) => list(env, *oid, element, v, out),
             Type::Void => Err(Refusal::Expected("None")),
-            Type::Unknown(name) => Err(Refusal::Reason(format!(
-                "there is no encoder for {name}; cast in SQL ($1::text::{name}) or register_type({name:?}, …)"
-            ))),
+            Type::Unknown(name) => {
+                Err(Refusal::Reason(format!("there is no encoder for {name}; cast in SQL: $1::text::{name}")))
+            }
         }
     };
     match done {
