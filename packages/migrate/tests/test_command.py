@@ -176,3 +176,57 @@ def test_the_database_of_the_environment(folder: Folder, isolated_db: Any, monke
     monkeypatch.setenv("DATABASE_URL", isolated_db.dsn)
     assert main(["up", "--directory", "migrations"]) == 0
     assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is False
+
+
+def test_to_and_redo(run: Run, isolated_db: Any) -> None:
+    assert run("redo") == (0, "nothing to do\n", "")
+    assert run("to", "0002")[0] == 0
+    status, out, _ = run("redo")
+    assert status == 0 and out.splitlines() == ["0002 b …", "0002 taken back", "0002 b …", "0002 applied"]
+    assert run("to", "0001")[0] == 0
+    assert query(isolated_db.dsn, "SELECT to_regclass('b') IS NULL AND to_regclass('a') IS NOT NULL") is True
+    assert run("to", "0001") == (0, "nothing to do\n", "")
+    assert run("to", "0")[0] == 0
+    assert run("to", "7")[0] == 1
+
+
+def test_stamp(run: Run, isolated_db: Any) -> None:
+    assert run("stamp", "0001")[0] == 0
+    assert run("status")[1] == "current: 0001\npending: 0002\n"
+    assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is True
+
+
+def test_history(run: Run, folder: Folder) -> None:
+    assert run("history") == (0, "nothing ran\n", "")
+    folder(**{"0003_c.sql": "create table c (x int); create index concurrently i on c (x); select 1/0;"})
+    assert run("up")[0] == 1
+    lines = run("history")[1].splitlines()
+    assert [line.split()[:2] for line in lines] == [["0001", "applied"], ["0002", "applied"], ["0003", "failed"]]
+    assert "step 3 failed" in lines[2]
+    assert [r["state"] for r in json.loads(run("history", "--json")[1])] == ["applied", "applied", "failed"]
+
+
+def test_repair(run: Run, folder: Folder) -> None:
+    assert run("up")[0] == 0
+    folder(**{"0001_a.sql": "-- up\ncreate table a (x int);\n-- down\ndrop table a; -- now with a comment"})
+    assert run("up")[0] == 6
+    assert run("repair") == (0, "repaired: 0001\n", "")
+    assert run("repair") == (0, "nothing to do\n", "")
+    assert run("up") == (0, "nothing to do\n", "")
+    (folder() / "0002_b.sql").unlink()
+    assert run("status")[0] == 6
+    assert run("repair", "--forget", "9")[0] == 1
+    assert run("repair", "--forget", "0002")[0] == 0
+    assert run("status")[0] == 0
+
+
+def test_sql_needs_no_database(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder(**FILES)
+    assert main(["sql", "--directory", "migrations"]) == 0
+    assert capsys.readouterr().out == "-- 0001\ncreate table a (x int);\n-- 0002\ncreate table b (x int);\n"
+    assert main(["sql", "--directory", "migrations", "--down"]) == 0
+    down = "-- 0002\ndrop table b;  -- locks ACCESS EXCLUSIVE\n-- 0001\ndrop table a;  -- locks ACCESS EXCLUSIVE\n"
+    assert capsys.readouterr().out == down
+    assert main(["sql", "--directory", "migrations", "0002"]) == 0
+    assert capsys.readouterr().out == "-- 0002\ncreate table b (x int);\n"
+    assert main(["sql", "--directory", "migrations", "7"]) == 1

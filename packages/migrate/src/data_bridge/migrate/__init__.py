@@ -10,7 +10,8 @@ _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 from data_bridge.migrate.history import AppliedMigration  # noqa: E402
 from data_bridge.migrate.migration import Migration  # noqa: E402
 from data_bridge.migrate.plan import Plan, PlannedStep  # noqa: E402
-from data_bridge.migrate.runner import get_migration_status, run_migrations  # noqa: E402
+from data_bridge.migrate.repair import repair_history  # noqa: E402
+from data_bridge.migrate.runner import get_migration_history, get_migration_status, run_migrations  # noqa: E402
 from data_bridge.migrate.status import MigrationStatus  # noqa: E402
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "MigrationStatus",
     "Plan",
     "PlannedStep",
+    "get_migration_history",
     "get_migration_status",
+    "repair_history",
     "run_migrations",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from data_bridge.core import Database
 from data_bridge.core.errors import (
@@ -19,13 +19,20 @@ from data_bridge.core.errors import (
     ConnectError,
     DataBridgeError,
     MigrationConflict,
+    MigrationError,
     MigrationLocked,
     MigrationModified,
     NotInitialized,
 )
 from data_bridge.migrate import config as configuration
+from data_bridge.migrate import plan
 from data_bridge.migrate.discover import discover
-from data_bridge.migrate.runner import get_migration_status, run_migrations
+from data_bridge.migrate.migration import Migration
+from data_bridge.migrate.plan import Plan
+from data_bridge.migrate.repair import repair_history
+from data_bridge.migrate.runner import get_migration_history, get_migration_status, run_migrations
+
+Direction = Literal["up", "down"]
 
 _TEMPLATE = '''"""{title}."""
 
@@ -57,6 +64,22 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("target", nargs="?", help="stop at this version")
     down = commands.add_parser("down", parents=[common], help="take back the last migration, or all behind a version")
     down.add_argument("target", nargs="?", help="the version that stays applied; 0 takes back all")
+    to = commands.add_parser("to", parents=[common], help="go to a version, forwards or backwards")
+    to.add_argument("target", help="the version that is the last applied one afterwards; 0 is none")
+    redo = commands.add_parser("redo", parents=[common], help="take the last migration back and apply it again")
+    redo.set_defaults(target=None)
+    stamp = commands.add_parser(
+        "stamp", parents=[common], help="only write the history: everything up to a version is applied"
+    )
+    stamp.add_argument("target", nargs="?", help="stop at this version")
+    repair = commands.add_parser("repair", parents=[common], help="accept migrations that were changed after they ran")
+    repair.add_argument(
+        "--forget", action="append", default=[], metavar="VERSION", help="delete this version from the history, too"
+    )
+    for each in (to, redo, stamp, repair):
+        each.add_argument(
+            "--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner"
+        )
     for each in (up, down):
         each.add_argument(
             "--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner"
@@ -67,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--check", action="store_true", help="exit with status 3 when something is pending")
     plan = commands.add_parser("plan", parents=[common], help="show the SQL of pending migrations, with locks")
     plan.add_argument("target", nargs="?", help="stop at this version")
+    commands.add_parser("history", parents=[common], help="show what ran, when, and what failed")
+    sql = commands.add_parser("sql", parents=[common], help="print the SQL of migrations; needs no database")
+    sql.add_argument("versions", nargs="*", metavar="VERSION", help="of these; by default of all")
+    sql.add_argument("--down", action="store_true", help="the way back, last migration first")
     new = commands.add_parser("new", parents=[common], help="write the skeleton of a migration")
     new.add_argument("name", help="what it does, such as create_users")
     new.add_argument("--sql", action="store_true", help="an SQL file instead of a Python one")
@@ -92,50 +119,102 @@ async def _run(arguments: argparse.Namespace) -> int:
     directory: Path | None = arguments.directory
     discover(None, directory, configuration.read())  # what is wrong with the files needs no database
     async with _database(arguments) as database:
-        if arguments.command == "status":
+        command: str = arguments.command
+        if command == "status":
             return await _status(arguments, directory, database)
-        direction = "down" if arguments.command == "down" else "up"
-        is_dry = arguments.command == "plan" or getattr(arguments, "dry_run", False)
-
-        def progress(what: str, m: Any) -> None:
-            if not arguments.json:
-                _say(
-                    f"{m.version} {m.title()} …"
-                    if what == "start"
-                    else f"{m.version} {'taken back' if direction == 'down' else 'applied'}"
-                )
-
-        ran: Any = await run_migrations(
-            directory=directory, target=arguments.target, direction=direction, fake=getattr(arguments, "fake", False), dry_run=is_dry,  # type: ignore[arg-type]
-            lock_timeout=getattr(arguments, "lock_timeout", 60.0), using=database, progress=progress,
-        )  # fmt: skip
-        if is_dry:
+        if command == "history":
+            return await _history(arguments, database)
+        if command == "repair":
+            changed = await repair_history(
+                directory=directory, forget=arguments.forget, lock_timeout=arguments.lock_timeout, using=database
+            )
+            return _done(arguments, changed)
+        if command == "redo":
+            back = await _migrate(arguments, database, "down", None)
+            return _done(arguments, await _migrate(arguments, database, "up", back[0]) if back else [])
+        direction: Direction = "down" if command == "down" else "up"
+        if command == "to":
+            status = await get_migration_status(directory=directory, using=database)
+            applied = [r.version for r in status.applied]
+            direction = "down" if arguments.target in ("0", "zero", *applied) else "up"
+        ran = await _migrate(arguments, database, direction, arguments.target)
+        if isinstance(ran, Plan):
             return _show_plan(arguments, ran)
+        return _done(arguments, ran)
+
+
+async def _migrate(
+    arguments: argparse.Namespace, database: Database, direction: Direction, target: str | None
+) -> list[str]:
+    def progress(what: str, m: type[Migration]) -> None:
         if arguments.json:
-            _say(json.dumps({"versions": ran}))
-        elif not ran:
-            _say("nothing to do")
+            return
+        done = "taken back" if direction == "down" else "applied"
+        _say(f"{m.version} {m.title()} …" if what == "start" else f"{m.version} {done}")
+
+    return await run_migrations(
+        directory=arguments.directory, target=target, direction=direction,
+        fake=arguments.command == "stamp" or getattr(arguments, "fake", False),
+        dry_run=arguments.command == "plan" or getattr(arguments, "dry_run", False),
+        lock_timeout=getattr(arguments, "lock_timeout", 60.0), using=database, progress=progress,
+    )  # fmt: skip
+
+
+def _done(arguments: argparse.Namespace, versions: list[str]) -> int:
+    if arguments.json:
+        _say(json.dumps({"versions": versions}))
+    elif not versions:
+        _say("nothing to do")
+    elif arguments.command == "repair":
+        _say(f"repaired: {', '.join(versions)}")
+    return 0
+
+
+async def _history(arguments: argparse.Namespace, database: Database) -> int:
+    rows = await get_migration_history(using=database)
+    if arguments.json:
+        _say(json.dumps([asdict(r) for r in rows], default=_default))
         return 0
+    if not rows:
+        _say("nothing ran")
+    for r in rows:
+        at = r.finished_at or r.started_at
+        _say(
+            f"{r.version}  {r.state:<8}{at:%Y-%m-%d %H:%M:%S%z}  {r.name}"
+            + (f"  {r.error.splitlines()[0]}" if r.error else "")
+        )
+    return 0
 
 
-def _show_plan(arguments: argparse.Namespace, plan: Any) -> int:
+async def _sql(arguments: argparse.Namespace) -> int:
+    found = discover(None, arguments.directory, configuration.read())
+    by_version = {m.version: m for m in found}
+    unknown = [v for v in arguments.versions if v not in by_version]
+    if unknown:
+        raise MigrationError(f"there is no migration {unknown[0]}")
+    chosen = [m for m in found if not arguments.versions or m.version in arguments.versions]
+    direction: Direction = "down" if arguments.down else "up"
+    return _show_plan(arguments, await plan.make(chosen[::-1] if arguments.down else chosen, direction))
+
+
+def _show_plan(arguments: argparse.Namespace, made: Plan) -> int:
     if arguments.json:
         _say(
             json.dumps(
-                {"versions": list(plan), "steps": [asdict(s) for s in plan.steps], "open": plan.open}, default=_default
+                {"versions": list(made), "steps": [asdict(s) for s in made.steps], "open": made.open}, default=_default
             )
         )
         return 0
-    if not plan:
+    if not made:
         _say("nothing to do")
     last = None
-    for s in plan.steps:
+    for s in made.steps:
         if s.version != last:
             _say(f"-- {s.version}")
             last = s.version
         marks = [m for m in (s.lock and f"locks {s.lock}", None if s.transactional else "outside a transaction") if m]
         _say(f"{s.sql.rstrip().rstrip(';')};" + (f"  -- {', '.join(marks)}" if marks else ""))
-    for v in plan.open:
+    for v in made.open:
         _say(f"-- {v} asks the database: its further steps are known only when it runs")
     return 0
 
@@ -186,7 +265,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.command == "new":
         return _new(arguments)
     try:
-        return asyncio.run(_run(arguments))
+        return asyncio.run(_sql(arguments) if arguments.command == "sql" else _run(arguments))
     except MigrationLocked as e:
         status, text = 5, str(e)
     except (MigrationModified, MigrationConflict) as e:

@@ -110,3 +110,7 @@ class History:
     async def forget(self, version: str) -> None:
         """The migration was taken back."""
         await self._connection.execute(f"DELETE FROM {self.name} WHERE version = $1", version)
+
+    async def accept(self, version: str, checksum: str) -> None:
+        """The migration was changed after it ran, and that is all right."""
+        await self._connection.execute(f"UPDATE {self.name} SET checksum = $2 WHERE version = $1", version, checksum)

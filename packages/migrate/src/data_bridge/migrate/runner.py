@@ -242,3 +242,16 @@ async def get_migration_status(
     found = discover(migrations, directory, config)
     async with _database(using, config) as database:
         return compare(found, await History(database, config.schema, config.table).read())
+
+
+async def get_migration_history(*, using: Any = None) -> list[AppliedMigration]:
+    """All rows of the history, running and failed ones included, in the order in which they started.
+
+    >>> async def show() -> None:
+    ...     for row in await get_migration_history():
+    ...         print(row.version, row.state, row.finished_at)
+    """
+    config = configuration.read()
+    async with _database(using, config) as database:
+        rows = await History(database, config.schema, config.table).read()
+    return sorted(rows, key=lambda r: (r.started_at, key(r.version)))
