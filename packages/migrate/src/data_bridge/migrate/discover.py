@@ -112,7 +112,7 @@ def checksum(migration: type[Migration]) -> str:
     else:
         try:
             text = inspect.getsource(migration)
-        except (OSError, TypeError):
+        except (OSError, TypeError, SyntaxError):  # a shell, a notebook, a page of documentation
             text = f"{migration.__module__}.{migration.__qualname__}"
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
     return hashlib.sha256("\n".join(lines).strip().encode()).hexdigest()

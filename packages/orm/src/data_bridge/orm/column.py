@@ -284,9 +284,11 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
         nullable: overrides what the annotation says; True on a bare type also accepts None.
         type: the SQL type, where the annotation's natural one does not suit.
         max_length: varchar(n), checked by Pydantic too.
-        precision, scale: numeric(p, s).
+        precision: digits of numeric(p, s).
+        scale: of them, digits behind the point.
         foreign_key: "table.column", a Table class or a column of one; an index comes with it.
-        on_delete, on_update: CASCADE, SET NULL, SET DEFAULT, RESTRICT or NO ACTION.
+        on_delete: CASCADE, SET NULL, SET DEFAULT, RESTRICT or NO ACTION.
+        on_update: the same, when the key changes.
         deferrable: True, or "initially deferred".
         check: a condition, as SQL text.
         computed: the expression of a generated column.
