@@ -20,6 +20,8 @@ from data_bridge.postgres import (
     MigrationLocked,
     MigrationModified,
     NotInitialized,
+    begin_transaction,
+    detached,
     fetch,
     fetch_val,
     pg_transaction,
@@ -459,3 +461,24 @@ async def test_alter_column(isolated_db: Any, folder: Folder) -> None:
     await run_migrations([Alter])
     await isolated_db.execute("INSERT INTO t DEFAULT VALUES")
     assert [r["a"] for r in await fetch("SELECT a FROM t ORDER BY a")] == [5, 7]
+
+
+async def test_a_step_lets_go_and_tries_again_while_others_hold_the_lock(isolated_db: Any, folder: Folder) -> None:
+    place = folder(**{"1_a.sql": "insert into log values (1); alter table t add b int;"})
+    (place.parent / "pyproject.toml").write_text(
+        '[tool.data-bridge.migrate]\nstep_lock_timeout = "50ms"\nlock_timeout = 0.3\n'
+    )
+    await isolated_db.execute_script("CREATE TABLE t (a int); CREATE TABLE log (a int)")
+    tx = await begin_transaction()
+    await tx.execute("LOCK TABLE t IN ACCESS SHARE MODE")
+    try:
+        async with detached():
+            with pytest.raises(MigrationError, match="lock timeout"):
+                await run_migrations(directory=place)
+            running = asyncio.create_task(run_migrations(directory=place, lock_timeout=20))
+            await asyncio.sleep(0.3)
+            assert await fetch_val("SELECT count(*) FROM t") == 0, "readers are not blocked for long"
+    finally:
+        await tx.rollback()
+    assert await running == ["1"]
+    assert await fetch_val("SELECT count(*) FROM log") == 1

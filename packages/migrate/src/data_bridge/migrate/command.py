@@ -77,13 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         "--forget", action="append", default=[], metavar="VERSION", help="delete this version from the history, too"
     )
     for each in (to, redo, stamp, repair):
-        each.add_argument(
-            "--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner"
-        )
+        each.add_argument("--lock-timeout", type=float, metavar="SECONDS", help="how long to wait for another runner")
     for each in (up, down):
-        each.add_argument(
-            "--lock-timeout", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another runner"
-        )
+        each.add_argument("--lock-timeout", type=float, metavar="SECONDS", help="how long to wait for another runner")
         each.add_argument("--fake", action="store_true", help="only write the history")
         each.add_argument("--dry-run", action="store_true", help="show the SQL and send nothing")
     status = commands.add_parser("status", parents=[common], help="show what is applied and what is not")
@@ -156,7 +152,7 @@ async def _migrate(
         directory=arguments.directory, target=target, direction=direction,
         fake=arguments.command == "stamp" or getattr(arguments, "fake", False),
         dry_run=arguments.command == "plan" or getattr(arguments, "dry_run", False),
-        lock_timeout=getattr(arguments, "lock_timeout", 60.0), using=database, progress=progress,
+        lock_timeout=getattr(arguments, "lock_timeout", None), using=database, progress=progress,
     )  # fmt: skip
 
 

@@ -15,10 +15,11 @@ _VALUE = LoadPlan.scalars(many=False)
 class RunnerConnection:
     """One connection that nobody else uses."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, step_lock_timeout: str = "0") -> None:
         self._lease = database.lease(counted=False)
         self.alias: str = database.alias
         self.in_transaction = False
+        self._step_lock_timeout = step_lock_timeout
 
     async def open(self) -> None:
         """Connects, and makes sure that it is one and the same session all the time.
@@ -43,6 +44,8 @@ class RunnerConnection:
         """BEGIN."""
         await self._lease.begin("BEGIN")
         self.in_transaction = True
+        # Whoever waits for an exclusive lock makes everybody else wait behind it: better to let go and try again.
+        await self.value("SELECT pg_catalog.set_config('lock_timeout', $1, true)", self._step_lock_timeout)
 
     async def commit(self) -> None:
         """COMMIT."""

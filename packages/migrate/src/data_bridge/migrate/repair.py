@@ -21,7 +21,7 @@ async def repair_history(
     *,
     directory: str | Path | None = None,
     forget: Sequence[str] = (),
-    lock_timeout: float = 60.0,
+    lock_timeout: float | None = None,
     using: Any = None,
 ) -> list[str]:
     """Accepts changed migrations as they are now, and forgets versions; runs nothing.
@@ -30,7 +30,7 @@ async def repair_history(
         migrations: as for run_migrations().
         directory: as for run_migrations().
         forget: versions whose rows are deleted: failed ones that start from the beginning, or unknown ones.
-        lock_timeout: seconds to wait for another runner.
+        lock_timeout: seconds to wait for another runner; by default as configured, else 60.
         using: alias or Database.
 
     Returns:
@@ -43,8 +43,8 @@ async def repair_history(
     config = configuration.read()
     found = discover(migrations, directory, config)
     by_version = {m.version: m for m in found}
-    async with _database(using, config) as database, _connected(database) as connection:
-        await lock.acquire(connection, config.table, lock_timeout)
+    async with _database(using, config) as database, _connected(database, config) as connection:
+        await lock.acquire(connection, config.table, config.lock_timeout if lock_timeout is None else lock_timeout)
         history = History(connection, config.schema, config.table)
         rows = await history.read()
         known = {r.version for r in rows}

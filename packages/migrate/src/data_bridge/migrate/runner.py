@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +15,8 @@ from data_bridge.core import Database, resolve
 from data_bridge.core.errors import (
     ConfigurationError,
     DataBridgeError,
+    DeadlockDetected,
+    LockNotAvailable,
     MigrationConflict,
     MigrationError,
     MigrationModified,
@@ -49,8 +54,8 @@ async def _database(using: Any, config: Config) -> AsyncGenerator[Any]:
 
 
 @asynccontextmanager
-async def _connected(database: Any) -> AsyncGenerator[RunnerConnection]:
-    connection = RunnerConnection(database)
+async def _connected(database: Any, config: Config) -> AsyncGenerator[RunnerConnection]:
+    connection = RunnerConnection(database, config.step_lock_timeout)
     await connection.open()
     try:
         yield connection
@@ -100,7 +105,7 @@ async def run_migrations(
     direction: Literal["up", "down"] = "up",
     fake: bool = False,
     dry_run: bool = False,
-    lock_timeout: float = 60.0,
+    lock_timeout: float | None = None,
     using: Any = None,
     progress: Progress | None = None,
 ) -> list[str]:
@@ -113,7 +118,8 @@ async def run_migrations(
         direction: "up", or "down": by default the last one.
         fake: only write the history.
         dry_run: gives a Plan and sends nothing.
-        lock_timeout: seconds to wait for another runner.
+        lock_timeout: seconds to wait for another runner, and to try a step again that waits for a lock of others; by default
+            as configured, else 60.
         using: alias or Database.
         progress: called with "start" or "done" and the migration.
 
@@ -134,6 +140,7 @@ async def run_migrations(
     if direction not in ("up", "down"):
         raise ConfigurationError(f"direction={direction!r} is not 'up' or 'down'")
     config = configuration.read()
+    patience = config.lock_timeout if lock_timeout is None else lock_timeout
     found = discover(migrations, directory, config)
     async with _database(using, config) as database:
         status = compare(found, await History(database, config.schema, config.table).read())
@@ -143,8 +150,8 @@ async def run_migrations(
         _check(status, found, direction)
         if not chosen:
             return []
-        async with _connected(database) as connection:
-            await lock.acquire(connection, config.table, lock_timeout)
+        async with _connected(database, config) as connection:
+            await lock.acquire(connection, config.table, patience)
             history = History(connection, config.schema, config.table)
             await history.create()
             # Again, now that nobody else can change it.
@@ -156,13 +163,35 @@ async def run_migrations(
                 if progress is not None:
                     progress("start", m)
                 if direction == "up":
-                    await _up(connection, history, m, rows.get(m.version), fake)
+                    await _up_patiently(connection, history, m, rows.get(m.version), fake, patience)
                 else:
                     await _down(connection, history, m, fake)
                 if progress is not None:
                     progress("done", m)
                 ran.append(m.version)
             return ran
+
+
+async def _up_patiently(
+    connection: RunnerConnection,
+    history: History,
+    m: type[Migration],
+    before: AppliedMigration | None,
+    fake: bool,
+    patience: float,
+) -> None:
+    """Again, when somebody held a lock for too long: what was not committed is undone, what was is passed over."""
+    until, pause = time.monotonic() + patience, 0.1
+    while True:
+        try:
+            await _up(connection, history, m, before, fake)
+            return
+        except MigrationError as e:
+            if not isinstance(e.__cause__, (LockNotAvailable, DeadlockDetected)) or time.monotonic() >= until:
+                raise
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+        pause = min(pause * 2, 5.0)
+        before = {r.version: r for r in await history.read()}.get(m.version)
 
 
 async def _up(

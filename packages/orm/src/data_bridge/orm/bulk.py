@@ -284,7 +284,7 @@ async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any
     where = tuple(("=", ("col", entity.source.name, f.name), ("col", "v", f"k{i}")) for i, f in enumerate(key_fields))
     ir = ("update", entity.table, tuple(sets), where, None, (("from", ("func", call, "v", names, None)),))
     for row in rows:
-        persist.remember(executor, row, ())
+        persist.remember(executor, row, () if entity.revision is None else (entity.revision,))
     params = (*constants, *(list(k) for k in keys), *columns)
     edited = tuple(k for k in entity.mutable if k in changed)
     if edited:  # their bytes, from which the next edit in place is told
@@ -295,6 +295,8 @@ async def _update_batch(entity: Entity, changed: tuple[str, ...], rows: list[Any
     else:
         count, by_key = await executor.run(ir, params, _COUNT), {}
     for row in rows:
+        if entity.revision is not None and entity.revision in row.__dict__:
+            row.__dict__[entity.revision] += 1
         state = state_of(row)
         state = own(row) if state is CLEAN else state
         Slots.set_state(row, {k: v for k, v in state.items() if k not in changed})

@@ -61,6 +61,10 @@ class Entity:
             (f.name, sql(d) if isinstance(d, str) else d) for f, d in given
         )
         """Expressions, values, and functions that give values, by the name of the column."""
+        self.revision = self._revision()
+        if self.revision is not None:
+            counted = self.columns[self.revision] + 1
+            self.update_defaults += ((self.by_key[self.revision].name, counted),)
         self.shapes: dict[Any, Any] = {}
         self.wire_plans: list[LoadPlan] = []
         self._plans: dict[Any, LoadPlan] = {}
@@ -80,6 +84,17 @@ class Entity:
                 f"{self.label}: Settings.primary_key and Column(primary_key=True) name different fields"
             )
         return tuple(self.by_key[n] for n in named)
+
+    def _revision(self) -> str | None:
+        given = self.settings.use_revision
+        if not given:
+            return None
+        key = "revision" if given is True else str(given)
+        if key not in self.by_key or self.by_key[key].type.family != "int":
+            raise ConfigurationError(
+                f"{self.label}.Settings.use_revision counts the field {key!r}: declare it, `{key}: int = 1`"
+            )
+        return key
 
     def _plain(self) -> frozenset[str]:
         """Fields whose assignment Pydantic does not look at."""

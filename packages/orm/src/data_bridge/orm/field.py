@@ -88,7 +88,7 @@ class Field:
     def converter(self, cls: Any) -> Callable[[Any], Any] | None:
         """What turns the decoded value into the field's, or None where they are the same."""
         if self.key in _own_validators(cls):
-            return _field_validator(cls, self.key)
+            return field_validator(cls, self.key)
         if is_enum(self.annotation):
             members: Callable[[Any], Any] = self.annotation._value2member_map_.__getitem__
             return members
@@ -174,7 +174,7 @@ def _own_validators(cls: Any) -> set[str]:
     return found
 
 
-def _field_validator(cls: Any, key: str) -> Callable[[Any], Any]:
+def field_validator(cls: Any, key: str) -> Callable[[Any], Any]:
     """Runs exactly what the class says for one field, on an instance that is thrown away."""
     validator = cls.__pydantic_validator__
     blank = cls.model_construct

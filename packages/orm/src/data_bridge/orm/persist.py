@@ -6,11 +6,13 @@ call into the core.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from data_bridge.core import LoadPlan, resolve
-from data_bridge.core.errors import AlreadySaved, NotSaved, RowNotFound
+from data_bridge.core.errors import AlreadySaved, NotSaved, RevisionConflict, RowNotFound
 from data_bridge.orm.entity import Entity, getter
+from data_bridge.orm.field import field_validator
 from data_bridge.orm.state import CLEAN, GONE, Slots, get_fields, own, set_fields, state_of, wire_of
 from data_bridge.orm.values import assignments, stored
 from data_bridge.query.nodes import Node
@@ -147,7 +149,10 @@ async def insert(entity: Entity, row: Any, tx: Any) -> Any:
     state = state_of(row)
     if state is not None and state is not GONE:
         raise AlreadySaved(f"this {entity.label} is in the database already: save() or update() it")
-    shape = _insert_shape(entity, _given(entity, row), None)
+    given = _given(entity, row)
+    if entity.settings.validate_on_save:
+        checked(entity, row, given)
+    shape = _insert_shape(entity, given, None)
     executor = executor_for(entity, tx)
     remember(executor, row, shape.filled)
     await executor.run(shape.ir, shape.params(entity, row.__dict__), shape.plan, row)
@@ -185,6 +190,8 @@ async def _save_new(entity: Entity, row: Any, tx: Any) -> Any:
     data = row.__dict__
     keys = _given(entity, row)
     if all(k in keys for k in entity.pk_keys):
+        if entity.settings.validate_on_save:
+            checked(entity, row, keys)
         chosen = get_fields(row)
         updates = tuple(k for k in keys if k in chosen and k not in entity.pk_keys)
         shape = _insert_shape(entity, keys, updates)
@@ -231,7 +238,8 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
         computed = tuple(f.key for f in entity.fields if f.spec.computed)
         filled = extra + computed
         kept = tuple(k for k in entity.mutable if k in changed or k in filled)
-        ir = ("update", entity.table, tuple(sets), entity.pk_conditions, _returning(entity, filled + kept), None)
+        where = _where(entity)
+        ir = ("update", entity.table, tuple(sets), where, _returning(entity, filled + kept), None)
         shape = _Write(entity, ir, changed, filled, kept)
         shape.constants = constants
         entity.shapes[at] = shape
@@ -246,6 +254,47 @@ def with_defaults(entity: Entity, row: Any, changed: tuple[str, ...]) -> tuple[s
             setattr(row, key, default() if callable(default) else default)
             changed += (key,)
     return changed
+
+
+def _where(entity: Entity) -> tuple[Any, ...]:
+    """The row by its key, and by its revision where it has one."""
+    if entity.revision is None:
+        return entity.pk_conditions
+    name = entity.by_key[entity.revision].name
+    return (*entity.pk_conditions, ("=", ("col", entity.source.name, name), "$"))
+
+
+def _revision(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
+    if entity.revision is None:
+        return ()
+    if isinstance(state, dict) and entity.revision in state:
+        return (state[entity.revision],)
+    return (row.__dict__.get(entity.revision),)
+
+
+async def _missed(entity: Entity, key: tuple[Any, ...], executor: Any) -> RowNotFound | RevisionConflict:
+    """Why an UPDATE by key found no row."""
+    if entity.revision is not None and await executor.run(entity.get_ir, key, entity.plan(many=False)) is not None:
+        return RevisionConflict(
+            f"the {entity.label} with key {_shown(entity, key)} was changed by somebody else since it was loaded: refresh() it"
+        )
+    return row_not_found(entity, key)
+
+
+def checked(entity: Entity, row: Any, keys: Iterable[str]) -> None:
+    """Validates what is about to be written, as Settings.validate_on_save asks for.
+
+    Raises:
+        ValidationError: of Pydantic.
+    """
+    cls, data = entity.cls, row.__dict__
+    if all(k in data for k in cls.__pydantic_fields__):
+        empty = {k for k, f in entity.by_key.items() if f.spec.is_filled_by_server or k in entity.pk_keys}
+        values = {k: v for k, v in data.items() if v is not None or k not in empty}
+        made = cls.__pydantic_validator__.validate_python(values, by_name=True, by_alias=False)
+        data.update((k, made.__dict__[k]) for k in keys)
+    else:  # a partial instance
+        data.update((k, field_validator(cls, k)(data[k])) for k in list(keys))
 
 
 def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
@@ -264,13 +313,16 @@ async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...]
     if state is CLEAN:
         own(row)
     if entity.update_defaults:
-        changed = with_defaults(entity, row, changed)
+        changed = with_defaults(entity, row, tuple(k for k in changed if k != entity.revision))
+    if entity.settings.validate_on_save:
+        checked(entity, row, changed)
     shape = _update_shape(entity, changed)
+    params = shape.params(entity, row.__dict__) + shape.constants + key + _revision(entity, row, state)
     executor = executor_for(entity, tx)
     remember(executor, row, shape.filled)
     wire = known_wire(entity, row) if shape.kept else None
-    if not await executor.run(shape.ir, shape.params(entity, row.__dict__) + shape.constants + key, shape.plan, row):
-        raise RowNotFound(f"there is no {entity.label} with key {_shown(entity, key)} any more")
+    if not await executor.run(shape.ir, params, shape.plan, row):
+        raise await _missed(entity, key, executor)
     keep_wire(entity, row, wire, shape.kept)
     return row
 
@@ -301,7 +353,7 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
     params = tuple(v for _, _, p in made for v in p)
     kept = tuple(k for k in entity.mutable if k in keys)
     names = (("cols", None, *(entity.by_key[k].name for k in keys + kept)),)
-    ir = ("update", entity.table, sets, entity.pk_conditions, names, None)
+    ir = ("update", entity.table, sets, _where(entity), names, None)
     at = ("merge", keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, kept))
     if state is CLEAN:
@@ -310,8 +362,8 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
     executor = executor_for(entity, tx)
     remember(executor, row, keys)
     wire = known_wire(entity, row)
-    if not await executor.run(ir, params + key, plan, row):
-        raise row_not_found(entity, key)
+    if not await executor.run(ir, params + key + _revision(entity, row, state), plan, row):
+        raise await _missed(entity, key, executor)
     keep_wire(entity, row, wire, kept)
     if pending:
         Slots.set_state(row, pending)
