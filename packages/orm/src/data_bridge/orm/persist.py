@@ -268,7 +268,7 @@ def _revision(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
     if entity.revision is None:
         return ()
     if isinstance(state, dict) and entity.revision in state:
-        return (state[entity.revision],)
+        return (cast(dict[str, Any], state)[entity.revision],)
     return (row.__dict__.get(entity.revision),)
 
 

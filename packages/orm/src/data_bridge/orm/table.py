@@ -33,6 +33,7 @@ class Table(TrackedModel, metaclass=TableMeta):
 
     `User.age` is a column, `user.age` a value. What changes is tracked; save() writes just that.
 
+    >>> from data_bridge.orm import Column, Table
     >>> class User(Table):
     ...     class Settings:
     ...         name = "users"

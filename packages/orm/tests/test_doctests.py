@@ -1,0 +1,27 @@
+"""Every example in a docstring of the package runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import data_bridge.orm
+
+MODULES = [
+    "data_bridge.orm",
+    *(f"data_bridge.orm.{module.name}" for module in pkgutil.iter_modules(data_bridge.orm.__path__)),
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    assert result.failed == 0
+
+
+def test_every_public_name_exists() -> None:
+    for name in data_bridge.orm.__all__:
+        assert getattr(data_bridge.orm, name) is not None
