@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, cast
 
+from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core import LoadPlan
@@ -66,7 +67,7 @@ class Entity:
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
         self.shapes: dict[Any, Any] = {}
-        self.wire_plans: list[LoadPlan] = []
+        self.wire_plans: list[tuple[LoadPlan, dict[str, str]]] = []
         self._plans: dict[Any, LoadPlan] = {}
 
     def _primary_key(self) -> tuple[Field, ...]:
@@ -138,34 +139,36 @@ class Entity:
             for k, f in cls.__pydantic_fields__.items()
             if k not in self.by_key
         }
+        # What is validated as a whole is validated by the names that the model knows its fields by.
+        names = {k: _validated_name(cls, k) if validate else k for k in keys}
         plan = LoadPlan.model(
             cls,
-            list(keys),
+            list(names.values()),
             clean=CLEAN,
             many=many,
             converters=[] if validate else self.converters(keys),
-            mutable=[k for k in self.mutable if k in keys],
+            mutable=[names[k] for k in self.mutable if k in names],
             defaults=None if validate or not others else others,
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
             validate=validate,
         )
-        self.wire_plans.append(plan)
+        self.wire_plans.append((plan, names))
         return plan
 
     def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
         """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
         plan = LoadPlan.merge_into(self.cls, list(keys), converters=self.converters(keys), kept=list(kept))
-        self.wire_plans.append(plan)
+        self.wire_plans.append((plan, {k: k for k in kept}))
         return plan
 
     def original(self, key: str, wire: bytes | None) -> Any:
         """The value that a mutable column had when its bytes came."""
         if wire is None:
             return None
-        for plan in self.wire_plans:
+        for plan, names in self.wire_plans:
             try:
-                plain = plan.decode(key, wire)
+                plain = plan.decode(names[key], wire)
             except LookupError:
                 continue
             converter = self.by_key[key].converter(self.cls)
@@ -210,6 +213,17 @@ class Entity:
         if isinstance(given, ColumnProxy) and given.source is self.source:
             return self.by_key[given.key]
         raise TypeError(f"{given!r} is no column of {self.label}")
+
+
+def _validated_name(cls: Any, key: str) -> str:
+    """The name under which model_validate() takes a field."""
+    config = cls.model_config
+    if config.get("populate_by_name") or config.get("validate_by_name"):
+        return key
+    given = cls.__pydantic_fields__[key].validation_alias
+    if isinstance(given, AliasChoices):
+        given = next((c for c in given.choices if isinstance(c, str)), None)
+    return given if isinstance(given, str) else key
 
 
 def getter(names: tuple[str, ...]) -> Any:
