@@ -141,6 +141,20 @@ async def test_more_rows_than_parameters(db: Any) -> None:
     assert await WithArray.count() == 12_000
     assert len(await Bulk.insert_many({"email": str(i)} for i in range(25_000))) == 25_000
     assert await Bulk.count() == 25_000
+    many = [WithArray(id=i, grid=[]) for i in range(12_000, 36_000)]
+    assert len(await WithArray.insert_many(many, batch_size=24_000)) == 24_000
+    pairs = await WithArray.upsert_many(
+        [{"id": i, "tags": ["u"], "grid": []} for i in range(30_000, 60_000)], conflict=["id"]
+    )
+    assert [p.created for p in pairs] == [False] * 6_000 + [True] * 24_000
+
+
+async def test_one_instance_is_one_row(db: Any) -> None:
+    await create_all(Bulk)
+    row = Bulk(email="a")
+    with pytest.raises(AlreadySaved, match="the same Bulk instance twice"):
+        await Bulk.insert_many([row, row])
+    assert row.id is None
 
 
 async def test_bulk_update(db: Any, sent: Sent) -> None:

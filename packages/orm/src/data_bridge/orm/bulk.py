@@ -17,6 +17,8 @@ from data_bridge.query.nodes import Node
 
 T = TypeVar("T")
 BATCH = 10_000
+PARAMETERS = 65_535
+"""The protocol counts the parameters of a statement in 16 bits."""
 _COUNT = LoadPlan.affected()
 _WITH_TX = {
     *("get", "get_or_none", "get_many", "find_one", "create", "insert_many", "bulk_update", "upsert", "upsert_many"),
@@ -93,6 +95,8 @@ async def insert_many(
     size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise ConfigurationError(f"batch_size={size} is less than one row")
+    if any(f.type.family in ("array", "vector") for f in entity.fields):  # one parameter for each value
+        size = min(size, PARAMETERS // len(entity.fields) - 1)
     conflict = _conflict(entity, on_conflict)
     source = iter(rows)
     first = [as_row(entity, r) for r in islice(source, size)]
@@ -136,6 +140,8 @@ def _single_shape(entity: Entity, batch: list[Any]) -> bool:
 async def _insert_batch(entity: Entity, batch: list[Any], conflict: Any, returning: bool, tx: Any, before: int) -> Any:
     """One statement for each set of fields that the rows give."""
     groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
+    if len({id(row) for row in batch}) < len(batch):
+        raise AlreadySaved(f"insert_many() was given the same {entity.label} instance twice")
     for i, row in enumerate(batch):
         if state_of(row) not in (None, GONE):
             raise AlreadySaved(f"row {before + i} of insert_many() is in the database already")

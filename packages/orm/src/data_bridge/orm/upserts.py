@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data_bridge.core import LoadPlan
+from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import persist
 from data_bridge.orm.builder import QueryBuilder
-from data_bridge.orm.bulk import as_row
+from data_bridge.orm.bulk import BATCH, PARAMETERS, as_row
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
@@ -78,10 +78,23 @@ def _key(entity: Entity) -> tuple[Any, ...]:
 async def upsert_many(
     entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, tx: Any
 ) -> list[tuple[Any, bool]]:
-    """One INSERT … ON CONFLICT DO UPDATE … RETURNING per shape of rows."""
+    """One INSERT … ON CONFLICT DO UPDATE … RETURNING, or several in a transaction."""
     made = [as_row(entity, r) for r in rows]
     if not made:
         return []
+    size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
+    if len(made) <= size:
+        return await _upsert(entity, made, conflict, update, tx)
+    result: list[tuple[Any, bool]] = []
+    async with pg_transaction(using=executor_for(entity, tx)) as inner:
+        for i in range(0, len(made), size):
+            result += await _upsert(entity, made[i : i + size], conflict, update, inner)
+    return result
+
+
+async def _upsert(
+    entity: Entity, made: list[Any], conflict: Sequence[Any], update: Any, tx: Any
+) -> list[tuple[Any, bool]]:
     target_fields = [entity.field(c) for c in conflict]
     given = persist._given(entity, made[0])
     if any(persist._given(entity, r) != given for r in made):
