@@ -104,3 +104,18 @@ async def test_sessions_differ_in_transaction_mode(bouncer: Callable[[str], str]
     async with core.Database(bouncer("transaction"), statement_cache_size=0, ssl="disable", max_connections=6) as db:
         seen = await asyncio.gather(*(db.fetch_val("SELECT pg_backend_pid() FROM pg_sleep(0.05)") for _ in range(6)))
         assert len(set(seen)) in (2, 3), "three server sessions serve six clients"
+
+
+async def test_what_a_pooled_statement_leaves_behind(bouncer: Callable[[str], str]) -> None:
+    """No prepared statement stays on a session that belongs to everybody, and giving up hurts only one's own."""
+    async with core.Database(bouncer("transaction"), statement_cache_size=0, ssl="disable", max_connections=4) as db:
+        assert await asyncio.gather(*(db.fetch_val("SELECT $1::int", n) for n in range(40))) == list(range(40))
+        assert await db.fetch("SELECT name FROM pg_prepared_statements") == []
+        with pytest.raises(core.EncodeError):
+            await db.fetch_val("SELECT $1::int", "no number")
+        await db.execute("VACUUM pg_catalog.pg_class")
+        others = [asyncio.create_task(db.fetch_val("SELECT $1::int FROM pg_sleep(0.4)", n)) for n in range(2)]
+        with pytest.raises(core.QueryTimeout):
+            await db.execute("SELECT pg_sleep(20)", timeout=0.1)
+        assert await asyncio.gather(*others) == [0, 1]
+        assert await db.fetch_val("SELECT 1") == 1

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 pub struct Fresh {
     /// sqlx's half.
     pub pg: PgConnection,
-    /// The server process.
+    /// The server process; 0 where each transaction may have another.
     pub pid: i32,
     /// The descriptor of its TCP socket, where it could be found.
     pub fd: Option<RawFd>,
+    /// Every transaction may get another session of the server.
+    pub pooled: bool,
 }
 
 pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
@@ -84,19 +86,20 @@ fn is_patience_asked(e: &Error) -> bool {
 
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
-    let row = sqlx::query("SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()")
-        .persistent(false)
+    // By the simple protocol: through a pooler a statement that is prepared first may meet two servers.
+    let row = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()")
         .fetch_one(&mut pg)
         .await
         .map_err(|e| failed(host, e))?;
-    let pid: i32 = row.try_get(0).map_err(|e| failed(host, e))?;
+    let pooled = config.statement_cache == 0;
+    let pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
     let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
     let fd = port.and_then(|p| socket::with_local_port(p as u16));
     if let Some(fd) = fd {
         socket::tune(fd);
     }
     if let Some((question, suits)) = config.target.question() {
-        let row = sqlx::query(question).persistent(false).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
+        let row = sqlx::raw_sql(question).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
         let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;
         if answer != suits {
             let _ = pg.close().await;
@@ -109,7 +112,7 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
             });
         }
     }
-    Ok(Fresh { pg, pid, fd })
+    Ok(Fresh { pg, pid, fd, pooled })
 }
 
 fn word(target: Target) -> &'static str {

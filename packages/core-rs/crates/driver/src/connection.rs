@@ -43,7 +43,7 @@ pub enum Work {
 /// Known to the pool while the connection lives.
 #[derive(Debug)]
 pub struct Meta {
-    /// The server process.
+    /// The server process; 0 where each transaction may have another.
     pub pid: i32,
     /// Descriptor of the socket, where known.
     pub fd: Option<RawFd>,
@@ -72,6 +72,9 @@ pub struct Connection {
     pub suspect: bool,
     /// Session state may have been changed.
     pub dirty: bool,
+    /// Every transaction may get another session of the server: no prepared statement outlives one, and a process
+    /// number means nothing.
+    pub pooled: bool,
     born: u32,
     _permit: Permit,
 }
@@ -88,6 +91,7 @@ impl Connection {
             expires,
             epoch,
             dirty: false,
+            pooled: fresh.pooled,
             broken: false,
             suspect: false,
             born: fork::count(),
@@ -101,6 +105,7 @@ impl Connection {
     /// Those of the statement, or of the connection.
     pub(crate) async fn perform(&mut self, work: Work, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
         match work {
+            Work::Query { sql, args, .. } if self.pooled => self.query_pooled(sql, args, reply, in_transaction).await,
             Work::Query { sql, args, persistent } => self.query(sql, args, persistent, reply, in_transaction).await,
             Work::Simple(sql) => self.simple(sql, reply).await,
             Work::CopyIn(sql, source) => source.run(&mut self.pg, &sql, reply).await,
@@ -126,12 +131,7 @@ impl Connection {
         let mut args = match args {
             Some(args) => args,
             None => {
-                let text = AssertSqlSafe(sql.clone()).into_sql_str();
-                let statement = self.pg.prepare_with(text, &[]).await.map_err(|e| Error::from_sqlx(e, false))?;
-                let asked: Arc<[Typed]> = match statement.parameters() {
-                    Some(Either::Left(types)) => types.iter().map(types::resolve).collect(),
-                    _ => Arc::new([]),
-                };
+                let (asked, statement) = self.describe(&sql).await?;
                 kept = Some(statement);
                 reply.ask(asked).await?
             }
@@ -151,6 +151,55 @@ impl Connection {
                 other => return other,
             }
         }
+    }
+
+    /// Parse and Bind travel apart, so they need a transaction to meet one session; the statement has no name there, but
+    /// for the moment in which its parameters are asked for.
+    async fn query_pooled(
+        &mut self,
+        sql: Arc<str>,
+        args: Option<PgArguments>,
+        reply: &Reply,
+        in_transaction: bool,
+    ) -> Result<(), Error> {
+        if in_transaction {
+            return self.unnamed(&sql, args, reply).await;
+        }
+        self.script("BEGIN").await?;
+        let result = self.unnamed(&sql, args, reply).await;
+        match result {
+            Ok(()) => self.script("COMMIT").await.map(|_| ()),
+            Err(e) => {
+                if e.leaves_connection() {
+                    self.script("ROLLBACK").await?;
+                }
+                // VACUUM and its like refuse a transaction; without parameters they need none.
+                if e.sqlstate() == Some("25001") { self.simple(sql, reply).await } else { Err(e) }
+            }
+        }
+    }
+
+    async fn unnamed(&mut self, sql: &Arc<str>, args: Option<PgArguments>, reply: &Reply) -> Result<(), Error> {
+        let args = match args {
+            Some(args) => args,
+            None => {
+                let asked = self.describe(sql).await?.0;
+                self.script("DEALLOCATE ALL").await?;
+                reply.ask(asked).await?
+            }
+        };
+        self.fetch(sql, args, false, None, reply).await
+    }
+
+    /// Prepares `sql` under a name of sqlx's and gives the types of its parameters.
+    async fn describe(&mut self, sql: &Arc<str>) -> Result<(Arc<[Typed]>, sqlx::postgres::PgStatement), Error> {
+        let text = AssertSqlSafe(sql.clone()).into_sql_str();
+        let statement = self.pg.prepare_with(text, &[]).await.map_err(|e| Error::from_sqlx(e, false))?;
+        let asked = match statement.parameters() {
+            Some(Either::Left(types)) => types.iter().map(types::resolve).collect(),
+            _ => Arc::new([]) as Arc<[Typed]>,
+        };
+        Ok((asked, statement))
     }
 
     async fn fetch(

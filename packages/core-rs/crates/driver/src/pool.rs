@@ -403,7 +403,15 @@ impl Pool {
     /// Server processes that work for this pool now. Does not wait for a lock: `None` when somebody holds it.
     pub fn busy(&self) -> Option<Vec<i32>> {
         let state = self.state.try_lock().ok()?;
-        Some(state.metas.iter().filter_map(Weak::upgrade).filter(|m| m.busy.load(Acquire)).map(|m| m.pid).collect())
+        Some(
+            state
+                .metas
+                .iter()
+                .filter_map(Weak::upgrade)
+                .filter(|m| m.busy.load(Acquire) && m.pid != 0)
+                .map(|m| m.pid)
+                .collect(),
+        )
     }
 
     /// In the child of a fork: leaks everything and returns the descriptors to close by number.

@@ -36,6 +36,7 @@ pub async fn supervise(
     let meta = connection.meta.clone();
     let mut timer = reply.deadline.map(|(at, _)| home.reactor.sleep(at));
     let mut asked = false;
+    let connection_is_pooled = connection.pooled;
     meta.busy.store(true, Release);
     reply.running.store(meta.pid, Release);
     let result = {
@@ -49,6 +50,11 @@ pub async fn supervise(
             {
                 timer = None;
                 reply.expire(Error::QueryTimeout(reply.deadline.map_or(0.0, |d| d.1)));
+            }
+            if reply.gave_up() && connection_is_pooled {
+                // Whom a signal would hit is unknown. The pooler sees the connection close and gives up its server's.
+                let message = "the statement was given up, and its connection with it".to_owned();
+                return Poll::Ready(Err(Error::Lost { message, sent: true, server: None }));
             }
             if reply.gave_up() && !asked {
                 asked = true;
