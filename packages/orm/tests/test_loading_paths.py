@@ -111,3 +111,22 @@ async def test_a_stream_in_sql_gives_dicts(db: Any) -> None:
     await Loaded(id=1, name="a").save()
     async with stream("SELECT id, meta FROM loaded") as rows:
         assert [r async for r in rows] == [{"id": 1, "meta": None}]
+
+
+async def test_tuples_and_upserts_are_the_first_that_load_a_class(db: Any) -> None:
+    class FirstTuple(Loaded):
+        class Settings:
+            name = "loaded"
+
+    class FirstUpsert(Loaded):
+        class Settings:
+            name = "loaded"
+
+    await create_all(Loaded)
+    await execute("INSERT INTO loaded VALUES (1, 'a', '{t}', '{}')")
+    (row, _) = await FirstTuple.find().tuples(FirstTuple, FirstTuple.name).one()
+    row.tags.append("u")
+    assert row.get_changes() == {"tags": ["t", "u"]}
+    upserted, _ = await FirstUpsert.upsert({"id": 1, "name": "b"}, conflict=["id"], update=["name"])
+    upserted.tags.append("v")
+    assert upserted.get_changes() == {"tags": ["t", "v"]}

@@ -157,7 +157,7 @@ class QueryBuilder(Select[T], Generic[T]):
     def tuples(self, *columns: Any) -> QueryBuilder[tuple[Any, ...]]: ...
     def tuples(self, *columns: Any) -> QueryBuilder[Any]:
         """Rows as tuples of columns, expressions and whole tables: `tuples(User, Order.total)`."""
-        parts: list[tuple[LoadPlan | None, int, bool]] = []
+        parts: list[tuple[Entity | None, int, bool]] = []
         things: list[Any] = []
         for c in columns:
             optional = isinstance(c, Optional_)
@@ -168,11 +168,11 @@ class QueryBuilder(Select[T], Generic[T]):
                 things.append(self._named(c))
                 continue
             source = table.__table_source__
-            parts.append((entity.plan(), len(entity.loaded), optional))
+            parts.append((entity, len(entity.loaded), optional))
             things += [source.columns[f.name] for f in entity.loaded]
         if all(p[0] is None for p in parts):
             return self._shaped(columns_of(tuple(things)), _TUPLES, LoadPlan.rows(tuple, many=False))
-        return self._shaped(columns_of(tuple(things)), LoadPlan.mixed(parts), LoadPlan.mixed(parts, many=False))
+        return self._shaped(columns_of(tuple(things)), self._entity.mixed(parts), self._entity.mixed(parts, many=False))
 
     def scalars(self, column: type[A] | Node[A]) -> QueryBuilder[A]:
         """The values of one column or expression."""
@@ -212,9 +212,10 @@ class QueryBuilder(Select[T], Generic[T]):
     async def to_list(self) -> list[T]:
         """All rows."""
         statement = self.__statement__()
-        rows: list[Any] = await resolve(self._using).run(
-            statement.ir, statement.params, self._plan, timeout=self._timeout
-        )
+        executor = resolve(self._using)
+        rows: list[Any] = await executor.run(statement.ir, statement.params, self._plan, timeout=self._timeout)
+        for entity in self._entity.mixed_of.get(self._plan, ()):
+            await entity.learn(executor)
         return rows if self._model is None else [self._model.model_validate(r) for r in rows]
 
     def __await__(self) -> Generator[Any, Any, list[T]]:

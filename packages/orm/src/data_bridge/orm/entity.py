@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -67,7 +67,10 @@ class Entity:
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
         self.shapes: dict[Any, Any] = {}
+        self.has_learnt = False
         self.wire_plans: list[tuple[LoadPlan, dict[str, str]]] = []
+        self.mixed_of: dict[LoadPlan, tuple[Entity, ...]] = {}
+        """Of plans for tuples of whole tables that begin here: the classes with mutable columns."""
         self._plans: dict[Any, LoadPlan] = {}
 
     def _primary_key(self) -> tuple[Field, ...]:
@@ -161,6 +164,23 @@ class Entity:
         plan = LoadPlan.merge_into(self.cls, list(keys), converters=self.converters(keys), kept=list(kept))
         self.wire_plans.append((plan, {k: k for k in kept}))
         return plan
+
+    def mixed(self, parts: Sequence[tuple[Entity | None, int, bool]], *, many: bool = True) -> LoadPlan:
+        """How rows of whole tables and single columns become tuples; made once, as it owns the cache of its statements."""
+        at = ("mixed", many, *((None if e is None else e.number, width, optional) for e, width, optional in parts))
+        plan: LoadPlan | None = self.shapes.get(at)
+        if plan is None:
+            made = [(None if e is None else e.plan(), width, optional) for e, width, optional in parts]
+            plan = self.shapes[at] = LoadPlan.mixed(made, many=many)
+            self.mixed_of[plan] = tuple({e for e, _, _ in parts if e is not None and e.mutable})
+        return plan
+
+    async def learn(self, executor: Any) -> None:
+        """Lets the plan of the class see a row once, without which bytes of mutable columns cannot be read again."""
+        if not self.mutable or self.has_learnt:
+            return
+        ir = ("select", self.table, self.projection, None, None, "$", None, None)
+        self.has_learnt = bool(await executor.run(ir, (1,), self.plan()))
 
     def original(self, key: str, wire: bytes | None) -> Any:
         """The value that a mutable column had when its bytes came."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from data_bridge.core import LoadPlan, pg_transaction
+from data_bridge.core import pg_transaction
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import persist
 from data_bridge.orm.builder import QueryBuilder
@@ -135,10 +135,12 @@ async def _upsert(
     params: list[Any] = []
     for r in made:
         params += [stored(entity, entity.by_key[k], r.__dict__[k]) for k in given]
-    plan = LoadPlan.mixed([(entity.plan(), len(keys), False), (None, 1, False)])
+    plan = entity.mixed([(entity, len(keys), False), (None, 1, False)])
     executor = executor_for(entity, tx)
     result: list[tuple[Any, bool]] = []
-    for row, (loaded, is_new) in zip(made, await executor.run(ir, (*params, *set_params), plan), strict=True):
+    found = await executor.run(ir, (*params, *set_params), plan)
+    await entity.learn(executor)
+    for row, (loaded, is_new) in zip(made, found, strict=True):
         persist.remember(executor, row, keys)
         row.__dict__.update(loaded.__dict__)
         Slots.set_state(row, {})
