@@ -12,6 +12,7 @@ A page names other fixtures than `db` in a comment: `<!-- fixtures: isolated_db 
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import re
 import sys
@@ -22,6 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+with contextlib.suppress(ImportError):  # sessions that only look at files have no Hypothesis
+    from hypothesis import settings
+
+    # How long an example takes says nothing on a machine that is busy with other things.
+    settings.register_profile("tests", deadline=None)
+    settings.load_profile("tests")
 
 ROOT = Path(__file__).parent
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```\s*$", re.MULTILINE | re.DOTALL)

@@ -4,6 +4,7 @@ real connection. Random programs are run both ways."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -78,7 +79,9 @@ async def run(program: list[tuple[Any, ...]], database: Any) -> tuple[list[Any],
         except core.DataBridgeError as error:
             outcomes.append((type(error).__name__, getattr(error, "sqlstate", None)))
     while opened:
-        await opened.pop().rollback()
+        # ROLLBACK TO of the outer one may have taken the savepoint of the inner one along.
+        with contextlib.suppress(core.DatabaseError):
+            await opened.pop().rollback()
     rows = [
         await database.fetch(f"SELECT * FROM {table} ORDER BY id", as_=tuple) for table in ("parent", "child", "strict")
     ]
@@ -101,6 +104,7 @@ def real(embedded_server: EmbeddedServer, databases: Any) -> str:
 @example([("begin",), ("savepoint", "a"), ("broken",), ("rollback_to", "a"), ("parent", 1), ("commit",)])
 @example([("begin",), ("begin",), ("child", 1, 1), ("commit",), ("parent", 1), ("commit",)])
 @example([("parent", 1), ("child", 1, 1), ("delete", 1), ("child", 2, 9)])
+@example([("begin",), ("savepoint", "a"), ("begin",), ("rollback_to", "a")])
 @example([("begin",), ("savepoint", "a"), ("savepoint", "a"), ("release", "a"), ("rollback_to", "a"), ("release", "b")])
 def test_the_sandbox_answers_as_a_real_connection(db: Sandbox, real: str, program: list[tuple[Any, ...]]) -> None:
     async def both() -> None:

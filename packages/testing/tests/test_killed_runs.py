@@ -37,6 +37,8 @@ def test_nothing_is_left(place: Path, tmp_path: Path, arguments: list[str], how:
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A suite that runs in the background has inherited an ignored SIGINT, which execnet's workers need as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert eventually(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text() != "", 30)
     worker = int((tmp_path / "started").read_text())
