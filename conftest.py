@@ -27,8 +27,9 @@ import pytest
 with contextlib.suppress(ImportError):  # sessions that only look at files have no Hypothesis
     from hypothesis import settings
 
-    # How long an example takes says nothing on a machine that is busy with other things.
-    settings.register_profile("tests", deadline=None)
+    # The same examples on every machine, and no word on how long one took on a busy one;
+    # `pytest --hypothesis-profile=default` looks for new ones.
+    settings.register_profile("tests", deadline=None, derandomize=True)
     settings.load_profile("tests")
 
 ROOT = Path(__file__).parent
