@@ -29,6 +29,6 @@ def test_checkers_and_the_interpreter_see_the_same_names() -> None:
 
 
 def test_the_import_loads_no_event_loop() -> None:
-    program = "import sys, data_bridge.core; print([m for m in ('asyncio', 'ssl', 'pydantic', 'importlib.metadata') if m in sys.modules])"
+    program = "import sys, data_bridge.core; print([m for m in ('asyncio', 'ssl', 'pydantic', 'importlib.metadata', 'inspect') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 import subprocess
 import sys
+from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
 import pytest
@@ -13,7 +15,6 @@ from query_shop import posts, stock, users
 
 from data_bridge import core
 from data_bridge.query import (
-    TableDef,
     aliased,
     any_,
     column,
@@ -206,13 +207,18 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+@dataclass
+class Point:
+    x: int
+
+
 @pytest.mark.parametrize(
     ("annotation", "name"),
     [
         (int, "bigint"), (str, "text"), (bool, "boolean"), (float, "double precision"), (Decimal, "numeric"), (bytes, "bytea"),
         (list[int], "bigint[]"), (set[str], "text[]"), (tuple[int, ...], "bigint[]"), (tuple[int, str], "jsonb"), (dict, "jsonb"),
         (dict[str, int], "jsonb"), (list[dict[str, int]], "jsonb"), (int | None, "bigint"), (Level, "bigint"), (int | str, "jsonb"),
-        (types.Varchar(3), "character varying(3)"), (TableDef, "jsonb"),
+        (types.Varchar(3), "character varying(3)"), (Point, "jsonb"), (IPv4Address, "inet"), (IPv6Network, "cidr"),
     ],
 )  # fmt: skip
 def test_annotations_have_types(annotation: Any, name: str) -> None:
@@ -266,7 +272,8 @@ def test_expressions_show_their_sql_and_never_values() -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, data_bridge.query; print([m for m in ('pydantic', 'sqlalchemy') if m in sys.modules])"
+    heavy = ("pydantic", "asyncio", "ssl", "dataclasses", "inspect", "json", "ipaddress")
+    code = f"import sys, data_bridge.query; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

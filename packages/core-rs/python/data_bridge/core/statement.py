@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from data_bridge.core import _native
 
@@ -43,9 +42,8 @@ class HasStatement(Protocol):
     def __statement__(self) -> Statement: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """SQL text and the values of its parameters.
+class Compiled(NamedTuple):
+    """SQL text and the values of its parameters: ``await connection.fetch(sql, *params)``.
 
     `str()` gives the text alone.
     """
@@ -55,9 +53,6 @@ class Compiled:
 
     def __str__(self) -> str:
         return self.sql
-
-    def __iter__(self) -> Any:
-        return iter((self.sql, self.params))
 
 
 def text(sql: str, *params: Any) -> Statement:

@@ -13,7 +13,7 @@ __all__ = ["Style", "SupportsStatement", "compile"]
 Style = Literal["numeric", "format", "pyformat", "named"]
 _STYLES = ("numeric", "format", "pyformat", "named")
 # A doubled % is text; what is left is a placeholder.
-_PLACEHOLDER = re.compile(r"%%|%\(p(\d+)\)s")
+_PLACEHOLDER = r"%%|%\(p(\d+)\)s"
 
 
 class SupportsStatement(Protocol):
@@ -63,6 +63,6 @@ def compile(thing: SupportsStatement | Any, *, style: Style = "numeric", pretty:
         named: Any = {f"p{slot}": value for slot, value in enumerate(params, 1)}
         return Compiled(text, named)
     # Every %s takes the next value, so a value that is used twice is given twice.
-    order = [int(match[1]) for match in _PLACEHOLDER.finditer(text) if match[1]]
-    text = _PLACEHOLDER.sub(lambda match: "%s" if match[1] else "%%", text)
+    order = [int(match[1]) for match in re.finditer(_PLACEHOLDER, text) if match[1]]
+    text = re.sub(_PLACEHOLDER, lambda match: "%s" if match[1] else "%%", text)
     return Compiled(text, tuple(params[slot - 1] for slot in order))

@@ -9,12 +9,10 @@ is`` in the caller) and gives the value to send, or raises ``TypeError`` / ``Val
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -180,6 +178,8 @@ def to_json(value: Any) -> Any:
     """Anything JSON can say. Plain values pass at once, the rest is tried."""
     if isinstance(value, str | int | bool | None):
         return value
+    import json  # here: most queries hold no document
+
     try:
         json.dumps(value, default=_json_default, allow_nan=False)
     except ValueError:
@@ -208,14 +208,16 @@ def _json_default(value: Any) -> Any:
 
 def network(kind: str) -> Convert:
     """An address or network of :mod:`ipaddress`, or its text."""
-    parse: dict[str, Convert] = {"inet": ip_interface, "cidr": ip_network}
 
     def convert(value: Any) -> Any:
         if type(value).__module__ == "ipaddress":
             return value
         if isinstance(value, str):
+            from ipaddress import ip_address, ip_interface, ip_network  # here: most queries hold no address
+
+            parse: Convert = ip_network if kind == "cidr" else ip_interface if "/" in value else ip_address
             try:
-                return ip_address(value) if kind == "inet" and "/" not in value else parse[kind](value)
+                return parse(value)
             except ValueError:
                 raise ValueError(f"expected {kind}, got a str that is not an address") from None
         raise expected(f"an address of the ipaddress module or its text ({kind})", value)

@@ -120,8 +120,8 @@ class Query:
             if isinstance(key, Node):
                 s = key.s
                 # Unary minus means DESC here.
-                structures = (*structures, ("desc", s[1]) if s[0] == "neg" else s)
-                params = params + key.p
+                structures += (("desc", s[1]) if s[0] == "neg" else s,)
+                params += key.p
             elif isinstance(key, Order):
                 structures = (*structures, key.s)
                 params = params + key.p
@@ -131,7 +131,12 @@ class Query:
             else:
                 raise TypeError(f"order_by() takes columns, expressions or names, got {type(key).__name__}")
         new._order, new._order_p = structures or None, params
+        if params is not self._order_p:
+            new._ordered_by(keys)
         return new
+
+    def _ordered_by(self, keys: tuple[Any, ...]) -> None:
+        """Notes sort keys that hold parameters."""
 
     def limit(self, n: int | None) -> Self:
         """At most n rows; 0 is no rows, None is no limit.

@@ -15,10 +15,10 @@ from .typemap import type_of
 __all__ = ["RawStatement", "Sql", "raw", "sql"]
 
 # Strings, quoted names, dollar quotes and comments may contain $1 without meaning it.
-_TOKENS = re.compile(
+# Compiled when it is first needed: re keeps it.
+_TOKENS = (
     r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<quote>\$(?:[A-Za-z_]\w*)?\$).*?(?P=quote)"""
-    r"""|--[^\n]*|/\*.*?\*/|(?<![\w$])\$(?P<number>[1-9]\d*)""",
-    re.DOTALL,
+    r"""|--[^\n]*|/\*.*?\*/|(?<![\w$])\$(?P<number>[1-9]\d*)"""
 )
 
 
@@ -30,7 +30,7 @@ def split(text: str) -> list[str | int]:
     """
     pieces: list[str | int] = []
     at = 0
-    for token in _TOKENS.finditer(text):
+    for token in re.finditer(_TOKENS, text, re.DOTALL):
         if token["number"] is not None:
             pieces += [text[at : token.start()], int(token["number"])]
             at = token.end()

@@ -50,14 +50,15 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
 
     Raises TypeError for what is no column, with the remedy.
     """
-    structures: list[Structure] = []
+    plain: tuple[Structure, ...] = ()
     for thing in things:
         if type(thing) is not ColumnProxy:
-            structures.clear()
             break
-        structures.append(thing.s)
-    if structures:
-        return Columns(tuple(structures), (), things[0].source, None, things)
+        plain += (thing.s,)
+    else:
+        if plain:
+            return Columns(plain, (), things[0].source, None, things)
+    structures: list[Structure] = []
     params: Params = ()
     names: list[tuple[str, SQLType | None]] = []
     first: Source | None = None

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from .definition import Definition, field
 from .names import unknown
 from .nodes import Node
 from .source import TableSource
@@ -35,33 +35,7 @@ Kind = Literal["primary_key", "unique", "check", "foreign_key", "exclude"]
 Deferrable = Literal["deferrable", "initially deferred"]
 
 
-def _key(value: Any) -> Any:
-    """Expressions compare by what they are, not by making another expression."""
-    if isinstance(value, Node):
-        return ("node", value.s, value.p)
-    if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
-        return tuple(_key(item) for item in items)
-    parts = (getattr(value, "s", None), getattr(value, "p", None))
-    return ("order", *parts) if parts[0] is not None else value
-
-
-class _Definition:
-    """Equality and hash over fields that may hold expressions."""
-
-    def _fields(self) -> tuple[Any, ...]:
-        names: Iterator[str] = iter(getattr(self, "__dataclass_fields__"))  # noqa: B009
-        return tuple(_key(getattr(self, name)) for name in names if name != "owner")
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, _Definition) and self._fields() == other._fields()
-
-    def __hash__(self) -> int:
-        return hash(repr(self._fields()))
-
-
-@dataclass(frozen=True, eq=False)
-class ColumnDef(_Definition):
+class ColumnDef(Definition):
     """One column of a table.
 
     >>> from data_bridge.query import ColumnDef, types
@@ -81,8 +55,7 @@ class ColumnDef(_Definition):
     comment: str | None = field(default=None, kw_only=True)
 
 
-@dataclass(frozen=True, eq=False)
-class IndexDef(_Definition):
+class IndexDef(Definition):
     """An index over columns (names), expressions or sort keys.
 
     >>> from data_bridge.query import IndexDef
@@ -106,8 +79,7 @@ class IndexDef(_Definition):
     """False for the rest of a failed CREATE INDEX CONCURRENTLY; read from a live schema only."""
 
 
-@dataclass(frozen=True, eq=False)
-class ConstraintDef(_Definition):
+class ConstraintDef(Definition):
     """A constraint of a table; which fields count depends on `kind`.
 
     >>> from data_bridge.query import ConstraintDef
@@ -136,8 +108,7 @@ class ConstraintDef(_Definition):
     comment: str | None = field(default=None, kw_only=True)
 
 
-@dataclass(frozen=True, eq=False)
-class TableDef(_Definition):
+class TableDef(Definition):
     """A table: what the ORM makes of a class, and what a live schema reads as.
 
     >>> from data_bridge.query import ColumnDef, ConstraintDef, TableDef, types
@@ -146,6 +117,7 @@ class TableDef(_Definition):
     ('id',)
     """
 
+    _ignored: ClassVar[frozenset[str]] = frozenset({"owner"})
     name: str
     columns: tuple[ColumnDef, ...]
     schema: str | None = field(default=None, kw_only=True)
@@ -182,8 +154,7 @@ class TableDef(_Definition):
         raise LookupError(unknown(name, "column", [c.name for c in self.columns], self.owner or self.name))
 
 
-@dataclass(frozen=True)
-class EnumDef:
+class EnumDef(Definition):
     """A native enum type."""
 
     name: str
@@ -192,8 +163,7 @@ class EnumDef:
     comment: str | None = field(default=None, kw_only=True)
 
 
-@dataclass(frozen=True)
-class SequenceDef:
+class SequenceDef(Definition):
     """A sequence that no identity column owns."""
 
     name: str
@@ -209,8 +179,7 @@ class SequenceDef:
     """Table and column it goes with."""
 
 
-@dataclass(frozen=True)
-class DomainDef:
+class DomainDef(Definition):
     """A domain: a type with constraints."""
 
     name: str
@@ -221,8 +190,7 @@ class DomainDef:
     checks: tuple[tuple[str | None, str], ...] = field(default=(), kw_only=True)
 
 
-@dataclass(frozen=True)
-class ExtensionDef:
+class ExtensionDef(Definition):
     """An installed extension."""
 
     name: str

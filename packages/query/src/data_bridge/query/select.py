@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Select", "select"]
 
+_blank = object.__new__
+
 R = TypeVar("R")
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
@@ -65,11 +67,11 @@ class Select(Query, Locking, Generic[R]):
         self._order_p = self._ctes = self._where = self._where_p = self._groups = self._keys = ()
         self._source = source
         self._sources = () if source is None else (source,)
-        if isinstance(source, QuerySource):
+        if type(source) is QuerySource:
             self._ctes = source.ctes
 
     def _copy(self) -> Self:
-        new = object.__new__(type(self))
+        new = _blank(type(self))
         new._order = self._order
         new._order_p = self._order_p
         new._limit = self._limit
@@ -173,8 +175,8 @@ class Select(Query, Locking, Generic[R]):
         for condition in conditions:
             # What comparisons give; everything else takes the long way.
             if type(condition) is Built and condition.t is Boolean:
-                s = (*s, condition.s)
-                p = p + condition.p
+                s += (condition.s,)
+                p += condition.p
             else:
                 s, p = added(s, p, (condition,), {}, self._source)
         if equals:
@@ -254,13 +256,9 @@ class Select(Query, Locking, Generic[R]):
         s = tuple((name, made.s) for name, made in windows.items())
         return self._appended("windows", s, tuple(v for made in windows.values() for v in made.p))
 
-    def order_by(self, *keys: Any) -> Self:
-        """Adds sort keys; see :meth:`Query.order_by`."""
-        new = super().order_by(*keys)
-        if new._order_p:
-            found = [(_bare(order_structure(key)), key.p) for key in keys if not isinstance(key, str) and key.p]
-            new._keys = (*self._keys, *found)
-        return new
+    def _ordered_by(self, keys: tuple[Any, ...]) -> None:
+        found = [(_bare(order_structure(key)), key.p) for key in keys if not isinstance(key, str) and key.p]
+        self._keys = (*self._keys, *found)
 
     # ----------------------------------------------------------------------------------------------------- statement
     def __statement__(self) -> Statement:

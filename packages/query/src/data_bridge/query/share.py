@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["marks", "shared"]
 
 # A doubled % is text; what is left names a slot.
-_SLOTS = re.compile(r"%%|%\(p(\d+)\)s")
+_SLOTS = r"%%|%\(p(\d+)\)s"
 
 Structure = Any
 Params = tuple[Any, ...]
@@ -145,4 +145,4 @@ def statement_marks(ir: Structure) -> int:
     from data_bridge import core
 
     sql = core.compile(core.Statement(("styled", "pyformat", None, ir))).sql
-    return len({slot for slot in _SLOTS.findall(sql) if slot})
+    return len({slot for slot in re.findall(_SLOTS, sql) if slot})

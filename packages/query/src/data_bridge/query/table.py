@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .column import ColumnProxy
 from .nodes import Node
@@ -97,8 +96,7 @@ def aliased(thing: Any, name: str) -> Any:
     return make(name)
 
 
-@dataclass(frozen=True)
-class _Column:
+class _Column(NamedTuple):
     definition: ColumnDef
     primary_key: bool
     unique: bool

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum as PyEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 from uuid import UUID
 
@@ -36,12 +35,12 @@ _PLAIN: dict[Any, SQLType] = {
     list: t.Jsonb,
     tuple: t.Jsonb,
     Any: t.Jsonb,
-    IPv4Address: t.Inet,
-    IPv6Address: t.Inet,
-    IPv4Interface: t.Inet,
-    IPv6Interface: t.Inet,
-    IPv4Network: t.Cidr,
-    IPv6Network: t.Cidr,
+}
+# By name, so that a program without addresses does not load the module.
+_ADDRESSES = {
+    f"IPv{version}{kind}": of
+    for version in (4, 6)
+    for kind, of in (("Address", t.Inet), ("Interface", t.Inet), ("Network", t.Cidr))
 }
 
 
@@ -105,6 +104,8 @@ def _of_class(cls: type[Any], max_length: int | None) -> SQLType:
     for base in cls.__mro__[:-1]:
         if base in _PLAIN:
             return type_of(base, max_length=max_length)
+        if base.__module__ == "ipaddress" and base.__name__ in _ADDRESSES:
+            return _ADDRESSES[base.__name__]
     if hasattr(cls, "__pydantic_fields__") or hasattr(cls, "__dataclass_fields__") or typing.is_typeddict(cls):
         return t.Jsonb
     raise TypeError(f"no SQL type is natural for {cls.__name__}: give the column a type")
