@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from data_bridge.orm.column import Col, Column
@@ -33,10 +34,12 @@ def uuid7() -> UUID:
 class IdMixin(Table):
     """`id`: a key that the database counts."""
 
-    class Settings:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """No table of its own."""
+    if not TYPE_CHECKING:
 
-        abstract = True
+        class Settings:
+            """No table of its own."""
+
+            abstract = True
 
     id: Col[int] = Column(default=None, primary_key=True, auto_increment=True)
 
@@ -44,10 +47,12 @@ class IdMixin(Table):
 class UUIDMixin(Table):
     """`id`: a version 7 UUID, made when the instance is."""
 
-    class Settings:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """No table of its own."""
+    if not TYPE_CHECKING:
 
-        abstract = True
+        class Settings:
+            """No table of its own."""
+
+            abstract = True
 
     id: Col[UUID] = Column(default_factory=uuid7, primary_key=True)
 
@@ -55,10 +60,12 @@ class UUIDMixin(Table):
 class TimestampMixin(Table):
     """`created_at` and `updated_at`, kept by the database and by every UPDATE of this library."""
 
-    class Settings:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """No table of its own."""
+    if not TYPE_CHECKING:
 
-        abstract = True
+        class Settings:
+            """No table of its own."""
+
+            abstract = True
 
     created_at: Col[datetime] = Column(default=None, server_default="now()")
     updated_at: Col[datetime] = Column(default=None, server_default="now()", update_default=func.now())

@@ -46,11 +46,14 @@ class Table(TrackedModel, metaclass=TableMeta):
     if TYPE_CHECKING:
         __db__: ClassVar[Entity]
         __table_def__: ClassVar[TableDef]
+        # Checkers would take a class for one that every `class Settings` below has to derive from.
+        Settings: ClassVar[Any]
+    else:
 
-    class Settings:
-        """Settings of the table; see the reference."""
+        class Settings:
+            """Settings of the table; see the reference."""
 
-        abstract = True
+            abstract = True
 
     @classmethod
     def model_rebuild(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import lift
@@ -42,7 +43,13 @@ class Expr(Search[T_co]):
         return Built((tag, self.s, s), self.p + p, Boolean)
 
     # ------------------------------------------------------------------------------------------------- membership
-    def in_(self, values: Iterable[Any] | Select[Any]) -> Expr[bool]:
+    @overload
+    def in_(
+        self: Node[Decimal] | Node[Decimal | None], values: Iterable[Decimal | int] | Select[Any]
+    ) -> Expr[bool]: ...
+    @overload
+    def in_(self, values: Iterable[T_co | None] | Select[Any]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def in_(self, values: Any) -> Expr[bool]:
         """``= ANY($1)``: one parameter whatever the length; no values is FALSE, a None among them means IS NULL.
 
         A query is a subquery. A str is a TypeError: its characters are never what is meant.
@@ -54,7 +61,13 @@ class Expr(Search[T_co]):
         """
         return among(self, values, negated=False)
 
-    def not_in(self, values: Iterable[Any] | Select[Any]) -> Expr[bool]:
+    @overload
+    def not_in(
+        self: Node[Decimal] | Node[Decimal | None], values: Iterable[Decimal | int] | Select[Any]
+    ) -> Expr[bool]: ...
+    @overload
+    def not_in(self, values: Iterable[T_co | None] | Select[Any]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def not_in(self, values: Any) -> Expr[bool]:
         """``<> ALL($1)``: the opposite of :meth:`in_`; no values is TRUE.
 
         >>> from data_bridge.query import table, column
