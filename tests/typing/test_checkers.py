@@ -2,7 +2,7 @@
 
 `assert_type` fixes what is inferred. A line that must be an error ends in ``# error``, or in ``# error: mypy pyright`` where
 only these see it. Everything else must be free of errors. mypy and pyright are always asked, ty and pyrefly where they are
-installed.
+installed. The files of plugin/ are for mypy with ``data_bridge.orm.mypy``, under which those of cases/ hold as well.
 """
 
 from __future__ import annotations
@@ -56,13 +56,11 @@ def expected(path: Path, checker: str) -> dict[int, str]:
     return found
 
 
-def reported(path: Path, checker: str) -> Iterator[tuple[int, str]]:
+def reported(path: Path, checker: str, options: list[str]) -> Iterator[tuple[int, str]]:
     """The lines a checker complains about."""
     command = executable(checker)
     assert command is not None, f"{checker} is not installed"
-    done = subprocess.run(
-        [command, *COMMANDS[checker], str(path)], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    done = subprocess.run([command, *options, str(path)], capture_output=True, text=True, cwd=ROOT, check=False)
     output = done.stdout + done.stderr
     for line in output.splitlines():
         place = re.search(rf"{re.escape(path.name)}:(\d+)", line)
@@ -73,8 +71,19 @@ def reported(path: Path, checker: str) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_checker(checker: str, path: Path) -> None:
+    check(checker, path, COMMANDS[checker])
+
+
+@pytest.mark.parametrize("path", [*sorted((HERE / "plugin").glob("*.py")), *CASES], ids=lambda path: path.stem)
+def test_mypy_plugin(path: Path) -> None:
+    options = ["--no-error-summary", "--hide-error-context", "--config-file", str(HERE / "plugin" / "mypy.ini")]
+    check("mypy", path, options)
+
+
+def check(checker: str, path: Path, options: list[str]) -> None:
+    """Compares the errors a checker reports with those that are wanted."""
     wanted = expected(path, checker)
-    found = dict(reported(path, checker))
+    found = dict(reported(path, checker, options))
     unseen = [
         f"line {number} must be an error: {line.strip()}" for number, line in wanted.items() if number not in found
     ]

@@ -12,7 +12,8 @@ import data_bridge.orm
 
 MODULES = [
     "data_bridge.orm",
-    *(f"data_bridge.orm.{module.name}" for module in pkgutil.iter_modules(data_bridge.orm.__path__)),
+    # The plugin of mypy is imported by mypy, which only the session for types has.
+    *(f"data_bridge.orm.{m.name}" for m in pkgutil.iter_modules(data_bridge.orm.__path__) if m.name != "mypy"),
 ]
 
 

@@ -7,7 +7,8 @@ _require(ir=1, features={"select", "insert", "update", "delete"}, package="data-
 from data_bridge.orm.aliases import aliased  # noqa: E402
 from data_bridge.orm.builder import QueryBuilder  # noqa: E402
 from data_bridge.orm.bulk import Conflict  # noqa: E402
-from data_bridge.orm.column import Col, Column, col  # noqa: E402
+from data_bridge.orm.col import Col  # noqa: E402
+from data_bridge.orm.column import Column, col  # noqa: E402
 from data_bridge.orm.constraints import Check, Exclude, ForeignKey, Index, Unique  # noqa: E402
 from data_bridge.orm.mixins import IdMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
 from data_bridge.orm.optional import optional  # noqa: E402

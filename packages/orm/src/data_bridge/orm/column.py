@@ -1,11 +1,11 @@
-"""`Column()` and `Col[T]`: how a field of a Table becomes a column."""
+"""`Column()`: how a field of a Table becomes a column."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from annotated_types import MaxLen
 from pydantic import Field, GetCoreSchemaHandler
@@ -75,27 +75,6 @@ class ColumnSpec:
         if (self.nullable or self.is_filled_by_server) and schema["type"] != "nullable":
             return core_schema.nullable_schema(schema)
         return schema
-
-
-if TYPE_CHECKING:
-
-    class Col(Generic[T]):
-        """`age: Col[int]`: an instance has an int, the class a ColumnProxy[int]."""
-
-        @overload
-        def __get__(self, instance: None, owner: Any) -> ColumnProxy[T]: ...
-        @overload
-        def __get__(self, instance: object, owner: Any) -> T: ...
-        def __get__(self, instance: Any, owner: Any) -> Any: ...
-        def __set__(self, instance: Any, value: T) -> None: ...
-
-else:
-
-    class Col:
-        """`age: Col[int]` is `age: int` to Pydantic; checkers see what class and instance access give."""
-
-        def __class_getitem__(cls, annotation: Any) -> Any:
-            return annotation
 
 
 # What must be given to the constructor is what has no default here; checkers take the first overload that fits.

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from data_bridge.orm.column import Col, Column
+from data_bridge.orm.col import Col
+from data_bridge.orm.column import Column
 from data_bridge.orm.table import Table
 from data_bridge.query import func
 
