@@ -15,6 +15,7 @@ mod env;
 mod errors;
 mod json;
 mod lease;
+mod lint;
 mod listen;
 mod load;
 mod model;
@@ -69,6 +70,8 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<class_attribute::ClassAttribute>()?;
     m.add_function(wrap_pyfunction!(class_attribute::hide, m)?)?;
     m.add_function(wrap_pyfunction!(compile::compile_ir, m)?)?;
+    m.add_function(wrap_pyfunction!(lint::lint_scripts, m)?)?;
+    m.add_function(wrap_pyfunction!(lint::statement_facts, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::current_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::shared_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::reactors, m)?)?;

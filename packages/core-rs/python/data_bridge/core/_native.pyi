@@ -22,8 +22,10 @@ __all__ = [
     "current_bridge",
     "fork_count",
     "hide",
+    "lint_scripts",
     "reactors",
     "shared_bridge",
+    "statement_facts",
     "use_reactor",
 ]
 
@@ -70,6 +72,7 @@ class LoadPlan:
         mutable: list[str] = ...,
         private: dict[str, Any] | None = None,
         defaults: dict[str, Any] | None = None,
+        factories: list[tuple[str, Any]] = ...,
         extra: bool = False,
         post_init: bool = False,
         validate: bool = False,
@@ -200,6 +203,14 @@ class ClassAttribute(Generic[_R]):
 
 def hide(on: bool) -> None: ...
 def compile_ir(ir: tuple[Any, ...]) -> tuple[str, int, str, list[str]]: ...
+def lint_scripts(
+    scripts: list[tuple[str, list[tuple[str, int]], bool | None, bool, bool]],
+    qualified: bool,
+    models: list[tuple[str, str, list[str]]],
+) -> list[tuple[str, int, str, str, str, str, str | None, str | None, bool]]: ...
+def statement_facts(
+    statements: list[str],
+) -> list[tuple[str, list[tuple[str, str]], list[str], list[str], bool, str | None, str | None]]: ...
 def current_bridge() -> Bridge: ...
 def shared_bridge() -> Bridge: ...
 def reactors() -> list[tuple[str, int]]: ...

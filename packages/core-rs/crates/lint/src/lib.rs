@@ -1,0 +1,30 @@
+//! What a migration locks, rewrites and risks: rules L01–L43 over SQL text.
+//!
+//! Statements are read once into [`change::Change`]s, a [`schema::Schema`] remembers what earlier ones made, and rules look at both. Knows no
+//! I/O and no Python.
+//!
+//! ```
+//! use data_bridge_lint::{Script, Options, lint};
+//!
+//! let script = Script::of("a.sql", "CREATE INDEX i ON users (email)");
+//! let found = lint(&[script], &Options::default());
+//! assert_eq!((found[0].rule, found[0].lock), ("L01", Some("SHARE")));
+//! ```
+#![allow(missing_docs, reason = "fields of plain data say what they are")]
+
+mod change;
+mod effect;
+mod linter;
+mod name;
+mod read;
+mod read_table;
+mod rules;
+mod schema;
+mod tree;
+mod types;
+mod volatile;
+
+pub use effect::Lock;
+pub use linter::{Fact, Finding, Model, Options, Script, Severity, Statement, facts, lint};
+pub use name::Name;
+pub use types::Type;
