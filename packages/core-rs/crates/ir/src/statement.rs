@@ -243,9 +243,10 @@ pub enum Source {
         columns: Vec<Name>,
     },
     Func {
-        call: Expr,
+        calls: Vec<Expr>,
         alias: Name,
         columns: Vec<(Name, Option<crate::name::TypeName>)>,
+        rows_from: bool,
         lateral: bool,
         ordinality: bool,
     },

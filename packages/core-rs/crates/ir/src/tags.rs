@@ -45,7 +45,7 @@ tags! {
     /// Sources of a FROM clause.
     SourceTag {
         Table = "table", Subquery = "subquery", Values = "values", Func = "func", Sample = "sample", Only = "only",
-        Raw = "raw",
+        RowsFrom = "rows_from", Raw = "raw",
     }
 }
 

@@ -5,5 +5,5 @@ pub const IR_VERSION: u32 = 1;
 pub const FEATURES: &[&str] = &[
     "select", "insert", "update", "delete", "merge", "values", "compound", "raw", "truncate", "explain", "copy", "cte",
     "window", "grouping", "locking", "sample", "lateral", "conflict", "unnest", "same", "ordinal", "old_new", "ddl",
-    "styled",
+    "styled", "rows_from",
 ];

@@ -22,9 +22,11 @@ impl Writer {
                 self.alias(Some(alias));
                 self.column_aliases(columns);
             }
-            Source::Func { call, alias, columns, lateral, ordinality } => {
+            Source::Func { calls, alias, columns, rows_from, lateral, ordinality } => {
                 self.lateral(*lateral);
-                self.expr(call);
+                self.put(if *rows_from { "ROWS FROM (" } else { "" });
+                self.list(calls, Self::expr);
+                self.put(if *rows_from { ")" } else { "" });
                 if *ordinality {
                     self.put(" WITH ORDINALITY");
                 }

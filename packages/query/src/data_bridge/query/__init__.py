@@ -31,6 +31,7 @@ core.require(
         "locking",
         "sample",
         "lateral",
+        "rows_from",
         "conflict",
         "unnest",
         "styled",
@@ -49,7 +50,7 @@ from .column import ColumnProxy
 from .compile import compile
 from .compound import Compound, Values, values
 from .expr import Expr, Label
-from .functions import Call
+from .functions import Call, rows_from
 from .insert import Insert, insert
 from .merge import Merge, explain, merge, truncate
 from .namespace import FunctionNamespace, excluded, func, new, old
@@ -145,6 +146,7 @@ __all__ = [
     "parse_type",
     "raw",
     "row",
+    "rows_from",
     "select",
     "source_of",
     "sql",

@@ -212,8 +212,10 @@ def all_(query_or_array: Any) -> Expr[Any]:
     return _quantified("all", query_or_array)
 
 
-def case(*whens: tuple[Node[bool], Any], else_: Any = None) -> Expr[Any]:
+def case(*whens: tuple[Any, Any], else_: Any = None, value: Node[Any] | None = None) -> Expr[Any]:
     """CASE WHEN … THEN … END. The branches have one type: that of the first one with a type.
+
+    With `value` the branches begin with what it may equal: ``case((1, "one"), (2, "two"), value=t.a)``.
 
     >>> from data_bridge.query import case, table, column
     >>> t = table("t", column("a", int))
@@ -223,19 +225,25 @@ def case(*whens: tuple[Node[bool], Any], else_: Any = None) -> Expr[Any]:
     if not whens:
         raise TypeError("case() takes at least one (condition, value)")
     kinds: list[SQLType | None] = []
-    params: tuple[Any, ...] = ()
+    operand = None if value is None else value.s
+    params: tuple[Any, ...] = () if value is None else value.p
     parts: list[Any] = []
     for when in whens:
-        if not isinstance(when, tuple) or len(when) != 2 or not isinstance(when[0], Node):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(when, tuple) or len(when) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("case() takes pairs of a condition and a value")
+        if value is None and not isinstance(when[0], Node):
+            raise TypeError("case() takes pairs of a condition and a value; say value=… for pairs of two values")
+        head_s, head_p = lift.operand(
+            when[0], None if value is None else value.t, None if value is None else value.owner
+        )
         s, p, found = lift.argument(when[1], text=True)
         kinds.append(found)
-        parts.append((when[0].s, s))
-        params += when[0].p + p
+        parts.append((head_s, s))
+        params += head_p + p
     if else_ is None:
-        return Built(("case", None, tuple(parts)), params, lift.common(kinds))
+        return Built(("case", operand, tuple(parts)), params, lift.common(kinds))
     s, p, found = lift.argument(else_, text=True)
-    return Built(("case", None, tuple(parts), s), params + p, lift.common([*kinds, found]))
+    return Built(("case", operand, tuple(parts), s), params + p, lift.common([*kinds, found]))
 
 
 def extract(field: str, source: Any) -> Expr[Any]:
@@ -302,12 +310,33 @@ class Row(Expr[Any]):
         """
         return super().not_in(values if hasattr(values, "__operand__") else [self._row(value) for value in values])
 
-    def _row(self, other: Any) -> Any:
-        if not isinstance(other, tuple | list):
-            return other
+    def overlaps(self, other: Any) -> Expr[bool]:
+        """``OVERLAPS``: two periods, each of a start and an end or a length, have something in common.
+
+        >>> from data_bridge.query import row, table, column, types
+        >>> t = table("t", column("first", types.Date), column("last", types.Date))
+        >>> row(t.first, t.last).overlaps(("2024-01-01", "2024-02-01"))
+        <Expr ("t"."first", "t"."last") OVERLAPS ($1::date, $2::date)>
+        """
+        if isinstance(other, tuple | list):
+            # Typed, because the server would take dates for moments.
+            bound = [
+                value if of is None or lift.is_node(value) else of.bind(value, owner)
+                for value, (of, owner) in zip(self._of_same_length(other), self._of, strict=True)
+            ]
+            other = Row(tuple(bound))
+        return self._compare("overlaps", other)
+
+    def _of_same_length(self, other: Any) -> tuple[Any, ...]:
         values: tuple[Any, ...] = tuple(other)
         if len(values) != len(self._of):
             raise TypeError(f"a row of {len(self._of)} is compared with a row of {len(values)}")
+        return values
+
+    def _row(self, other: Any) -> Any:
+        if not isinstance(other, tuple | list):
+            return other
+        values = self._of_same_length(other)
         parts = [lift.operand(value, of, owner) for value, (of, owner) in zip(values, self._of, strict=True)]
         return Built(("row", *(s for s, _ in parts)), tuple(v for _, p in parts for v in p))
 

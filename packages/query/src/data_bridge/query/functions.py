@@ -17,7 +17,7 @@ from .source import FunctionSource
 from .types import SQLType
 from .window import Frame, Window, order_structures, over
 
-__all__ = ["Call", "call"]
+__all__ = ["Call", "RowsFrom", "call", "rows_from"]
 
 # What is compared with the result of these is checked; of all others nothing is assumed.
 _RETURNS: dict[str, SQLType] = {
@@ -246,6 +246,35 @@ class Call(Expr[T_co]):
         found = [(c, None) if isinstance(c, str) else (c[0], type_of(c[1])) for c in columns]
         options = (*(("lateral",) if lateral else ()), *(("ordinality",) if ordinality else ()))
         return FunctionSource(alias, self.s, self.p, found, options, typed=typed)
+
+
+class RowsFrom:
+    """Several set-returning functions side by side; made by :func:`rows_from`."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self, calls: tuple[Call[Any], ...]) -> None:
+        self._calls = calls
+
+    def table(self, alias: str, *columns: str, ordinality: bool = False, lateral: bool = False) -> FunctionSource:
+        """The functions as one table; `columns` are the names of all their columns."""
+        options = (*(("lateral",) if lateral else ()), *(("ordinality",) if ordinality else ()))
+        s = tuple(call.s for call in self._calls)
+        p = tuple(value for call in self._calls for value in call.p)
+        return FunctionSource(alias, s, p, [(c, None) for c in columns], options, typed=False, tag="rows_from")
+
+
+def rows_from(*calls: Call[Any]) -> RowsFrom:
+    """``ROWS FROM (…)``: the first rows of all functions, the second rows, and so on; NULLs fill what is shorter.
+
+    >>> from data_bridge.query import func, rows_from, select
+    >>> pairs = rows_from(func.generate_series(1, 2), func.generate_series(1, 3)).table("p", "a", "b")
+    >>> select(pairs.c.a, pairs.c.b).sql().sql
+    'SELECT "p"."a", "p"."b" FROM ROWS FROM (generate_series($1::integer, $2::integer), generate_series($3::integer, $4::integer)) AS "p" ("a", "b")'
+    """  # noqa: E501
+    if not calls:
+        raise TypeError("rows_from() takes at least one function")
+    return RowsFrom(calls)
 
 
 _GROUPING = {"rollup": "rollup", "cube": "cube", "grouping_sets": "sets"}

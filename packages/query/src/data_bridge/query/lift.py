@@ -19,6 +19,7 @@ from .types import Boolean, SQLType
 if TYPE_CHECKING:
     from .expr import Expr
     from .nodes import Node, Params, Structure
+    from .source import Source
 
 NULL = ("null",)
 
@@ -36,6 +37,13 @@ def _node_class() -> type[Node[Any]]:
     from .nodes import Node
 
     return Node
+
+
+@cache
+def _source_class() -> type[Source]:
+    from .source import Source
+
+    return Source
 
 
 def is_node(value: Any) -> bool:
@@ -97,12 +105,16 @@ _NATURAL: tuple[tuple[type[Any], SQLType], ...] = (
 def argument(value: Any, *, text: bool = False) -> tuple[Structure, Params, SQLType | None]:
     """An argument of a function: typed by its Python class, so that PostgreSQL finds the right function.
 
-    Text stays untyped (`text=False`), because it may stand for a date, a regconfig or an enum as well.
+    Text stays untyped (`text=False`), because it may stand for a date, a regconfig or an enum as well. A table is its
+    whole row: ``func.to_jsonb(users)``.
     """
     if isinstance(value, _node_class()):
         return value.s, value.p, value.t
     if value is None:
         return NULL, (), None
+    source = getattr(value, "__table_source__", value)
+    if isinstance(source, _source_class()):
+        return ("col", None, source.name), (), None
     as_operand = getattr(value, "__operand__", None)
     if as_operand is not None and not isinstance(value, type):
         return (*as_operand(), None)
@@ -130,12 +142,16 @@ def joined(word: str, left: Node[Any], right: Any) -> Expr[bool]:
     return expr_class()((*head, *tail), left.p + right.p, Boolean)
 
 
+_CONCATENATED = {"array", "tsvector", "tsquery", "json", "bytes", "bit", "hstore", "ltree"}
+"""Families whose + is ||, beside text."""
+
+
 def arithmetic(tag: str, node: Node[Any], other: Any, reverse: bool) -> Expr[Any]:
     """``node tag other``, or the other way round when Python asked the right operand."""
     of = node.t
     family = None if of is None else of.family
     if (tag == "+" and (family == "text" or (family is None and isinstance(other, str)))) or (
-        tag == "+" and family in ("array", "tsvector", "json")
+        tag == "+" and family in _CONCATENATED
     ):
         tag = "||"
     if isinstance(other, _node_class()):

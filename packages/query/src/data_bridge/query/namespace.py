@@ -174,23 +174,23 @@ class FunctionNamespace:
         """
         return call("row_number", (), {})
 
-    def rank(self) -> Call[int]:
-        """The rank in the window, with gaps.
+    def rank(self, *args: Any) -> Call[int]:
+        """The rank in the window, with gaps; with arguments the rank they would have ``.within_group(…)``.
 
         >>> from data_bridge.query import func
         >>> func.rank()
         <Call rank()>
         """
-        return call("rank", (), {})
+        return call("rank", args, {})
 
-    def dense_rank(self) -> Call[int]:
-        """The rank in the window, without gaps.
+    def dense_rank(self, *args: Any) -> Call[int]:
+        """The rank in the window, without gaps; with arguments the rank they would have ``.within_group(…)``.
 
         >>> from data_bridge.query import func
         >>> func.dense_rank()
         <Call dense_rank()>
         """
-        return call("dense_rank", (), {})
+        return call("dense_rank", args, {})
 
     def array_agg(self, e: Node[V], /) -> Call[list[V]]:
         """All values as an array.

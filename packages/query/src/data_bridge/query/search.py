@@ -10,7 +10,7 @@ from . import lift
 from .document import Document
 from .membership import text_beside
 from .nodes import Node, T_co
-from .types import Boolean, SQLType, Text
+from .types import Boolean, Cidr, Inet, SQLType, Text
 
 if TYPE_CHECKING:
     from .expr import Expr
@@ -107,7 +107,7 @@ class Search(Document[T_co]):
         return _literal_text(self, text, "%", "%", True, "icontains")
 
     def contains(self, item: Any) -> Expr[bool]:
-        """A literal substring of text; ``@>`` for arrays, jsonb and ranges.
+        """A literal substring of text; ``@>`` for arrays, jsonb and ranges, ``>>=`` for networks.
 
         >>> from data_bridge.query import table, column
         >>> posts = table("posts", column("title", str), column("tags", list[str]))
@@ -121,20 +121,24 @@ class Search(Document[T_co]):
             return _condition(self, "@>", item)
         if family in ("range", "multirange"):
             return _side(self, "@>", item)
+        if family == "inet":
+            return _network(self, ">>=", item)
         return _literal_text(self, item, "%", "%", False, "contains")
 
     def contained_by(self, items: Any) -> Expr[bool]:
-        """``<@``: everything in it is among `items`.
+        """``<@``: everything in it is among `items`; ``<<=`` for networks.
 
         >>> from data_bridge.query import table, column
         >>> posts = table("posts", column("tags", list[str]))
         >>> posts.tags.contained_by(["a", "b"])
         <Expr "posts"."tags" <@ $1>
         """
+        if self.t is not None and self.t.family == "inet":
+            return _network(self, "<<=", items)
         return _condition(self, "<@", items)
 
     def overlaps(self, other: Any) -> Expr[bool]:
-        """``&&``: arrays or ranges that have something in common.
+        """``&&``: arrays, ranges or networks that have something in common. Of rows it is :meth:`Row.overlaps`.
 
         >>> from data_bridge.query import table, column
         >>> posts = table("posts", column("tags", list[str]))
@@ -142,6 +146,36 @@ class Search(Document[T_co]):
         <Expr "posts"."tags" && $1>
         """
         return _condition(self, "&&", other)
+
+    def adjacent_to(self, other: Any) -> Expr[bool]:
+        """``-|-``: ranges with nothing between them and nothing in common.
+
+        >>> from data_bridge.query import table, column, types
+        >>> stays = table("stays", column("during", types.DateRange), column("next", types.DateRange))
+        >>> stays.during.adjacent_to(stays.next)
+        <Expr "stays"."during" -|- "stays"."next">
+        """
+        return _condition(self, "-|-", other)
+
+    def left_of(self, other: Any) -> Expr[bool]:
+        """``<<``: a range that ends before the other begins.
+
+        >>> from data_bridge.query import table, column, types
+        >>> stays = table("stays", column("during", types.DateRange), column("next", types.DateRange))
+        >>> stays.during.left_of(stays.next)
+        <Expr "stays"."during" << "stays"."next">
+        """
+        return _condition(self, "<<", other)
+
+    def right_of(self, other: Any) -> Expr[bool]:
+        """``>>``: a range that begins after the other ends.
+
+        >>> from data_bridge.query import table, column, types
+        >>> stays = table("stays", column("during", types.DateRange), column("next", types.DateRange))
+        >>> stays.next.right_of(stays.during)
+        <Expr "stays"."next" >> "stays"."during">
+        """
+        return _condition(self, ">>", other)
 
     def regex(self: Node[str] | Node[str | None], pattern: str | Node[str], *, ignore_case: bool = False) -> Expr[bool]:
         """``~`` (``~*`` without regard to case): a POSIX regular expression matches somewhere.
@@ -225,6 +259,16 @@ def _side(node: Node[Any], tag: str, item: Any) -> Expr[bool]:
     if isinstance(item, Node) or of is None or hasattr(item, "lower"):
         return _condition(node, tag, item)
     return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.owner)), Boolean)
+
+
+def _network(node: Node[Any], operator: str, other: Any) -> Expr[bool]:
+    # Text would be taken for the array or range operators of the same name.
+    if isinstance(other, Node):
+        s, p = other.s, other.p
+    else:
+        of = Cidr if "/" in str(other) else Inet
+        s, p = ("$", of.name), (of.bind(other, node.owner),)
+    return _new(("op", operator, node.s, s), node.p + p, Boolean)
 
 
 def _condition(node: Node[Any], tag: str, value: Any) -> Expr[bool]:

@@ -191,10 +191,11 @@ class FunctionSource(Source):
         options: tuple[str, ...],
         *,
         typed: bool,
+        tag: str = "func",
     ) -> None:
         found = list(columns)
         names = tuple((n, None if t is None else t.name) if typed else n for n, t in found)
-        super().__init__(name, ("func", call, name, names or None, options or None), p)
+        super().__init__(name, (tag, call, name, names or None, options or None), p)
         for column, type_ in found or [(name, None)]:
             self._add(column, type_)
 

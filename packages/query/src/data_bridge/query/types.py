@@ -166,12 +166,12 @@ Jsonb = _scalar("Jsonb", "jsonb", None, c.to_json, "json")
 Inet = _scalar("Inet", "inet", None, c.network("inet"), "inet")
 Cidr = _scalar("Cidr", "cidr", None, c.network("cidr"), "inet")
 Macaddr = _scalar("Macaddr", "macaddr", str, c.to_str, "other")
-Varbit = _scalar("Varbit", "bit varying", None, c.anything, "other")
+Varbit = _scalar("Varbit", "bit varying", None, c.anything, "bit")
 TsVector = _scalar("TsVector", "tsvector", str, c.to_str, "tsvector")
 TsQuery = _scalar("TsQuery", "tsquery", str, c.to_str, "tsquery")
 Xml = _scalar("Xml", "xml", str, c.to_str, "other")
 Hstore = _scalar("Hstore", "hstore", dict, c.anything, "hstore")
-Ltree = _scalar("Ltree", "ltree", str, c.to_str, "other")
+Ltree = _scalar("Ltree", "ltree", str, c.to_str, "ltree")
 
 
 def _range(shown: str, of: SQLType) -> SQLType:
@@ -236,7 +236,7 @@ def Bit(length: int = 1) -> SQLType:  # noqa: N802
     >>> types.Bit(8).name
     'bit(8)'
     """
-    return SQLType(f"bit({length})", None, c.anything, "other", shown=f"Bit({length})")
+    return SQLType(f"bit({length})", None, c.anything, "bit", shown=f"Bit({length})")
 
 
 def Vector(dimensions: int | None = None) -> SQLType:  # noqa: N802

@@ -105,8 +105,8 @@ class Update(_Filtered):
     def set(self, values: Mapping[Any, Any] | None = None, /, **named: Any) -> Update:
         """New values by column, by name, or by keyword; expressions may use the old ones.
 
-        A tuple of columns takes a row or a subquery. An unknown name, a wrong value or the same column twice is an
-        error.
+        A tuple of columns takes a row or a subquery; ``t.tags[1]`` and ``t.data["a"]`` are elements of arrays and
+        jsonb. An unknown name, a wrong value or the same column twice is an error.
 
         >>> from data_bridge.query import update, table, column
         >>> t = table("t", column("id", int), column("n", int))

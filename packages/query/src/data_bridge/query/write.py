@@ -183,6 +183,13 @@ def assignments_of(
             s, p = lift.operand(value, None, None)
             structures.append((tuple(c.name for c in columns), s))
             names = [c.name for c in columns]
+        elif isinstance(key, Node) and key.s[0] in _SUBSCRIPTS:
+            name, subscripts = _place(source, key.s)
+            s, p = lift.operand(value, key.t, f"{source.label}.{name}")
+            structures.append((name, s, subscripts))
+            # The structure has the value before its place; a column may have several places.
+            p += key.p
+            names = []
         else:
             column = column_of(source, key)
             s, p = cell(column, value)
@@ -194,6 +201,20 @@ def assignments_of(
                 raise ValueError(f"{source.label}.{name} is set twice")
             seen.add(name)
     return tuple(structures), params
+
+
+_SUBSCRIPTS = ("[]", "->")
+
+
+def _place(source: Source, s: Any) -> tuple[str, tuple[Any, ...]]:
+    """Column and subscripts of an element: ``t.tags[1]``, ``t.data["a"]["b"]``."""
+    subscripts: tuple[Any, ...] = ()
+    while s[0] in _SUBSCRIPTS:
+        subscripts = (s[2], *subscripts)
+        s = s[1]
+    if s[0] != "col" or s[1] != source.name:
+        raise LookupError(f"an element is set in a column of {source.label}")
+    return column_of(source, s[2]).name, subscripts
 
 
 def cell(column: ColumnProxy[Any], value: Any) -> tuple[Any, tuple[Any, ...]]:

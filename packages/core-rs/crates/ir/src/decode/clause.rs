@@ -68,7 +68,7 @@ impl Decoder {
                 alias: self.at(node, 2, Self::name)?,
                 columns: self.list(node, 3, Self::name)?,
             }),
-            SourceTag::Func => self.func(node),
+            SourceTag::Func | SourceTag::RowsFrom => self.func(node, known == SourceTag::RowsFrom),
             SourceTag::Sample => Ok(Source::Sample {
                 source: Box::new(self.at(node, 1, Self::source)?),
                 method: self.at(node, 2, Self::name)?,
@@ -96,8 +96,12 @@ impl Decoder {
         Ok(Source::Table { path: crate::name::Path { schema, name }, alias: self.maybe(node, 3, Self::name)? })
     }
 
-    fn func<T: Tree>(&mut self, node: &T) -> Result<Source> {
-        let call = self.at(node, 1, Self::expr)?;
+    fn func<T: Tree>(&mut self, node: &T, rows_from: bool) -> Result<Source> {
+        let calls =
+            if rows_from { self.list(node, 1, Self::expr)? } else { vec![self.at(node, 1, Self::expr)?] };
+        if calls.is_empty() {
+            return self.fail("expected at least one function");
+        }
         let alias = self.at(node, 2, Self::name)?;
         let columns = self.list(node, 3, |d, child| -> Result<(Name, Option<TypeName>)> {
             match child.look() {
@@ -107,9 +111,10 @@ impl Decoder {
         })?;
         let options = self.words(node, 4, &["lateral", "ordinality"])?;
         Ok(Source::Func {
-            call,
+            calls,
             alias,
             columns,
+            rows_from,
             lateral: options.contains(&"lateral"),
             ordinality: options.contains(&"ordinality"),
         })
