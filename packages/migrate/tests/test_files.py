@@ -73,14 +73,14 @@ async def test_errors_name_file_and_line(folder: Folder) -> None:
     place = folder(
         **{
             "1_quote.sql": "select 1;\nselect 'abc;\n",
-            "2_begin.sql": "select 1;\n\nBEGIN;\nselect 2;\nCOMMIT;",
+            "2_begin.sql": "select 1;\n\nROLLBACK;\nselect 2;\nCOMMIT;",
             "3_copy.sql": "select 1;\nCOPY t (a) FROM stdin;\n1\n\\.\n",
         }
     )
     one, two, three = ordered(in_directory(place))
     with pytest.raises(MigrationError, match=r"1_quote\.sql: the quote of line 2 never ends"):
         await steps(one)
-    with pytest.raises(MigrationError, match=r"2_begin\.sql, line 3: transactions belong to the runner.*BEGIN"):
+    with pytest.raises(MigrationError, match=r"2_begin\.sql, line 3: transactions belong to the runner.*ROLLBACK"):
         await steps(two)
     with pytest.raises(MigrationError, match=r"3_copy\.sql, line 2: COPY FROM STDIN"):
         await steps(three)

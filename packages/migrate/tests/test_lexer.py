@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_bridge.migrate.lexer import UnclosedError, controls_transaction, runs_in_transaction, split
+from data_bridge.migrate.lexer import UnclosedError, is_begin, is_commit, runs_in_transaction, split
 
 
 def texts(sql: str) -> list[str]:
@@ -108,9 +108,18 @@ def test_what_runs_in_a_transaction(sql: str, inside: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql",
-    ["BEGIN", "commit", "rollback to savepoint a", "START TRANSACTION", "savepoint a", "release a", "end", "abort"],
-)
-def test_what_controls_the_transaction(sql: str) -> None:
-    assert controls_transaction(split(sql)[0].words)
-    assert not controls_transaction(split(f"select '{sql}'")[0].words)
+    ("sql", "begins", "commits"),
+    [
+        ("BEGIN", True, False), ("START TRANSACTION", True, False), ("begin isolation level serializable", True, False),
+        ("commit", False, True), ("END", False, True), ("commit and chain", False, True), ("commit prepared 'a'", False, False),
+        ("savepoint a", False, False), ("rollback to a", False, False), ("select 'begin'", False, False),
+    ],
+)  # fmt: skip
+def test_what_begins_and_ends_transactions(sql: str, begins: bool, commits: bool) -> None:
+    words = split(sql)[0].words
+    assert (is_begin(words), is_commit(words)) == (begins, commits)
+
+
+def test_places() -> None:
+    text = "-- a\nselect 1 ;\n select 2"
+    assert [text[s.start : s.end] for s in split(text)] == ["select 1", "select 2"]

@@ -20,6 +20,7 @@ from data_bridge.postgres import (
     MigrationLocked,
     MigrationModified,
     NotInitialized,
+    UniqueViolation,
     begin_transaction,
     detached,
     fetch,
@@ -149,6 +150,9 @@ async def test_an_invalid_index_is_built_anew(isolated_db: Any, folder: Folder) 
     await isolated_db.execute_script("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1)")
     with pytest.raises(MigrationError, match="could not create unique index"):
         await run_migrations([Unique])
+    assert not await exists("i"), "what the failure left is swept away"
+    with pytest.raises(UniqueViolation):
+        await isolated_db.execute("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)")
     assert await fetch_val("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass") is False
     await isolated_db.execute("DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t)")
     assert await run_migrations([Unique]) == ["1"]

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+from data_bridge.core.errors import MigrationError
+
+_KEY = """
+    SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, greatest(c.reltuples, 0)::bigint AS rows
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    WHERE a.attrelid = pg_catalog.to_regclass($1::text) AND a.attname = $2
+"""
+
 
 def quoted(name: str) -> str:
     """An identifier, perhaps with a schema before it."""
@@ -17,3 +28,28 @@ def batch_sql(table: str, assignments: str, where: str, key: str, key_type: str 
         f"done AS (UPDATE {t} SET {assignments} WHERE {k} IN (SELECT {k} FROM batch) RETURNING 1) "
         f"SELECT (SELECT {k}::text FROM batch ORDER BY {k} DESC LIMIT 1) AS last, (SELECT count(*) FROM done) AS rows"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """What is known of a backfill before it starts.
+
+    Attributes:
+        key_type: of the key column.
+        expected: rows of the table by the planner's statistics: an upper bound for the progress bar.
+    """
+
+    key_type: str
+    expected: int
+
+    @classmethod
+    async def of(cls, connection: Any, table: str, key: str, where: str) -> Batches:
+        """Asks the catalog.
+
+        Raises:
+            MigrationError: when there is no such table or key.
+        """
+        rows = await connection.fetch(_KEY, quoted(table), key)
+        if not rows:
+            raise MigrationError(f"backfill(): there is no table {table} with a column {key!r}")
+        return cls(rows[0]["type"], rows[0]["rows"])

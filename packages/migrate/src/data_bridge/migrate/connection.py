@@ -10,16 +10,23 @@ from data_bridge.core.errors import ConfigurationError
 _COUNT = LoadPlan.affected()
 _DICTS = LoadPlan.rows(dict)
 _VALUE = LoadPlan.scalars(many=False)
+_PID = "SELECT pg_catalog.pg_backend_pid()"
+_ADVICE = (
+    "migrations need a session of their own, but a proxy lends every transaction another one (pool_mode = transaction or "
+    "statement): a lock would be somebody else's a moment later. Connect to the server itself, or to a pool in session mode"
+)
 
 
 class RunnerConnection:
     """One connection that nobody else uses."""
 
     def __init__(self, database: Any, step_lock_timeout: str = "0") -> None:
+        self._database = database
         self._lease = database.lease(counted=False)
         self.alias: str = database.alias
         self.in_transaction = False
         self._step_lock_timeout = step_lock_timeout
+        self._statement_timeout = "0"
 
     async def open(self) -> None:
         """Connects, and makes sure that it is one and the same session all the time.
@@ -28,24 +35,37 @@ class RunnerConnection:
             ConfigurationError: behind a proxy that gives every transaction another session.
         """
         await self._lease.take()
-        first = await self.value("SELECT pg_catalog.pg_backend_pid()")
-        second = await self.value("SELECT pg_catalog.pg_backend_pid()")
-        if first != second:
-            raise ConfigurationError(
-                "migrations need a session of their own, but a proxy gives every statement another one (pool_mode = transaction): "
-                "connect to the server itself"
-            )
+        own = await self.value(_PID)
+        # A proxy that pools transactions lends a second client the session that looks idle: ours.
+        other = self._database.lease(counted=False)
+        await other.take()
+        try:
+            await other.begin("BEGIN")
+            lent = await other.run(("text", _PID), (), _VALUE)
+            again = await self.value(_PID)
+            await other.rollback(keep=True)
+        finally:
+            await other.give_back()
+        if lent == own or again != own:
+            raise ConfigurationError(_ADVICE)
 
     async def close(self) -> None:
         """Rolls back what is open and disconnects: the session's lock goes with it."""
         await self._lease.give_back()
 
-    async def begin(self) -> None:
-        """BEGIN."""
-        await self._lease.begin("BEGIN")
-        self.in_transaction = True
+    async def begin(self, lock_timeout: str | None = None) -> None:
+        """BEGIN, with the timeouts of a step."""
         # Whoever waits for an exclusive lock makes everybody else wait behind it: better to let go and try again.
-        await self.value("SELECT pg_catalog.set_config('lock_timeout', $1, true)", self._step_lock_timeout)
+        timeout = (lock_timeout or self._step_lock_timeout).replace("'", "''")
+        await self._lease.begin(f"BEGIN; SET LOCAL lock_timeout = '{timeout}'")
+        self._statement_timeout = "0"
+        self.in_transaction = True
+
+    async def limit(self, timeout: str) -> None:
+        """statement_timeout from here to the end of the transaction."""
+        if timeout != self._statement_timeout:
+            await self.value("SELECT pg_catalog.set_config('statement_timeout', $1, true)", timeout)
+            self._statement_timeout = timeout
 
     async def commit(self) -> None:
         """COMMIT."""
@@ -56,6 +76,12 @@ class RunnerConnection:
         """ROLLBACK."""
         self.in_transaction = False
         await self._lease.rollback(keep=True)
+
+    async def reset(self) -> None:
+        """A session as new: settings, roles and temporary tables of a migration are not those of the next."""
+        await self.script(
+            "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
+        )
 
     async def run(self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan = _COUNT) -> Any:
         """One statement of a migration: observers hear of it, unlike those of the runner itself."""

@@ -1,83 +1,133 @@
 """Running one migration: its steps, its transactions, its row in the history.
 
 The transactional steps of a migration and its history row share one transaction. A step that PostgreSQL lets run only
-outside of one is preceded by a commit, and recorded for itself: an interrupted migration is continued behind the last
-step that is recorded.
+outside of one is preceded by a commit and announced in the record; when it is done, the record says so. An interrupted
+migration is continued behind the last step that is recorded, and the catalog tells whether an announced step was done.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable
 from typing import Any
 
 from data_bridge.core import Statement
-from data_bridge.core.errors import DatabaseError, MigrationConflict, MigrationError
-from data_bridge.migrate.backfill import batch_sql, quoted
+from data_bridge.core.errors import MigrationConflict, MigrationError
+from data_bridge.migrate.backfill import Batches, batch_sql
 from data_bridge.migrate.connection import RunnerConnection
 from data_bridge.migrate.history import History
-from data_bridge.migrate.step import Step
+from data_bridge.migrate.recovery import Recovery
+from data_bridge.migrate.step import STRENGTH, Step
 
-_KEY_TYPE = """
-    SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
-    WHERE attrelid = pg_catalog.to_regclass($1::text) AND attname = $2
-"""
-_INVALID = """
-    SELECT c.relname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-    WHERE NOT i.indisvalid AND c.oid = pg_catalog.to_regclass($1)
-"""
+_SESSION = re.compile(
+    r"(?:^|;)\s*(?:set|reset|discard|listen|declare)\b|\bset_config\b|\btemp(?:orary)?\b|\bdo\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUICK = "30s"
+"""What changes only the catalog takes no longer once it has its lock; whoever waits behind it is not left waiting."""
+Watch = Callable[[str, dict[str, Any]], None]
 
 
 class Executing:
-    """The sink of a migration that runs."""
+    """The sink of a migration that runs, in one direction."""
 
     def __init__(
-        self,
-        connection: RunnerConnection,
-        history: History,
-        version: str,
-        done: tuple[str, ...],
-        *,
-        atomic: Any,
-        record: bool,
-    ) -> None:
+        self, connection: RunnerConnection, history: History, migration: Any, checksum: str, done: tuple[str, ...], *,
+        atomic: Any, state: str, watch: Watch | None = None,
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._history = history
-        self._version = version
+        self._migration = migration
+        self._version: str = migration.version
+        self._checksum = checksum
         self._done = done
         self._atomic = atomic
-        self._record = record
+        self._state = state
+        self._watch = watch
+        self._recovery = Recovery(connection)
         self.digests: list[str] = []
         self.current: Step | None = None
         self.is_partial = bool(done)
+        self.touches_session = False
+        self.was_transactional = True
+        self.lock_timeout: str | None = None
 
+    # ------------------------------------------------------------------------------------------------------------ steps
     async def step(self, step: Step) -> int:
         """Runs a step, or passes over it when an earlier run committed it."""
         self.current = step
-        position = len(self.digests)
-        if position < len(self._done):
-            if self._done[position] != step.digest:
-                raise MigrationConflict(
-                    f"{self._version} was interrupted after {len(self._done)} steps and has been changed since: "
-                    f"step {position + 1} is not the one that ran"
-                )
+        announced = self._recorded(step)
+        if announced == "":
             self.digests.append(step.digest)
             return 0
-        if step.transactional and self._atomic is not False:
-            if not self._connection.in_transaction:
-                await self._connection.begin()
-            count = await self._run(step)
-            self.digests.append(step.digest)
+        self._tell("step", step=len(self.digests) + 1, sql=step.sql, lock=step.lock if self._watch else None)
+        self.touches_session = self.touches_session or _SESSION.search(step.sql) is not None
+        if self._atomic is False and step.transactional and not _may_commit(step):
+            # A transaction of its own, with its record: exactly once, however often it is interrupted.
+            await self.barrier()
+            count = await self._inside(step)
+            await self.barrier()
             return count
+        if step.transactional and self._atomic is not False:
+            return await self._inside(step)
         if self._atomic is True:
             raise MigrationError(
                 f"{self._version} says atomic = True, but this cannot run inside a transaction: {step.sql}"
             )
-        await self.barrier()
-        await self._heal(step)
+        return await self._outside(step, announced)
+
+    def _recorded(self, step: Step) -> str | None:
+        """None: not run before. Empty: done. Else what was noted when the step was announced."""
+        position = len(self.digests)
+        if position >= len(self._done):
+            return None
+        digest, mark, note = self._done[position].partition("?")
+        if digest != step.digest:
+            raise MigrationConflict(
+                f"{self._version} was interrupted after {len(self._done)} steps and has been changed since: "
+                f"step {position + 1} is not the one that ran"
+            )
+        return note or "?" if mark else ""
+
+    async def _inside(self, step: Step) -> int:
+        if not self._connection.in_transaction:
+            await self._connection.begin(self.lock_timeout)
+        await self._connection.limit(self._limit(step))
         count = await self._run(step)
         self.digests.append(step.digest)
-        await self._committed()
         return count
+
+    async def _outside(self, step: Step, announced: str | None) -> int:
+        await self.barrier()
+        digest = step.digest
+        if announced is not None and await self._recovery.is_done(step, announced):
+            count = 0
+        else:
+            await self._recovery.clear(step)
+            note = await self._recovery.note(step)
+            await self._record([*self.digests, f"{digest}?{note}"])
+            self.was_transactional = False
+            try:
+                count = await self._run(step)
+            except Exception as e:
+                if announced is None or not self._recovery.was_done(e):
+                    await self._recovery.sweep(step, note)
+                    raise
+                count = 0
+        self.digests.append(digest)
+        await self._record(self.digests)
+        self.is_partial = True
+        return count
+
+    def _limit(self, step: Step) -> str:
+        """The statement_timeout: short where others wait and only the catalog changes."""
+        if self._migration.statement_timeout is not None:
+            return str(self._migration.statement_timeout)
+        found = step.facts
+        strong = [lock for f in found for _, lock in f.locks if STRENGTH.index(lock) > STRENGTH.index("SHARE")]
+        catalog = len(found) == 1 and found[0].kind == "alter_table" and not found[0].rewrites and not found[0].scans
+        return _QUICK if strong and catalog else "0"
 
     async def _run(self, step: Step) -> int:
         ir = step.statement.ir
@@ -86,85 +136,87 @@ class Executing:
         count: int = await self._connection.run(ir, step.statement.params)
         return count
 
-    async def _heal(self, step: Step) -> None:
-        """What a failed CREATE INDEX CONCURRENTLY left is dropped: a name that is taken must not pass for an index."""
-        ir = step.statement.ir
-        if ir[0] != "create_index":
-            return
-        path = ir[2]
-        schema = path[0] if len(path) == 2 else None
-        name = ".".join('"' + p.replace('"', '""') + '"' for p in (schema, ir[1]) if p)
-        if await self._connection.fetch(_INVALID, name):
-            await self._connection.script(f"DROP INDEX CONCURRENTLY {name}")
-
-    async def _committed(self) -> None:
-        self.is_partial = True
-        if self._record:
-            await self._history.progress(self._version, self.digests)
+    # ----------------------------------------------------------------------------------------------------------- record
+    async def _record(self, digests: list[str]) -> None:
+        m = self._migration
+        # While steps of an earlier run are passed over, its record stays.
+        kept = [*digests, *self._done[len(digests) :]]
+        await self._history.record(m.version, m.title(), self._checksum, self._state, kept)
 
     async def barrier(self) -> None:
         """Commits, with the record of the steps so far."""
         if self._connection.in_transaction:
-            if self._record:
-                # While steps of an earlier run are passed over, its record stays.
-                await self._history.progress(self._version, [*self.digests, *self._done[len(self.digests) :]])
+            await self._back_to_self()
+            await self._record(self.digests)
             await self._connection.commit()
             self.is_partial = True
 
+    async def finish(self, *, forget: bool) -> None:
+        """The last commit, with the row in the history, or without it when it was taken back."""
+        if not self._connection.in_transaction:
+            await self._connection.begin(self.lock_timeout)
+        await self._back_to_self()
+        if forget:
+            await self._history.forget(self._version)
+        else:
+            m = self._migration
+            await self._history.record(m.version, m.title(), self._checksum, "applied", self.digests)
+        await self._connection.commit()
+
+    async def _back_to_self(self) -> None:
+        """The history belongs to the role that connected."""
+        if self.touches_session:
+            await self._connection.script("RESET SESSION AUTHORIZATION; SET LOCAL statement_timeout = 0")
+
     async def fetch(self, sql: str, params: tuple[Any, ...]) -> list[dict[str, Any]]:
         """Rows, inside the transaction of the steps before."""
+        self.touches_session = True
         return await self._connection.fetch(sql, *params)
 
+    # --------------------------------------------------------------------------------------------------------- backfill
     async def backfill(self, table: str, assignments: str, where: str, key: str, batch: int, pause: float) -> int:
         """Batches, each committed together with the key it came to: no row is updated twice, however often it stops."""
         await self.barrier()
-        key_type = await self._connection.value(_KEY_TYPE, quoted(table), key)
-        if key_type is None:
-            raise MigrationError(f"backfill(): there is no table {table} with a column {key!r}")
-        sql = batch_sql(table, assignments, where, key, key_type)
+        batches = await Batches.of(self._connection, table, key, where)
+        sql = batch_sql(table, assignments, where, key, batches.key_type)
         step = Step(Statement(("text", sql), (batch,)), sql, transactional=False)
         self.current = step
-        last, total = None, 0
+        last: str | None = None
         position = len(self.digests)
         if position < len(self._done):
             digest, mark, last_key = self._done[position].partition("@")
             if digest != step.digest:
-                raise MigrationConflict(
-                    f"{self._version} was interrupted after {len(self._done)} steps and has been changed since: "
-                    f"step {position + 1} is not the one that ran"
-                )
+                self._recorded(step)
             if not mark:
                 self.digests.append(step.digest)
                 return 0
             last = last_key
+        total, slow = 0, pause
         while True:
-            await self._connection.begin()
+            await self._connection.begin(self.lock_timeout)
             row = (await self._connection.fetch(sql, last, batch))[0]
             if row["last"] is None:
                 await self._connection.commit()
                 self.digests.append(step.digest)
-                await self._committed()
+                await self._record(self.digests)
+                self.is_partial = True
                 return total
             last, total = row["last"], total + row["rows"]
-            if self._record:
-                await self._history.progress(self._version, [*self.digests, f"{step.digest}@{last}"])
+            await self._record([*self.digests, f"{step.digest}@{last}"])
             await self._connection.commit()
             self.is_partial = True
-            if pause:
-                await asyncio.sleep(pause)
+            self._tell("backfill", table=table, rows=total, of=batches.expected)
+            if slow:
+                await asyncio.sleep(slow)
 
-    def explain(self, error: BaseException) -> str:
-        """Which step failed, and what the server said."""
-        text = f"step {len(self.digests) + 1} failed"
-        if self.current is not None:
-            text += f": {self.current.sql}"
-        if isinstance(error, DatabaseError):
-            text += f"\n{error.message} [{error.sqlstate}]"
-            if error.detail:
-                text += f"\nDetail: {error.detail}"
-            if error.hint:
-                text += f"\nHint: {error.hint}"
-            if error.position:
-                text += f"\nAt character {error.position}"
-            return text
-        return f"{text}\n{error}"
+    def _tell(self, what: str, **detail: Any) -> None:
+        if self._watch is not None:
+            self._watch(what, {"version": self._version, **detail})
+
+
+def _may_commit(step: Step) -> bool:
+    """CALL and DO may commit by themselves, which they cannot inside of a transaction."""
+    return step.sql.lstrip("( \n\t").lower().startswith(("call", "do ", "do\n", "do$", "do\t"))
+
+
+__all__ = ["Executing", "Watch"]

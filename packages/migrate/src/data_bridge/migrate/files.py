@@ -6,8 +6,17 @@ import re
 from pathlib import Path
 
 from data_bridge.core.errors import IrreversibleMigration, MigrationError
-from data_bridge.migrate.lexer import UnclosedError, controls_transaction, split
+from data_bridge.migrate.lexer import (
+    SqlStatement,
+    UnclosedError,
+    is_begin,
+    is_commit,
+    runs_in_transaction,
+    split,
+    uses_new_value,
+)
 from data_bridge.migrate.migration import Migration
+from data_bridge.migrate.sink import Sink
 from data_bridge.migrate.step import of_sql
 
 _NAMES = (
@@ -58,39 +67,84 @@ def sections(text: str) -> tuple[str, str | None]:
     return parts.get("up", ""), parts.get("down")
 
 
+def statements_of(text: str, path: Path) -> list[SqlStatement]:
+    """The statements of a migration's text.
+
+    Raises:
+        MigrationError: for what no server understands: commands of psql, data behind COPY FROM STDIN, text that never ends.
+    """
+    try:
+        found = split(text)
+    except UnclosedError as e:
+        raise MigrationError(f"{path}: {e}") from None
+    for s in found:
+        where = f"{path}, line {s.line}"
+        if s.sql.startswith("\\"):
+            raise MigrationError(f"{where}: {s.sql.split()[0]} is a command of psql, which the server does not know")
+        if s.words[:1] == ("copy",) and "stdin" in s.words:
+            raise MigrationError(
+                f"{where}: COPY FROM STDIN has no data in a migration: write INSERT, or a migration in Python"
+            )
+        if s.words[:1] in (("rollback",), ("abort",)) and "to" not in s.words:
+            raise MigrationError(
+                f"{where}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}"
+            )
+    return found
+
+
+def is_atomic(text: str) -> bool:
+    """Whether a section does not say `no-transaction`."""
+    return _NO_TRANSACTION.search(text) is None
+
+
+async def send(sink: Sink, text: str, path: Path) -> None:
+    """The statements of a section, as few steps as possible.
+
+    A text that can run in one transaction is sent whole: the server sees it as its author wrote it. `BEGIN` and `COMMIT` of
+    its own divide it: what stands between is one transaction with its record.
+    """
+    statements = statements_of(text, path)
+    alone = not is_atomic(text)
+    groups: list[list[SqlStatement]] = [[]]
+    is_open = False
+    for s in statements:
+        if is_begin(s.words):
+            if is_open:
+                raise MigrationError(f"{path}, line {s.line}: BEGIN inside of a transaction")
+            is_open = True
+            groups.append([])
+        elif is_commit(s.words):
+            if not is_open:
+                raise MigrationError(f"{path}, line {s.line}: COMMIT without BEGIN: transactions belong to the runner")
+            is_open = False
+            groups.append([])
+        elif not is_open and (alone or not runs_in_transaction(s.words) or uses_new_value(s, groups[-1])):
+            groups += [[s], []] if alone or not runs_in_transaction(s.words) else [[s]]
+        else:
+            groups[-1].append(s)
+    if is_open:
+        raise MigrationError(f"{path}: BEGIN has no COMMIT: transactions belong to the runner")
+    groups = [g for g in groups if g]
+    for i, group in enumerate(groups):
+        if i:
+            await sink.barrier()
+        if len(groups) == 1 and len(group) == len(statements):
+            await sink.step(of_sql(text.strip(), line=group[0].line))
+        else:
+            end = group[-1].end
+            await sink.step(of_sql(text[group[0].start : end], line=group[0].line))
+
+
 def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> type[Migration]:
     """A Migration class for SQL text."""
 
-    async def run(migration: Migration, text: str) -> None:
-        try:
-            statements = split(text)
-        except UnclosedError as e:
-            raise MigrationError(f"{path}: {e}") from None
-        for s in statements:
-            if controls_transaction(s.words):
-                raise MigrationError(
-                    f"{path}, line {s.line}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}"
-                )
-            if s.words[:1] == ("copy",) and "stdin" in s.words:
-                raise MigrationError(
-                    f"{path}, line {s.line}: COPY FROM STDIN has no data in a migration: write INSERT, or a migration in Python"
-                )
-        steps = [of_sql(s.sql) for s in statements]
-        if all(s.transactional for s in steps) and not _NO_TRANSACTION.search(text):
-            if steps:
-                # Sent whole: the server sees the file as its author wrote it.
-                await migration._sink.step(of_sql(text.strip()))
-            return
-        for step in steps:
-            await migration._sink.step(step)
-
     async def do_up(self: Migration) -> None:
-        await run(self, up)
+        await send(self._sink, up, path)
 
     async def do_down(self: Migration) -> None:
         if down is None or not down.strip():
             raise IrreversibleMigration(f"{path} has no down section")
-        await run(self, down)
+        await send(self._sink, down, path)
 
     # Made without __init_subclass__'s registration: files belong to their folder.
     cls: type[Migration] = type(
@@ -98,6 +152,7 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
     )
     cls.version = version
     cls.source = path
+    cls.sections = (up, down)
     return cls
 
 

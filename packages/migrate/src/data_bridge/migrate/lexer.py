@@ -39,11 +39,14 @@ class SqlStatement:
         sql: its text, without the semicolon.
         line: where it begins, from 1.
         words: its words outside of strings and comments, in lower case.
+        start, end: where it stands in the text.
     """
 
     sql: str
     line: int
     words: tuple[str, ...]
+    start: int = 0
+    end: int = 0
 
 
 def split(text: str) -> list[SqlStatement]:
@@ -79,7 +82,7 @@ def split(text: str) -> list[SqlStatement]:
             parentheses = max(parentheses + {"(": 1, ")": -1}.get(token[0], 0), 0)
         if kind == "end" and depth == 0 and parentheses == 0:
             if start is not None:
-                found.append(SqlStatement(text[start:at].rstrip(), _line(text, start), tuple(words)))
+                found.append(_made(text, start, at, words))
             start, words, is_body = None, [], False
         elif kind not in ("space", "line", "block"):
             if start is None:
@@ -96,8 +99,13 @@ def split(text: str) -> list[SqlStatement]:
                 words.append(word)
         at = end
     if start is not None:
-        found.append(SqlStatement(text[start:].rstrip(), _line(text, start), tuple(words)))
+        found.append(_made(text, start, len(text), words))
     return found
+
+
+def _made(text: str, start: int, end: int, words: list[str]) -> SqlStatement:
+    sql = text[start:end].rstrip()
+    return SqlStatement(sql, _line(text, start), tuple(words), start, start + len(sql))
 
 
 def _block_end(text: str, start: int) -> int:
@@ -138,17 +146,28 @@ def runs_in_transaction(words: tuple[str, ...]) -> bool:
     )
 
 
-def controls_transaction(words: tuple[str, ...]) -> bool:
-    """Whether this is BEGIN, COMMIT, ROLLBACK and their kin, which belong to the runner."""
-    return words[:1] in (
-        ("begin",),
-        ("commit",),
-        ("rollback",),
-        ("end",),
-        ("abort",),
-        ("savepoint",),
-        ("release",),
-    ) or words[:2] == (
-        "start",
-        "transaction",
-    )
+def is_begin(words: tuple[str, ...]) -> bool:
+    """Whether this opens a transaction."""
+    return words[:1] == ("begin",) or words[:2] == ("start", "transaction")
+
+
+def is_commit(words: tuple[str, ...]) -> bool:
+    """Whether this commits one; COMMIT PREPARED is a statement like others."""
+    return words[:1] in (("commit",), ("end",)) and "prepared" not in words
+
+
+def uses_new_value(statement: SqlStatement, before: list[SqlStatement]) -> bool:
+    """Whether it names a value that ALTER TYPE … ADD VALUE just before added: it must be committed first.
+
+    >>> add, use = split("alter type mood add value 'x'; update t set m = 'x'")
+    >>> uses_new_value(use, [add]), uses_new_value(add, [])
+    (True, False)
+    """
+    if statement.words[:2] == ("alter", "type") or statement.words[:1] == ("comment",):
+        return False
+    adds = [s for s in before if s.words[:2] == ("alter", "type") and "add" in s.words and "value" in s.words]
+    values = [value for s in adds for value in _ADDED.findall(s.sql)]
+    return any(value in statement.sql for value in values)
+
+
+_ADDED = re.compile(r"add\s+value\s+(?:if\s+not\s+exists\s+)?('(?:[^']|'')*')", re.IGNORECASE)

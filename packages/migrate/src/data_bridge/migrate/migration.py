@@ -48,6 +48,14 @@ class Migration:
     depends_on: ClassVar[Sequence[str]] = ()
     source: ClassVar[Path | None] = None
     """The file or folder that it was read from."""
+    sections: ClassVar[tuple[str, str | None] | None] = None
+    """The SQL of a file: up and down."""
+    irreversible: ClassVar[str] = ""
+    """Why there is no way back; said once, nobody asks for down() again."""
+    lock_timeout: ClassVar[str | None] = None
+    """Instead of the configured step_lock_timeout, as PostgreSQL writes it."""
+    statement_timeout: ClassVar[str | None] = None
+    """Stops a statement that takes longer, as PostgreSQL writes it."""
     operations: ClassVar[Sequence[Any]] = ()
     """Instead of up(): DDL operations of data_bridge.query.ddl, undone in reverse order."""
 

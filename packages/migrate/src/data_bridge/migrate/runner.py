@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +11,6 @@ from typing import Any, Literal
 from data_bridge.core import Database, resolve
 from data_bridge.core.errors import (
     ConfigurationError,
-    DataBridgeError,
-    DeadlockDetected,
-    LockNotAvailable,
     MigrationConflict,
     MigrationError,
     MigrationModified,
@@ -26,14 +20,13 @@ from data_bridge.migrate import config as configuration
 from data_bridge.migrate import lock, plan
 from data_bridge.migrate.config import Config
 from data_bridge.migrate.connection import RunnerConnection
-from data_bridge.migrate.discover import checksum, discover
-from data_bridge.migrate.executing import Executing
+from data_bridge.migrate.discover import discover
+from data_bridge.migrate.executing import Watch
 from data_bridge.migrate.history import AppliedMigration, History
 from data_bridge.migrate.migration import Migration
+from data_bridge.migrate.running import Progress, Running
 from data_bridge.migrate.status import MigrationStatus, compare
 from data_bridge.migrate.version import key
-
-Progress = Callable[[str, type[Migration]], Any]
 
 
 @asynccontextmanager
@@ -84,9 +77,9 @@ def _chosen(
     if direction == "up":
         pending = [by_version[v] for v in status.pending]
         return [m for m in pending if target is None or key(m.version) <= key(target)]
-    applied = [r.version for r in status.applied]
+    applied = sorted([*(r.version for r in status.applied), *status.undoing], key=key)
     if target is None:
-        back = applied[-1:]
+        back = status.undoing[-1:] or applied[-1:]
     elif target in by_version:
         back = [v for v in applied if key(v) > key(target)]
     else:
@@ -108,6 +101,7 @@ async def run_migrations(
     lock_timeout: float | None = None,
     using: Any = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> list[str]:
     """Applies what is pending, or takes back what is applied.
 
@@ -122,6 +116,7 @@ async def run_migrations(
             as configured, else 60.
         using: alias or Database.
         progress: called with "start" or "done" and the migration.
+        watch: called with "step", "backfill" or "retry" and a dict that tells more.
 
     Returns:
         The versions that ran, in order.
@@ -158,104 +153,12 @@ async def run_migrations(
             rows = {r.version: r for r in await history.read()}
             status = compare(found, list(rows.values()))
             _check(status, found, direction)
+            running = Running(connection, history, patience, progress, watch)
             ran: list[str] = []
             for m in _chosen(status, found, target, direction):
-                if progress is not None:
-                    progress("start", m)
-                if direction == "up":
-                    await _up_patiently(connection, history, m, rows.get(m.version), fake, patience)
-                else:
-                    await _down(connection, history, m, fake)
-                if progress is not None:
-                    progress("done", m)
+                await running.run(m, rows.get(m.version), direction, fake=fake)
                 ran.append(m.version)
             return ran
-
-
-async def _up_patiently(
-    connection: RunnerConnection,
-    history: History,
-    m: type[Migration],
-    before: AppliedMigration | None,
-    fake: bool,
-    patience: float,
-) -> None:
-    """Again, when somebody held a lock for too long: what was not committed is undone, what was is passed over."""
-    until, pause = time.monotonic() + patience, 0.1
-    while True:
-        try:
-            await _up(connection, history, m, before, fake)
-            return
-        except MigrationError as e:
-            if not isinstance(e.__cause__, (LockNotAvailable, DeadlockDetected)) or time.monotonic() >= until:
-                raise
-        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-        pause = min(pause * 2, 5.0)
-        before = {r.version: r for r in await history.read()}.get(m.version)
-
-
-async def _up(
-    connection: RunnerConnection, history: History, m: type[Migration], before: AppliedMigration | None, fake: bool
-) -> None:
-    done = before.steps if before is not None and before.state != "applied" else ()
-    if fake:
-        await history.begin(m.version, m.title(), checksum(m), "applied", None)
-        await history.finish(m.version, [])
-        return
-    sink = Executing(connection, history, m.version, done, atomic=m.atomic, record=True)
-    try:
-        await connection.begin()
-        await history.begin(m.version, m.title(), checksum(m), "running", None)
-        await m(sink).up()
-        if not connection.in_transaction:
-            await connection.begin()
-        await history.finish(m.version, sink.digests)
-        await connection.commit()
-    except Exception as e:
-        await _failed(connection, history, m, sink, e)
-        raise MigrationError(_message(m, sink, e)) from e
-
-
-async def _failed(
-    connection: RunnerConnection, history: History, m: type[Migration], sink: Executing, e: BaseException
-) -> None:
-    try:
-        if connection.in_transaction:
-            await connection.rollback()
-        if sink.is_partial:
-            await history.fail(m.version, f"{sink.explain(e)}"[:4000])
-    except DataBridgeError:
-        pass  # the connection is gone: the first error says more
-
-
-def _message(m: type[Migration], sink: Executing, e: BaseException) -> str:
-    where = f" ({m.source})" if m.source else ""
-    text = f"{m.version} {m.title()}{where}: {sink.explain(e)}"
-    if sink.digests and sink.is_partial:
-        text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
-    return text
-
-
-async def _down(connection: RunnerConnection, history: History, m: type[Migration], fake: bool) -> None:
-    if fake:
-        await history.forget(m.version)
-        return
-    sink = Executing(connection, history, m.version, (), atomic=m.atomic, record=False)
-    try:
-        await connection.begin()
-        await m(sink).down()
-        if not connection.in_transaction:
-            await connection.begin()
-        await history.forget(m.version)
-        await connection.commit()
-    except MigrationError:
-        if connection.in_transaction:
-            await connection.rollback()
-        raise
-    except Exception as e:
-        if connection.in_transaction:
-            await connection.rollback()
-        raise MigrationError(_message(m, sink, e)) from e
 
 
 async def get_migration_status(

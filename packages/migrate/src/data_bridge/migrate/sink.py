@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from data_bridge.migrate.step import Step
+
+_HERE = str(Path(__file__).parent)
 
 
 class Sink(Protocol):
@@ -32,15 +37,22 @@ class NeedsDatabase(BaseException):
 
 
 class Recorder:
-    """Keeps the steps and touches nothing."""
+    """Keeps the steps and touches nothing.
+
+    Attributes:
+        steps: in order, with the line of the migration that asked for each.
+        barriers: positions before which everything is committed.
+        is_complete: whether these are all steps: a migration that asks the database cannot be known before.
+    """
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.barriers: list[int] = []
         self.is_complete = True
 
     async def step(self, step: Step) -> int:
         """Remembers it."""
-        self.steps.append(step)
+        self.steps.append(step if step.line is not None else replace(step, line=_line()))
         return 0
 
     async def fetch(self, sql: str, params: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -49,13 +61,27 @@ class Recorder:
         raise NeedsDatabase(sql)
 
     async def barrier(self) -> None:
-        """Nothing to commit."""
+        """Remembers where."""
+        self.barriers.append(len(self.steps))
 
     async def backfill(self, table: str, assignments: str, where: str, key: str, batch: int, pause: float) -> int:
         """Remembers the statement of a batch."""
         from data_bridge.core import Statement
         from data_bridge.migrate.backfill import batch_sql
 
+        await self.barrier()
         sql = batch_sql(table, assignments, where, key)
-        self.steps.append(Step(Statement(("text", sql), (0, batch)), sql, transactional=False, lock="ROW EXCLUSIVE"))
+        self.steps.append(Step(Statement(("text", sql), (0, batch)), sql, transactional=False, line=_line()))
         return 0
+
+
+def _line() -> int | None:
+    """The line outside of this package that is being executed: that of the migration."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_HERE):
+            return frame.f_lineno
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return None

@@ -22,6 +22,7 @@ class MigrationStatus:
         unknown: applied versions that nobody has.
         modified: applied versions whose migration has changed since.
         failed: versions that stopped half-way.
+        undoing: those of them that were being taken back.
     """
 
     current: str | None = None
@@ -30,6 +31,7 @@ class MigrationStatus:
     unknown: list[str] = field(default_factory=list[str])
     modified: list[str] = field(default_factory=list[str])
     failed: list[str] = field(default_factory=list[str])
+    undoing: list[str] = field(default_factory=list[str])
 
 
 def compare(migrations: Sequence[type[Migration]], rows: Sequence[AppliedMigration]) -> MigrationStatus:
@@ -46,4 +48,5 @@ def compare(migrations: Sequence[type[Migration]], rows: Sequence[AppliedMigrati
             r.version for r in applied if r.version in by_version and checksum(by_version[r.version]) != r.checksum
         ],
         failed=[r.version for r in rows if r.state != "applied"],
+        undoing=sorted((r.version for r in rows if r.state == "undoing"), key=key),
     )
