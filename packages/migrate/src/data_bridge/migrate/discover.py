@@ -12,7 +12,7 @@ from types import ModuleType
 
 from data_bridge.core.errors import ConfigurationError, MigrationConflict
 from data_bridge.migrate.config import Config
-from data_bridge.migrate.files import read_file, read_folder
+from data_bridge.migrate.files import is_versioned, read_file, read_folder
 from data_bridge.migrate.migration import Migration, imported
 from data_bridge.migrate.version import key
 
@@ -37,6 +37,7 @@ def in_directory(directory: Path) -> list[type[Migration]]:
     if not directory.is_dir():
         raise ConfigurationError(f"there is no folder {directory}")
     found: list[type[Migration]] = []
+    files: list[Path] = []
     for path in sorted(directory.iterdir()):
         if path.name.startswith((".", "_")):
             continue
@@ -53,8 +54,9 @@ def in_directory(directory: Path) -> list[type[Migration]]:
             ]
             found += [c for c in classes if c.version]
         elif path.suffix == ".sql" and not path.name.endswith(".down.sql"):
-            found.append(read_file(path))
-    return found
+            files.append(path)
+    # Beside migrations in folders of their own, a file without a version is something else.
+    return found + [read_file(path) for path in files if not found or is_versioned(path.name)]
 
 
 def discover(

@@ -48,6 +48,11 @@ def version_and_name(stem: str, path: Path) -> tuple[str, str]:
     return match["version"], match.groupdict().get("name") or match["version"]
 
 
+def is_versioned(stem: str) -> bool:
+    """Whether a name begins with a version."""
+    return any(pattern.match(stem) for pattern in _NAMES)
+
+
 def sections(text: str) -> tuple[str, str | None]:
     """The up and the down part of a file; all of it is up without any mark. Lines keep their numbers.
 
