@@ -87,7 +87,7 @@ impl LoadPlan {
             Shape::Dict => no_name_twice(py, columns),
             Shape::Model(m) => {
                 self.name(py, &mut columns.all, &m.fields, &m.converters)?;
-                self.remember(py, columns);
+                self.remember(py, &columns.all);
                 Ok(())
             }
             Shape::Merge(m) => {
@@ -102,7 +102,7 @@ impl LoadPlan {
                 for (column, name) in kept.iter_mut().zip(&m.kept) {
                     column.key = PyString::intern(py, name).unbind();
                 }
-                self.remember(py, columns);
+                self.remember(py, &columns.all);
                 Ok(())
             }
             Shape::Mixed(parts) => {
@@ -115,7 +115,10 @@ impl LoadPlan {
                     if let Some(load) = &p.load
                         && let Shape::Model(m) = &load.bind(py).get().shape
                     {
-                        load.bind(py).get().name(py, &mut columns.all[at..end], &m.fields, &m.converters)?;
+                        let part = load.bind(py).get();
+                        part.name(py, &mut columns.all[at..end], &m.fields, &m.converters)?;
+                        // Edits in place of these instances are told by the decoders of their own plan.
+                        part.remember(py, &columns.all[at..end]);
                     }
                     at = end;
                 }
@@ -151,8 +154,8 @@ impl LoadPlan {
         Ok(())
     }
 
-    fn remember(&self, py: Python<'_>, columns: &Columns) {
-        let all = columns.all.iter().map(|c| (c.key.bind(py).to_string(), c.typed.clone())).collect();
+    fn remember(&self, py: Python<'_>, columns: &[Column]) {
+        let all = columns.iter().map(|c| (c.key.bind(py).to_string(), c.typed.clone())).collect();
         *self.seen.lock().expect("the columns seen") = all;
     }
 
@@ -303,7 +306,7 @@ impl LoadPlan {
 
     /// Instances of a class with `__pydantic_validator__` and the slots `__db_state__` and `__db_wire__`.
     #[staticmethod]
-    #[pyo3(signature = (class, fields, *, clean, many=true, converters=vec![], mutable=vec![], private=None, defaults=None, extra=false, post_init=false, validate=false))]
+    #[pyo3(signature = (class, fields, *, clean, many=true, converters=vec![], mutable=vec![], private=None, defaults=None, factories=vec![], extra=false, post_init=false, validate=false))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn model(
         class: &Bound<'_, PyType>,
@@ -314,11 +317,14 @@ impl LoadPlan {
         mutable: Vec<String>,
         private: Option<Py<PyDict>>,
         defaults: Option<Py<PyDict>>,
+        factories: Vec<(String, Py<PyAny>)>,
         extra: bool,
         post_init: bool,
         validate: bool,
     ) -> PyResult<Self> {
-        let features = Features { clean, private, defaults, extra, post_init, validate };
+        let factories =
+            factories.into_iter().map(|(n, f)| (PyString::intern(class.py(), &n).unbind(), f)).collect();
+        let features = Features { clean, private, defaults, factories, extra, post_init, validate };
         let label = class.name()?.to_string();
         let model = Model::new(class, &fields, converters, &mutable, features)?;
         Ok(Self::make(class.py(), Shape::Model(Box::new(model)), many, Some(label)))

@@ -21,6 +21,7 @@ pub struct Model {
     clean: Py<PyAny>,
     private: Option<Py<PyDict>>,
     defaults: Option<Py<PyDict>>,
+    factories: Vec<(Py<PyString>, Py<PyAny>)>,
     extra: bool,
     post_init: bool,
     validator: Option<Py<PyAny>>,
@@ -77,6 +78,8 @@ pub struct Features {
     pub private: Option<Py<PyDict>>,
     /// Fields that are no columns, with the value they have after loading.
     pub defaults: Option<Py<PyDict>>,
+    /// Fields that are no columns and whose value is made for each instance, by a function of the other values.
+    pub factories: Vec<(Py<PyString>, Py<PyAny>)>,
     /// `extra="allow"`.
     pub extra: bool,
     /// The class has a `model_post_init`.
@@ -111,6 +114,7 @@ impl Model {
             clean: features.clean,
             private: features.private,
             defaults: features.defaults,
+            factories: features.factories,
             extra: features.extra,
             post_init: features.post_init,
             validator: validator.map(Bound::unbind),
@@ -125,7 +129,10 @@ impl Model {
 
     /// Whether code of the user runs for each row: then it runs when the task resumes, in the task's own context.
     pub fn calls_back(&self) -> bool {
-        self.post_init || self.validator.is_some() || self.converters.iter().any(Option::is_some)
+        self.post_init
+            || self.validator.is_some()
+            || !self.factories.is_empty()
+            || self.converters.iter().any(Option::is_some)
     }
 
     /// A new reference to an instance made of the cells from `at` on.
@@ -147,7 +154,7 @@ impl Model {
             if dict.is_null() {
                 return Err(PyErr::fetch(py));
             }
-            let dict = Bound::from_owned_ptr(py, dict);
+            let dict = Bound::from_owned_ptr(py, dict).cast_into_unchecked::<PyDict>();
             for (i, column) in columns.iter().enumerate() {
                 let v = column.object(py, env, row, at + i)?;
                 let set = ffi::PyDict_SetItem(dict.as_ptr(), column.key.as_ptr(), v);
@@ -155,6 +162,9 @@ impl Model {
                 if set < 0 {
                     return Err(PyErr::fetch(py));
                 }
+            }
+            for (key, factory) in &self.factories {
+                dict.set_item(key, factory.bind(py).call1((&dict,))?)?;
             }
             if let Some(validator) = &self.validator {
                 let made = validator.bind(py).call1((dict,))?;
