@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
 from data_bridge.testing import assert_queries
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:  # the helpers of these tests, whose names begin with the package's
+    sys.path.append(HERE)
 
 Sent = Callable[..., AbstractContextManager[None]]
 

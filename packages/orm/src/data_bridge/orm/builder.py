@@ -1,208 +1,41 @@
 """QueryBuilder: a SELECT that knows its Table, runs itself and gives instances."""
 
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from data_bridge.core import LoadPlan, RowStream, resolve
+from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
-from data_bridge.orm import writes
-from data_bridge.orm.optional import Optional_
-from data_bridge.orm.page import Page, cursor_of, values_of
-from data_bridge.orm.projection import chosen_columns, loaded_columns
-from data_bridge.query import ColumnProxy, Expr, func
+from data_bridge.orm import events, fetch, writes
+from data_bridge.orm.paged_query import PagedQuery
+from data_bridge.orm.write_query import WriteQuery
+from data_bridge.query import Expr, func
 from data_bridge.query.nodes import Node
-from data_bridge.query.results import EMPTY, Columns, columns_of
+from data_bridge.query.results import EMPTY, columns_of
 from data_bridge.query.select import Select
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from data_bridge.orm.entity import Entity
-
 T = TypeVar("T")
-M = TypeVar("M")
 A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 
-_DICTS = LoadPlan.rows(dict)
-_DICT = LoadPlan.rows(dict, many=False)
-_TUPLES = LoadPlan.rows(tuple)
 _SCALARS = LoadPlan.scalars()
 _SCALAR = LoadPlan.scalars(many=False)
 
 
-class QueryBuilder(Select[T], Generic[T]):
+class QueryBuilder(PagedQuery[T], Generic[T]):
     """A query over a Table. Immutable: every method returns a new one. `await q` is to_list(), `async for` streams.
 
     >>> async def adults(User) -> list:
     ...     return await User.find(User.age >= 18).order_by(-User.created_at).limit(10)
     """
 
-    __slots__ = ("_entity", "_grouped", "_model", "_one", "_plan", "_timeout", "_unfiltered", "_using")
-
-    _entity: Entity
-    _plan: LoadPlan
-    _one: LoadPlan | None
-    _model: Any
-    _using: Any
-    _timeout: float | None
-    _unfiltered: bool
-    _grouped: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, entity: Entity, source: Any = None) -> QueryBuilder[Any]:
-        """All rows of a table."""
-        new: QueryBuilder[Any] = object.__new__(cls)
-        new._order = new._limit = new._offset = new._extras = None
-        new._order_p = new._ctes = new._where = new._where_p = new._groups = new._keys = ()
-        chosen = entity.source if source is None else source
-        new._source = chosen
-        new._sources = (chosen,)
-        new._columns = loaded_columns(entity, chosen)
-        new._entity = entity
-        new._plan = entity.plan()
-        new._one = None
-        new._model = None
-        new._using = entity.settings.using
-        new._timeout = None
-        new._unfiltered = False
-        new._grouped = ()
-        return new
-
-    def _copy(self) -> Self:
-        new = super()._copy()
-        new._entity = self._entity
-        new._plan = self._plan
-        new._one = self._one
-        new._model = self._model
-        new._using = self._using
-        new._timeout = self._timeout
-        new._unfiltered = self._unfiltered
-        new._grouped = self._grouped
-        return new
-
-    def _shaped(
-        self, columns: Columns, plan: LoadPlan, one: LoadPlan | None = None, model: Any = None
-    ) -> QueryBuilder[Any]:
-        new: QueryBuilder[Any] = self._copy()
-        new._columns, new._plan, new._one, new._model = columns, plan, one, model
-        return new
-
-    # ------------------------------------------------------------------------------------------------- where it runs
-    def using(self, database: Any) -> Self:
-        """Runs on another database: an alias, a Database or a Transaction."""
-        new = self._copy()
-        new._using = database
-        return new
-
-    def timeout(self, seconds: float) -> Self:
-        """Cancels the statement on the server after this time."""
-        new = self._copy()
-        new._timeout = seconds
-        return new
-
-    # ------------------------------------------------------------------------------------------- what it gives back
-    def select(self, *columns: Any) -> Self:
-        """Partial instances: only these columns are loaded, and the key; another one raises ColumnNotLoaded.
-
-        Raises:
-            TypeError: for an expression; values() and tuples() take those.
-        """
-        keys: list[str] = list(self._entity.pk_keys)
-        for c in columns:
-            if isinstance(c, (str, ColumnProxy)):
-                key = self._entity.field(c).key
-            else:
-                raise TypeError("select() loads columns into instances; expressions go into values() or tuples()")
-            if key not in keys:
-                keys.append(key)
-        return self._partial(tuple(k for k in self._entity.keys if k in keys))
-
-    only = select
-
-    def defer(self, *columns: Any) -> Self:
-        """Partial instances without these columns."""
-        out = {self._entity.field(c).key for c in columns} - set(self._entity.pk_keys)
-        return self._partial(tuple(f.key for f in self._entity.loaded if f.key not in out))
-
-    def _partial(self, keys: tuple[str, ...]) -> Self:
-        entity = self._entity
-        new = self._copy()
-        new._columns = chosen_columns([entity.by_key[k] for k in keys], self._source)
-        new._plan, new._one = entity.plan(keys), entity.plan(keys, many=False)
-        return new
-
-    def values(self, *columns: Any) -> QueryBuilder[dict[str, Any]]:
-        """Rows as dicts: of these columns and labelled expressions, or of all columns."""
-        chosen = columns_of(tuple(self._named(c) for c in columns)) if columns else self._columns
-        return self._shaped(chosen, _DICTS, _DICT)
-
-    @overload
-    def tuples(self, a: type[A] | Node[A], /) -> QueryBuilder[tuple[A]]: ...
-    @overload
-    def tuples(self, a: type[A] | Node[A], b: type[B] | Node[B], /) -> QueryBuilder[tuple[A, B]]: ...
-    @overload
-    def tuples(
-        self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], /
-    ) -> QueryBuilder[tuple[A, B, C]]: ...
-    @overload
-    def tuples(
-        self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], d: type[D] | Node[D], /
-    ) -> QueryBuilder[tuple[A, B, C, D]]: ...
-    @overload
-    def tuples(self, *columns: Any) -> QueryBuilder[tuple[Any, ...]]: ...
-    def tuples(self, *columns: Any) -> QueryBuilder[Any]:
-        """Rows as tuples of columns, expressions and whole tables: `tuples(User, Order.total)`."""
-        parts: list[tuple[Entity | None, int, bool]] = []
-        things: list[Any] = []
-        for c in columns:
-            optional = isinstance(c, Optional_)
-            table = c.table if isinstance(c, Optional_) else c
-            entity = getattr(table, "__db__", None)
-            if entity is None or isinstance(table, Node):
-                parts.append((None, 1, False))
-                things.append(self._named(c))
-                continue
-            source = table.__table_source__
-            parts.append((entity, len(entity.loaded), optional))
-            things += [source.columns[f.name] for f in entity.loaded]
-        if all(p[0] is None for p in parts):
-            return self._shaped(columns_of(tuple(things)), _TUPLES, LoadPlan.rows(tuple, many=False))
-        return self._shaped(columns_of(tuple(things)), self._entity.mixed(parts), self._entity.mixed(parts, many=False))
-
-    def scalars(self, column: type[A] | Node[A]) -> QueryBuilder[A]:
-        """The values of one column or expression."""
-        return self._shaped(columns_of((self._named(column),)), _SCALARS, _SCALAR)
-
-    def project(self, model: type[M]) -> QueryBuilder[M]:
-        """Rows as instances of a Pydantic model; only its fields are selected, by name."""
-        fields = getattr(model, "__pydantic_fields__", None)
-        if fields is None:
-            raise TypeError("project() takes a Pydantic model")
-        chosen = columns_of(
-            tuple(self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields)
-        )
-        return self._shaped(chosen, _DICTS, _DICT, model)
-
-    def _named(self, column: Any) -> Any:
-        return self._entity.source.column(column) if isinstance(column, str) else column
-
-    def aggregate(self, **named: Any) -> QueryBuilder[dict[str, Any]]:
-        """Rows as dicts with a key for each group and each of these expressions."""
-        groups = [_labelled(k) for k in self._grouped]
-        chosen = columns_of((*groups, *(e.label(name) for name, e in named.items())))
-        return self._shaped(chosen, _DICTS, _DICT)
-
-    def group_by(self, *keys: Any, distinct: bool = False) -> Self:
-        """Groups rows; aggregate() says what is wanted of each group."""
-        nodes = tuple(self._named(k) for k in keys)
-        new = super().group_by(*(getattr(n, "expression", n) for n in nodes), distinct=distinct)
-        new._grouped = (*self._grouped, *nodes)
-        return new
+    __slots__ = ()
 
     # ------------------------------------------------------------------------------------------------------- running
     def _run(self, plan: LoadPlan) -> Any:
@@ -211,11 +44,13 @@ class QueryBuilder(Select[T], Generic[T]):
 
     async def to_list(self) -> list[T]:
         """All rows."""
+        if self._links is not None:
+            return await fetch.load(self, self._links)
         statement = self.__statement__()
         executor = resolve(self._using)
         rows: list[Any] = await executor.run(statement.ir, statement.params, self._plan, timeout=self._timeout)
-        for entity in self._entity.mixed_of.get(self._plan, ()):
-            await entity.learn(executor)
+        if self._entity.load_hooked and self._plan in self._entity.load_hooked:
+            await events.loaded_as(self._entity, self._plan, rows)
         return rows if self._model is None else [self._model.model_validate(r) for r in rows]
 
     def __await__(self) -> Generator[Any, Any, list[T]]:
@@ -327,74 +162,6 @@ class QueryBuilder(Select[T], Generic[T]):
         found: A | None = await self._aggregated(func.max(column))
         return found
 
-    # ------------------------------------------------------------------------------------------------------- streams
-    def stream(self, batch: int = 1000) -> RowStream[T]:
-        """Rows by a cursor on the server, in bounded memory; a block that gives the connection back at once."""
-        model = self._model
-
-        def validated(rows: list[Any]) -> list[Any]:
-            return [model.model_validate(r) for r in rows]
-
-        convert = None if model is None else validated
-        compiled = self.sql()
-        return RowStream(resolve(self._using), compiled.sql, compiled.params, self._plan, batch, convert)
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return self.stream().__aiter__()
-
-    async def batches(self, size: int) -> AsyncIterator[list[T]]:
-        """Lists of at most `size` rows, by a cursor on the server."""
-        async with self.stream(size) as rows:
-            batch: list[T] = []
-            async for row in rows:
-                batch.append(row)
-                if len(batch) == size:
-                    yield batch
-                    batch = []
-            if batch:
-                yield batch
-
-    # --------------------------------------------------------------------------------------------------------- pages
-    async def page(self, number: int, size: int, *, total: bool = True) -> Page[T]:
-        """Page `number` (from 1) of `size` rows; without a stated order, by key."""
-        if number < 1 or size < 1:
-            raise ConfigurationError(f"page({number}, {size}): pages are counted from 1 and have at least one row")
-        query = self if self._order else self._ordered_by_key()
-        items = await query.limit(size).offset((number - 1) * size).to_list()
-        counted = await self.count() if total else None
-        return Page[Any].model_construct(items=items, next=None, prev=None, total=counted)
-
-    async def paginate(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T]:
-        """A page by the values of its sort keys instead of an offset: equally fast however far back.
-
-        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table.
-
-        Raises:
-            ConfigurationError: for a cursor of another query, or sort keys that are no columns.
-        """
-        from data_bridge.orm.keyset import Keyset
-
-        if after is not None and before is not None:
-            raise ConfigurationError("paginate() takes after= or before=, not both")
-        if size < 1:
-            raise ConfigurationError(f"paginate({size}): a page has at least one row")
-        keyset = Keyset(self)
-        given = after if after is not None else before
-        query = keyset.query(
-            self, values_of(given, len(keyset.keys)) if given is not None else None, backwards=before is not None
-        )
-        rows = await query.limit(size + 1).to_list()
-        more = len(rows) > size
-        items = rows[:size]
-        if before is not None:
-            items.reverse()
-        first, last = (cursor_of(keyset.values(r)) for r in (items[0], items[-1])) if items else (None, None)
-        has_next = more if before is None else True
-        has_prev = more if before is not None else after is not None
-        return Page[Any].model_construct(
-            items=items, next=last if has_next else None, prev=first if has_prev else None, total=None
-        )
-
     # -------------------------------------------------------------------------------------------------------- writes
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> int:
         """Updates every matching row; gives their number.
@@ -402,9 +169,7 @@ class QueryBuilder(Select[T], Generic[T]):
         Raises:
             UnfilteredWrite: without a filter; update_all() is the explicit form.
         """
-        statement = writes.update(self, values, operators, kw, None)
-        count: int = await resolve(self._using).run(*statement, writes.COUNT, timeout=self._timeout)
-        return count
+        return await self._write(events.BulkUpdate, writes.update(self, values, operators, kw, None))
 
     async def delete(self) -> int:
         """Deletes every matching row; gives their number.
@@ -412,9 +177,44 @@ class QueryBuilder(Select[T], Generic[T]):
         Raises:
             UnfilteredWrite: without a filter; delete_all() is the explicit form.
         """
-        statement = writes.delete(self, None)
-        count: int = await resolve(self._using).run(*statement, writes.COUNT, timeout=self._timeout)
-        return count
+        return await self._write(events.BulkDelete, writes.delete(self, None))
+
+    async def hard_delete(self) -> int:
+        """Deletes every matching row for good, also where delete() only marks them."""
+        query = self._copy()
+        query._hard = True
+        return await query.delete()
+
+    async def restore(self) -> int:
+        """Takes the mark of a soft deletion from every matching row that has it; gives their number.
+
+        Raises:
+            TypeError: for a table without soft deletion.
+        """
+        query = self.only_deleted()
+        query._unfiltered = True
+        assert query._entity.soft is not None
+        return await query.update({query._entity.soft.key: None})
+
+    async def _write(self, event: Any, statement: Any) -> int:
+        timeout = self._timeout
+        executor = resolve(self._using)
+        if self._entity.hooks is None:
+            ir, params = statement
+            count: int = await executor.run(ir, params, writes.COUNT, timeout=timeout)
+            return count
+        done: int = await writes.happening_to(
+            self, event, lambda e: e.run(*statement, writes.COUNT, timeout=timeout), executor
+        )
+        return done
+
+    def update_query(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> WriteQuery:
+        """The UPDATE of every matching row as a statement that is not run: for .cte() and .sql(); see returning()."""
+        return WriteQuery(self, writes.update(self, values, operators, kw, None))
+
+    def delete_query(self) -> WriteQuery:
+        """The DELETE of every matching row as a statement that is not run: for .cte() and .sql(); see returning()."""
+        return WriteQuery(self, writes.delete(self, None))
 
     def returning(self, *columns: Any) -> writes.Returning[T]:
         """update() and delete() give the rows: instances, or partial ones of these columns."""
@@ -428,10 +228,6 @@ class QueryBuilder(Select[T], Generic[T]):
         options = f"(FORMAT {format.upper()}{', ANALYZE' if analyze else ''})"
         lines = await resolve(self._using).run(("text", f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS)
         return lines[0] if format == "json" else "\n".join(lines)
-
-
-def _labelled(key: Any) -> Any:
-    return key if hasattr(key, "name") else key.label("group")
 
 
 def _reversed(s: Any) -> Any:

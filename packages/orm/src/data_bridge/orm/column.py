@@ -36,6 +36,18 @@ def is_expression(text: str) -> bool:
     return bool(_EXPRESSION.match(text))
 
 
+class _Pending:
+    """The class of PENDING."""
+
+
+PENDING = _Pending()
+"""Stands for the key of a linked row that is saved later."""
+
+
+def _none_if_pending(value: Any, handler: Any) -> Any:
+    return None if value is PENDING else handler(value)
+
+
 @dataclass(slots=True)
 class ColumnSpec:
     """What Column() was told; travels in the metadata of Pydantic's field."""
@@ -61,6 +73,10 @@ class ColumnSpec:
     exclude_from_select: bool = False
     server_default: Any = None
     update_default: Any = None
+    link_fields: tuple[str, ...] = ()
+    """Of a Link: the declared fields that hold the other row's key."""
+    link_part: Any = None
+    """Of a column that a Link made: the Target, and which column of its key this is."""
     text_default: str | None = field(default=None)
     """A default that is SQL on most columns and a literal on text columns."""
 
@@ -72,6 +88,8 @@ class ColumnSpec:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Accepts None where the annotation does not say so but the column may be empty, for now or for good."""
         schema = handler(source)
+        if self.link_part is not None:
+            schema = core_schema.no_info_wrap_validator_function(_none_if_pending, schema)
         if (self.nullable or self.is_filled_by_server) and schema["type"] != "nullable":
             return core_schema.nullable_schema(schema)
         return schema
@@ -275,7 +293,8 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
         name: the column's name, where it is not the field's.
         comment: kept in the database.
         exclude_from_select: not loaded unless asked for.
-        pydantic_field_arguments: those of pydantic.Field.
+        pydantic_field_arguments: those of pydantic.Field; behind a Link also `fields`, the names of declared fields that
+            hold the other row's key.
 
     >>> from data_bridge.orm import Column, Table
     >>> class Product(Table):
@@ -283,6 +302,8 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
     ...     name: str = Column(max_length=80, unique=True)
     """
     pydantic_field_arguments.pop("init", None)
+    link_fields = pydantic_field_arguments.pop("fields", ())
+    link_fields = (link_fields,) if isinstance(link_fields, str) else tuple(link_fields)
     text_default = None
     if isinstance(default, Node):
         server_default, default = default, None  # pyright: ignore[reportUnknownVariableType]
@@ -293,7 +314,7 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
         max_length=max_length, precision=precision, scale=scale, foreign_key=foreign_key, on_delete=on_delete, on_update=on_update,
         deferrable=deferrable, check=check, computed=computed, collation=collation, name=name, comment=comment,
         exclude_from_select=exclude_from_select, server_default=server_default if server_default is not None else text_default,
-        update_default=update_default, text_default=text_default,
+        update_default=update_default, text_default=text_default, link_fields=link_fields,
     )  # fmt: skip
     if default is PydanticUndefined and default_factory is None and (spec.is_filled_by_server or nullable):
         default = None

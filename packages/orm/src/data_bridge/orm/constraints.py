@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.field import Field, is_enum
+from data_bridge.orm.settings import Settings
+from data_bridge.orm.target import Target
 from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, sql
 from data_bridge.query.nodes import Node
 from data_bridge.query.schema import default_name
@@ -96,9 +98,11 @@ def _action(given: str | None) -> Any:
     return None if given is None else given.upper().replace("_", " ").lower()
 
 
-def target_of(field: Field, owner: str) -> tuple[str | None, str, str]:
+def target_of(field: Field, owner: str, cls: Any = None) -> tuple[str | None, str, str]:
     """Schema, table and column that a foreign key points to."""
     given = field.spec.foreign_key
+    if isinstance(given, Target):
+        return (*_table_of(given.cls(cls)), given.fields(cls)[0].name)
     if isinstance(given, str):
         parts = given.split(".")
         if len(parts) == 2:
@@ -119,6 +123,34 @@ def target_of(field: Field, owner: str) -> tuple[str | None, str, str]:
     return entity.definition.schema, entity.definition.name, entity.pk_names[0]
 
 
+def _table_of(cls: Any) -> tuple[str | None, str]:
+    """Schema and name of the table of a class, which may still wait for others."""
+    entity = cls.__dict__.get("__db__")
+    settings = Settings(cls) if entity is None else entity.settings
+    return settings.schema, settings.name
+
+
+def _link_keys(entity: Entity) -> list[ConstraintDef]:
+    """The foreign keys of links to tables with a key of several columns."""
+    said = {tuple(c.fields) for c in entity.settings.constraints if isinstance(c, ForeignKey)}
+    made: list[ConstraintDef] = []
+    for link in entity.links:
+        if len(link.near) > 1 and link.near not in said:
+            target, options = link.declaration.target, link.declaration.target.options
+            made.append(
+                ConstraintDef(
+                    "foreign_key",
+                    columns=tuple(entity.by_key[k].name for k in link.near),
+                    references=_table_of(target.cls(entity.cls)),
+                    references_columns=tuple(f.name for f in target.fields(entity.cls)),
+                    on_delete=_action(options.on_delete),
+                    on_update=_action(options.on_update),
+                    deferrable=_deferrable(options.deferrable),
+                )
+            )
+    return made
+
+
 def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
     """In the order: key, uniques, checks, foreign keys, those of Settings."""
     made: list[ConstraintDef] = []
@@ -134,7 +166,7 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
             made.append(ConstraintDef("check", columns=(f.name,), check=sql(f"{quoted} IN ({labels})")))
     for f in entity.fields:
         if f.spec.foreign_key is not None:
-            schema, table, column = target_of(f, entity.label)
+            schema, table, column = target_of(f, entity.label, entity.cls)
             made.append(
                 ConstraintDef(
                     "foreign_key",
@@ -146,6 +178,7 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
                     deferrable=_deferrable(f.spec.deferrable),
                 )
             )
+    made += _link_keys(entity)
     made += [_from_settings(entity, c) for c in entity.settings.constraints]
     return tuple(made)
 
@@ -195,6 +228,11 @@ def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
         for f in entity.fields
         if f.spec.index or (f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed)
     ]
+    for link in entity.links:
+        if len(link.near) > 1:
+            names = tuple(entity.by_key[k].name for k in link.near)
+            if names != entity.pk_names[: len(names)]:
+                made.append(IndexDef(default_name(entity.settings.name, names, "idx"), names))
     # A unique constraint has its index already: saying both, as a class may well do, makes one.
     covered = {(f.name,) for f in entity.fields if f.spec.unique} | {entity.pk_names}
     for given in entity.settings.indexes:

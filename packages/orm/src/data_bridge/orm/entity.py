@@ -1,19 +1,27 @@
 """What the ORM knows of a Table class: its table, its columns, and everything that is made once."""
 
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
+import copy
+import difflib
 import itertools
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
 from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.constraints import table_constraints, table_indexes
+from data_bridge.orm.events import Hooks, Load
 from data_bridge.orm.field import Field
+from data_bridge.orm.relation import Relation, of_class
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
 from data_bridge.query import ColumnProxy, TableDef, sql
@@ -34,6 +42,8 @@ class Entity:
         self.by_key = {f.key: f for f in fields}
         self.keys = tuple(f.key for f in fields)
         self.loaded = tuple(f for f in fields if not f.spec.exclude_from_select)
+        self.relations: dict[str, Relation] = of_class(cls)
+        self.links = tuple(r for r in self.relations.values() if r.kind == "link")
         self.primary_key = self._primary_key()
         self.pk_names = tuple(f.name for f in self.primary_key)
         self.pk_keys = tuple(f.key for f in self.primary_key)
@@ -53,9 +63,24 @@ class Entity:
         qualifier = self.source.name
         self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in self.loaded if f.is_mutable)
+        soft: str | None = getattr(cls, "__db_soft_delete__", None)
+        self.soft = self.by_key[soft] if soft is not None else None
+        """The field that says when a row was deleted, of a table with soft deletion."""
+        gone = None if self.soft is None else ("col", qualifier, self.soft.name)
+        self.present: tuple[Any, ...] = () if gone is None else (("is", gone, "null"),)
+        self.deleted: tuple[Any, ...] = () if gone is None else (("is", gone, "not null"),)
         self.pk_conditions = tuple(("=", ("col", qualifier, n), "$") for n in self.pk_names)
         self.pk_binds = tuple(self.columns[k] for k in self.pk_keys)
-        self.get_ir = ("select", self.table, self.projection, self.pk_conditions, None, None, None, None)
+        self.get_ir = (
+            "select",
+            self.table,
+            self.projection,
+            (*self.pk_conditions, *self.present),
+            None,
+            None,
+            None,
+            None,
+        )
         self.plain = self._plain()
         given = [(f, f.spec.update_default) for f in fields if f.spec.update_default is not None]
         self.update_defaults: tuple[tuple[str, Any], ...] = tuple(
@@ -67,10 +92,15 @@ class Entity:
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
         self.shapes: dict[Any, Any] = {}
-        self.has_learnt = False
         self.wire_plans: list[tuple[LoadPlan, dict[str, str]]] = []
-        self.mixed_of: dict[LoadPlan, tuple[Entity, ...]] = {}
-        """Of plans for tuples of whole tables that begin here: the classes with mutable columns."""
+        self.hooks = Hooks.of(cls)
+        self.has_load_hooks = self.hooks is not None and self.hooks.concern(Load)
+        self.load_hooked: dict[LoadPlan, list[tuple[int, Entity]] | None] = {}
+        """Plans whose rows are, or contain, instances that wait for Load: where these are in tuples."""
+        self.link_paths: dict[str, Any] = {}
+        self.paths: dict[str, Any] = {}
+        """Paths whose columns were asked for, by the alias they are joined under."""
+        self.instance_plans: set[LoadPlan] = set()
         self._plans: dict[Any, LoadPlan] = {}
 
     def _primary_key(self) -> tuple[Field, ...]:
@@ -128,20 +158,12 @@ class Entity:
             or bool(decorators.model_validators)
             or bool(decorators.root_validators)
             or cls.__pydantic_custom_init__
-            # Fields that are no columns and whose default is made anew for each instance.
-            or any(
-                f.default_factory or type(f.default) in (list, dict, set)
-                for k, f in cls.__pydantic_fields__.items()
-                if k not in self.by_key
-            )
         )
         partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
         validate = whole and not partial
-        others = {
-            k: None if f.default is PydanticUndefined else f.default
-            for k, f in cls.__pydantic_fields__.items()
-            if k not in self.by_key
-        }
+        fields = {k: f for k, f in cls.__pydantic_fields__.items() if k not in self.by_key}
+        others = {k: None if f.default is PydanticUndefined else f.default for k, f in fields.items()}
+        factories = [(k, made) for k, f in fields.items() if (made := factory(f)) is not None]
         # What is validated as a whole is validated by the names that the model knows its fields by.
         names = {k: _validated_name(cls, k) if validate else k for k in keys}
         plan = LoadPlan.model(
@@ -152,11 +174,15 @@ class Entity:
             converters=[] if validate else self.converters(keys),
             mutable=[names[k] for k in self.mutable if k in names],
             defaults=None if validate or not others else others,
+            factories=[] if validate else factories,
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
             validate=validate,
         )
         self.wire_plans.append((plan, names))
+        self.instance_plans.add(plan)
+        if self.has_load_hooks:
+            self.load_hooked[plan] = None
         return plan
 
     def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
@@ -172,15 +198,19 @@ class Entity:
         if plan is None:
             made = [(None if e is None else e.plan(), width, optional) for e, width, optional in parts]
             plan = self.shapes[at] = LoadPlan.mixed(made, many=many)
-            self.mixed_of[plan] = tuple({e for e, _, _ in parts if e is not None and e.mutable})
+            hooked = [(i, e) for i, (e, _, _) in enumerate(parts) if e is not None and e.has_load_hooks]
+            if hooked:
+                self.load_hooked[plan] = hooked
         return plan
 
-    async def learn(self, executor: Any) -> None:
-        """Lets the plan of the class see a row once, without which bytes of mutable columns cannot be read again."""
-        if not self.mutable or self.has_learnt:
-            return
-        ir = ("select", self.table, self.projection, None, None, "$", None, None)
-        self.has_learnt = bool(await executor.run(ir, (1,), self.plan()))
+    def mixed_with(self, first: LoadPlan, width: int, parts: Sequence[tuple[Entity | None, int, bool]]) -> LoadPlan:
+        """The same with instances by a plan of their own at the front: rows with what fetch_links() brings."""
+        at = ("with", first, *((None if e is None else e.number, w, optional) for e, w, optional in parts))
+        plan: LoadPlan | None = self.shapes.get(at)
+        if plan is None:
+            made = [(None if e is None else e.plan(), w, optional) for e, w, optional in parts]
+            plan = self.shapes[at] = LoadPlan.mixed([(first, width, False), *made])
+        return plan
 
     def original(self, key: str, wire: bytes | None) -> Any:
         """The value that a mutable column had when its bytes came."""
@@ -233,6 +263,43 @@ class Entity:
         if isinstance(given, ColumnProxy) and given.source is self.source:
             return self.by_key[given.key]
         raise TypeError(f"{given!r} is no column of {self.label}")
+
+    # ------------------------------------------------------------------------------------------------- relations
+    def relation(self, name: str) -> Relation:
+        """The relation called `name`.
+
+        Raises:
+            AttributeError: with a near match.
+        """
+        found = self.relations.get(name)
+        if found is None:
+            near = difflib.get_close_matches(name, self.relations, n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.relations) or 'none'}"
+            raise AttributeError(f"{self.label} has no relation {name!r}: {known}")
+        return found
+
+    def make_through_tables(self) -> list[Any]:
+        """The classes of the tables between this and others, where only their names were given."""
+        return [
+            r.through.cls
+            for r in self.relations.values()
+            if r.kind == "many"
+            and isinstance(r.declaration.given.through, str)
+            and r.declaration.target.find(self.cls) is not None
+        ]
+
+
+def factory(info: FieldInfo) -> Any:
+    """What makes the default of a field that is no column, from the other values; None for one that all rows share."""
+    made = info.default_factory
+    if made is not None:
+        if info.default_factory_takes_validated_data:
+            return made
+        return lambda _: made()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    default: Any = info.default
+    if type(default) in (list, dict, set):
+        return lambda _: copy.deepcopy(default)
+    return None
 
 
 def _validated_name(cls: Any, key: str) -> str:

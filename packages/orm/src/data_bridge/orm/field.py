@@ -31,7 +31,7 @@ class Field:
 
     __slots__ = ("annotation", "definition", "info", "is_mutable", "key", "name", "nullable", "spec", "type")
 
-    def __init__(self, owner: str, key: str, info: FieldInfo) -> None:
+    def __init__(self, owner: str, key: str, info: FieldInfo, cls: Any = None) -> None:
         self.key = key
         self.info = info
         self.spec = spec_of(info) or ColumnSpec()
@@ -40,12 +40,17 @@ class Field:
         self.nullable = self.spec.nullable if self.spec.nullable is not None else optional
         if self.spec.primary_key:
             self.nullable = False
-        self.type = self._type(owner)
+        self.type = self._type(owner, cls)
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
 
-    def _type(self, owner: str) -> SQLType:
+    def _type(self, owner: str, cls: Any) -> SQLType:
         spec = self.spec
+        if spec.link_part is not None and spec.type is None:  # the type of the column it points to
+            target, at = spec.link_part
+            if target.cls(cls) is not cls or self.key not in target.far_names(cls):
+                kind: SQLType = target.fields(cls)[at].type
+                return kind
         if isinstance(spec.type, SQLType):
             return spec.type
         if isinstance(spec.type, str):

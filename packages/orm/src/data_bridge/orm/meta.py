@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import sys
 import threading
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast, dataclass_transform
 
 from pydantic import Field as PydanticField
@@ -15,8 +17,10 @@ from pydantic.fields import FieldInfo
 
 from data_bridge.core import ClassAttribute, hidden
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import registry
+from data_bridge.orm import registry, schemas
+from data_bridge.orm.attribute import RelationAttribute
 from data_bridge.orm.column import Column, ColumnSpec, spec_of
+from data_bridge.orm.declaration import take
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import Field, without_none
 from data_bridge.orm.settings import Settings
@@ -24,6 +28,7 @@ from data_bridge.query.source import Columns
 from data_bridge.query.typemap import type_of
 
 _making = threading.local()
+_numbers = itertools.count()
 
 
 def _annotation(ns: dict[str, Any], key: str) -> Any:
@@ -68,12 +73,12 @@ def _set_default(info: FieldInfo, default: Any) -> None:
     cast(dict[str, Any], info._attributes_set)["default"] = default  # pyright: ignore[reportUnknownMemberType]
 
 
-def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any]) -> None:
+def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any], declared: Iterable[str]) -> None:
     table = next((b for base in bases for b in base.__mro__ if b.__dict__.get("__is_table_root__")), None)
     if table is None:
         return
-    methods = {*table.__dict__, *table.__base__.__dict__} if table.__base__ else set(table.__dict__)
-    for key in ns.get("__annotations__", {}):
+    methods = {n for base in table.__mro__ if base.__module__.startswith("data_bridge.") for n in base.__dict__}
+    for key in (*ns.get("__annotations__", {}), *declared):
         if not key.startswith("_") and key in methods:
             raise ConfigurationError(
                 f"{name}.{key}: {key!r} is a method of Table; call the field otherwise and name the column: "
@@ -90,12 +95,19 @@ class TableMeta(ModelMetaclass):
 
     def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:
         """The class of a table, with its entity; errors of its definition name the class and the field."""
-        _refuse_clashes(name, bases, ns)
+        scope = dict[str, Any](parent_frame_namespace() or {})
+        declared = take(name, ns, scope, bases)
+        names = frozenset(declared).union(*(getattr(b, "__db_relation_names__", ()) for b in bases))
+        ns["__db_relation_names__"] = names  # before Pydantic makes the schema, which takes rows for them
+        if names:
+            ns.setdefault("__get_pydantic_core_schema__", classmethod(schemas.core_schema))
+        if not ns.get("__is_table_root__") and any(hasattr(b, "__db_declared__") for b in bases):
+            _refuse_clashes(name, bases, ns, declared)
         _settle_text_defaults(name, ns)
         # Not for parametrised generics, which have the names of their origin.
         if kwargs.get("__pydantic_reset_parent_namespace__", True):
             # Pydantic would take this frame for the one with the names that annotations mean.
-            ns["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(parent_frame_namespace())
+            ns["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(scope)
             kwargs["__pydantic_reset_parent_namespace__"] = False
         # Pydantic reads getattr(base, field) as the default of a field: the columns of the bases hide meanwhile.
         _making.depth = getattr(_making, "depth", 0) + 1
@@ -106,6 +118,11 @@ class TableMeta(ModelMetaclass):
         finally:
             _making.depth -= 1
         type.__setattr__(cls, "__db__", None)
+        type.__setattr__(cls, "__db_declared__", declared)
+        type.__setattr__(cls, "__db_number__", next(_numbers))
+        for relation in declared:
+            type.__setattr__(cls, relation, RelationAttribute(relation))
+        registry.declare(cls)
         if not ns.get("__is_table_root__"):
             install(cls)
         return cls
@@ -150,7 +167,7 @@ def install(cls: Any) -> None:
     if settings.abstract or generic["parameters"]:
         return
     fields = [
-        Field(cls.__name__, key, info)
+        Field(cls.__name__, key, info, cls)
         for key, info in cls.__pydantic_fields__.items()
         if not info.exclude or spec_of(info)
     ]

@@ -4,6 +4,9 @@ Shapes of statements are made once per class and set of fields; then a save is a
 call into the core.
 """
 
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -11,9 +14,11 @@ from typing import Any, cast
 
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import AlreadySaved, NotSaved, RevisionConflict, RowNotFound
+from data_bridge.orm.attribute import settle
+from data_bridge.orm.changes import changed_fields, keep_wire, known_wire, original_key, remember, revision_of
 from data_bridge.orm.entity import Entity, getter
 from data_bridge.orm.field import field_validator
-from data_bridge.orm.state import CLEAN, GONE, Slots, get_fields, own, set_fields, state_of, wire_of
+from data_bridge.orm.state import CLEAN, GONE, Slots, get_fields, own, set_fields, state_of
 from data_bridge.orm.values import assignments, stored
 from data_bridge.query.nodes import Node
 
@@ -25,46 +30,11 @@ def executor_for(entity: Entity, tx: Any) -> Any:
     return resolve(tx if tx is not None else entity.settings.using)
 
 
-def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
-    """Inside a transaction: what Python knows of the row comes back when the transaction is rolled back."""
-    if not executor.is_transaction:
-        return
-    state, wire = state_of(row), wire_of(row)
-    before: Any = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else state
-    fields = set(get_fields(row))
-    values = {k: row.__dict__.get(k) for k in keys}
-
-    def undo() -> None:
-        Slots.set_state(row, before)
-        Slots.set_wire(row, wire)
-        if before is not CLEAN:
-            set_fields(row, fields)
-        row.__dict__.update(values)
-
-    executor.on_rollback(undo)
-
-
-def known_wire(entity: Entity, row: Any) -> dict[str, bytes | None] | None:
-    """The wire bytes of the row's mutable columns by field, or None when nobody knows them."""
-    wire = wire_of(row)
-    return None if wire is None else dict(zip([k for k in entity.mutable if k in row.__dict__], wire, strict=True))
-
-
-def keep_wire(entity: Entity, row: Any, before: dict[str, bytes | None] | None, kept: tuple[str, ...]) -> None:
-    """Joins the bytes that a statement brought for the `kept` fields with those that were known before.
-
-    Bytes of other fields must stay: what somebody else wrote meanwhile is no edit of this instance.
-    """
-    if not kept:
-        return
-    known = [k for k in entity.mutable if k in row.__dict__]
-    wire = {**(before or {}), **dict(zip(kept, wire_of(row), strict=True))}
-    Slots.set_wire(row, tuple(wire[k] for k in known) if all(k in wire for k in known) else None)
-
-
 # -------------------------------------------------------------------------------------------------------------- insert
 def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
+    if entity.links:
+        settle(row, entity.links)
     data, chosen = row.__dict__, get_fields(row)
     keys: list[str] = []
     for f in entity.fields:
@@ -205,23 +175,6 @@ async def _save_new(entity: Entity, row: Any, tx: Any) -> Any:
 
 
 # -------------------------------------------------------------------------------------------------------------- update
-def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
-    """Fields assigned since the row was loaded, and mutable ones that were edited in place."""
-    written = cast(dict[str, Any], state) if isinstance(state, dict) else {}
-    changed = tuple(k for k in written if k in entity.by_key)
-    if not entity.mutable:
-        return changed
-    wire = wire_of(row)
-    if wire is None:
-        return changed
-    data = row.__dict__
-    known = [k for k in entity.mutable if k in data]
-    edited = tuple(
-        k for k, w in zip(known, wire, strict=False) if k not in changed and entity.original(k, w) != data[k]
-    )
-    return changed + edited
-
-
 def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
     at = ("update", changed)
     shape = entity.shapes.get(at)
@@ -265,19 +218,21 @@ def _where(entity: Entity) -> tuple[Any, ...]:
 
 
 def _revision(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
-    if entity.revision is None:
-        return ()
-    if isinstance(state, dict) and entity.revision in state:
-        return (cast(dict[str, Any], state)[entity.revision],)
-    return (row.__dict__.get(entity.revision),)
+    return () if entity.revision is None else (revision_of(entity, row, state),)
 
 
-async def _missed(entity: Entity, key: tuple[Any, ...], executor: Any) -> RowNotFound | RevisionConflict:
+async def _missed(entity: Entity, key: tuple[Any, ...], executor: Any, expected: Any) -> RowNotFound | RevisionConflict:
     """Why an UPDATE by key found no row."""
-    if entity.revision is not None and await executor.run(entity.get_ir, key, entity.plan(many=False)) is not None:
-        return RevisionConflict(
-            f"the {entity.label} with key {_shown(entity, key)} was changed by somebody else since it was loaded: refresh() it"
-        )
+    if entity.revision is not None:
+        there = await executor.run(entity.get_ir, key, entity.plan(many=False))
+        if there is not None:
+            found = there.__dict__.get(entity.revision)
+            error = RevisionConflict(
+                f"the {entity.label} with key {_shown(entity, key)} was changed by somebody else since it was loaded: its revision is "
+                f"{found}, not {expected}; refresh() it"
+            )
+            error.expected, error.found, error.current = expected, found, there  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+            return error
     return row_not_found(entity, key)
 
 
@@ -297,17 +252,6 @@ def checked(entity: Entity, row: Any, keys: Iterable[str]) -> None:
         data.update((k, field_validator(cls, k)(data[k])) for k in list(keys))
 
 
-def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
-    """The key under which the row is in the database, whatever was assigned since."""
-    data = row.__dict__
-    if isinstance(state, dict) and state:
-        before = cast(dict[str, Any], state)
-        return tuple(before.get(k, data.get(k)) for k in entity.pk_keys)
-    if entity.pk_key is not None:
-        return (data[entity.pk_key],)
-    return tuple(data[k] for k in entity.pk_keys)
-
-
 async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...], tx: Any) -> Any:
     key = original_key(entity, row, state)
     if state is CLEAN:
@@ -322,7 +266,7 @@ async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...]
     remember(executor, row, shape.filled)
     wire = known_wire(entity, row) if shape.kept else None
     if not await executor.run(shape.ir, params, shape.plan, row):
-        raise await _missed(entity, key, executor)
+        raise await _missed(entity, key, executor, (*_revision(entity, row, state), None)[0])
     keep_wire(entity, row, wire, shape.kept)
     return row
 
@@ -363,7 +307,7 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
     remember(executor, row, keys)
     wire = known_wire(entity, row)
     if not await executor.run(ir, params + key + _revision(entity, row, state), plan, row):
-        raise await _missed(entity, key, executor)
+        raise await _missed(entity, key, executor, (*_revision(entity, row, state), None)[0])
     keep_wire(entity, row, wire, kept)
     if pending:
         Slots.set_state(row, pending)
@@ -386,15 +330,51 @@ async def replace(entity: Entity, row: Any, tx: Any) -> Any:
 
 
 # -------------------------------------------------------------------------------------------------------------- delete
-async def delete(entity: Entity, row: Any, tx: Any) -> bool:
-    """DELETE by key; False when the row was gone."""
+async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
+    """DELETE by key, or the mark of a soft deletion; False when the row was gone."""
     state = _saved(entity, row, "delete()")
     key = original_key(entity, row, state)
     executor = executor_for(entity, tx)
+    if entity.soft is not None and not hard:
+        return await _mark_deleted(entity, row, key, executor, ("call", "now"), entity.present)
     remember(executor, row, ())
     gone = await executor.run(("delete", entity.table, entity.pk_conditions, None, None), key, _COUNT)
     Slots.set_state(row, GONE)
     return bool(gone)
+
+
+async def restore(entity: Entity, row: Any, tx: Any) -> bool:
+    """Takes the mark of a soft deletion away; False when there was none."""
+    if entity.soft is None:
+        raise TypeError(f"{entity.label} has no soft deletion: inherit SoftDeleteMixin")
+    key = original_key(entity, row, _saved(entity, row, "restore()"))
+    return await _mark_deleted(entity, row, key, executor_for(entity, tx), ("null",), entity.deleted)
+
+
+async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value: Any, where: Any) -> bool:
+    soft = entity.soft
+    assert soft is not None
+    sets = [(soft.name, value)]
+    params: tuple[Any, ...] = ()
+    for name, default in entity.update_defaults:
+        if isinstance(default, Node):
+            sets.append((name, default.s))
+            params += default.p
+    keys = tuple(entity.source.columns[n].key for n, _ in sets)
+    at = ("marked", keys)
+    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
+    ir = ("update", entity.table, tuple(sets), (*entity.pk_conditions, *where), _returning(entity, keys), None)
+    state = state_of(row)
+    pending: dict[str, Any] = {}
+    if state is CLEAN:
+        own(row)
+    elif isinstance(state, dict):
+        pending = {k: v for k, v in cast(dict[str, Any], state).items() if k not in keys}
+    remember(executor, row, keys)
+    done: bool = await executor.run(ir, (*params, *key), plan, row)
+    if done:
+        Slots.set_state(row, pending)
+    return done
 
 
 # ------------------------------------------------------------------------------------------------------- refresh, lock

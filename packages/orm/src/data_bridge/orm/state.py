@@ -33,6 +33,8 @@ class _Mark:
 
 CLEAN = _Mark("CLEAN")
 GONE = _Mark("GONE")
+FORCED = _Mark("FORCED")
+"""The value before of a field that mark_changed() has written whatever it is."""
 
 
 # A slot that is read as an attribute and is unset goes on to BaseModel.__getattr__, which costs a microsecond.
@@ -47,6 +49,8 @@ class Slots:
     set_state: Any
     get_wire: Any
     set_wire: Any
+    get_links: Any
+    set_links: Any
 
 
 def state_of(row: Any) -> Any:
@@ -61,6 +65,14 @@ def wire_of(row: Any) -> Any:
     """The wire bytes of the mutable columns of a row, or None."""
     try:
         return Slots.get_wire(row)
+    except AttributeError:
+        return None
+
+
+def links_of(row: Any) -> dict[str, Any] | None:
+    """The other sides of relations that the row has, by name, or None."""
+    try:
+        return Slots.get_links(row)  # type: ignore[no-any-return]
     except AttributeError:
         return None
 
@@ -86,4 +98,7 @@ def carry(source: Any, copy: Any) -> Any:
         copy, {} if state is CLEAN else dict(cast(dict[str, Any], state)) if isinstance(state, dict) else state
     )
     Slots.set_wire(copy, wire_of(source))
+    links = links_of(source)
+    if links:
+        Slots.set_links(copy, dict(links))
     return copy

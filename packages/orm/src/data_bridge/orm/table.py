@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, over
 from typing_extensions import deprecated
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import bulk, persist, upserts
+from data_bridge.orm import bulk, reading, schemas, upserts
 from data_bridge.orm.builder import QueryBuilder
+from data_bridge.orm.bulk_update import bulk_update
+from data_bridge.orm.events import Skip, loaded
 from data_bridge.orm.meta import TableMeta, entity_of, install
 from data_bridge.orm.persist import executor_for, row_not_found
-from data_bridge.orm.tracking import TrackedModel
+from data_bridge.orm.row import Row
+from data_bridge.orm.using import UsingTable
 from data_bridge.query import Expr
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from data_bridge.orm.drift import Difference
     from data_bridge.orm.entity import Entity
+    from data_bridge.orm.merging import MergeQuery
     from data_bridge.query import ColumnProxy, TableDef
     from data_bridge.query.nodes import Node
 
@@ -28,7 +35,7 @@ class Upserted(NamedTuple):
     created: bool
 
 
-class Table(TrackedModel, metaclass=TableMeta):
+class Table(Row, metaclass=TableMeta):
     """The base of models that map tables. A real Pydantic model: it validates, serialises, pickles.
 
     `User.age` is a column, `user.age` a value. What changes is tracked; save() writes just that.
@@ -65,6 +72,10 @@ class Table(TrackedModel, metaclass=TableMeta):
         _types_namespace: Any = None,
     ) -> bool | None:
         """Resolves forward references, then makes the columns."""
+        if _types_namespace is None and not cls.__dict__.get("__pydantic_complete__", True):
+            # The types of columns that links made, whose classes are known by now.
+            frame = schemas.frame_names(_parent_namespace_depth + 1)
+            _types_namespace = {**frame, **schemas.key_types(cls)}
         done = super().model_rebuild(
             force=force,
             raise_errors=raise_errors,
@@ -75,90 +86,21 @@ class Table(TrackedModel, metaclass=TableMeta):
             install(cls)
         return done
 
-    # ---------------------------------------------------------------------------------------------- one instance
-    async def save(self, *, only: Sequence[Any] | None = None, force: bool = False, tx: Any = None) -> Self:
-        """Writes the row: INSERT when new, upsert when new with a key, UPDATE of what changed when loaded.
-
-        Args:
-            only: write no other fields than these.
-            force: write every field.
-            tx: a transaction or database to run on.
-
-        Raises:
-            RowNotFound: the loaded row is no longer there.
-            IntegrityError: a constraint refuses it.
-        """
-        return await persist.save(entity_of(type(self)), self, only, force, tx)  # type: ignore[no-any-return]
-
-    async def save_changes(self, *, tx: Any = None) -> Self:
-        """The same as save()."""
-        return await self.save(tx=tx)
-
-    async def insert(self, *, tx: Any = None) -> Self:
-        """Plain INSERT; UniqueViolation when the row is there. `User.insert(email=…)` makes and inserts one."""
-        return await persist.insert(entity_of(type(self)), self, tx)  # type: ignore[no-any-return]
-
     @classmethod
     async def create(cls, *, tx: Any = None, **values: Any) -> Self:
         """Makes an instance and inserts it."""
-        return await persist.insert(entity_of(cls), cls(**values), tx)  # type: ignore[no-any-return]
+        return await cls(**values).insert(tx=tx)
 
-    async def update(
-        self, values: Mapping[Any, Any] | None = None, /, *operators: Any, tx: Any = None, **kw: Any
-    ) -> Self:
-        """One UPDATE of these fields by key; the row's other changes stay unsaved.
-
-        Raises:
-            RowNotFound: the row is no longer there.
-            NotSaved: the instance is not in the database.
-        """
-        return await persist.update(entity_of(type(self)), self, values, operators, kw, tx)  # type: ignore[no-any-return]
-
-    async def replace(self, *, tx: Any = None) -> Self:
-        """UPDATE of every column by key.
-
-        Raises:
-            RowNotFound: there is no such row.
-        """
-        return await persist.replace(entity_of(type(self)), self, tx)  # type: ignore[no-any-return]
-
-    async def delete(self, *, tx: Any = None) -> bool:
-        """DELETE by key; False when the row was gone already.
-
-        Raises:
-            NotSaved: the instance is not in the database.
-        """
-        return await persist.delete(entity_of(type(self)), self, tx)
-
-    async def refresh(
-        self, *columns: Any, keep_changes: bool = False, for_update: bool = False, tx: Any = None
-    ) -> Self:
-        """Loads the row again, or these columns of it.
-
-        Raises:
-            RowNotFound: the row is no longer there.
-        """
-        locking = ("locking", ("update", None, None)) if for_update else None
-        return await persist.refresh(entity_of(type(self)), self, columns, keep_changes, locking, tx)  # type: ignore[no-any-return]
-
-    async def lock(self, *, nowait: bool = False, skip_locked: bool = False, tx: Any = None) -> Self:
-        """SELECT … FOR UPDATE of the row, which is loaded again. Only inside a transaction.
-
-        Raises:
-            ConfigurationError: outside a transaction.
-            LockNotAvailable: with nowait, when somebody else has it.
-            RowNotFound: the row is gone, or with skip_locked somebody else has it.
-        """
-        entity = entity_of(type(self))
-        if not executor_for(entity, tx).is_transaction:
-            raise ConfigurationError("lock() outside a transaction would be released at once: use pg_transaction()")
-        wait = "nowait" if nowait else "skip locked" if skip_locked else None
-        return await persist.refresh(entity, self, (), False, ("locking", ("update", None, wait)), tx)  # type: ignore[no-any-return]
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any, /) -> Any:
+        return schemas.json_schema_of(cls, super().__get_pydantic_json_schema__(core_schema, handler), handler)
 
     # ---------------------------------------------------------------------------------------------- one row, by class
     @classmethod
-    async def get(cls, pk: Any, *, for_update: bool = False, tx: Any = None) -> Self:
-        """The row with this key.
+    async def get(
+        cls, pk: Any, *, for_update: bool = False, fetch_links: bool | Sequence[Any] = False, tx: Any = None
+    ) -> Self:
+        """The row with this key; `fetch_links` as in find().
 
         Raises:
             RowNotFound: there is none.
@@ -166,10 +108,14 @@ class Table(TrackedModel, metaclass=TableMeta):
         """
         entity = entity_of(cls)
         key = entity.key_values(pk)
+        if fetch_links:
+            return await reading.get(entity, key, for_update, fetch_links, tx)  # type: ignore[no-any-return]
         ir = entity.get_ir if not for_update else (*entity.get_ir[:-1], (("locking", ("update", None, None)),))
         row = await executor_for(entity, tx).run(ir, key, entity.plan(many=False))
         if row is None:
             raise row_not_found(entity, key)
+        if entity.has_load_hooks:
+            await loaded(entity, (row,))
         return row  # type: ignore[no-any-return]
 
     @classmethod
@@ -179,6 +125,8 @@ class Table(TrackedModel, metaclass=TableMeta):
         row: Self | None = await executor_for(entity, tx).run(
             entity.get_ir, entity.key_values(pk), entity.plan(many=False)
         )
+        if row is not None and entity.has_load_hooks:
+            await loaded(entity, (row,))
         return row
 
     @classmethod
@@ -194,21 +142,35 @@ class Table(TrackedModel, metaclass=TableMeta):
 
     @overload
     @classmethod
-    async def find_one(cls, *filters: Expr[bool] | Mapping[Any, Any], tx: Any = None, **equals: Any) -> Self | None: ...
+    async def find_one(
+        cls,
+        *filters: Expr[bool] | Mapping[Any, Any],
+        fetch_links: bool | Sequence[Any] = False,
+        tx: Any = None,
+        **equals: Any,
+    ) -> Self | None: ...
     @overload
     @classmethod
     @deprecated(
         "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
     )
     async def find_one(
-        cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, tx: Any = None, **equals: Any
+        cls,
+        *filters: Expr[bool] | Mapping[Any, Any] | bool,
+        fetch_links: bool | Sequence[Any] = False,
+        tx: Any = None,
+        **equals: Any,
     ) -> Self | None: ...
     @classmethod
-    async def find_one(cls, *filters: Any, tx: Any = None, **equals: Any) -> Self | None:
+    async def find_one(
+        cls, *filters: Any, fetch_links: bool | Sequence[Any] = False, tx: Any = None, **equals: Any
+    ) -> Self | None:
         """A matching row, or None; which one of several is arbitrary."""
         query = QueryBuilder.of(entity_of(cls))
         if filters or equals:
             query = query.find(*filters, **equals)
+        if fetch_links:
+            query = reading.with_links(query, fetch_links)
         if tx is not None:
             query = query.using(tx)
         rows = await query.limit(1).to_list()
@@ -232,16 +194,22 @@ class Table(TrackedModel, metaclass=TableMeta):
     # --------------------------------------------------------------------------------------------- many rows, by class
     @overload
     @classmethod
-    def find(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> QueryBuilder[Self]: ...
+    def find(
+        cls, *filters: Expr[bool] | Mapping[Any, Any], fetch_links: bool | Sequence[Any] = False, **equals: Any
+    ) -> QueryBuilder[Self]: ...
     @overload
     @classmethod
     @deprecated(
         "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
     )
-    def find(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> QueryBuilder[Self]: ...
+    def find(
+        cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, fetch_links: bool | Sequence[Any] = False, **equals: Any
+    ) -> QueryBuilder[Self]: ...
     @classmethod
-    def find(cls, *filters: Any, **equals: Any) -> QueryBuilder[Self]:
+    def find(cls, *filters: Any, fetch_links: bool | Sequence[Any] = False, **equals: Any) -> QueryBuilder[Self]:
         """A query for the matching rows; several filters are ANDed, keywords are equalities.
+
+        `fetch_links=True` loads all relations with the rows, a list of them just these; see QueryBuilder.fetch_links().
 
         Raises:
             AttributeError: for an unknown name, with a near match.
@@ -249,6 +217,8 @@ class Table(TrackedModel, metaclass=TableMeta):
             TypeError: for a bool or None as a filter.
         """
         query = QueryBuilder.of(entity_of(cls))
+        if fetch_links:
+            query = reading.with_links(query, fetch_links)
         return query.find(*filters, **equals) if filters or equals else query
 
     @classmethod
@@ -312,18 +282,18 @@ class Table(TrackedModel, metaclass=TableMeta):
     @classmethod
     async def insert_many(
         cls, rows: Iterable[Self | Mapping[str, Any]], *, on_conflict: Any = None, batch_size: int | None = None,
-        returning: Literal[True] = True, tx: Any = None, progress: Any = None,
+        returning: Literal[True] = True, tx: Any = None, progress: Any = None, skip_events: Skip = (),
     ) -> list[Self]: ...  # fmt: skip
     @overload
     @classmethod
     async def insert_many(
         cls, rows: Iterable[Self | Mapping[str, Any]], *, on_conflict: Any = None, batch_size: int | None = None,
-        returning: Literal[False], tx: Any = None, progress: Any = None,
+        returning: Literal[False], tx: Any = None, progress: Any = None, skip_events: Skip = (),
     ) -> int: ...  # fmt: skip
     @classmethod
     async def insert_many(
         cls, rows: Iterable[Any], *, on_conflict: Any = None, batch_size: int | None = None, returning: bool = True, tx: Any = None,
-        progress: Any = None,
+        progress: Any = None, skip_events: Skip = (),
     ) -> Any:  # fmt: skip
         """Inserts many rows, all or none: one statement for up to 10,000, several in a transaction beyond that.
 
@@ -334,38 +304,88 @@ class Table(TrackedModel, metaclass=TableMeta):
             on_conflict: "nothing", or a Conflict; then only written rows come back.
             batch_size: rows per statement.
             returning: False gives the number of rows and leaves the instances as they are.
-            progress: called with the number of rows written so far.
+            progress: called with the number of rows written so far; see progress_bar().
+            skip_events: events, or names of functions, that do not run for the rows; True for all.
+
+        Raises:
+            IntegrityError: a constraint refuses a row; `row_index` of the error says which one, counted from 0.
         """
-        return await bulk.insert_many(entity_of(cls), rows, on_conflict, batch_size, returning, tx, progress)
+        return await bulk.insert_many(
+            entity_of(cls), rows, on_conflict, batch_size, returning, tx, progress, skip_events
+        )
 
     @classmethod
-    async def bulk_update(cls, rows: Iterable[Self], fields: Sequence[Any] | None = None, *, tx: Any = None) -> int:
-        """Writes the changes of many loaded rows, or these fields of them, by one statement per 10,000 rows."""
-        return await bulk.bulk_update(entity_of(cls), rows, fields, tx)
+    async def bulk_update(
+        cls, rows: Iterable[Self], fields: Sequence[Any] | None = None, *, skip_events: Skip = (), tx: Any = None
+    ) -> int:
+        """Writes the changes of many loaded rows, or these fields of them, by one statement per 10,000 rows.
+
+        Gives the number of rows that were still there.
+
+        Raises:
+            IntegrityError: a constraint refuses a row; `row_index` of the error says which one, counted from 0.
+            RevisionConflict: with Settings.use_revision, when somebody else changed one of them; none is written.
+        """
+        return await bulk_update(entity_of(cls), rows, fields, skip_events, tx)
 
     @classmethod
-    async def upsert(cls, row: Any, *, conflict: Sequence[Any], update: Any = None, tx: Any = None) -> Upserted:
+    async def upsert(
+        cls, row: Any, *, conflict: Sequence[Any], update: Any = None, skip_events: Skip = (), tx: Any = None
+    ) -> Upserted:
         """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to expressions."""
-        return (await cls.upsert_many([row], conflict=conflict, update=update, tx=tx))[0]
+        return (await cls.upsert_many([row], conflict=conflict, update=update, skip_events=skip_events, tx=tx))[0]
 
     @classmethod
     async def upsert_many(
-        cls, rows: Iterable[Any], *, conflict: Sequence[Any], update: Any = None, tx: Any = None
+        cls,
+        rows: Iterable[Any],
+        *,
+        conflict: Sequence[Any],
+        update: Any = None,
+        skip_events: Skip = (),
+        tx: Any = None,
     ) -> list[Upserted]:
         """The same for many rows, by one statement."""
-        return [Upserted(*pair) for pair in await upserts.upsert_many(entity_of(cls), rows, conflict, update, tx)]
+        made = await upserts.upsert_many(entity_of(cls), rows, conflict, update, skip_events, tx)
+        return [Upserted(*pair) for pair in made]
+
+    @classmethod
+    async def insert_from(
+        cls, query: Any, columns: Sequence[Any] | None = None, *, on_conflict: Any = None, tx: Any = None
+    ) -> int:
+        """INSERT … SELECT: the rows of a query, which never leave the server; gives their number.
+
+        Args:
+            query: a query of tuples, of another Table or of data_bridge.query.
+            columns: the fields that it gives, in order; by default those with the names of its result.
+            on_conflict: "nothing", or a Conflict.
+            tx: a transaction or database to run on.
+        """
+        return await upserts.insert_from(entity_of(cls), query, columns, on_conflict, tx)
+
+    @classmethod
+    def merge(cls, rows: Any, *, on: Sequence[Any], tx: Any = None) -> MergeQuery:
+        """MERGE of rows (instances, mappings) or of a query, which are the same as ours when the `on` columns are equal.
+
+        `await Product.merge(rows, on=["sku"]).when_matched().update().when_not_matched().insert()`
+        """
+        from data_bridge.orm.merging import merge_into
+
+        return merge_into(entity_of(cls), rows, on, tx)
 
     @classmethod
     async def raw(cls, sql: str, *params: Any, tx: Any = None) -> list[Self]:
         """Instances from a query in SQL that gives the columns of the table, in the order of the fields."""
         entity = entity_of(cls)
         rows: list[Self] = await executor_for(entity, tx).run(("text", sql), params, entity.plan())
+        await loaded(entity, rows)
         return rows
 
     @classmethod
-    def using(cls, database: Any) -> bulk.UsingTable[Self]:
+    def using(cls, database: Any) -> type[Self]:
         """The same Table on another database: `User.using("replica").find(…)`."""
-        return bulk.UsingTable(cls, database)
+        made: Any = UsingTable(cls, database)
+        return made  # type: ignore[no-any-return]
 
     # -------------------------------------------------------------------------------------------------------- schema
     @classmethod
@@ -388,6 +408,33 @@ class Table(TrackedModel, metaclass=TableMeta):
         from data_bridge.orm.schema import drop_all
 
         await drop_all(cls, using=using)
+
+    @classmethod
+    async def check_schema(cls, *, using: Any = None) -> list[Difference]:
+        """Where the class and the table in the database differ; an empty list when they do not.
+
+        >>> async def check(User) -> None:
+        ...     for difference in await User.check_schema():
+        ...         print(difference)
+        """
+        from data_bridge.orm.drift import differences
+
+        return await differences(entity_of(cls), using)
+
+    @classmethod
+    def input_model(
+        cls, name: str | None = None, *, exclude: Iterable[Any] = (), optional: Iterable[Any] | bool = ()
+    ) -> type[BaseModel]:
+        """A Pydantic model for request bodies: the fields that the database does not fill, with their constraints.
+
+        Args:
+            name: of the model; by default the class's and "Input".
+            exclude: fields that clients do not give.
+            optional: fields that may be left out, True for all (PATCH: `row.update(body.model_dump(exclude_unset=True))`).
+        """
+        from data_bridge.orm.input_model import input_model
+
+        return input_model(entity_of(cls), name, exclude, optional)
 
     if TYPE_CHECKING:
 

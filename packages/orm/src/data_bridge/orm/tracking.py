@@ -1,5 +1,8 @@
 """TrackedModel: a Pydantic model that knows what changed since it was loaded, and copies and pickles with it."""
 
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -8,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel
 
 from data_bridge.core.errors import ColumnNotLoaded
-from data_bridge.orm import persist
+from data_bridge.orm import changes
+from data_bridge.orm.attribute import assign, missing, relation_of, value_of
 from data_bridge.orm.meta import entity_of
-from data_bridge.orm.state import CLEAN, GONE, Slots, adopt, carry, own, state_of, wire_of
+from data_bridge.orm.state import CLEAN, FORCED, GONE, Slots, adopt, carry, links_of, own, state_of, wire_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
@@ -21,7 +25,8 @@ _assign = BaseModel.__setattr__
 class TrackedModel(BaseModel):
     """The instance side of Table: assignments are noted with the value before; nothing here talks to a database."""
 
-    __slots__ = ("__db_state__", "__db_wire__")
+    __slots__ = ("__db_links__", "__db_state__", "__db_wire__")
+    __db_relation_names__: ClassVar[frozenset[str]] = frozenset()
     if TYPE_CHECKING:
         __db__: ClassVar[Entity]
 
@@ -32,6 +37,8 @@ class TrackedModel(BaseModel):
             adopt(self)
             state = None
         if state is None or state is GONE:
+            if name in type(self).__db_relation_names__:
+                return assign(self, relation_of(type(self), name), value)
             return _assign(self, name, value)
         if state is CLEAN:
             state = own(self)
@@ -49,6 +56,8 @@ class TrackedModel(BaseModel):
             _assign(self, name, value)  # may raise, may replace __dict__
             if name not in state:
                 state[name] = before
+        elif name in entity.relations:
+            assign(self, entity.relations[name], value)
         else:
             _assign(self, name, value)
         return None
@@ -61,6 +70,12 @@ class TrackedModel(BaseModel):
                 raise ColumnNotLoaded(
                     f"{entity.label}.{name} was not loaded: add it to select(), or `await row.refresh({name!r})`"
                 )
+            if entity is not None and name in entity.relations:
+                # What the attribute raised was an AttributeError, after which Python comes here.
+                relation = entity.relations[name]
+                if relation.kind == "back":
+                    raise missing(relation)
+                return value_of(self, relation)
             return super().__getattr__(name)
 
     @property
@@ -77,7 +92,7 @@ class TrackedModel(BaseModel):
     def is_changed(self) -> bool:
         """Whether save() would write anything."""
         state = state_of(self)
-        return state is None or (state is not GONE and bool(persist.changed_fields(entity_of(type(self)), self, state)))
+        return state is None or (state is not GONE and bool(changes.changed_fields(entity_of(type(self)), self, state)))
 
     def get_changes(self) -> dict[str, Any]:
         """The fields that save() would write, with their values."""
@@ -86,12 +101,19 @@ class TrackedModel(BaseModel):
             return {k: self.__dict__[k] for k in self.model_fields_set if k in self.__dict__}
         if state is GONE:
             return {}
-        return {k: self.__dict__[k] for k in persist.changed_fields(entity_of(type(self)), self, state)}
+        return {k: self.__dict__[k] for k in changes.changed_fields(entity_of(type(self)), self, state)}
 
     def get_previous_changes(self) -> dict[str, Any]:
         """The fields that were assigned since the row was loaded, with their values before."""
         state = state_of(self)
-        return dict[str, Any](state) if isinstance(state, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+        if not isinstance(state, dict):
+            return {}
+        before = dict[str, Any](state)  # pyright: ignore[reportUnknownArgumentType]
+        return {
+            k: v
+            for k, v in before.items()
+            if v is not FORCED and changes.is_other(type(self).__db__, k, v, self.__dict__.get(k))
+        }
 
     def discard_changes(self) -> None:
         """Brings back the values that were loaded; what was edited in place, too."""
@@ -101,10 +123,12 @@ class TrackedModel(BaseModel):
                 return
             state = own(self)
         entity = entity_of(type(self))
-        changed = persist.changed_fields(entity, self, state)
+        changed = changes.changed_fields(entity, self, state)
         wire = dict(zip([k for k in entity.mutable if k in self.__dict__], wire_of(self) or (), strict=False))
         for k in changed:
-            self.__dict__[k] = state[k] if k in state else entity.original(k, wire[k])  # pyright: ignore[reportIndexIssue]
+            before = state[k] if k in state else entity.original(k, wire[k])
+            if before is not FORCED:
+                self.__dict__[k] = before  # pyright: ignore[reportIndexIssue]
         Slots.set_state(self, {})
 
     def mark_changed(self, *fields: str) -> None:
@@ -116,7 +140,8 @@ class TrackedModel(BaseModel):
             state = own(self)
         for f in fields:
             key = entity_of(type(self)).field(f).key
-            state.setdefault(key, self.__dict__.get(key))
+            if key not in entity_of(type(self)).pk_keys:
+                state[key] = FORCED
 
     @property
     def pk(self) -> Any:
@@ -148,11 +173,15 @@ class TrackedModel(BaseModel):
         state["__pydantic_fields_set__"] = set(state["__pydantic_fields_set__"])
         state["__db_state__"] = {} if own_state is CLEAN else own_state
         state["__db_wire__"] = wire_of(self)
+        if links := links_of(self):
+            state["__db_links__"] = links
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         Slots.set_state(self, state.pop("__db_state__", None))
         Slots.set_wire(self, state.pop("__db_wire__", None))
+        if links := state.pop("__db_links__", None):
+            Slots.set_links(self, links)
         super().__setstate__(state)
 
 
@@ -160,3 +189,5 @@ Slots.get_state = _get_state = TrackedModel.__db_state__.__get__  # type: ignore
 Slots.set_state = TrackedModel.__db_state__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 Slots.get_wire = TrackedModel.__db_wire__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 Slots.set_wire = TrackedModel.__db_wire__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.get_links = TrackedModel.__db_links__.__get__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+Slots.set_links = TrackedModel.__db_links__.__set__  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

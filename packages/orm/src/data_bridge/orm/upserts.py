@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from data_bridge.core import pg_transaction
+from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import persist
+from data_bridge.orm import changes, persist
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.bulk import BATCH, PARAMETERS, as_row
+from data_bridge.orm.conflict import conflict_clause
 from data_bridge.orm.entity import Entity
+from data_bridge.orm.events import Insert, Save, Skip, happening
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import Slots, wire_of
 from data_bridge.orm.values import stored
+from data_bridge.query import insert
 from data_bridge.query.nodes import Node
+
+_COUNT = LoadPlan.affected()
 
 
 class InsertMethod:
@@ -39,7 +45,9 @@ class InsertMethod:
         return insert
 
 
-async def get_or_create(cls: Any, defaults: Mapping[str, Any], keys: Mapping[str, Any], tx: Any) -> tuple[Any, bool]:
+async def get_or_create(
+    cls: Any, defaults: Mapping[str, Any], keys: Mapping[str, Any], tx: Any, skip: Skip = ()
+) -> tuple[Any, bool]:
     """INSERT … ON CONFLICT DO NOTHING, then SELECT: of several who try, one creates and all find."""
     if not keys:
         raise ConfigurationError("get_or_create() needs the values that find the row")
@@ -53,11 +61,34 @@ async def get_or_create(cls: Any, defaults: Mapping[str, Any], keys: Mapping[str
             return row, False
         made = cls(**{**keys, **defaults})
         # The bookkeeping of an INSERT whose row nobody wrote stays that of a new row.
-        if await _insert_unless_there(entity, made, tx):
-            return made, True
+        if entity.hooks is None:
+            if await _insert_unless_there(entity, made, tx):
+                return made, True
+            continue
+        try:
+            await happening(
+                entity.hooks,
+                [Insert],
+                [made],
+                skip,
+                executor_for(entity, tx),
+                partial(_insert_or_stop, entity, made),
+            )
+        except _SomebodyElse:
+            continue
+        return made, True
     raise ConfigurationError(
         f"a {entity.label} with these values can neither be found nor inserted: another unique constraint is in the way"
     )
+
+
+class _SomebodyElse(Exception):
+    """The row was inserted meanwhile: what runs after an Insert must not."""
+
+
+async def _insert_or_stop(entity: Entity, row: Any, executor: Any) -> None:
+    if not await _insert_unless_there(entity, row, executor):
+        raise _SomebodyElse
 
 
 async def _insert_unless_there(entity: Entity, row: Any, tx: Any) -> bool:
@@ -66,7 +97,7 @@ async def _insert_unless_there(entity: Entity, row: Any, tx: Any) -> bool:
     ir = (*shape.ir[:4], ("conflict", None, "nothing"), shape.ir[5] or _key(entity), None)
     plan = shape.plan if shape.ir[5] else entity.merge_plan(entity.pk_keys, ())
     executor = executor_for(entity, tx)
-    persist.remember(executor, row, shape.filled)
+    changes.remember(executor, row, shape.filled)
     written: bool = await executor.run(ir, shape.params(entity, row.__dict__), plan, row)
     return written
 
@@ -76,12 +107,29 @@ def _key(entity: Entity) -> tuple[Any, ...]:
 
 
 async def upsert_many(
-    entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, tx: Any
+    entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, skip: Skip, tx: Any
 ) -> list[tuple[Any, bool]]:
     """One INSERT … ON CONFLICT DO UPDATE … RETURNING, or several in a transaction."""
     made = [as_row(entity, r) for r in rows]
     if not made:
         return []
+    hooks = entity.hooks
+    if hooks is not None and skip is not True and hooks.concern(Save):
+        found: list[tuple[Any, bool]] = await happening(
+            hooks,
+            [Save],
+            made,
+            skip,
+            executor_for(entity, tx),
+            lambda e: _upsert_all(entity, made, conflict, update, e),
+        )
+        return found
+    return await _upsert_all(entity, made, conflict, update, tx)
+
+
+async def _upsert_all(
+    entity: Entity, made: list[Any], conflict: Sequence[Any], update: Any, tx: Any
+) -> list[tuple[Any, bool]]:
     size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
     if len(made) <= size:
         return await _upsert(entity, made, conflict, update, tx)
@@ -139,11 +187,22 @@ async def _upsert(
     executor = executor_for(entity, tx)
     result: list[tuple[Any, bool]] = []
     found = await executor.run(ir, (*params, *set_params), plan)
-    await entity.learn(executor)
     for row, (loaded, is_new) in zip(made, found, strict=True):
-        persist.remember(executor, row, keys)
+        changes.remember(executor, row, keys)
         row.__dict__.update(loaded.__dict__)
         Slots.set_state(row, {})
         Slots.set_wire(row, wire_of(loaded))
         result.append((row, bool(is_new)))
     return result
+
+
+async def insert_from(entity: Entity, query: Any, columns: Sequence[Any] | None, on_conflict: Any, tx: Any) -> int:
+    """INSERT … SELECT."""
+    names = None if columns is None else [entity.field(c).name for c in columns]
+    made = insert(entity.source).from_select(query, names)
+    clause = conflict_clause(entity, on_conflict)
+    if clause is not None:
+        made = made._with(_conflict=clause[0], _conflict_p=clause[1])
+    statement = made.__statement__()
+    count: int = await executor_for(entity, tx).run(statement.ir, statement.params, _COUNT)
+    return count

@@ -1,5 +1,8 @@
 """Mass UPDATE and DELETE of a query."""
 
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -7,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import UnfilteredWrite
+from data_bridge.orm import events
 from data_bridge.orm.values import assignments
+from data_bridge.query import func
 from data_bridge.query.results import Columns
 
 if TYPE_CHECKING:
@@ -22,23 +27,30 @@ def _conditions(
     query: Any, doing: str
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None, tuple[Any, ...]]:
     """WHERE and FROM/USING of a mass write: structures and parameters of each."""
+    entity = query._entity
+    query = query._with_paths()
     extras: dict[str, Any] = query._extras or {}
     joins: Any = extras.get("joins")
-    if not query._where and joins is None and not query._unfiltered and query._limit is None:
+    if query._where == entity.present and joins is None and not query._unfiltered and query._limit is None:
         raise UnfilteredWrite(
             f"find().{doing}() without a filter would {doing} every row: {doing}_all() says so explicitly"
         )
-    by_key: bool = query._limit is not None or query._offset is not None or bool(extras.keys() & _NEEDS_KEYS)
+    by_key: bool = (
+        query._source.s[0] == "sample"
+        or query._limit is not None
+        or query._offset is not None
+        or bool(extras.keys() & _NEEDS_KEYS)
+    )
     if joins is not None and any(j[0] != "inner" or not _is_condition(j[2]) for j in joins[0][1:]):
         by_key = True
     if joins is not None and any(s.p for s in query._sources[1:]):
         by_key = True
     if by_key:
-        entity = query._entity
         inner = query._copy()
         qualifier = entity.source.name
         keys = tuple(("col", qualifier, n) for n in entity.pk_names)
         inner._columns = Columns((("cols", qualifier, *entity.pk_names),), (), query._source, ())
+        inner._links = None
         statement = inner.__statement__()
         left = keys[0] if len(keys) == 1 else ("row", *keys)
         return (("in", left, ("query", statement.ir)),), statement.params, None, ()
@@ -64,14 +76,25 @@ def update(
     sets = tuple((f.name, s) for f, s, _ in made)
     params = tuple(v for _, _, p in made for v in p)
     extras = (("from", *sources),) if sources else None
-    return ("update", query._source.s, sets, where or None, returning, extras), (*params, *where_p, *sources_p)
+    return ("update", entity.table, sets, where or None, returning, extras), (*params, *where_p, *sources_p)
 
 
 def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Structure and parameters of a DELETE."""
+    """Structure and parameters of a DELETE; of a table with soft deletion, of the UPDATE that marks the rows."""
+    entity = query._entity
+    if entity.soft is not None and not query._hard:
+        return update(query, {entity.soft.key: func.now()}, (), {}, returning)
     where, where_p, sources, sources_p = _conditions(query, "delete")
     extras = (("using", *sources),) if sources else None
-    return ("delete", query._source.s, where or None, returning, extras), (*where_p, *sources_p)
+    return ("delete", entity.table, where or None, returning, extras), (*where_p, *sources_p)
+
+
+async def happening_to(query: Any, event: Any, work: Any, executor: Any) -> Any:
+    """A mass write with what its class runs before and after it."""
+    hooks = query._entity.hooks
+    if hooks is None or not hooks.concern(event):
+        return await work(executor)
+    return await events.happening(hooks, [event], [query._entity.cls], query._skip, executor, work, query)
 
 
 class Returning(Generic[T]):
@@ -82,16 +105,21 @@ class Returning(Generic[T]):
     def __init__(self, query: QueryBuilder[T]) -> None:
         self._query = query
 
+    async def _run(self, event: Any, statement: Any) -> list[T]:
+        q: Any = self._query
+        rows: list[T] = await happening_to(
+            q, event, lambda e: e.run(*statement, q._plan, timeout=q._timeout), resolve(q._using)
+        )
+        if q._entity.load_hooked and q._plan in q._entity.load_hooked:
+            await events.loaded_as(q._entity, q._plan, rows)
+        return rows
+
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> list[T]:
         """Updates every matching row and gives them, as they are now."""
         q: Any = self._query
-        rows: list[T] = await resolve(q._using).run(
-            *update(q, values, operators, kw, q._columns.s), q._plan, timeout=q._timeout
-        )
-        return rows
+        return await self._run(events.BulkUpdate, update(q, values, operators, kw, q._columns.s))
 
     async def delete(self) -> list[T]:
         """Deletes every matching row and gives them, as they were."""
         q: Any = self._query
-        rows: list[T] = await resolve(q._using).run(*delete(q, q._columns.s), q._plan, timeout=q._timeout)
-        return rows
+        return await self._run(events.BulkDelete, delete(q, q._columns.s))

@@ -1,0 +1,151 @@
+"""A relation as an attribute: paths for queries on the class, the other rows on an instance."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
+from data_bridge.orm.linked import Linked
+from data_bridge.orm.many import Many
+from data_bridge.orm.paths import path_of
+from data_bridge.orm.state import Slots, links_of
+
+if TYPE_CHECKING:
+    from data_bridge.orm.relation import Relation
+
+
+class RelationAttribute:
+    """A data descriptor, so that assignments reach it."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is None:
+            return path_of(owner, self._name)
+        return value_of(instance, relation_of(type(instance), self._name))
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        assign(instance, relation_of(type(instance), self._name), value)
+
+
+def relation_of(cls: Any, name: str) -> Relation:
+    """The relation of a class."""
+    from data_bridge.orm.meta import entity_of
+
+    return entity_of(cls).relations[name]
+
+
+def missing(relation: Relation) -> LinkNotLoaded:
+    """What reading a relation that was not fetched raises."""
+    return LinkNotLoaded(
+        f"{relation.label} was not fetched: add .fetch_links({relation.label}) to the query, "
+        f"or `await row.fetch({relation.name!r})`"
+    )
+
+
+def value_of(row: Any, relation: Relation) -> Any:
+    """What an instance has for a relation."""
+    if relation.kind == "many":
+        return Many(row, relation)
+    links = links_of(row)
+    if relation.kind == "back":
+        if links is None or relation.name not in links:
+            raise missing(relation)
+        return links[relation.name]
+    data = row.__dict__
+    for key in relation.near:
+        if key not in data:
+            raise ColumnNotLoaded(
+                f"{relation.label} needs {relation.entity.label}.{key}, which was not loaded: add it to select()"
+            )
+        if data[key] is None and (links is None or links.get(relation.name) is None):
+            return None
+    return Linked(row, relation)
+
+
+def assign(row: Any, relation: Relation, value: Any) -> None:
+    """Sets the other side of a relation; of a link, the columns that hold its key too.
+
+    Raises:
+        TypeError: for something that is no row of the other table and no key of one.
+    """
+    if isinstance(value, Linked):
+        value = value._loaded() or value.pk
+    if relation.kind == "link":
+        _assign_link(row, relation, value)
+        return
+    if relation.is_list:
+        if not isinstance(value, Iterable) or isinstance(value, (str, bytes, dict)):
+            raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows")
+        value = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    for other in value if relation.is_list else (value,) if value is not None else ():  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(other, relation.cls):
+            raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows, not {type(other).__name__}")  # pyright: ignore[reportUnknownArgumentType]
+    keep(row, relation.name, value)
+
+
+def _assign_link(row: Any, relation: Relation, value: Any) -> None:
+    if value is None:
+        values: tuple[Any, ...] = (None,) * len(relation.near)
+        forget(row, relation.name)
+    elif isinstance(value, relation.cls):
+        values = tuple(value.__dict__.get(k) for k in relation.far)
+        keep(row, relation.name, value)
+        if None in values:  # saved later; then the key is known
+            return
+    elif getattr(type(value), "__db__", None) is not None:
+        raise TypeError(f"{relation.label} takes a {relation.cls.__name__} or its key, not a {type(value).__name__}")
+    else:
+        values = tuple(value) if len(relation.near) > 1 else (value,)
+        forget(row, relation.name)
+    for key, part in zip(relation.near, values, strict=True):
+        if row.__dict__.get(key) != part or key not in row.__dict__:
+            setattr(row, key, part)
+
+
+def keep(row: Any, name: str, value: Any) -> None:
+    """Stores the other side of a relation in an instance."""
+    links = links_of(row)
+    if links is None:
+        Slots.set_links(row, {name: value})
+    else:
+        links[name] = value
+
+
+def forget(row: Any, name: str) -> None:
+    """Drops the other side of a relation from an instance."""
+    links = links_of(row)
+    if links is not None:
+        links.pop(name, None)
+
+
+def settle(row: Any, relations: Iterable[Relation]) -> None:
+    """Sets the keys of rows that were assigned before they had one.
+
+    Raises:
+        NotSaved: when such a row is still not saved.
+    """
+    from data_bridge.core.errors import NotSaved
+
+    links = links_of(row)
+    if not links:
+        return
+    for relation in relations:
+        other = links.get(relation.name)
+        if other is None or all(row.__dict__.get(k) is not None for k in relation.near):
+            continue
+        values = tuple(other.__dict__.get(k) for k in relation.far)
+        if None in values:
+            raise NotSaved(
+                f"{relation.label} is a {relation.cls.__name__} that is not in the database: save it first, "
+                "or save(link_rule='write')"
+            )
+        for key, value in zip(relation.near, values, strict=True):
+            setattr(row, key, value)

@@ -1,0 +1,116 @@
+"""What changed in a row since it was loaded, and what it was before: for save(), and for the way back after a rollback."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from data_bridge.orm.attribute import settle
+from data_bridge.orm.entity import Entity
+from data_bridge.orm.state import CLEAN, FORCED, Slots, get_fields, set_fields, state_of, wire_of
+
+
+def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
+    """Inside a transaction: what Python knows of the row comes back when the transaction is rolled back."""
+    if not executor.is_transaction:
+        return
+    state, wire = state_of(row), wire_of(row)
+    before: Any = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else state
+    fields = set(get_fields(row))
+    values = {k: row.__dict__.get(k) for k in keys}
+
+    def undo() -> None:
+        Slots.set_state(row, before)
+        Slots.set_wire(row, wire)
+        if before is not CLEAN:
+            set_fields(row, fields)
+        row.__dict__.update(values)
+
+    executor.on_rollback(undo)
+
+
+def known_wire(entity: Entity, row: Any) -> dict[str, bytes | None] | None:
+    """The wire bytes of the row's mutable columns by field, or None when nobody knows them."""
+    wire = wire_of(row)
+    return None if wire is None else dict(zip([k for k in entity.mutable if k in row.__dict__], wire, strict=True))
+
+
+def keep_wire(entity: Entity, row: Any, before: dict[str, bytes | None] | None, kept: tuple[str, ...]) -> None:
+    """Joins the bytes that a statement brought for the `kept` fields with those that were known before.
+
+    Bytes of other fields must stay: what somebody else wrote meanwhile is no edit of this instance.
+    """
+    if not kept:
+        return
+    known = [k for k in entity.mutable if k in row.__dict__]
+    wire = {**(before or {}), **dict(zip(kept, wire_of(row), strict=True))}
+    Slots.set_wire(row, tuple(wire[k] for k in known) if all(k in wire for k in known) else None)
+
+
+def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
+    """Fields assigned since the row was loaded, and mutable ones that were edited in place."""
+    written = cast(dict[str, Any], state) if isinstance(state, dict) else {}
+    data = row.__dict__
+    if entity.links:
+        settle(row, entity.links)
+    changed = tuple(
+        k for k, before in written.items() if k in entity.by_key and is_other(entity, k, before, data.get(k))
+    )
+    if not entity.mutable:
+        return changed
+    wire = wire_of(row)
+    if wire is None:
+        return changed
+    known = [k for k in entity.mutable if k in data]
+    edited = tuple(
+        k
+        for k, w in zip(known, wire, strict=False)
+        if k not in written and not _is_same_document(entity.original(k, w), data[k])
+    )
+    return changed + edited
+
+
+def is_other(entity: Entity, key: str, before: Any, now: Any) -> bool:
+    """Whether a field that was assigned has another value than before: what is equal needs no UPDATE."""
+    if before is now:
+        return False
+    if before is FORCED:
+        return True
+    field = entity.by_key.get(key)
+    if field is not None and field.is_mutable:
+        return not _is_same_document(before, now)
+    return bool(before != now)
+
+
+def _is_same_document(a: Any, b: Any) -> bool:
+    """Equality of JSON: 1, 1.0 and true are different there."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        one, other = dict[Any, Any](a), dict[Any, Any](b)
+        return one.keys() == other.keys() and all(_is_same_document(v, other[k]) for k, v in one.items())
+    if isinstance(a, (list, tuple)):
+        first, second = cast(list[Any], a), cast(list[Any], b)
+        return len(first) == len(second) and all(map(_is_same_document, first, second))
+    return bool(a == b)
+
+
+def revision_of(entity: Entity, row: Any, state: Any) -> Any:
+    """The revision that the row was loaded with."""
+    assert entity.revision is not None
+    if isinstance(state, dict) and entity.revision in state:
+        return cast(dict[str, Any], state)[entity.revision]
+    return row.__dict__.get(entity.revision)
+
+
+def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
+    """The key under which the row is in the database, whatever was assigned since."""
+    data = row.__dict__
+    if isinstance(state, dict) and state:
+        before = cast(dict[str, Any], state)
+        return tuple(before.get(k, data.get(k)) for k in entity.pk_keys)
+    if entity.pk_key is not None:
+        return (data[entity.pk_key],)
+    return tuple(data[k] for k in entity.pk_keys)

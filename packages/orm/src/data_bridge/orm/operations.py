@@ -1,0 +1,89 @@
+"""The operations of an instance with what goes with them: events and write rules. The plain statements are in persist."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core import pg_transaction
+from data_bridge.orm import changes, linkrule, persist
+from data_bridge.orm.events import Delete, Insert, Replace, Save, Skip, Update, happening, sequence
+from data_bridge.orm.linkrule import DeleteRules, WriteRules
+from data_bridge.orm.persist import executor_for
+from data_bridge.orm.state import state_of
+from data_bridge.orm.values import assignments
+
+if TYPE_CHECKING:
+    from data_bridge.orm.entity import Entity
+
+
+async def save(entity: Entity, row: Any, only: Any, force: bool, rule: Any, skip: Skip, tx: Any) -> Any:
+    """save() with its events: Save around either Insert or Update; a row in which nothing changed has just Save."""
+    if rule is not None and WriteRules(rule) is WriteRules.WRITE:
+        return await linkrule.save(
+            entity, row, skip, tx, lambda inner: save(entity, row, only, force, None, skip, inner)
+        )
+    hooks = entity.hooks
+    if hooks is None or skip is True:
+        return await persist.save(entity, row, only, force, tx)
+    event = Insert if state_of(row) is None else Update
+    executor = executor_for(entity, tx)
+
+    async def inside(inner: Any) -> Any:
+        state = state_of(row)
+        if event is Update and not force and not changes.changed_fields(entity, row, state):
+            return row
+        return await sequence(hooks, [event], [row], skip, inner, lambda e: persist.save(entity, row, only, force, e))
+
+    if not hooks.are_transactional((Save, event)):
+        return await sequence(hooks, [Save], [row], skip, executor, inside)
+    async with pg_transaction(using=executor) as tx:
+        return await sequence(hooks, [Save], [row], skip, tx, inside)
+
+
+async def insert(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any) -> Any:
+    """insert() with Insert."""
+    if rule is not None and WriteRules(rule) is WriteRules.WRITE:
+        return await linkrule.save(entity, row, skip, tx, lambda inner: insert(entity, row, None, skip, inner))
+    if entity.hooks is None:
+        return await persist.insert(entity, row, tx)
+    return await happening(
+        entity.hooks, [Insert], [row], skip, executor_for(entity, tx), lambda e: persist.insert(entity, row, e)
+    )
+
+
+async def update(
+    entity: Entity, row: Any, values: Any, operators: Any, kw: Mapping[str, Any], skip: Skip, tx: Any
+) -> Any:
+    """update() with Update; what the functions set is written by the same statement, what the caller says wins."""
+    assert entity.hooks is not None
+    before = dict(row.get_changes()) if state_of(row) is not None else {}
+
+    async def work(executor: Any) -> Any:
+        said = {f.key for f, _, _ in assignments(entity, values, operators, kw, defaults=False)}
+        more = {k: v for k, v in row.get_changes().items() if k not in said and (k not in before or before[k] is not v)}
+        return await persist.update(entity, row, values, operators, {**more, **kw}, executor)
+
+    return await happening(entity.hooks, [Update], [row], skip, executor_for(entity, tx), work)
+
+
+async def replace(entity: Entity, row: Any, skip: Skip, tx: Any) -> Any:
+    """replace() with Replace."""
+    assert entity.hooks is not None
+    return await happening(
+        entity.hooks, [Replace], [row], skip, executor_for(entity, tx), lambda e: persist.replace(entity, row, e)
+    )
+
+
+async def delete(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any, hard: bool = False) -> Any:
+    """delete() with Delete."""
+    if rule is not None and DeleteRules(rule) is DeleteRules.DELETE_LINKS:
+        return await linkrule.delete(entity, row, skip, tx, lambda inner: delete(entity, row, None, skip, inner, hard))
+    if entity.hooks is None:
+        return await persist.delete(entity, row, tx, hard)
+    return await happening(
+        entity.hooks, [Delete], [row], skip, executor_for(entity, tx), lambda e: persist.delete(entity, row, e, hard)
+    )

@@ -1,0 +1,161 @@
+"""Relation: which columns of a class and of another belong together."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm.declaration import Declaration
+from data_bridge.orm.settings import snake_case
+
+if TYPE_CHECKING:
+    from data_bridge.orm.entity import Entity
+
+
+class Relation:
+    """One relation of one class. What it points to is found when it is first asked for.
+
+    Its rows are those whose `far` fields equal the `near` fields here; of a many-to-many relation `through` is between.
+    """
+
+    def __init__(self, owner: Any, declaration: Declaration) -> None:
+        self.owner = owner
+        self.name = declaration.name
+        self.declaration = declaration
+        self.kind = declaration.kind
+        self.is_list = declaration.is_list
+        self.label = f"{owner.__name__}.{declaration.name}"
+
+    @property
+    def entity(self) -> Entity:
+        """Of the class that has the relation."""
+        from data_bridge.orm.meta import entity_of
+
+        return entity_of(self.owner)
+
+    @cached_property
+    def cls(self) -> Any:
+        """The class on the other side."""
+        return self.declaration.target.cls(self.owner)
+
+    @cached_property
+    def target(self) -> Entity:
+        """Of the class on the other side."""
+        from data_bridge.orm.meta import entity_of
+
+        return entity_of(self.cls)
+
+    @cached_property
+    def inverse(self) -> Relation | None:
+        """Of a BackLink: the Link there; None when it names a plain foreign key."""
+        assert self.kind == "back"
+        there: dict[str, Relation] = self.target.relations
+        given = self.declaration.given
+        field: str | None = given.field if given is not None else None
+        if field is not None:
+            found = there.get(field)
+            if found is not None and found.kind == "link":
+                return found
+            if field in self.target.by_key and self.target.by_key[field].spec.foreign_key is not None:
+                return next((r for r in there.values() if r.kind == "link" and r.near == (field,)), None)
+            raise ConfigurationError(
+                f"{self.label} = BackLink({field!r}): {self.target.label} has no such Link or foreign key"
+            )
+        links = [r for r in there.values() if r.kind == "link" and issubclass(self.owner, r.cls)]
+        if len(links) != 1:
+            raise ConfigurationError(
+                f'{self.label}: {self.target.label} has {len(links) or "no"} Links to {self.owner.__name__}: name one, BackLink("…")'
+            )
+        return links[0]
+
+    @cached_property
+    def near(self) -> tuple[str, ...]:
+        """The fields here."""
+        if self.kind == "link":
+            return self.declaration.fields
+        if self.kind == "back":
+            return self.inverse.far if self.inverse is not None else self.entity.pk_keys
+        return self.entity.pk_keys
+
+    @cached_property
+    def far(self) -> tuple[str, ...]:
+        """The fields there."""
+        if self.kind == "link":
+            return self.declaration.target.far_names(self.cls)
+        if self.kind == "back":
+            return self.inverse.near if self.inverse is not None else (self.declaration.given.field,)
+        return self.target.pk_keys
+
+    @cached_property
+    def is_optional(self) -> bool:
+        """Whether a row may have nothing on the other side."""
+        return self.kind != "link" or any(self.entity.by_key[k].nullable for k in self.near)
+
+    # ---------------------------------------------------------------------------------------------------- many to many
+    @cached_property
+    def through(self) -> Entity:
+        """The table between."""
+        from data_bridge.orm.meta import entity_of
+
+        return entity_of(self._through()[0])
+
+    @cached_property
+    def through_near(self) -> tuple[str, ...]:
+        """The fields of the table between that hold the key here."""
+        return self._through()[1]
+
+    @cached_property
+    def through_far(self) -> tuple[str, ...]:
+        """The fields of the table between that hold the key there."""
+        return self._through()[2]
+
+    def _through(self) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+        found: tuple[Any, tuple[str, ...], tuple[str, ...]] | None = self.__dict__.get("_between")
+        if found is None:
+            found = self.__dict__["_between"] = self._make_through()
+        return found
+
+    def _make_through(self) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+        from data_bridge.orm import registry, through
+
+        given = self.declaration.given
+        between = given.through
+        if isinstance(between, str):
+            cls = registry.named(between, self.owner.__module__, self.owner.__qualname__)
+            if cls is None:
+                return through.table(self, between)
+            between = cls
+        relations: dict[str, Relation] = between.__db__.relations if between.__db__ is not None else {}
+        mine, theirs = self._sides(relations, given.near, self.owner), self._sides(relations, given.far, self.cls)
+        if self.cls is self.owner and given.far is None and len(mine) == 2:
+            theirs = mine[1:]
+            mine = mine[:1]
+        for side, links in ((self.owner.__name__, mine), (self.cls.__name__, theirs)):
+            if len(links) != 1:
+                raise ConfigurationError(
+                    f"{self.label}: {between.__name__} has {len(links) or 'no'} Links to {side}: name them with near= and far="
+                )
+        return between, mine[0].near, theirs[0].near
+
+    @staticmethod
+    def _sides(relations: dict[str, Relation], name: str | None, cls: Any) -> list[Relation]:
+        links = [r for r in relations.values() if r.kind == "link"]
+        if name is not None:
+            return [r for r in links if r.name == name or r.near == (name,)]
+        return [r for r in links if issubclass(cls, r.cls)]
+
+    def side_name(self, cls: Any) -> str:
+        """How the columns of a table between are called for a class."""
+        return snake_case(cls.__name__.partition("[")[0])
+
+    def __repr__(self) -> str:
+        return f"<Relation {self.label}>"
+
+
+def of_class(cls: Any) -> dict[str, Relation]:
+    """The relations of a class and of those it inherits from, by name."""
+    declared: dict[str, Declaration] = {}
+    for base in reversed(cls.__mro__):
+        declared.update(base.__dict__.get("__db_declared__", {}))
+    return {name: Relation(cls, d) for name, d in declared.items()}
