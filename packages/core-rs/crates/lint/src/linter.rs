@@ -219,6 +219,8 @@ pub fn lint(scripts: &[Script], options: &Options) -> Vec<Finding> {
     let mut found = Vec::new();
     let nothing = Statement { sql: String::new(), line: 1 };
     for script in scripts {
+        // The way back is looked at where the way there has led; what comes next does not build on it.
+        let before = script.down.then(|| schema.clone());
         let mut cx = Cx {
             schema,
             options,
@@ -247,7 +249,7 @@ pub fn lint(scripts: &[Script], options: &Options) -> Vec<Finding> {
             cx.found.sort_by_key(|f| f.line);
             found.append(&mut cx.found);
         }
-        schema = cx.schema;
+        schema = before.unwrap_or(cx.schema);
     }
     found
 }

@@ -240,6 +240,7 @@ impl Schema {
                 Object::View | Object::MaterializedView => {
                     self.views.remove(name);
                     self.indexes.retain(|i| i.table != *name);
+                    self.forget_readers(name);
                 }
                 Object::Type => {
                     self.enums.remove(name);
@@ -259,11 +260,21 @@ impl Schema {
     fn forget_table(&mut self, name: &Name) {
         self.tables.remove(name);
         self.indexes.retain(|i| i.table != *name);
-        // DROP … CASCADE takes the views along; without it PostgreSQL would have refused.
-        self.views.retain(|_, v| !v.tables.contains(name));
+        self.forget_readers(name);
         for known in self.tables.values_mut() {
             known.constraints.retain(|c| !matches!(&c.kind, Kind::Foreign { table, .. } if table == name));
         }
+    }
+
+    /// DROP … CASCADE takes the views along; without it PostgreSQL would have refused.
+    fn forget_readers(&mut self, name: &Name) {
+        let gone: Vec<Name> =
+            self.views.iter().filter(|(_, v)| v.tables.contains(name)).map(|(n, _)| n.clone()).collect();
+        for view in &gone {
+            self.views.remove(view);
+            self.indexes.retain(|i| i.table != *view);
+        }
+        gone.iter().for_each(|view| self.forget_readers(view));
     }
 
     fn move_table(&mut self, from: &Name, to: &Name) {

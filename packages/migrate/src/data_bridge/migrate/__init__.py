@@ -8,6 +8,7 @@ from data_bridge.core import require as _require
 _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 
 from data_bridge.migrate.history import AppliedMigration  # noqa: E402
+from data_bridge.migrate.linting import LintReport, lint_migrations  # noqa: E402
 from data_bridge.migrate.migration import Migration  # noqa: E402
 from data_bridge.migrate.plan import Plan, PlannedStep  # noqa: E402
 from data_bridge.migrate.repair import repair_history  # noqa: E402
@@ -16,12 +17,14 @@ from data_bridge.migrate.status import MigrationStatus  # noqa: E402
 
 __all__ = [
     "AppliedMigration",
+    "LintReport",
     "Migration",
     "MigrationStatus",
     "Plan",
     "PlannedStep",
     "get_migration_history",
     "get_migration_status",
+    "lint_migrations",
     "repair_history",
     "run_migrations",
 ]

@@ -30,6 +30,7 @@ _SECTION = re.compile(
     rf"^[ \t]*--[ \t]*(?:@|migrate:|\+goose[ \t]+|\+)?[ \t]*(up|down)\b[ \t:=\-]*(?:{_OPTION})?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+_IRREVERSIBLE = re.compile(r"^[ \t]*--[ \t]*irreversible[ \t]*:[ \t]*(\S.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _NO_TRANSACTION = re.compile(rf"^[ \t]*--.*(?:{_OPTION})", re.IGNORECASE | re.MULTILINE)
 
 
@@ -158,6 +159,8 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
     cls.version = version
     cls.source = path
     cls.sections = (up, down)
+    said = _IRREVERSIBLE.search(up)
+    cls.irreversible = said[1] if said else ""
     return cls
 
 
@@ -192,3 +195,13 @@ def read_file(path: Path) -> type[Migration]:
         )
     version, name = version_and_name(stem, path)
     return from_sql(version, name, path, *sections(path.read_text(encoding="utf-8")))
+
+
+def read_any(path: Path) -> type[Migration]:
+    """A file under any name, to look at it: what ends in down.sql is a way back."""
+    if path.suffix != ".sql":
+        raise MigrationError(f"{path} is no SQL file, and its folder has no migration of that name")
+    text = path.read_text(encoding="utf-8")
+    if path.name.endswith("down.sql"):
+        return from_sql("0", path.stem, path, "", text)
+    return from_sql("0", path.stem, path, *sections(text))
