@@ -1,0 +1,156 @@
+"""A bulk statement that fails names the row, wherever it stands; nothing of it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from data_bridge.postgres import (
+    CheckViolation,
+    Col,
+    Column,
+    EncodeError,
+    ForeignKeyViolation,
+    IdMixin,
+    NotNullViolation,
+    RevisionConflict,
+    Table,
+    UniqueViolation,
+    create_all,
+    execute,
+    pg_transaction,
+)
+
+
+class Numbered(Table):
+    id: Col[int] = Column(primary_key=True)
+    name: Col[str] = Column(unique=True)
+    n: Col[int] = Column(default=0, check="n < 100", type="smallint")
+    other: Col[int | None] = Column(default=None, foreign_key="numbered.id")
+    tags: Col[list[str]] = Column(default_factory=list)
+
+
+class Simple(Table):
+    id: Col[int] = Column(primary_key=True)
+    name: Col[str] = Column(unique=True, max_length=10)
+    n: Col[int] = Column(default=0, check="n < 100")
+    revision: Col[int] = Column(default=1)
+
+    class Settings:
+        use_revision = True
+
+
+def numbered(cls: Any, count: int, **changes: dict[int, Any]) -> list[Any]:
+    made = [cls(id=i, name=f"r{i}") for i in range(count)]
+    for key, values in changes.items():
+        for i, value in values.items():
+            made[i].__dict__[key] = value
+    return made
+
+
+@pytest.mark.parametrize("cls", [Numbered, Simple])
+@pytest.mark.parametrize("returning", [True, False])
+@pytest.mark.parametrize("inside", [True, False])
+async def test_insert_many_names_the_row(db: Any, cls: Any, returning: bool, inside: bool) -> None:
+    await create_all(Numbered, Simple)
+
+    async def fail(error: Any, index: int | None, rows: list[Any], **options: Any) -> None:
+        with pytest.raises(error) as caught:
+            if inside:
+                async with pg_transaction():
+                    try:
+                        await cls.insert_many(rows, returning=returning, **options)
+                    finally:
+                        if len(rows) > 1:
+                            assert await cls.count() == 0  # the transaction is alive, the statement undone
+            else:
+                await cls.insert_many(rows, returning=returning, **options)
+        assert caught.value.row_index == index
+        assert f"row {index} of insert_many()" in caught.value.__notes__
+        assert await cls.count() == 0
+
+    await fail(CheckViolation, 700, numbered(cls, 1000, n={700: 100, 900: 100}))
+    await fail(UniqueViolation, 999, numbered(cls, 1000, name={999: "r3"}))
+    await fail(NotNullViolation, 0, numbered(cls, 50, name={0: None}))
+    await fail(
+        UniqueViolation, 31, numbered(cls, 50, name={31: "r2"}), batch_size=10
+    )  # the same as one of an earlier batch
+    await fail(CheckViolation, 0, numbered(cls, 1, n={0: 500}))
+    if cls is Numbered:
+        await fail(ForeignKeyViolation, 20, numbered(cls, 50, other={20: 999}))
+        await fail(EncodeError, 7, numbered(cls, 10, n={7: 2**40}))
+    else:
+        await fail(EncodeError, 5, numbered(cls, 10, name={5: "x" * 11}))
+
+
+async def test_bulk_update_names_the_row(db: Any) -> None:
+    await create_all(Numbered, Simple)
+    for cls in (Numbered, Simple):
+        rows: list[Any] = await cls.insert_many(numbered(cls, 100))
+        for i, r in enumerate(rows):
+            r.n = 100 if i in (60, 80) else 1
+        with pytest.raises(CheckViolation) as caught:
+            await cls.bulk_update(rows)
+        assert caught.value.row_index == 60  # type: ignore[attr-defined]
+        assert await cls.find(cls.n == 1).count() == 0 and rows[0].is_changed
+        rows[60].n = rows[80].n = 2
+        assert await cls.bulk_update(rows) == 100 and await cls.find(cls.n == 1).count() == 98
+
+
+async def test_bulk_update_looks_at_revisions(db: Any) -> None:
+    await create_all(Simple)
+    rows = await Simple.insert_many(numbered(Simple, 10))
+    await execute("UPDATE simple SET revision = 7 WHERE id = 4")
+    for r in rows:
+        r.n += 1
+    with pytest.raises(RevisionConflict, match="row 4 of bulk_update") as caught:
+        await Simple.bulk_update(rows)
+    assert caught.value.row_index == 4  # type: ignore[attr-defined]
+    assert await Simple.find(Simple.n == 1).count() == 0 and rows[0].revision == 1
+    await rows[4].refresh(keep_changes=True)
+    assert await Simple.bulk_update(rows) == 10
+    assert rows[0].revision == 2 and rows[4].revision == 8
+    assert {r.revision for r in await Simple.find()} == {2, 8}
+
+
+async def test_a_conflict_has_both_versions(db: Any) -> None:
+    await create_all(Simple)
+    row = await Simple(id=1, name="a").save()
+    other = await Simple.get(1)
+    other.n = 5
+    await other.save()
+    row.name = "b"
+    with pytest.raises(RevisionConflict, match="its revision is 2, not 1") as caught:
+        await row.save()
+    error: Any = caught.value
+    assert (error.expected, error.found, error.current.n) == (1, 2, 5)
+    assert row.get_changes() == {"name": "b"} and row.revision == 1
+
+
+class Wide(IdMixin):
+    a: Col[int] = Column(default=0)
+    b: Col[str] = Column(default="b")
+    tags: Col[list[str]] = Column(default_factory=list)
+
+
+async def test_rows_with_different_changes_are_one_statement(db: Any, sent: Any) -> None:
+    await create_all(Wide)
+    rows = await Wide.insert_many([Wide() for _ in range(4)])
+    await execute("UPDATE wide SET a = 9, b = 'other'")
+    rows[0].a = 1
+    rows[1].b = "x"
+    rows[2].a, rows[2].b = 2, "y"
+    with sent(r'UPDATE "wide" SET "a" = CASE WHEN "v"."m0" THEN "v"."v0" ELSE "wide"."a" END, "b" = CASE'):
+        assert await Wide.bulk_update(rows) == 3
+    found = await Wide.find().order_by(Wide.id)
+    assert [(r.a, r.b) for r in found] == [(1, "other"), (9, "x"), (2, "y"), (9, "other")]
+    for i, r in enumerate(rows):
+        r.tags = ["t", str(i)] if i else []
+    rows[3].a = 3
+    with sent(r'UPDATE "wide" SET .* FROM \(VALUES'):
+        assert await Wide.bulk_update(rows) == 3  # the first has what it had
+    assert [r.tags for r in await Wide.find().order_by(Wide.id)] == [[], ["t", "1"], ["t", "2"], ["t", "3"]]
+    assert not any(r.is_changed for r in rows)
+    rows[1].tags.append("z")
+    assert rows[1].get_changes() == {"tags": ["t", "1", "z"]}
