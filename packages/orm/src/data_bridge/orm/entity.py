@@ -280,13 +280,14 @@ class Entity:
 
     def make_through_tables(self) -> list[Any]:
         """The classes of the tables between this and others, where only their names were given."""
-        return [
+        known = [
             r.through.cls
             for r in self.relations.values()
             if r.kind == "many"
             and isinstance(r.declaration.given.through, str)
             and r.declaration.target.find(self.cls) is not None
         ]
+        return [c for c in known if hasattr(c, "__db_sides__")]
 
 
 def factory(info: FieldInfo) -> Any:

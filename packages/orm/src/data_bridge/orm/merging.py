@@ -53,10 +53,11 @@ class MergeQuery:
     ...     return await merged.when_matched(lambda new: Product.price != new.price).update().when_not_matched().insert()
     """
 
-    __slots__ = ("_entity", "_merge", "_source", "_tx")
+    __slots__ = ("_entity", "_merge", "_said", "_source", "_tx")
 
-    def __init__(self, entity: Entity, statement: Any, source: Source, tx: Any) -> None:
+    def __init__(self, entity: Entity, statement: Any, source: Source, tx: Any, said: frozenset[str]) -> None:
         self._entity = entity
+        self._said = said
         self._merge = statement
         self._source = source
         self._tx = tx
@@ -109,7 +110,7 @@ class MergeAction:
         self._when = when
 
     def _then(self, statement: Any) -> MergeQuery:
-        return MergeQuery(self._of._entity, statement, self._of._source, self._of._tx)
+        return MergeQuery(self._of._entity, statement, self._of._source, self._of._tx, self._of._said)
 
     def _values(self, given: Any, keys: Iterable[str]) -> dict[Any, Any]:
         entity, source = self._of._entity, self._of._source
@@ -132,11 +133,11 @@ class MergeAction:
         return [f.key for f in entity.fields if f.name in source.columns and not f.spec.computed]
 
     def update(self, values: Any = None, /) -> MergeQuery:
-        """THEN UPDATE: of all columns of the rows that are no keys, of those in a list, or by a mapping (or a function of the rows'
-        columns that gives one).
+        """THEN UPDATE: of all columns that the rows say and that are not compared by, of those in a list, or by a mapping (or a
+        function of the rows' columns that gives one).
         """
         entity = self._of._entity
-        made = self._values(values, [k for k in self._given() if k not in entity.pk_keys])
+        made = self._values(values, [k for k in self._given() if k in self._of._said and k not in entity.pk_keys])
         for f, s, p in assignments(entity, {entity.pk_keys[0]: None}, (), {})[1:]:  # what every UPDATE sets
             made.setdefault(f.name, _expression(s, p))
         return self._then(self._when.update(made))
@@ -169,13 +170,17 @@ def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQ
     if not on:
         raise ConfigurationError("merge() needs the columns by which rows are the same: on=[…]")
     source: Source
+    fields = [entity.field(c) for c in on]
     if isinstance(given, (Query, Source)):
         source = given if isinstance(given, Source) else given.subquery("new")
+        said = {f.key for f in entity.fields if f.name in source.columns}
     else:
         rows: list[Mapping[str, Any]] = []
+        said = set[str]()
         for r in given:
             made = r if isinstance(r, entity.cls) else as_row(entity, r)
-            values, said = made.__dict__, made.model_fields_set
+            values = made.__dict__
+            said |= made.model_fields_set
             rows.append({k: values[k] for k in entity.keys if k in values and (k in said or values[k] is not None)})
         if not rows:
             raise ConfigurationError("merge() needs at least one row")
@@ -183,6 +188,6 @@ def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQ
         if any(r.keys() != rows[0].keys() for r in rows):
             raise ConfigurationError("merge() needs rows that set the same fields")
         source = _Rows(entity, keys, rows)
-    fields = [entity.field(c) for c in on]
     conditions: list[Any] = [entity.columns[f.key] == source.column(f.name) for f in fields]
-    return MergeQuery(entity, merge(entity.source).using(source, conditions), source, tx)
+    statement = merge(entity.source).using(source, conditions)
+    return MergeQuery(entity, statement, source, tx, frozenset(said - {f.key for f in fields}))

@@ -104,6 +104,18 @@ def frame_names(depth: int) -> dict[str, Any]:
     return {} if frame.f_code.co_name == "<module>" else dict(frame.f_locals)
 
 
+def check_targets(cls: Any) -> None:
+    """Every link of a class points to a Table.
+
+    Raises:
+        ConfigurationError: naming the link that does not.
+    """
+    for base in cls.__mro__:
+        for declaration in base.__dict__.get("__db_declared__", {}).values():
+            if declaration.kind == "link":
+                declaration.target.cls(cls)
+
+
 def key_types(cls: Any) -> dict[str, Any]:
     """By the names that stand for them, the types of columns that links of a class made."""
     found: dict[str, Any] = {}

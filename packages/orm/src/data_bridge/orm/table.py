@@ -74,6 +74,8 @@ class Table(Row, metaclass=TableMeta):
         """Resolves forward references, then makes the columns."""
         if _types_namespace is None and not cls.__dict__.get("__pydantic_complete__", True):
             # The types of columns that links made, whose classes are known by now.
+            if raise_errors:
+                schemas.check_targets(cls)
             frame = schemas.frame_names(_parent_namespace_depth + 1)
             _types_namespace = {**frame, **schemas.key_types(cls)}
         done = super().model_rebuild(
