@@ -93,17 +93,25 @@ def test_plan_and_dry_run(run: Run, isolated_db: Any, folder: Folder) -> None:
         "create table b (x int);",
         "-- 0003",
         "create index concurrently i on a (x);  -- locks SHARE UPDATE EXCLUSIVE, outside a transaction",
+        "--   a: SHARE UPDATE EXCLUSIVE, other schema changes wait; read from end to end",
         "alter table a add y int;  -- locks ACCESS EXCLUSIVE",
+        "--   a: ACCESS EXCLUSIVE, readers and writers wait",
     ]
     assert run("up", "--dry-run")[1] == out
     assert run("plan", "0001")[1].splitlines() == out.splitlines()[:2]
     steps = json.loads(run("plan", "--json")[1])["steps"]
+    touched = steps[2].pop("touched")
     assert steps[2] == {
         "version": "0003",
         "sql": "create index concurrently i on a (x)",
         "lock": "SHARE UPDATE EXCLUSIVE",
         "transactional": False,
+        "understood": True,
     }
+    assert touched == [{
+        "relation": "a", "lock": "SHARE UPDATE EXCLUSIVE", "blocks": "other schema changes", "rewrite": False, "scan": True,
+        "rows": None, "bytes": None,
+    }]  # fmt: skip
     assert query(isolated_db.dsn, "SELECT to_regclass('a') IS NULL") is True
 
 
@@ -199,7 +207,8 @@ def test_stamp(run: Run, isolated_db: Any) -> None:
 def test_history(run: Run, folder: Folder) -> None:
     assert run("history") == (0, "nothing ran\n", "")
     folder(**{"0003_c.sql": "create table c (x int); create index concurrently i on c (x); select 1/0;"})
-    assert run("up")[0] == 1
+    assert run("up")[0] == 7
+    assert run("status")[0] == 7
     lines = run("history")[1].splitlines()
     assert [line.split()[:2] for line in lines] == [["0001", "applied"], ["0002", "applied"], ["0003", "failed"]]
     assert "step 3 failed" in lines[2]
@@ -230,3 +239,74 @@ def test_sql_needs_no_database(folder: Folder, capsys: pytest.CaptureFixture[str
     assert main(["sql", "--directory", "migrations", "0002"]) == 0
     assert capsys.readouterr().out == "-- 0002\ncreate table b (x int);\n"
     assert main(["sql", "--directory", "migrations", "7"]) == 1
+
+
+def test_the_plan_knows_sizes_and_old_transactions(run: Run, folder: Folder, isolated_db: Any) -> None:
+    folder(**{"0003_c.sql": "create table c (x int);", "0004_d.sql": "alter table c alter x type bigint;"})
+    assert run("up", "0003")[0] == 0
+    query(
+        isolated_db.dsn, "WITH i AS (INSERT INTO c SELECT generate_series(1, 1000) RETURNING 1) SELECT count(*) FROM i"
+    )
+    asyncio.run(_analyze(isolated_db.dsn))
+    out = run("plan")[1]
+    assert "c: ACCESS EXCLUSIVE, readers and writers wait; written anew: " in out and "about 1,000 rows" in out
+
+
+async def _analyze(dsn: str) -> None:
+    async with Database(dsn, max_connections=1) as database:
+        await database.execute_script("ANALYZE c")
+
+
+def test_init(folder: Folder, capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert main(["init"]) == 0
+    assert capsys.readouterr().out == "migrations\npyproject.toml\n"
+    assert main(["init", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"paths": []}
+    assert main(["new", "First: step", "--folder", "--json"]) == 0
+    (path,) = json.loads(capsys.readouterr().out)["paths"]
+    assert path.endswith("_first_step") and "migrations" in path
+    assert (tmp_path / "pyproject.toml").read_text().startswith("[project]")
+
+
+def test_fake_and_resolve(run: Run, folder: Folder, isolated_db: Any) -> None:
+    assert run("fake", "0002") == (0, "applied: 0002\n", "")
+    assert run("fake", "0002") == (0, "nothing to do\n", "")
+    assert run("status")[1] == "current: 0002\npending: 0001\n"
+    assert run("fake", "9")[0] == 1
+    assert run("fake", "--down", "0002")[1] == "not applied: 0002\n"
+    folder(**{"0003_c.sql": "create table c (x int); create index concurrently i on c (x); select 1/0;"})
+    assert run("resolve", "0003", "--applied")[0] == 1, "it has not begun"
+    assert run("up")[0] == 7
+    assert run("resolve", "0003", "--applied") == (0, "applied: 0003\n", "")
+    assert run("status", "--check")[0] == 0
+    assert run("fake", "--down", "0003")[0] == 0
+    assert run("up")[0] == 1, "the table is there already"
+
+
+def test_lint(run: Run, folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    place = folder(
+        **{
+            "0003_c.sql": "-- up\ncreate index i on a (x);\n-- down\ndrop index concurrently i;",
+            "0004_d.sql": "-- up\n-- lint: allow L21, L99: nobody reads it\nalter table a drop column x;\n-- down\nselect 1;",
+            "0005_e.sql": "-- up\nalter table a drop column x; -- lint: allow L21\n-- down\nselect 1;",
+        }
+    )
+    capsys.readouterr()
+    assert main(["lint", "-d", "migrations", "--json"]) == 4
+    said = json.loads(capsys.readouterr().out)
+    found = [(f["file"][-10:], f["line"], f["rule"], f["severity"], f["lock"]) for f in said["findings"]]
+    assert found == [
+        ("0003_c.sql", 2, "L01", "error", "SHARE"),
+        ("0005_e.sql", 2, "L21", "error", "ACCESS EXCLUSIVE"),
+        ("0005_e.sql", 2, "L00", "error", None),
+    ]
+    assert said["ok"] is False
+    assert [(w["rule"], w["reason"]) for w in said["waived"]] == [("L21", "nobody reads it")]
+    assert main(["lint", str(place / "0001_a.sql"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"findings": [], "waived": [], "ok": True}
+    assert main(["lint", str(place / "0003_c.sql")]) == 4
+    out = capsys.readouterr().out
+    assert "L01 error: building index i blocks every write to a" in out
+    assert "instead: CREATE INDEX CONCURRENTLY" in out and out.endswith("1 errors\n") and "\x1b" not in out
+    assert main(["lint", "nowhere.sql"]) == 1

@@ -10,8 +10,9 @@ _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 from data_bridge.migrate.history import AppliedMigration  # noqa: E402
 from data_bridge.migrate.linting import LintReport, lint_migrations  # noqa: E402
 from data_bridge.migrate.migration import Migration  # noqa: E402
-from data_bridge.migrate.plan import Plan, PlannedStep  # noqa: E402
+from data_bridge.migrate.plan import Plan, PlannedStep, Touched  # noqa: E402
 from data_bridge.migrate.repair import repair_history  # noqa: E402
+from data_bridge.migrate.resolve import resolve_migration  # noqa: E402
 from data_bridge.migrate.runner import get_migration_history, get_migration_status, run_migrations  # noqa: E402
 from data_bridge.migrate.status import MigrationStatus  # noqa: E402
 
@@ -22,9 +23,11 @@ __all__ = [
     "MigrationStatus",
     "Plan",
     "PlannedStep",
+    "Touched",
     "get_migration_history",
     "get_migration_status",
     "lint_migrations",
     "repair_history",
+    "resolve_migration",
     "run_migrations",
 ]

@@ -139,7 +139,9 @@ def _wanted(home: Path, paths: set[Path]) -> list[_Wanted]:
         up, down = _paths(m)
         both = m.source is not None and m.source.resolve() in paths
         one_file = up == down
-        wanted.append(_Wanted(m, both or up in paths, both or (down in paths and not one_file) or (one_file and up in paths)))
+        wanted.append(
+            _Wanted(m, both or up in paths, both or (down in paths and not one_file) or (one_file and up in paths))
+        )
         met |= {p for p in (up, down, m.source and m.source.resolve()) if p}
     while wanted and not (wanted[-1].up or wanted[-1].down):
         wanted.pop()
@@ -196,9 +198,11 @@ async def _scripts(w: _Wanted, extra: list[Finding]) -> list[tuple[Script, str]]
     return found
 
 
-async def _of_class(m: type[Migration], direction: str, wanted: bool, extra: list[Finding]) -> tuple[Script, str] | None:
+async def _of_class(
+    m: type[Migration], direction: str, wanted: bool, extra: list[Finding]
+) -> tuple[Script, str] | None:
     label = _label(m, direction)
-    if direction == "down" and type(m).down is type(Migration).down and m.down is Migration.down:
+    if direction == "down" and m.down is Migration.down:
         if wanted and not m.irreversible:
             try:
                 await record(m, "down")
@@ -217,11 +221,14 @@ async def _of_class(m: type[Migration], direction: str, wanted: bool, extra: lis
         (s.sql, (step.line or 1) + (s.line - 1 if step.line else 0)) for step in steps for s in split(step.sql)
     ]
     atomic = None if m.atomic == "auto" else bool(m.atomic)
+    return Script(label, statements, atomic, direction == "down", wanted), _text(label)
+
+
+def _text(label: str) -> str:
     try:
-        text = Path(label).read_text(encoding="utf-8")
-    except OSError:
-        text = ""
-    return Script(label, statements, atomic, direction == "down", wanted), text
+        return Path(label).read_text(encoding="utf-8")
+    except OSError:  # a module without a file
+        return ""
 
 
 def _line_of(m: type[Migration]) -> int:

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data_bridge.migrate.migration import Migration
 from data_bridge.migrate.sink import NeedsDatabase, Recorder
-from data_bridge.migrate.step import Step
+from data_bridge.migrate.step import BLOCKS, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A relation that a step locks.
+
+    Attributes:
+        relation: its name.
+        lock: what is taken.
+        blocks: who waits meanwhile; empty for nobody who reads or writes.
+        rewrite: whether it is written anew.
+        scan: whether it is read from end to end under the lock.
+        rows, bytes: its size by the statistics of the database that was asked, or None.
+    """
+
+    relation: str
+    lock: str
+    blocks: str
+    rewrite: bool
+    scan: bool
+    rows: int | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One statement that would run.
+    """One step that would run.
 
     Attributes:
         version: of its migration.
         sql: its text.
         lock: the strongest lock on a table in use, or None.
         transactional: whether it runs inside the migration's transaction.
+        touched: relations that exist before the step, with their locks.
+        understood: whether every statement in it was understood.
     """
 
     version: str
     sql: str
     lock: str | None
     transactional: bool
+    touched: tuple[Touched, ...] = field(default=(), compare=False)
+    understood: bool = field(default=True, compare=False)
 
 
 class Plan(list[str]):
@@ -35,11 +61,13 @@ class Plan(list[str]):
 
     steps: list[PlannedStep]
     open: list[str]
+    warnings: list[str]
 
     def __init__(self, versions: list[str]) -> None:
         super().__init__(versions)
         self.steps = []
         self.open = []
+        self.warnings = []
 
 
 async def record(migration: type[Migration], direction: str) -> tuple[list[Step], bool]:
@@ -51,12 +79,30 @@ async def record(migration: type[Migration], direction: str) -> tuple[list[Step]
     return recorder.steps, recorder.is_complete
 
 
+def planned(version: str, step: Step) -> PlannedStep:
+    """A step with what it touches."""
+    found = step.facts
+    made = {f.object for f in found if f.kind == "create_table"}
+    touched: dict[tuple[str, str], Touched] = {}
+    for fact in found:
+        for relation, lock in fact.locks:
+            if relation not in made:
+                key = (relation, lock)
+                old = touched.get(key)
+                touched[key] = Touched(
+                    relation, lock, BLOCKS.get(lock, ""), relation in fact.rewrites or (old is not None and old.rewrite),
+                    relation in fact.scans or (old is not None and old.scan),
+                )  # fmt: skip
+    understood = all(f.kind != "unknown" for f in found)
+    return PlannedStep(version, step.sql, step.lock, step.transactional, tuple(touched.values()), understood)
+
+
 async def make(migrations: list[type[Migration]], direction: str) -> Plan:
     """The plan for these migrations."""
     plan = Plan([m.version for m in migrations])
     for m in migrations:
         steps, is_complete = await record(m, direction)
-        plan.steps += [PlannedStep(m.version, s.sql, s.lock, s.transactional) for s in steps]
+        plan.steps += [planned(m.version, s) for s in steps]
         if not is_complete:
             plan.open.append(m.version)
     return plan

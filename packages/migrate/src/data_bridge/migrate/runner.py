@@ -25,6 +25,7 @@ from data_bridge.migrate.executing import Watch
 from data_bridge.migrate.history import AppliedMigration, History
 from data_bridge.migrate.migration import Migration
 from data_bridge.migrate.running import Progress, Running
+from data_bridge.migrate.statistics import measure
 from data_bridge.migrate.status import MigrationStatus, compare
 from data_bridge.migrate.version import key
 
@@ -111,7 +112,7 @@ async def run_migrations(
         target: the version to stop at; taking back, it is exclusive: the target stays applied.
         direction: "up", or "down": by default the last one.
         fake: only write the history.
-        dry_run: gives a Plan and sends nothing.
+        dry_run: gives a Plan and changes nothing: only history and catalog are read.
         lock_timeout: seconds to wait for another runner, and to try a step again that waits for a lock of others; by default
             as configured, else 60.
         using: alias or Database.
@@ -141,7 +142,7 @@ async def run_migrations(
         status = compare(found, await History(database, config.schema, config.table).read())
         chosen = _chosen(status, found, target, direction)
         if dry_run:
-            return await plan.make(chosen, direction)
+            return await measure(await plan.make(chosen, direction), database, config.step_lock_timeout)
         _check(status, found, direction)
         if not chosen:
             return []

@@ -29,6 +29,20 @@ Direction = Literal["up", "down"]
 Progress = Callable[[str, type[Migration]], Any]
 
 
+class StepFailed(MigrationError):
+    """A step failed.
+
+    Attributes:
+        locks: the relations that the step locks.
+        is_partial: whether earlier steps are committed.
+    """
+
+    def __init__(self, text: str, sink: Executing) -> None:
+        super().__init__(text)
+        self.locks = [name for f in sink.current.facts for name, _ in f.locks] if sink.current else []
+        self.is_partial = sink.is_partial
+
+
 class Running:
     """Runs migrations on a connection that has the lock."""
 
@@ -72,21 +86,22 @@ class Running:
             try:
                 await self._once(m, row, direction)
                 return
-            except MigrationError as e:
+            except StepFailed as e:
                 if not isinstance(e.__cause__, (LockNotAvailable, DeadlockDetected)):
                     raise
                 if time.monotonic() >= until:
-                    raise MigrationError(await self._give_up(e)) from e.__cause__
+                    e.args = (await self._give_up(e),)
+                    raise
                 if self._watch is not None:
                     self._watch("retry", {"version": m.version, "error": str(e.__cause__), "pause": pause})
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, 5.0)
             row = {r.version: r for r in await self._history.read()}.get(m.version)
 
-    async def _give_up(self, error: MigrationError) -> str:
+    async def _give_up(self, error: StepFailed) -> str:
         text = f"{error}\nIt was tried for {self._patience:g} s."
         try:
-            holders = await blockers(self._connection, getattr(error, "locks", ()))
+            holders = await blockers(self._connection, error.locks)
         except DataBridgeError:
             return text
         return "\n".join([text, *holders]) if holders else text
@@ -117,9 +132,7 @@ class Running:
             await self._failed(m, sink, e, state)
             if isinstance(e, MigrationError):
                 raise
-            failure = MigrationError(self._message(m, sink, e))
-            failure.locks = [name for f in sink.current.facts for name, _ in f.locks] if sink.current else []  # type: ignore[attr-defined]
-            raise failure from e
+            raise StepFailed(self._message(m, sink, e), sink) from e
         if sink.touches_session:
             await self._connection.reset()
 

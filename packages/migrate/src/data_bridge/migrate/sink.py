@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from data_bridge.migrate.step import Step
@@ -77,11 +78,7 @@ class Recorder:
 
 def _line() -> int | None:
     """The line outside of this package that is being executed: that of the migration."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if not frame.f_code.co_filename.startswith(_HERE):
-            return frame.f_lineno
-        if frame.f_back is None:
-            return None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
-    return None
+    return frame.f_lineno if frame is not None else None

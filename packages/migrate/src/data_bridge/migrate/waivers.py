@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_WAIVER = re.compile(r"(?:--|#)\s*lint:\s*allow(?P<file>-file)?\s+(?P<rules>L\d\d(?:\s*,\s*L\d\d)*)\s*(?::\s*(?P<reason>\S.*?))?\s*$")
+_WAIVER = re.compile(
+    r"(?:--|#)\s*lint:\s*allow(?P<file>-file)?\s+(?P<rules>L\d\d(?:\s*,\s*L\d\d)*)\s*(?::\s*(?P<reason>\S.*?))?\s*$"
+)
 _COMMENT = re.compile(r"^\s*(?:--|#)")
 
 

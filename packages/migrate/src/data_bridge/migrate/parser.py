@@ -1,0 +1,174 @@
+"""The words of `data-bridge migrate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXIT = """\
+exit status:
+  0  done, or nothing to do           5  another runner is at work
+  1  error                            6  history and files disagree
+  2  usage, configuration, no database  7  a migration stopped half-way: run up again, or resolve
+  3  pending migrations (status --check)
+  4  lint found errors
+"""
+_EPILOG = f"""\
+a first hour:
+  data-bridge migrate init                    # a folder and the settings in pyproject.toml
+  data-bridge migrate new create_users        # a skeleton in Python; --sql for an SQL file
+  data-bridge migrate lint                    # what would hurt a live database
+  data-bridge migrate plan                    # what would run, with locks and sizes
+  data-bridge migrate up                      # runs it
+
+Settings are read from [tool.data-bridge.migrate] of the nearest pyproject.toml; the database is that of --database, of these
+settings, or of $DATABASE_URL.
+
+{EXIT}"""
+_ABOUT = {
+    "init": (
+        "make the folder and the settings",
+        (
+            "Makes the folder of the migrations and writes [tool.data-bridge.migrate] into pyproject.toml. What "
+            "is there stays as it is."
+        ),
+    ),
+    "new": (
+        "write the skeleton of a migration",
+        "Writes a file whose name begins with the moment: it sorts behind all others.",
+    ),
+    "up": (
+        "apply what is pending",
+        (
+            "Applies pending migrations, one transaction for each with its row in the history. A step that cannot"
+            " run in a transaction is recorded for itself; an interrupted migration continues behind the last "
+            "recorded step."
+        ),
+    ),
+    "down": (
+        "take back the last migration, or all behind a version",
+        "Takes back the last migration; with a TARGET all behind it, which itself stays applied.",
+    ),
+    "to": (
+        "go to a version, forwards or backwards",
+        "Applies or takes back until TARGET is the last applied version.",
+    ),
+    "redo": (
+        "take the last migration back and apply it again",
+        "For writing migrations: proves that down() works, and tries the new up().",
+    ),
+    "status": (
+        "show what is applied and what is not",
+        "One query, no lock. With --check the exit status is 3 when something is pending.",
+    ),
+    "history": (
+        "show what ran, when, and what failed",
+        "Every row of the history table.",
+    ),
+    "plan": (
+        "show what would run, with locks and sizes",
+        (
+            "Each step with its SQL, the locks that it takes, who is blocked meanwhile, what is written anew, and"
+            " how big that is by the statistics of the database."
+        ),
+    ),
+    "sql": (
+        "print the SQL of migrations; needs no database",
+        "For reading, or for a DBA who runs it by hand; `stamp` writes the history then.",
+    ),
+    "lint": (
+        "find what would hurt a live database; needs no database",
+        (
+            "Rules L00 to L43 over operations and SQL. A finding is allowed by a comment in its line or above "
+            "it:\n\n  -- lint: allow L09: the table has ten rows"
+        ),
+    ),
+    "fake": (
+        "only write the history, for single versions",
+        "Marks versions as applied, or with --down as not applied, and runs nothing.",
+    ),
+    "stamp": (
+        "only write the history, up to a version",
+        "For a database that has the tables already: everything up to TARGET counts as applied.",
+    ),
+    "resolve": (
+        "say how a migration stands that stopped half-way",
+        "When you have finished by hand (--applied) or undone by hand (--pending) what a failed migration left.",
+    ),
+    "repair": (
+        "accept migrations that were changed after they ran",
+        "Writes the checksums of the files as they are now, and forgets versions.",
+    ),
+}
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    short, long = _ABOUT[name]
+    return commands.add_parser(
+        name, parents=[common], help=short, description=long, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="data-bridge migrate",
+        description="Applies migrations to a database, takes them back, and says what they would do to it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--directory", "-d", type=Path, help="folder of the migrations")
+    common.add_argument("--database", help="DSN of the database")
+    common.add_argument("--json", action="store_true", help="machine-readable output")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = {name: _command(commands, name, common) for name in _ABOUT}
+
+    made["init"].add_argument(
+        "folder", nargs="?", type=Path, default=Path("migrations"), help="migrations, if not given"
+    )
+    made["new"].add_argument("name", help="what it does, such as create_users")
+    kind = made["new"].add_mutually_exclusive_group()
+    kind.add_argument("--sql", action="store_true", help="an SQL file instead of a Python one")
+    kind.add_argument("--folder", action="store_true", help="a folder with up.sql and down.sql")
+    made["up"].add_argument("target", nargs="?", help="stop at this version")
+    made["down"].add_argument("target", nargs="?", help="the version that stays applied; 0 takes back all")
+    made["to"].add_argument("target", help="the version that is the last applied one afterwards; 0 is none")
+    made["redo"].set_defaults(target=None)
+    made["stamp"].add_argument("target", nargs="?", help="stop at this version")
+    made["plan"].add_argument("target", nargs="?", help="stop at this version")
+    made["plan"].add_argument("--down", action="store_true", help="the way back of the last migration, or to TARGET")
+    made["status"].add_argument("--check", action="store_true", help="exit with status 3 when something is pending")
+    made["sql"].add_argument("versions", nargs="*", metavar="VERSION", help="of these; by default of all")
+    made["sql"].add_argument("--down", action="store_true", help="the way back, last migration first")
+    made["lint"].add_argument(
+        "files", nargs="*", metavar="FILE", help="these files and folders; by default the whole folder"
+    )
+    made["lint"].add_argument(
+        "--models", metavar="MODULE", help="module with the Table classes: what they still use is not dropped (L43)"
+    )
+    made["lint"].add_argument("--qualified", action="store_true", help="names without a schema are findings (L36)")
+    made["lint"].add_argument("--strict", action="store_true", help="warnings count as errors")
+    made["lint"].add_argument("--waived", action="store_true", help="show what comments allow, too")
+    made["fake"].add_argument("versions", nargs="+", metavar="VERSION")
+    made["fake"].add_argument("--down", action="store_true", help="mark them as not applied")
+    made["resolve"].add_argument("version", metavar="VERSION")
+    how = made["resolve"].add_mutually_exclusive_group(required=True)
+    how.add_argument("--applied", action="store_true", help="everything of it is in the database")
+    how.add_argument("--pending", action="store_true", help="nothing of it is: it starts from the beginning")
+    made["repair"].add_argument(
+        "--forget", action="append", default=[], metavar="VERSION", help="delete this version from the history, too"
+    )
+    for name in ("up", "down", "to", "redo", "stamp", "fake", "resolve", "repair"):
+        made[name].add_argument(
+            "--lock-timeout",
+            type=float,
+            metavar="SECONDS",
+            help="how long to wait for another runner, and for locks of others",
+        )
+    for name in ("up", "down"):
+        made[name].add_argument("--fake", action="store_true", help="only write the history")
+        made[name].add_argument("--dry-run", action="store_true", help="show the SQL and change nothing")
+    return parser
