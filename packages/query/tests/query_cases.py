@@ -14,7 +14,7 @@ from typing import Any
 
 from query_shop import events, posts, stock, users
 
-from data_bridge.core import Statement
+from data_bridge.core import Range, Statement
 from data_bridge.query import (
     ColumnDef,
     ConstraintDef,
@@ -124,6 +124,8 @@ EXPRESSIONS: dict[str, Case] = {
     "range_operators": ir("select", ("table", None, "events", None), (("col", "events", "id"),), tuple((op, ("col", "events", "during"), ("col", "events", "during")) for op in ("&<", "&>", "-|-", "&&", "<@")), None, None, None, None),
     "overlaps": lambda: select(row(dt.date(2024, 1, 1), dt.date(2024, 1, 5)).overlaps((dt.date(2024, 1, 2), dt.date(2024, 1, 9)))),
     "range_positions": lambda: select(e.id).where(e.during.adjacent_to(e.during), e.during.left_of(e.during), e.during.right_of(e.during)),
+    "network_contains": lambda: select(e.address.contains("10.1.2.3"), e.address.contained_by("10.0.0.0/8")),
+    "range_values": lambda: select(e.id).where(e.during.overlaps(Range(AT, None)), e.during.contains((AT, AT)), e.during.contains(AT), literal(Range(1, 5)).contains(3)),
     "bytes_concat": lambda: select(e.data + b"b"),
     "whole_row": lambda: select(func.to_jsonb(u)).where(u.id == 1),
     "hypothetical_rank": lambda: select(func.rank(5).within_group(u.age)),

@@ -6,6 +6,7 @@ import enum
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Network
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from query_shop import posts, stock, users
 
 from data_bridge import core
+from data_bridge.core import Range
 from data_bridge.query import (
     aliased,
     any_,
@@ -218,7 +220,7 @@ class Point:
         (int, "bigint"), (str, "text"), (bool, "boolean"), (float, "double precision"), (Decimal, "numeric"), (bytes, "bytea"),
         (list[int], "bigint[]"), (set[str], "text[]"), (tuple[int, ...], "bigint[]"), (tuple[int, str], "jsonb"), (dict, "jsonb"),
         (dict[str, int], "jsonb"), (list[dict[str, int]], "jsonb"), (int | None, "bigint"), (Level, "bigint"), (int | str, "jsonb"),
-        (types.Varchar(3), "character varying(3)"), (Point, "jsonb"), (IPv4Address, "inet"), (IPv6Network, "cidr"),
+        (types.Varchar(3), "character varying(3)"), (Point, "jsonb"), (Range[int], "int8range"), (Range[datetime], "tstzrange"), (Range[Decimal] | None, "numrange"), (IPv4Address, "inet"), (IPv6Network, "cidr"),
     ],
 )  # fmt: skip
 def test_annotations_have_types(annotation: Any, name: str) -> None:

@@ -121,6 +121,9 @@ pub enum Error {
     Configuration(String),
     /// The answer does not follow the protocol; the connection was closed.
     Protocol(String),
+    /// The statement has a parameter or column of a multirange type, whose description sqlx 0.9 cannot read; the
+    /// connection was closed.
+    Multirange,
 }
 
 impl Error {
@@ -139,6 +142,8 @@ impl Error {
             },
             sqlx::Error::Io(io) => Self::Lost { message: io.to_string(), sent, server: None },
             sqlx::Error::Protocol(m) => Self::Protocol(m),
+            // `pg_type.typtype` of a multirange is m.
+            other if other.to_string().ends_with("unknown type code 109") => Self::Multirange,
             other => Self::Protocol(other.to_string()),
         }
     }
@@ -191,6 +196,10 @@ impl fmt::Display for Error {
             ),
             Self::CommitUnknown(m) => write!(f, "the connection was lost during COMMIT, its outcome is unknown: {m}"),
             Self::Configuration(m) => f.write_str(m),
+            Self::Multirange => f.write_str(
+                "the statement has a parameter or column of a multirange type, which is only sent as text: cast it in SQL, \
+                 as in column::text or $1::text::int4multirange",
+            ),
             Self::Protocol(m) => write!(f, "unexpected answer, the connection was closed: {m}"),
         }
     }

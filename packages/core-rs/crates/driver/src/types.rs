@@ -20,14 +20,16 @@ fn layout(info: &PgTypeInfo) -> Type {
     if let Some(known) = Type::built_in(oid(info)) {
         return known;
     }
+    let name = || -> Arc<str> { info.name().to_lowercase().into() };
     match info.kind() {
-        PgTypeKind::Enum(_) => Type::Text,
+        PgTypeKind::Enum(_) => Type::Named(name(), Arc::new(Type::Text)),
         PgTypeKind::Domain(base) => layout(base),
-        PgTypeKind::Array(element) => match layout(element) {
-            Type::Unknown(name) => Type::Unknown(format!("{name}[]").into()),
-            known => Type::Array(oid(element), Arc::new(known)),
-        },
-        _ if info.name().eq_ignore_ascii_case("citext") => Type::Text,
-        _ => Type::Unknown(info.name().to_lowercase().into()),
+        PgTypeKind::Array(element) => Type::Array(oid(element), Arc::new(layout(element))),
+        PgTypeKind::Range(bound) => Type::Range(Arc::new(layout(bound))),
+        PgTypeKind::Composite(fields) => {
+            let fields = fields.iter().map(|(name, info)| (name.as_str().into(), oid(info), layout(info))).collect();
+            Type::Named(name(), Arc::new(Type::Composite(fields)))
+        }
+        _ => Type::of_extension(info.name()).unwrap_or_else(|| Type::Unknown(name())),
     }
 }

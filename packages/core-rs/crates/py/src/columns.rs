@@ -1,6 +1,7 @@
 //! The columns of a result: how each is decoded and under which key it is kept.
 use crate::decode::{self, Fail};
 use crate::env::Env;
+use crate::registered;
 use data_bridge_driver::{Column as _, PgRow, Row, Typed, ValueRef, types};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
@@ -22,26 +23,34 @@ pub struct Column {
 pub struct Columns {
     /// In the order of the statement.
     pub all: Vec<Column>,
+    /// The pool, and the registrations that it was resolved with.
+    resolved: (u64, u64),
 }
 
 impl Columns {
     /// What the rows of `row`'s result are.
-    pub fn of(py: Python<'_>, row: &PgRow) -> Self {
+    pub fn of(py: Python<'_>, row: &PgRow, pool: u64) -> Self {
+        let resolved = (pool, registered::generation());
         let all = row
             .columns()
             .iter()
             .map(|c| Column {
-                typed: types::resolve(c.type_info()),
+                typed: registered::resolved(pool, types::resolve(c.type_info())),
                 key: PyString::intern(py, c.name()).unbind(),
                 label: c.name().to_owned(),
                 converter: None,
             })
             .collect();
-        Self { all }
+        Self { all, resolved }
     }
 
     /// Whether `row` still has these columns: a statement that was prepared anew may have others.
-    pub fn fit(&self, row: &PgRow) -> bool {
+    pub fn fit(&self, row: &PgRow, pool: u64) -> bool {
+        // Without registrations all pools read alike.
+        let now = registered::generation();
+        if now != self.resolved.1 || (now != 0 && pool != self.resolved.0) {
+            return false;
+        }
         let columns = row.columns();
         columns.len() == self.all.len()
             && columns.iter().zip(&self.all).all(|(c, own)| types::oid(c.type_info()) == own.typed.oid)

@@ -5,7 +5,7 @@ use crate::env::env;
 use crate::errors::exception;
 use crate::load::{LoadPlan, Shape};
 use crate::ticket::Ticket;
-use crate::{encode, ready_thread};
+use crate::{encode, ready_thread, registered};
 use data_bridge_driver::reply::Wanted;
 use data_bridge_driver::{Error, PgRow};
 use pyo3::ffi;
@@ -43,7 +43,8 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
     tell(py, bridge, ticket);
 }
 
-fn answer(py: Python<'_>, ticket: &Ticket, types: &Arc<[data_bridge_driver::Typed]>) {
+fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Typed]>) {
+    let types: &Arc<[_]> = &asked.iter().map(|t| registered::resolved(ticket.pool, t.clone())).collect();
     let params = ticket.with(|p| p.params.take());
     let encoded = (|| {
         if let Some(plan) = &ticket.plan {
@@ -83,11 +84,11 @@ fn columns(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, first: &PgRow) -> P
     let known = plan
         .filter(|p| p.kind != "fetch")
         .and_then(|p| p.columns.lock().expect("a plan's columns").clone())
-        .filter(|c| c.fit(first));
+        .filter(|c| c.fit(first, ticket.pool));
     let columns = match known {
         Some(c) => c,
         None => {
-            let mut made = Columns::of(py, first);
+            let mut made = Columns::of(py, first, ticket.pool);
             load.prepare(py, &mut made)?;
             let made = Arc::new(made);
             if let Some(p) = plan {

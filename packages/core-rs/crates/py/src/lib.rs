@@ -22,6 +22,7 @@ mod model;
 mod op;
 mod plan;
 mod pool;
+mod registered;
 mod ticket;
 mod tree;
 
@@ -75,6 +76,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(bridge::current_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::shared_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::reactors, m)?)?;
+    m.add_function(wrap_pyfunction!(registered::register_type, m)?)?;
     m.add_function(wrap_pyfunction!(choice::use_reactor, m)?)?;
     m.add_function(wrap_pyfunction!(after_fork, m)?)?;
     m.add_function(wrap_pyfunction!(fork_count, m)?)?;

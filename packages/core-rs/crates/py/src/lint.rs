@@ -27,10 +27,8 @@ pub fn lint_scripts(
             report,
         })
         .collect();
-    let models = models
-        .into_iter()
-        .map(|(name, table, columns)| Model { name, table: Name::read(&table), columns })
-        .collect();
+    let models =
+        models.into_iter().map(|(name, table, columns)| Model { name, table: Name::read(&table), columns }).collect();
     let options = Options { qualified, models };
     py.detach(|| lint(&scripts, &options))
         .into_iter()

@@ -322,8 +322,7 @@ impl LoadPlan {
         post_init: bool,
         validate: bool,
     ) -> PyResult<Self> {
-        let factories =
-            factories.into_iter().map(|(n, f)| (PyString::intern(class.py(), &n).unbind(), f)).collect();
+        let factories = factories.into_iter().map(|(n, f)| (PyString::intern(class.py(), &n).unbind(), f)).collect();
         let features = Features { clean, private, defaults, factories, extra, post_init, validate };
         let label = class.name()?.to_string();
         let model = Model::new(class, &fields, converters, &mutable, features)?;

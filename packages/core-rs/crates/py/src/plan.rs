@@ -1,6 +1,7 @@
 //! Plans: the SQL of a structure, and what is known of it in each database.
 use crate::columns::Columns;
 use crate::load::LoadPlan;
+use crate::registered;
 use data_bridge_driver::Typed;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -9,6 +10,9 @@ use std::sync::{Arc, Mutex};
 
 /// Plans per load plan; beyond this the oldest knowledge is thrown away at once.
 const MOST: usize = 4096;
+
+/// A pool, and the number of registrations of types.
+type Resolved = (u64, u64);
 
 /// A statement that was compiled.
 #[pyclass(frozen, module = "data_bridge.core._native")]
@@ -21,8 +25,8 @@ pub struct Plan {
     pub kind: String,
     /// Tables that it names.
     pub tables: Vec<String>,
-    /// The types of the parameters, per pool.
-    prepared: Mutex<Vec<(u64, Arc<[Typed]>)>>,
+    /// The types of the parameters, per pool and number of registrations.
+    prepared: Mutex<Vec<(Resolved, Arc<[Typed]>)>>,
     /// The columns of the last result.
     pub columns: Mutex<Option<Arc<Columns>>>,
 }
@@ -77,14 +81,15 @@ impl Plan {
         if self.count == Some(0) {
             return Some(Arc::new([]));
         }
-        self.prepared.lock().expect("the types").iter().find(|(id, _)| *id == pool).map(|(_, t)| t.clone())
+        let key = (pool, registered::generation());
+        self.prepared.lock().expect("the types").iter().find(|(known, _)| *known == key).map(|(_, t)| t.clone())
     }
 
     /// Remembers what the server said.
     pub fn learn(&self, pool: u64, types: &Arc<[Typed]>) {
         let mut prepared = self.prepared.lock().expect("the types");
-        prepared.retain(|(id, _)| *id != pool);
-        prepared.push((pool, types.clone()));
+        prepared.retain(|((id, _), _)| *id != pool);
+        prepared.push(((pool, registered::generation()), types.clone()));
     }
 
     /// Why this text cannot be run as one statement on a pooled connection, if so.

@@ -219,6 +219,12 @@ impl PyPool {
     }
 
     /// Size, idle, waiting and counters.
+    /// The number of this pool in the process.
+    #[getter]
+    fn id(&self) -> u64 {
+        self.get().id
+    }
+
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let s = self.get().stats();
         let d = PyDict::new(py);

@@ -3,11 +3,18 @@
 //! Nothing here does I/O, knows Python or allocates more than the value it makes. Layouts follow the `*_send` and `*_recv`
 //! functions of PostgreSQL; all integers are big-endian, days and microseconds count from 2000-01-01.
 pub mod array;
+pub mod bits;
 pub mod civil;
+pub mod composite;
 pub mod error;
+pub mod hstore;
 pub mod interval;
+pub mod network;
 pub mod numeric;
+pub mod range;
+pub mod text_search;
 pub mod types;
+pub mod vector;
 
 pub use error::WireError;
 pub use types::Type;
@@ -19,4 +26,15 @@ pub use types::Type;
 #[inline]
 pub fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N], WireError> {
     bytes.try_into().map_err(|_| WireError::Length { expected: N, got: bytes.len() })
+}
+
+/// A value with its length before it, and what follows; `None` is NULL.
+///
+/// # Errors
+/// [`WireError::Truncated`].
+#[inline]
+pub(crate) fn sized(b: &[u8]) -> Result<(Option<&[u8]>, &[u8]), WireError> {
+    let (head, rest) = b.split_first_chunk::<4>().ok_or(WireError::Truncated)?;
+    let Ok(n) = usize::try_from(i32::from_be_bytes(*head)) else { return Ok((None, rest)) };
+    if n > rest.len() { Err(WireError::Truncated) } else { Ok((Some(&rest[..n]), &rest[n..])) }
 }

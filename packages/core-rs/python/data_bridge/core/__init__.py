@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         observers,
         remove_observer,
     )
+    from data_bridge.core.range import Range
     from data_bridge.core.raw import (
         copy_in,
         copy_out,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         notify,
         stream,
     )
+    from data_bridge.core.registered_type import register_type
     from data_bridge.core.row_stream import RowStream
     from data_bridge.core.savepoint import Savepoint, SavepointBlock
     from data_bridge.core.transaction import Transaction, begin_transaction, current_transaction, on_commit
@@ -75,6 +77,7 @@ __all__ = [
     "PoolStats",
     "QueryFinished",
     "QueryStarted",
+    "Range",
     "RowStream",
     "Savepoint",
     "SavepointBlock",
@@ -109,6 +112,7 @@ __all__ = [
     "observers",
     "on_commit",
     "pg_transaction",
+    "register_type",
     "remove_observer",
     "require",
     "resolve",
@@ -150,6 +154,8 @@ _MODULES = {
         "stream",
     ),
     "savepoint": ("Savepoint", "SavepointBlock"),
+    "range": ("Range",),
+    "registered_type": ("register_type",),
     "row_stream": ("RowStream",),
     "transaction": ("Transaction", "begin_transaction", "current_transaction", "on_commit"),
     "transaction_block": ("TransactionBlock", "pg_transaction", "transaction_attempts"),

@@ -225,6 +225,27 @@ def network(kind: str) -> Convert:
     return convert
 
 
+def span(bound: Convert) -> Convert:
+    """A range, or (lower, upper) for one with its lower bound and without its upper one."""
+
+    def convert(value: Any) -> Any:
+        from data_bridge.core import Range  # here: most queries hold no range
+
+        if isinstance(value, tuple):
+            pair: tuple[Any, ...] = value
+            if len(pair) != 2:
+                raise ValueError(f"expected (lower, upper), got {len(pair)} items")
+            lower, upper = (None if side is None else bound(side) for side in pair)
+            return Range(lower, upper)
+        if not isinstance(value, Range):
+            raise expected("Range", value)
+        found: Range[Any] = value
+        sides = [None if side is None else bound(side) for side in (found.lower, found.upper)]
+        return Range(sides[0], sides[1], found.bounds)
+
+    return convert
+
+
 def member(enum: type[Enum]) -> Convert:
     """A member of `enum` or the value of one; what is sent is the value."""
     values = {m.value for m in enum}

@@ -82,6 +82,12 @@ def natural(value: Any) -> SQLType | None:
     for cls, known in _NATURAL:
         if isinstance(value, cls):
             return known
+    module = type(value).__module__
+    if module == "ipaddress":
+        return t.Cidr if type(value).__name__.endswith("Network") else t.Inet
+    if module == "data_bridge.core.range":
+        of = natural(value.upper if value.lower is None else value.lower)
+        return None if of is None else t.Int4Range if of is t.Integer else t.range_of(of)
     if isinstance(value, list | tuple | set | frozenset):
         items: list[Any] = [item for item in value if item is not None]
         of = natural(items[0]) if items else t.Text

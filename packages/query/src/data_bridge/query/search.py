@@ -256,7 +256,7 @@ def _literal_text(node: Node[Any], text: Any, before: str, after: str, ignore_ca
 def _side(node: Node[Any], tag: str, item: Any) -> Expr[bool]:
     # A range contains an element or another range; the parameter of an element must say its type.
     of = None if node.t is None else node.t.of
-    if isinstance(item, Node) or of is None or hasattr(item, "lower"):
+    if isinstance(item, Node | tuple) or of is None or hasattr(item, "bounds"):
         return _condition(node, tag, item)
     return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.owner)), Boolean)
 

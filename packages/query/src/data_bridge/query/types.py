@@ -175,8 +175,9 @@ Ltree = _scalar("Ltree", "ltree", str, c.to_str, "ltree")
 
 
 def _range(shown: str, of: SQLType) -> SQLType:
-    family = "multirange" if shown.endswith("Multirange") else "range"
-    return SQLType(shown.lower(), None, c.anything, family, of=of, shown=shown)
+    if shown.endswith("Multirange"):
+        return SQLType(shown.lower(), None, c.anything, "multirange", of=of, shown=shown)
+    return SQLType(shown.lower(), None, c.span(of.bind), "range", of=of, shown=shown)
 
 
 _NumericAny = SQLType("numeric", Decimal, c.to_decimal, "numeric", shown="Numeric()")
@@ -192,6 +193,19 @@ NumMultirange = _range("NumMultirange", NumRange)
 TsMultirange = _range("TsMultirange", TsRange)
 TstzMultirange = _range("TstzMultirange", TstzRange)
 DateMultirange = _range("DateMultirange", DateRange)
+
+
+def range_of(of: SQLType) -> SQLType:
+    """The range type whose bounds have a type: TypeError where PostgreSQL has none ready.
+
+    >>> from data_bridge.query import types
+    >>> types.range_of(types.Timestamptz)
+    TstzRange
+    """
+    for known in (Int8Range, Int4Range, NumRange, TstzRange, TsRange, DateRange):
+        if known.of is not None and (known.of == of or (of.family == known.of.family == "numeric")):
+            return known
+    raise TypeError(f"no range type of {of.name} is ready: give the column one, as in type=types.Other('floatrange')")
 
 
 def Numeric(precision: int | None = None, scale: int | None = None) -> SQLType:  # noqa: N802 - reads as the type it makes

@@ -97,8 +97,7 @@ impl Decoder {
     }
 
     fn func<T: Tree>(&mut self, node: &T, rows_from: bool) -> Result<Source> {
-        let calls =
-            if rows_from { self.list(node, 1, Self::expr)? } else { vec![self.at(node, 1, Self::expr)?] };
+        let calls = if rows_from { self.list(node, 1, Self::expr)? } else { vec![self.at(node, 1, Self::expr)?] };
         if calls.is_empty() {
             return self.fail("expected at least one function");
         }

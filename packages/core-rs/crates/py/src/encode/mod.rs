@@ -1,12 +1,20 @@
 //! Python values to wire bytes, to exactly the types that the statement asks for, before anything is sent.
 use crate::env::Env;
-use crate::json;
+use crate::{json, registered};
 use data_bridge_driver::Wire;
 use data_bridge_driver::{PgArguments, Typed};
-use data_bridge_wire::{Type, array, civil, interval::Interval, numeric};
+use data_bridge_wire::{Type, array, numeric};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+
+mod geometry;
+mod list;
+mod moment;
+mod network;
+mod record;
+mod span;
+mod system;
 
 /// Why a value was not encoded.
 pub enum Refusal {
@@ -18,7 +26,7 @@ pub enum Refusal {
     Python(PyErr),
 }
 
-type Done = Result<(), Refusal>;
+pub type Done = Result<(), Refusal>;
 
 /// The UTF-8 text of a str.
 pub unsafe fn utf8<'a>(v: *mut PyObject) -> Result<&'a [u8], Refusal> {
@@ -49,7 +57,7 @@ unsafe fn integer(v: *mut PyObject, low: i64, high: i64) -> Result<i64, Refusal>
     }
 }
 
-unsafe fn float(v: *mut PyObject) -> Result<f64, Refusal> {
+pub unsafe fn float(v: *mut PyObject) -> Result<f64, Refusal> {
     // SAFETY: `v` is alive.
     unsafe {
         if ffi::PyFloat_Check(v) != 0 {
@@ -66,7 +74,7 @@ unsafe fn float(v: *mut PyObject) -> Result<f64, Refusal> {
     }
 }
 
-unsafe fn text(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+pub unsafe fn text(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {
         if ffi::PyUnicode_Check(v) == 0 {
@@ -102,74 +110,6 @@ unsafe fn bytes(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     }
 }
 
-unsafe fn day(v: *mut PyObject) -> i64 {
-    // SAFETY: `v` is a date.
-    unsafe {
-        civil::days(ffi::PyDateTime_GET_YEAR(v), ffi::PyDateTime_GET_MONTH(v) as u8, ffi::PyDateTime_GET_DAY(v) as u8)
-    }
-}
-
-unsafe fn timestamp(v: *mut PyObject, aware: bool) -> Result<i64, Refusal> {
-    // SAFETY: `v` is alive and checked to be a datetime.
-    unsafe {
-        let py = Python::assume_attached();
-        if ffi::PyDateTime_Check(v) == 0 {
-            return Err(Refusal::Expected("datetime"));
-        }
-        let seconds = i64::from(ffi::PyDateTime_DATE_GET_HOUR(v)) * 3600
-            + i64::from(ffi::PyDateTime_DATE_GET_MINUTE(v)) * 60
-            + i64::from(ffi::PyDateTime_DATE_GET_SECOND(v));
-        let local = day(v) * civil::DAY + seconds * 1_000_000 + i64::from(ffi::PyDateTime_DATE_GET_MICROSECOND(v));
-        let zone = ffi::PyDateTime_DATE_GET_TZINFO(v);
-        if !aware {
-            return if zone == ffi::Py_None() {
-                Ok(local)
-            } else {
-                Err(Refusal::Reason("a timestamp without time zone takes a naive datetime".into()))
-            };
-        }
-        if zone == ffi::PyDateTime_TimeZone_UTC() {
-            return Ok(local);
-        }
-        let offset = Bound::from_borrowed_ptr(py, v).call_method0("utcoffset").map_err(Refusal::Python)?;
-        if offset.is_none() {
-            return Err(Refusal::Reason(
-                "a timestamp with time zone takes an aware datetime, for example datetime.now(UTC)".into(),
-            ));
-        }
-        let d = offset.as_ptr();
-        let seconds =
-            i64::from(ffi::PyDateTime_DELTA_GET_DAYS(d)) * 86_400 + i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(d));
-        Ok(local - seconds * 1_000_000 - i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(d)))
-    }
-}
-
-unsafe fn interval(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
-    // SAFETY: `v` is alive.
-    unsafe {
-        if ffi::PyDelta_Check(v) != 0 {
-            let us = i64::from(ffi::PyDateTime_DELTA_GET_SECONDS(v)) * 1_000_000
-                + i64::from(ffi::PyDateTime_DELTA_GET_MICROSECONDS(v));
-            Interval { months: 0, days: ffi::PyDateTime_DELTA_GET_DAYS(v), microseconds: us }.write(out);
-            return Ok(());
-        }
-        let v = Bound::from_borrowed_ptr(Python::assume_attached(), v);
-        if !v.is_instance(env.interval.bind(v.py())).map_err(Refusal::Python)? {
-            return Err(Refusal::Expected("timedelta"));
-        }
-        let field = |name: &str| v.getattr(name);
-        let read = || -> PyResult<Interval> {
-            Ok(Interval {
-                months: field("months")?.extract()?,
-                days: field("days")?.extract()?,
-                microseconds: field("microseconds")?.extract()?,
-            })
-        };
-        read().map_err(Refusal::Python)?.write(out);
-        Ok(())
-    }
-}
-
 unsafe fn decimal(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -194,80 +134,9 @@ unsafe fn uuid(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     Ok(())
 }
 
-/// The lengths of nested lists, each level as long as its first.
-unsafe fn shape(v: *mut PyObject, element: &Type, lengths: &mut Vec<usize>) -> Done {
-    // SAFETY: `v` is alive.
-    unsafe {
-        let (count, first) = if ffi::PyList_Check(v) != 0 {
-            let n = ffi::PyList_GET_SIZE(v);
-            (n, if n > 0 { ffi::PyList_GET_ITEM(v, 0) } else { std::ptr::null_mut() })
-        } else if ffi::PyTuple_Check(v) != 0 {
-            let n = ffi::PyTuple_GET_SIZE(v);
-            (n, if n > 0 { ffi::PyTuple_GET_ITEM(v, 0) } else { std::ptr::null_mut() })
-        } else {
-            return Err(Refusal::Expected("list"));
-        };
-        lengths.push(count as usize);
-        let json = matches!(element, Type::Json | Type::Jsonb);
-        if !json && !first.is_null() && (ffi::PyList_Check(first) != 0 || ffi::PyTuple_Check(first) != 0) {
-            if lengths.len() == array::MAX_DIMENSIONS {
-                return Err(Refusal::Reason("an array has at most 6 dimensions".into()));
-            }
-            shape(first, element, lengths)?;
-        }
-        Ok(())
-    }
-}
-
-unsafe fn elements(
-    env: &Env,
-    element: &Type,
-    v: *mut PyObject,
-    lengths: &[usize],
-    nulls: &mut bool,
-    out: &mut Vec<u8>,
-) -> Done {
-    // SAFETY: `v` is alive; items are borrowed from it.
-    unsafe {
-        let is_list = ffi::PyList_Check(v) != 0;
-        if !is_list && ffi::PyTuple_Check(v) == 0 {
-            return Err(Refusal::Reason("nested lists of an array must all have the same depth".into()));
-        }
-        let count = if is_list { ffi::PyList_GET_SIZE(v) } else { ffi::PyTuple_GET_SIZE(v) };
-        if count as usize != lengths[0] {
-            return Err(Refusal::Reason("nested lists of an array must all have the same length".into()));
-        }
-        for i in 0..count {
-            let item = if is_list { ffi::PyList_GET_ITEM(v, i) } else { ffi::PyTuple_GET_ITEM(v, i) };
-            if lengths.len() > 1 {
-                elements(env, element, item, &lengths[1..], nulls, out)?;
-            } else if item == ffi::Py_None() {
-                *nulls = true;
-                out.extend((-1i32).to_be_bytes());
-            } else {
-                array::write_element(out, |out| value(env, element, item, out))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-unsafe fn list(env: &Env, oid: u32, element: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
-    // SAFETY: `v` is alive.
-    unsafe {
-        let mut lengths = vec![];
-        shape(v, element, &mut lengths)?;
-        let at = out.len();
-        array::write_header(out, oid, &lengths, false);
-        let mut nulls = false;
-        if !lengths.contains(&0) {
-            elements(env, element, v, &lengths, &mut nulls, out)?;
-        }
-        if nulls {
-            out[at + 4..at + 8].copy_from_slice(&1i32.to_be_bytes());
-        }
-        Ok(())
-    }
+/// These are sent as text, which only the server can read.
+fn by_text(name: &str) -> Refusal {
+    Refusal::Reason(format!("{name} is sent as text: cast in SQL, as in $1::text::{name}"))
 }
 
 /// Appends the bytes of `v`, which is not None.
@@ -296,25 +165,12 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
                 Ok(())
             }),
             Type::Numeric => decimal(env, v, out),
-            Type::TimestampTz => timestamp(v, true).map(|us| out.extend(us.to_be_bytes())),
-            Type::Timestamp => timestamp(v, false).map(|us| out.extend(us.to_be_bytes())),
-            Type::Date if ffi::PyDate_Check(v) != 0 && ffi::PyDateTime_Check(v) == 0 => {
-                out.extend((day(v) as i32).to_be_bytes());
-                Ok(())
-            }
-            Type::Date => Err(Refusal::Expected("date")),
-            Type::Time if ffi::PyTime_Check(v) != 0 => {
-                if ffi::PyDateTime_TIME_GET_TZINFO(v) != ffi::Py_None() {
-                    return Err(Refusal::Reason("a time without time zone takes a naive time".into()));
-                }
-                let seconds = i64::from(ffi::PyDateTime_TIME_GET_HOUR(v)) * 3600
-                    + i64::from(ffi::PyDateTime_TIME_GET_MINUTE(v)) * 60
-                    + i64::from(ffi::PyDateTime_TIME_GET_SECOND(v));
-                out.extend((seconds * 1_000_000 + i64::from(ffi::PyDateTime_TIME_GET_MICROSECOND(v))).to_be_bytes());
-                Ok(())
-            }
-            Type::Time => Err(Refusal::Expected("time")),
-            Type::Interval => interval(env, v, out),
+            Type::TimestampTz => moment::timestamp(v, true).map(|us| out.extend(us.to_be_bytes())),
+            Type::Timestamp => moment::timestamp(v, false).map(|us| out.extend(us.to_be_bytes())),
+            Type::Date => moment::date(v).map(|days| out.extend(days.to_be_bytes())),
+            Type::Time => moment::time(v).map(|us| out.extend(us.to_be_bytes())),
+            Type::TimeTz => moment::time_with_zone(v, out),
+            Type::Interval => moment::interval(env, v, out),
             Type::Uuid => uuid(env, v, out),
             Type::Bytea => bytes(v, out),
             Type::Json => json::write(env, v, out, 0),
@@ -322,10 +178,38 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
                 out.push(1);
                 json::write(env, v, out, 0)
             }
-            Type::Array(oid, element) => list(env, *oid, element, v, out),
+            Type::Array(oid, element) => list::list(env, *oid, element, v, out),
+            Type::ZeroBased(oid, element) => list::zero_based(env, *oid, element, v, out),
+            Type::Named(_, inner) => value(env, inner, v, out),
+            Type::Range(bound) => span::range(env, bound, v, out),
+            Type::Composite(fields) => record::composite(env, fields, v, out),
+            Type::Hstore => record::hstore(v, out),
+            Type::Vector => record::vector(v, false, out),
+            Type::HalfVector => record::vector(v, true, out),
+            Type::Geometry(kind) => geometry::geometry(*kind, v, out),
+            Type::Inet => network::network(env, v, false, out),
+            Type::Cidr => network::network(env, v, true, out),
+            Type::Mac(length) => network::mac(v, *length, out),
+            Type::Bits => system::bits(v, out),
+            Type::Versioned => {
+                out.push(1);
+                text(v, out)
+            }
+            Type::Char => system::char(v, out),
+            Type::Xid8 => system::unsigned(v).map(|n| out.extend(n.to_be_bytes())),
+            Type::Lsn => system::lsn(v, out),
+            Type::Tid => system::tid(v, out),
+            Type::Registered(number, inner) => registered::encode(env, *number, inner.as_deref(), v, out),
+            Type::TsVector => Err(by_text("tsvector")),
+            Type::TsQuery => Err(by_text("tsquery")),
+            Type::Snapshot => Err(by_text("pg_snapshot")),
+            Type::Record => {
+                Err(Refusal::Reason("PostgreSQL takes no anonymous row as a parameter: give its type a name".into()))
+            }
             Type::Void => Err(Refusal::Expected("None")),
             Type::Unknown(name) => {
-                Err(Refusal::Reason(format!("there is no encoder for {name}; cast in SQL: $1::text::{name}")))
+                let advice = "cast in SQL, as in $1::text::";
+                Err(Refusal::Reason(format!("there is no encoder for {name}; {advice}{name}, or call register_type()")))
             }
         }
     };

@@ -1,10 +1,17 @@
 //! Wire bytes to Python objects, without anything in between. Runs with the interpreter attached.
 use crate::env::Env;
-use crate::json;
-use data_bridge_wire::{Type, WireError, array::Array, civil, exact, interval::Interval, numeric};
+use crate::{json, registered};
+use data_bridge_wire::{Type, WireError, array::Array, bits, exact, network as addresses, numeric, text_search};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::{PyDelta, PyInt};
+use pyo3::types::PyInt;
+
+mod geometry;
+mod moment;
+mod network;
+mod record;
+mod span;
+mod system;
 
 /// Why no object was made.
 #[derive(Debug)]
@@ -32,7 +39,7 @@ pub fn made(p: *mut PyObject) -> Made {
     if p.is_null() { Err(Fail::Python) } else { Ok(p) }
 }
 
-fn from_py<T>(result: PyResult<Bound<'_, T>>) -> Made {
+pub fn from_py<T>(result: PyResult<Bound<'_, T>>) -> Made {
     match result {
         Ok(v) => Ok(v.into_ptr()),
         Err(e) => {
@@ -69,7 +76,7 @@ pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
             Type::Text => text(b),
             Type::Bool => Ok(ffi::Py_NewRef(if exact::<1>(b)?[0] != 0 { ffi::Py_True() } else { ffi::Py_False() })),
             Type::Float8 => made(ffi::PyFloat_FromDouble(f64::from_be_bytes(exact(b)?))),
-            Type::TimestampTz => timestamp(i64::from_be_bytes(exact(b)?), ffi::PyDateTime_TimeZone_UTC()),
+            Type::TimestampTz => moment::timestamp(i64::from_be_bytes(exact(b)?), ffi::PyDateTime_TimeZone_UTC()),
             Type::Numeric => decimal(env, b),
             Type::Uuid => uuid(env, exact(b)?),
             Type::Jsonb => match b.split_first() {
@@ -80,12 +87,36 @@ pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
             Type::Oid => made(ffi::PyLong_FromUnsignedLong(u32::from_be_bytes(exact(b)?) as _)),
             Type::Float4 => made(ffi::PyFloat_FromDouble(shortest(f32::from_be_bytes(exact(b)?)))),
             Type::Bytea => made(ffi::PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as isize)),
-            Type::Date => date(i32::from_be_bytes(exact(b)?)),
-            Type::Time => time(i64::from_be_bytes(exact(b)?)),
-            Type::Timestamp => timestamp(i64::from_be_bytes(exact(b)?), ffi::Py_None()),
-            Type::Interval => interval(env, b),
+            Type::Date => moment::date(i32::from_be_bytes(exact(b)?)),
+            Type::Time => moment::time(i64::from_be_bytes(exact(b)?)),
+            Type::Timestamp => moment::timestamp(i64::from_be_bytes(exact(b)?), ffi::Py_None()),
+            Type::Interval => moment::interval(env, b),
             Type::Json => json::read(b),
-            Type::Array(_, element) => array(env, element, b),
+            Type::Array(_, element) | Type::ZeroBased(_, element) => array(env, element, b),
+            Type::Named(_, inner) => value(env, inner, b),
+            Type::TimeTz => moment::time_with_zone(b),
+            Type::Inet | Type::Cidr => network::network(env, b),
+            Type::Mac(_) => text(addresses::mac(b)?.as_bytes()),
+            Type::Bits => text(bits::read(b)?.as_bytes()),
+            Type::Geometry(kind) => geometry::geometry(env, *kind, b),
+            Type::Versioned => match b.split_first() {
+                Some((1, rest)) => text(rest),
+                _ => Err(WireError::Malformed("version of a value").into()),
+            },
+            Type::TsVector => text(text_search::vector(b)?.as_bytes()),
+            Type::TsQuery => text(text_search::query(b)?.as_bytes()),
+            Type::Range(bound) => span::range(env, bound, b),
+            Type::Composite(fields) => record::composite(env, fields, b),
+            Type::Record => record::record(env, b),
+            Type::Hstore => record::hstore(b),
+            Type::Vector => record::vector(b, 4),
+            Type::HalfVector => record::vector(b, 2),
+            Type::Char => system::char(b),
+            Type::Xid8 => made(ffi::PyLong_FromUnsignedLongLong(u64::from_be_bytes(exact(b)?))),
+            Type::Lsn => system::lsn(b),
+            Type::Tid => system::tid(b),
+            Type::Snapshot => system::snapshot(b),
+            Type::Registered(number, inner) => registered::decode(env, *number, inner.as_deref(), b),
             Type::Void => Ok(ffi::Py_NewRef(ffi::Py_None())),
             Type::Unknown(name) => Err(Fail::Unknown(name.clone())),
         }
@@ -98,83 +129,6 @@ fn shortest(f: f32) -> f64 {
         return f64::from(f);
     }
     ryu::Buffer::new().format_finite(f).parse().unwrap_or(f64::from(f))
-}
-
-fn year(y: i64) -> Result<i32, Fail> {
-    if (1..=9999).contains(&y) {
-        Ok(y as i32)
-    } else if y < 1 {
-        Err(WireError::Unrepresentable("a date before the year 1 has no Python value").into())
-    } else {
-        Err(WireError::Unrepresentable("a date after the year 9999 has no Python value").into())
-    }
-}
-
-const INFINITE: WireError = WireError::Unrepresentable("an infinite date has no Python value");
-
-unsafe fn date(days: i32) -> Made {
-    if days == i32::MAX || days == i32::MIN {
-        return Err(INFINITE.into());
-    }
-    let (y, m, d) = civil::date(i64::from(days));
-    let y = year(y)?;
-    // SAFETY: the datetime API was imported with the environment.
-    unsafe {
-        let api = ffi::PyDateTimeAPI();
-        made(((*api).Date_FromDate)(y, m.into(), d.into(), (*api).DateType))
-    }
-}
-
-unsafe fn time(us: i64) -> Made {
-    if !(0..civil::DAY).contains(&us) {
-        return Err(WireError::Unrepresentable("the time 24:00:00 has no Python value").into());
-    }
-    let (h, m, s, us) = civil::time(us);
-    // SAFETY: as above.
-    unsafe {
-        let api = ffi::PyDateTimeAPI();
-        made(((*api).Time_FromTime)(h.into(), m.into(), s.into(), us as i32, ffi::Py_None(), (*api).TimeType))
-    }
-}
-
-#[inline]
-unsafe fn timestamp(us: i64, zone: *mut PyObject) -> Made {
-    if us == i64::MAX || us == i64::MIN {
-        return Err(INFINITE.into());
-    }
-    let (y, mo, d) = civil::date(us.div_euclid(civil::DAY));
-    let y = year(y)?;
-    let (h, m, s, us) = civil::time(us.rem_euclid(civil::DAY));
-    // SAFETY: as above.
-    unsafe {
-        let api = ffi::PyDateTimeAPI();
-        made(((*api).DateTime_FromDateAndTime)(
-            y,
-            mo.into(),
-            d.into(),
-            h.into(),
-            m.into(),
-            s.into(),
-            us as i32,
-            zone,
-            (*api).DateTimeType,
-        ))
-    }
-}
-
-unsafe fn interval(env: &Env, b: &[u8]) -> Made {
-    let it = Interval::read(b)?;
-    // SAFETY: attached.
-    let py = unsafe { Python::assume_attached() };
-    if it.months != 0 {
-        return from_py(env.interval.bind(py).call1((it.months, it.days, it.microseconds)));
-    }
-    let (days, rest) =
-        (i64::from(it.days) + it.microseconds.div_euclid(civil::DAY), it.microseconds.rem_euclid(civil::DAY));
-    if !(-999_999_999..=999_999_999).contains(&days) {
-        return Err(WireError::Unrepresentable("an interval of more than 999,999,999 days has no Python value").into());
-    }
-    from_py(PyDelta::new(py, days as i32, (rest / 1_000_000) as i32, (rest % 1_000_000) as i32, false))
 }
 
 unsafe fn decimal(env: &Env, b: &[u8]) -> Made {
@@ -265,9 +219,12 @@ unsafe fn dimension(
 pub fn error(py: Python<'_>, column: &str, type_name: &str, fail: Fail) -> PyErr {
     let (reason, cause) = match fail {
         Fail::Wire(e) => (e.to_string(), None),
-        Fail::Unknown(name) => {
-            (format!("there is no decoder for {name}; cast the column in SQL, for example to text"), None)
-        }
+        Fail::Unknown(name) => (
+            format!(
+                "there is no decoder for {name}; cast the column in SQL, for example to text, or call register_type()"
+            ),
+            None,
+        ),
         Fail::Python => {
             let cause = PyErr::take(py);
             (cause.as_ref().map_or_else(|| "no object could be made".to_owned(), |e| e.value(py).to_string()), cause)
