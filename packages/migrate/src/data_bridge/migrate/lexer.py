@@ -49,6 +49,15 @@ class SqlStatement:
     end: int = 0
 
 
+def tokens(text: str) -> list[tuple[str, str, int]]:
+    """The tokens of a short text without comments: kind, text, place.
+
+    >>> [t for _, t, _ in tokens("int DEFAULT f('a b')")]
+    ['int', 'DEFAULT', 'f', '(', "'a b'", ')']
+    """
+    return [(m.lastgroup or "", m[0], m.start()) for m in _TOKEN.finditer(text) if m.lastgroup != "space"]
+
+
 def split(text: str) -> list[SqlStatement]:
     """The statements of a text; empty ones are left out.
 
