@@ -29,7 +29,22 @@ class Item(BaseModel):
     score: float
 
 
+class Book(BaseModel):
+    id: int
+    author_id: int
+    title: str
+    year: int
+
+
+class Author(BaseModel):
+    id: int
+    name: str
+    books: list[Book] = []
+
+
 ITEMS = TypeAdapter(list[Item])
+AUTHORS = TypeAdapter(list[Author])
+BOOKS = TypeAdapter(list[Book])
 NEW: dict[str, Any] = {
     "big": 77, "name": "new item", "code": "c1", "price": Decimal("12.50"), "at": datetime(2024, 5, 1, tzinfo=UTC),
     "ref": UUID("12345678-1234-5678-1234-567812345678"), "active": True, "meta": {"n": 1, "tag": "t", "ok": True}, "score": 0.5,
@@ -102,6 +117,19 @@ class Reference:
     async def o8(self, low: int) -> tuple[int, bool]:
         count = await self.pool.fetchval("SELECT count(*) FROM item WHERE id >= $1 AND id < $2", low, low + 1000)
         return count, await self.pool.fetchval("SELECT EXISTS (SELECT 1 FROM item WHERE id = $1)", low)
+
+    async def o9(self) -> list[Author]:
+        async with self.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT id, name FROM author ORDER BY id")
+            authors = AUTHORS.validate_python([dict(r) for r in rows])
+            rows = await connection.fetch(
+                "SELECT id, author_id, title, year FROM book WHERE author_id = ANY($1) ORDER BY id",
+                [a.id for a in authors],
+            )
+        by_id = {a.id: a for a in authors}
+        for book in BOOKS.validate_python([dict(r) for r in rows]):
+            by_id[book.author_id].books.append(book)
+        return authors
 
     async def o10(self, items: list[Item], price: Decimal) -> None:
         for item in items:

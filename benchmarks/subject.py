@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.reference import NEW
 from data_bridge import core
-from data_bridge.orm import Col, Column, Table
+from data_bridge.orm import BackLink, Col, Column, Link, Table
 from data_bridge.query import types
 
 
@@ -44,6 +44,19 @@ class WItem(_Item):
 class Log(Table):
     id: Col[int] = Column(default=None, primary_key=True, auto_increment=True)
     what: Col[str]
+
+
+class Author(Table):
+    id: Col[int] = Column(default=None, primary_key=True, auto_increment=True, type=types.Integer)
+    name: Col[str]
+    books: BackLink[list[Book]] = BackLink("author")
+
+
+class Book(Table):
+    id: Col[int] = Column(default=None, primary_key=True, auto_increment=True, type=types.Integer)
+    author: Link[Author]
+    title: Col[str]
+    year: Col[int] = Column(type=types.Integer)
 
 
 ITEMS = TypeAdapter(list[Item])
@@ -93,6 +106,9 @@ class Subject:
 
     async def load_many(self, n: int) -> list[WItem]:
         return await WItem.find().order_by(WItem.id).limit(n).to_list()
+
+    async def o9(self) -> list[Author]:
+        return await Author.find().order_by(Author.id).fetch_links(Author.books.order_by(Book.id))
 
     async def o10(self, items: list[WItem], price: Decimal) -> None:
         for item in items:
