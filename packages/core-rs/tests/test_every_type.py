@@ -302,3 +302,22 @@ def test_encoding_then_decoding_gives_the_value(rows: Rows, kind: str) -> None:
         assert rows(f"SELECT $1::{kind}", value) == (value,)
 
     law()
+
+
+async def test_copy_takes_what_statements_take(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn) as database:
+        await database.execute_script("""
+            DROP TABLE IF EXISTS copied_types; DROP TYPE IF EXISTS tone; DROP DOMAIN IF EXISTS pace, step;
+            CREATE EXTENSION IF NOT EXISTS hstore;
+            CREATE TYPE tone AS ENUM ('low', 'high'); CREATE DOMAIN step AS int; CREATE DOMAIN pace AS step;
+            CREATE TABLE copied_types (tone tone, tones tone[], pace pace, pairs hstore, at inet, span int4range, spot point[])
+        """)
+        rows = [
+            ("low", ["high", None], 5, {"a": None}, IPv4Address("10.0.0.1"), Range(1, 3), [Point(1, 2)]),
+            (None,) * 7,
+        ]
+        assert await database.copy_in("copied_types", rows) == 2
+        assert await database.fetch("SELECT * FROM copied_types", as_=tuple) == rows
+        await database.execute_script("ALTER TABLE copied_types ADD price money")
+        with pytest.raises(EncodeError, match=r"price \(money\): COPY has no encoder for this type"):
+            await database.copy_in("copied_types", [(1,)], columns=["price"])

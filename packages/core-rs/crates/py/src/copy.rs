@@ -17,6 +17,12 @@ use std::sync::{Arc, Mutex};
 /// What a binary COPY begins with (PostgreSQL manual, "COPY", "Binary Format").
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
+type Described = (String, u32, String, bool, Option<u32>, Option<String>, Option<bool>);
+
+fn layout(oid: u32, name: &str, is_enum: bool) -> Option<Type> {
+    if is_enum { Some(Type::Text) } else { Type::built_in(oid).or_else(|| Type::of_extension(name)) }
+}
+
 /// Turns rows into the binary format of COPY.
 #[pyclass(frozen, module = "data_bridge.core._native")]
 pub struct CopyEncoder {
@@ -26,21 +32,25 @@ pub struct CopyEncoder {
 
 #[pymethods]
 impl CopyEncoder {
-    /// `(column, OID)` of every column, with OIDs of built-in types.
+    /// Name, OID, name of the type and whether it is an enum of every column; then the same of the elements of an array.
     #[new]
-    fn new(py: Python<'_>, columns: Vec<(String, u32)>) -> PyResult<Self> {
+    fn new(py: Python<'_>, columns: Vec<Described>) -> PyResult<Self> {
         let columns = columns
             .into_iter()
-            .map(|(column, oid)| match Type::built_in(oid) {
-                Some(layout) => {
-                    let name = Type::name(oid).unwrap_or_default().into();
-                    Ok((column, Typed { oid, layout, name }))
+            .map(|(column, oid, name, is_enum, element, element_name, element_is_enum)| {
+                let layout = layout(oid, &name, is_enum).or_else(|| {
+                    let inner = layout(element?, &element_name?, element_is_enum?)?;
+                    Some(Type::Array(element?, Arc::new(inner)))
+                });
+                let name: Arc<str> = Type::name(oid).unwrap_or(name).into();
+                match layout {
+                    Some(layout) => Ok((column, Typed { oid, layout, name })),
+                    None => Err(crate::errors::named(
+                        py,
+                        "EncodeError",
+                        format!("{column} ({name}): COPY has no encoder for this type; use insert statements"),
+                    )),
                 }
-                None => Err(crate::errors::named(
-                    py,
-                    "EncodeError",
-                    format!("{column}: there is no encoder for the type with OID {oid}"),
-                )),
             })
             .collect::<PyResult<_>>()?;
         Ok(Self { columns, rows: Mutex::new(0) })

@@ -18,11 +18,20 @@ from data_bridge.core.transaction import Transaction, to_the_end
 _CHUNK_ROWS = 512
 _TUPLES = LoadPlan.rows(tuple)
 
-# An enum travels as its label, a domain as its base type.
+# Column, OID, name, whether it is an enum; a domain travels as its base type. Then the same of the elements of an array.
 _COLUMNS = """
-    SELECT a.attname, (CASE t.typtype WHEN 'e' THEN 25 WHEN 'd' THEN t.typbasetype ELSE t.oid END)::oid
-    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum
+    WITH RECURSIVE base (own, oid) AS (
+        SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        UNION ALL
+        SELECT b.own, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype = 'd'
+    )
+    SELECT a.attname, t.oid, t.typname, t.typtype = 'e', e.oid, e.typname, e.typtype = 'e'
+    FROM base b
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::text::regclass AND a.attnum = b.own
+    JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
+    LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
+    ORDER BY a.attnum
 """
 
 
@@ -85,12 +94,12 @@ async def copy_in(
     """
     schema, name = _table(table)
     path = ".".join(_quoted(p) for p in (schema, name) if p)
-    known = dict(await executor.run(("text", _COLUMNS), (path,), _TUPLES))
+    known = {found[0]: found for found in await executor.run(("text", _COLUMNS), (path,), _TUPLES)}
     names = list(columns) if columns is not None else list(known)
     for n in names:
         if n not in known:
             raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
-    encoder = CopyEncoder([(n, known[n]) for n in names])
+    encoder = CopyEncoder([known[n] for n in names])
     source = getattr(table, "__table_source__", None)
     keys = [source.columns[n].key if source is not None else n for n in names]
     sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
