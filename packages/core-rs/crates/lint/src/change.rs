@@ -246,6 +246,8 @@ pub enum Change {
         table: Name,
         text: String,
     },
+    /// On a table, a view or a part of one.
+    Comment(Name),
     Truncate {
         tables: Vec<Name>,
         cascade: bool,

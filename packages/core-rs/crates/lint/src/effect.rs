@@ -162,6 +162,7 @@ pub fn effect(change: &Change, schema: &Schema) -> Effect {
             e.rewrites.push(table.clone());
         }
         Change::CreateTrigger { table } => e.lock(table, Lock::ShareRowExclusive),
+        Change::Comment(name) => e.lock(name, Lock::ShareUpdateExclusive),
         Change::Policy { table, .. } => e.lock(table, Lock::AccessExclusive),
         Change::Truncate { tables, .. } => tables.iter().for_each(|t| e.lock(t, Lock::AccessExclusive)),
         Change::Update { table, .. } | Change::Delete { table, .. } | Change::Insert { table, .. } => {

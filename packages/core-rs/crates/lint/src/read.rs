@@ -127,6 +127,7 @@ fn statement(node: &SyntaxNode) -> Change {
         },
         K::CREATE_TRIGGER => Change::CreateTrigger { table: relation(node) },
         K::CREATE_POLICY | K::ALTER_POLICY => Change::Policy { table: relation(node), text: text(node) },
+        K::COMMENT_ON => comment(node),
         K::TRUNCATE => Change::Truncate { tables: relations(node), cascade },
         K::UPDATE => Change::Update { table: relation(node), keys: keys(node) },
         K::DELETE => Change::Delete { table: relation(node), keys: keys(node) },
@@ -209,6 +210,22 @@ fn renamed(node: &SyntaxNode, object: Object, from: K, action: K) -> Change {
         },
         None => Change::Other(format!("ALTER {}", object.word().to_uppercase())),
     }
+}
+
+fn comment(node: &SyntaxNode) -> Change {
+    let object = node.first_child();
+    let name = object.as_ref().and_then(|object| {
+        let (kind, column) = match object.kind() {
+            K::OBJECT_TABLE | K::OBJECT_CONSTRAINT | K::OBJECT_TRIGGER | K::OBJECT_POLICY => (K::TABLE_NAME_REF, false),
+            K::OBJECT_VIEW | K::OBJECT_MATERIALIZED_VIEW => (K::VIEW_REF, false),
+            K::OBJECT_COLUMN => (K::QUALIFIED_COLUMN_NAME_REF, true),
+            _ => return None,
+        };
+        let path = child(object, kind).map(|n| text(&n))?;
+        let path = if column { path.rsplit_once('.')?.0.to_owned() } else { path };
+        Some(Name::read(&path))
+    });
+    name.map_or_else(|| Change::Other("COMMENT".to_owned()), Change::Comment)
 }
 
 fn alter_type(node: &SyntaxNode) -> Change {
