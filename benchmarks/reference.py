@@ -61,7 +61,14 @@ class Reference:
 
     async def open(self) -> None:
         async def init(connection: asyncpg.Connection) -> None:
-            await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+            # Binary, as COPY takes nothing else; the first byte is the version of the format.
+            await connection.set_type_codec(
+                "jsonb",
+                encoder=lambda value: b"\x01" + json.dumps(value).encode(),
+                decoder=lambda data: json.loads(data[1:]),
+                schema="pg_catalog",
+                format="binary",
+            )
 
         async def no_reset(connection: asyncpg.Connection) -> None:
             return

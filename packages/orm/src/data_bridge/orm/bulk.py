@@ -58,12 +58,12 @@ async def insert_many(
     done = given = 0
     second = [as_row(entity, r) for r in islice(source, size)]
 
-    async def write(batch: list[Any], executor: Any) -> None:
+    async def write(batch: list[Any], executor: Any, shapes: list[tuple[str, ...]] | None = None) -> None:
         nonlocal done, given
         before = given
 
         def work(e: Any) -> Any:
-            return _insert_batch(entity, batch, conflict, returning, e, before)
+            return _insert_batch(entity, batch, conflict, returning, e, before, shapes)
 
         result = await (work(executor) if hooks is None else happening(hooks, [Insert], batch, skip, executor, work))
         if returning:
@@ -74,8 +74,8 @@ async def insert_many(
             progress(done)
 
     executor = executor_for(entity, tx)
-    if not second and hooks is None and _single_shape(entity, first):
-        await write(first, executor)
+    if not second and hooks is None and len(set(shapes := [persist._given(entity, r) for r in first])) == 1:
+        await write(first, executor, shapes)
         return written if returning else done
     async with pg_transaction(using=executor) as inner:
         for batch in (first, second):
@@ -87,22 +87,28 @@ async def insert_many(
     return written if returning else done
 
 
-def _single_shape(entity: Entity, batch: list[Any]) -> bool:
-    given = persist._given(entity, batch[0])
-    return all(persist._given(entity, r) == given for r in batch)
-
-
 async def _insert_batch(
-    entity: Entity, batch: list[Any], conflict: Any, returning: bool, executor: Any, before: int
+    entity: Entity,
+    batch: list[Any],
+    conflict: Any,
+    returning: bool,
+    executor: Any,
+    before: int,
+    shapes: list[tuple[str, ...]] | None,
 ) -> Any:
     """One statement for each set of fields that the rows give."""
     groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
-    if len({id(row) for row in batch}) < len(batch):
+    if len(set(map(id, batch))) < len(batch):
         raise AlreadySaved(f"insert_many() was given the same {entity.label} instance twice")
-    for i, row in enumerate(batch):
-        if state_of(row) not in (None, GONE):
+    for i, (row, given) in enumerate(zip(batch, shapes or [persist._given(entity, r) for r in batch], strict=True)):
+        state = state_of(row)
+        if state is not None and state is not GONE:
             raise AlreadySaved(f"row {before + i} of insert_many() is in the database already")
-        groups.setdefault(persist._given(entity, row), []).append((i, row))
+        group = groups.get(given)
+        if group is None:
+            groups[given] = [(i, row)]
+        else:
+            group.append((i, row))
     count = 0
     placed: list[tuple[int, Any]] = []
     for given, members in groups.items():
@@ -146,6 +152,8 @@ async def _insert_group(
 def columns_of(entity: Entity, field: Any, values: list[Any]) -> list[Any]:
     """The values of one column as they are sent."""
     python = field.type.python
+    if field.type.family == "json":
+        return values  # core's writer looks at them
     if all(v is None or type(v) is python for v in values):
         return values
     return [stored(entity, field, v) for v in values]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import marshal
 from typing import Any, cast
 
 from data_bridge.orm.attribute import settle
@@ -86,14 +87,26 @@ def is_other(entity: Entity, key: str, before: Any, now: Any) -> bool:
 
 def _is_same_document(a: Any, b: Any) -> bool:
     """Equality of JSON: 1, 1.0 and true are different there."""
+    if a != b:
+        return False
+    try:
+        # The same bytes mean the same types in the same places; other bytes may still mean just another order of keys.
+        if marshal.dumps(a, 0) == marshal.dumps(b, 0):
+            return True
+    except ValueError:
+        return True  # models and other objects, which compare by themselves
+    return _is_same(a, b)
+
+
+def _is_same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
         one, other = dict[Any, Any](a), dict[Any, Any](b)
-        return one.keys() == other.keys() and all(_is_same_document(v, other[k]) for k, v in one.items())
+        return one.keys() == other.keys() and all(_is_same(v, other[k]) for k, v in one.items())
     if isinstance(a, (list, tuple)):
         first, second = cast(list[Any], a), cast(list[Any], b)
-        return len(first) == len(second) and all(map(_is_same_document, first, second))
+        return len(first) == len(second) and all(map(_is_same, first, second))
     return bool(a == b)
 
 
@@ -108,9 +121,12 @@ def revision_of(entity: Entity, row: Any, state: Any) -> Any:
 def original_key(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
     """The key under which the row is in the database, whatever was assigned since."""
     data = row.__dict__
+    only = entity.pk_key
     if isinstance(state, dict) and state:
         before = cast(dict[str, Any], state)
+        if only is not None:
+            return (before[only] if only in before else data[only],)
         return tuple(before.get(k, data.get(k)) for k in entity.pk_keys)
-    if entity.pk_key is not None:
-        return (data[entity.pk_key],)
+    if only is not None:
+        return (data[only],)
     return tuple(data[k] for k in entity.pk_keys)

@@ -101,6 +101,13 @@ class Entity:
         self.paths: dict[str, Any] = {}
         """Paths whose columns were asked for, by the alias they are joined under."""
         self.instance_plans: set[LoadPlan] = set()
+        self._originals: dict[str, tuple[LoadPlan, str, Any]] = {}
+        self.given_if = tuple(
+            (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.spec.is_filled_by_server)
+            for f in fields
+            if not f.spec.computed and (f.spec.is_filled_by_server or f in self.primary_key)
+        )
+        """Fields that an INSERT sends only when they have a value of their own."""
         self._plans: dict[Any, LoadPlan] = {}
 
     def _primary_key(self) -> tuple[Field, ...]:
@@ -162,7 +169,12 @@ class Entity:
         partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
         validate = whole and not partial
         fields = {k: f for k, f in cls.__pydantic_fields__.items() if k not in self.by_key}
-        others = {k: None if f.default is PydanticUndefined else f.default for k, f in fields.items()}
+        # With places for the columns, so that everything stands in the order of the fields.
+        others = {
+            k: None if f.default is PydanticUndefined or k not in fields else f.default
+            for k, f in cls.__pydantic_fields__.items()
+            if k in fields or k in keys
+        }
         factories = [(k, made) for k, f in fields.items() if (made := factory(f)) is not None]
         # What is validated as a whole is validated by the names that the model knows its fields by.
         names = {k: _validated_name(cls, k) if validate else k for k in keys}
@@ -173,7 +185,7 @@ class Entity:
             many=many,
             converters=[] if validate else self.converters(keys),
             mutable=[names[k] for k in self.mutable if k in names],
-            defaults=None if validate or not others else others,
+            defaults=None if validate or not fields else others,
             factories=[] if validate else factories,
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
@@ -216,12 +228,18 @@ class Entity:
         """The value that a mutable column had when its bytes came."""
         if wire is None:
             return None
+        known = self._originals.get(key)
+        if known is not None:
+            plan, name, converter = known
+            plain = plan.decode(name, wire)
+            return converter(plain) if converter else plain
         for plan, names in self.wire_plans:
             try:
                 plain = plan.decode(names[key], wire)
             except LookupError:
                 continue
             converter = self.by_key[key].converter(self.cls)
+            self._originals[key] = (plan, names[key], converter)
             return converter(plain) if converter else plain
         raise LookupError(key)
 

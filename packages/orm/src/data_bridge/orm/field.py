@@ -12,15 +12,16 @@ from typing import Any
 from uuid import UUID
 
 from annotated_types import MaxLen
-from pydantic import TypeAdapter
+from pydantic import AnyUrl, EmailStr, NameEmail, SecretBytes, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
+from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.column import ColumnSpec, spec_of
 from data_bridge.query import ColumnDef, sql
 from data_bridge.query.nodes import Node
 from data_bridge.query.typemap import parse_type, type_of
-from data_bridge.query.types import Numeric, SQLType, Varchar
+from data_bridge.query.types import Bytea, Numeric, SQLType, Text, Varchar
 
 _NATIVE = {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes, Any}
 _MUTABLE = {"json", "array", "hstore"}
@@ -57,7 +58,7 @@ class Field:
             return parse_type(spec.type)
         length = spec.max_length or next((m.max_length for m in self.info.metadata if isinstance(m, MaxLen)), None)
         try:
-            found = type_of(self.annotation)
+            found = _pydantic_type(self.annotation) or type_of(self.annotation)
         except TypeError as e:
             raise ConfigurationError(f"{owner}.{self.key}: {e}; write Column(type=…)") from None
         if found.name == "text" and length is not None and not is_enum(self.annotation):
@@ -95,11 +96,23 @@ class Field:
         if self.key in _own_validators(cls):
             return field_validator(cls, self.key)
         if is_enum(self.annotation):
+            if cls.model_config.get("use_enum_values"):
+                return None
             members: Callable[[Any], Any] = self.annotation._value2member_map_.__getitem__
             return members
         if is_native(self.annotation, self.type) and not _transforms(self.info):
             return None
         return TypeAdapter(_annotated(self.info)).validate_python
+
+
+def _pydantic_type(annotation: Any) -> SQLType | None:
+    """The type of what Pydantic has beside Python's own classes: secrets, addresses of the web and of mail."""
+    if not isinstance(annotation, type) or not annotation.__module__.startswith("pydantic"):
+        return None
+    if issubclass(annotation, SecretBytes):
+        return Bytea
+    texts: tuple[Any, ...] = (SecretStr, EmailStr, NameEmail, AnyUrl, BaseMultiHostUrl)
+    return Text if issubclass(annotation, texts) else None
 
 
 def without_none(annotation: Any) -> tuple[Any, bool]:

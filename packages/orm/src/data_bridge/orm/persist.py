@@ -36,18 +36,22 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     if entity.links:
         settle(row, entity.links)
     data, chosen = row.__dict__, get_fields(row)
-    keys: list[str] = []
-    for f in entity.fields:
-        if f.key not in data or f.spec.computed:
-            continue
-        if f.spec.is_filled_by_server and (
-            f.key not in chosen or (data[f.key] is None and (f.spec.primary_key or f.spec.auto_increment))
-        ):
-            continue
-        if f in entity.primary_key and data[f.key] is None:
-            continue
-        keys.append(f.key)
-    return tuple(keys)
+    sent: list[bool] = []
+    for key, is_key, never_null, is_filled in entity.given_if:
+        value = data.get(key)
+        sent.append(
+            key in data
+            and (key in chosen or not is_filled)
+            and not (value is None and (is_key or (is_filled and never_null)))
+        )
+    at = ("given", tuple(sent), None if len(data) == len(entity.cls.__pydantic_fields__) else tuple(data))
+    found: tuple[str, ...] | None = entity.shapes.get(at)
+    if found is None:
+        left_out = {g[0] for g, is_sent in zip(entity.given_if, sent, strict=True) if not is_sent}
+        found = entity.shapes[at] = tuple(
+            f.key for f in entity.fields if f.key in data and not f.spec.computed and f.key not in left_out
+        )
+    return found
 
 
 class _Write:
