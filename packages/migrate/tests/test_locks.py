@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrate_samples import SAMPLES, SCHEMA
 
 from data_bridge.core import Database
 from data_bridge.core.lint import facts
 from data_bridge.migrate.lexer import split
 from data_bridge.migrate.step import STRENGTH
-from migrate_samples import SAMPLES, SCHEMA
 
 _HELD = """
     SELECT l.relation::bigint AS oid, l.mode FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.granted AND l.locktype = 'relation'
@@ -114,6 +114,14 @@ def test_the_reference_says_what_the_code_says() -> None:
     assert set(said) == set(SAMPLES)
     for operation, sql in SAMPLES.items():
         locks, rewrites, _ = declared(sql)
-        names = {"t": "table", "child": "table", "m": "view", "v": "view", "parted": "parent", "part1": "partition", "part2": "partition"}
+        names = {
+            "t": "table",
+            "child": "table",
+            "m": "view",
+            "v": "view",
+            "parted": "parent",
+            "part1": "partition",
+            "part2": "partition",
+        }
         text = ", ".join(f"{lock} on the {names.get(n, 'referenced table')}" for n, lock in locks.items()) or "none"
         assert said[operation] == (text, "yes" if rewrites else "no"), operation
