@@ -55,13 +55,24 @@ pub struct LoadPlan {
     pub plans: Py<PyDict>,
     /// `User`, for messages.
     label: Option<String>,
+    /// What turns the decoded values of plain columns into those of their expressions; empty when nothing has to.
+    converters: Vec<Option<Py<PyAny>>>,
     /// The decoders that mutable columns had when last seen, by field.
     seen: Mutex<Vec<(String, data_bridge_driver::Typed)>>,
 }
 
 impl LoadPlan {
     fn make(py: Python<'_>, shape: Shape, many: bool, label: Option<String>) -> Self {
-        Self { shape, many, plans: PyDict::new(py).unbind(), label, seen: Mutex::default() }
+        Self { shape, many, plans: PyDict::new(py).unbind(), label, converters: vec![], seen: Mutex::default() }
+    }
+
+    /// Gives plain columns their converters.
+    fn convert(&self, py: Python<'_>, columns: &mut Columns) {
+        for (column, converter) in columns.all.iter_mut().zip(&self.converters) {
+            if let Some(converter) = converter {
+                column.converter = Some(converter.clone_ref(py));
+            }
+        }
     }
 
     /// For operations whose result is the number of affected rows.
@@ -73,6 +84,7 @@ impl LoadPlan {
     pub fn calls_back(&self, py: Python<'_>) -> bool {
         match &self.shape {
             Shape::Model(m) => m.calls_back(),
+            _ if self.converters.iter().any(Option::is_some) => true,
             Shape::Mixed(parts) => {
                 parts.iter().any(|p| p.load.as_ref().is_some_and(|l| l.bind(py).get().calls_back(py)))
             }
@@ -84,7 +96,10 @@ impl LoadPlan {
     /// Gives the columns of a result the keys, converters and labels of this plan.
     pub fn prepare(&self, py: Python<'_>, columns: &mut Columns) -> PyResult<()> {
         match &self.shape {
-            Shape::Dict => no_name_twice(py, columns),
+            Shape::Dict => {
+                self.convert(py, columns);
+                no_name_twice(py, columns)
+            }
             Shape::Model(m) => {
                 self.name(py, &mut columns.all, &m.fields, &m.converters)?;
                 self.remember(py, &columns.all);
@@ -122,9 +137,13 @@ impl LoadPlan {
                     }
                     at = end;
                 }
+                self.convert(py, columns);
                 Ok(())
             }
-            Shape::Affected | Shape::Tuple | Shape::Scalar => Ok(()),
+            Shape::Affected | Shape::Tuple | Shape::Scalar => {
+                self.convert(py, columns);
+                Ok(())
+            }
         }
     }
 
@@ -283,10 +302,16 @@ impl LoadPlan {
         Self::counting(py)
     }
 
-    /// Rows as tuples or dicts: all of them, or the first or None.
+    /// Rows as tuples or dicts: all of them, or the first or None. A converter gets the decoded value of its column, unless
+    /// that is None.
     #[staticmethod]
-    #[pyo3(signature = (kind, *, many=true))]
-    fn rows(py: Python<'_>, kind: &Bound<'_, PyType>, many: bool) -> PyResult<Self> {
+    #[pyo3(signature = (kind, *, many=true, converters=vec![]))]
+    fn rows(
+        py: Python<'_>,
+        kind: &Bound<'_, PyType>,
+        many: bool,
+        converters: Vec<Option<Py<PyAny>>>,
+    ) -> PyResult<Self> {
         let shape = if kind.is(py.get_type::<PyTuple>()) {
             Shape::Tuple
         } else if kind.is(py.get_type::<PyDict>()) {
@@ -294,14 +319,14 @@ impl LoadPlan {
         } else {
             return Err(PyTypeError::new_err("rows are tuple or dict"));
         };
-        Ok(Self::make(py, shape, many, None))
+        Ok(Self { converters, ..Self::make(py, shape, many, None) })
     }
 
     /// The first column of all rows, or of the first row, or None.
     #[staticmethod]
-    #[pyo3(signature = (*, many=true))]
-    fn scalars(py: Python<'_>, many: bool) -> Self {
-        Self::make(py, Shape::Scalar, many, None)
+    #[pyo3(signature = (*, many=true, converters=vec![]))]
+    fn scalars(py: Python<'_>, many: bool, converters: Vec<Option<Py<PyAny>>>) -> Self {
+        Self { converters, ..Self::make(py, Shape::Scalar, many, None) }
     }
 
     /// Instances of a class with `__pydantic_validator__` and the slots `__db_state__` and `__db_wire__`.
@@ -330,12 +355,17 @@ impl LoadPlan {
     }
 
     /// Tuples of instances and values: `(plan or None, columns, optional)` for each item; an optional instance whose columns
-    /// are all NULL is None.
+    /// are all NULL is None. Converters are for plain columns, by their place in the result.
     #[staticmethod]
-    #[pyo3(signature = (parts, *, many=true))]
-    fn mixed(py: Python<'_>, parts: Vec<(Option<Py<LoadPlan>>, usize, bool)>, many: bool) -> Self {
+    #[pyo3(signature = (parts, *, many=true, converters=vec![]))]
+    fn mixed(
+        py: Python<'_>,
+        parts: Vec<(Option<Py<LoadPlan>>, usize, bool)>,
+        many: bool,
+        converters: Vec<Option<Py<PyAny>>>,
+    ) -> Self {
         let parts = parts.into_iter().map(|(load, width, optional)| Part { load, width, optional }).collect();
-        Self::make(py, Shape::Mixed(parts), many, None)
+        Self { converters, ..Self::make(py, Shape::Mixed(parts), many, None) }
     }
 
     /// RETURNING into an instance: `fields` are set, of the `kept` ones (which follow) only the bytes are stored.

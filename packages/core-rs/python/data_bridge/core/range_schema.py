@@ -1,47 +1,54 @@
-"""How Pydantic validates and dumps a range. Loaded by Pydantic only: core does not depend on it."""
+"""How Pydantic validates and dumps a range.
+
+Core does not depend on Pydantic, which asks for this when a model has a field with a range: its core schemas are plain
+dicts, so that none of its names are needed here.
+"""
 
 from __future__ import annotations
 
 from typing import Any, get_args
 
-from pydantic_core import core_schema
-
 from data_bridge.core.range import Bounds, Range
 
+Schema = dict[str, Any]
 
-def schema(cls: type[Range[Any]], source: Any, handler: Any) -> Any:
+
+def schema(cls: type[Range[Any]], source: Any, handler: Any) -> Schema:
     """Instances, and mappings of lower, upper and bounds, with bounds of the range's own type."""
     arguments = get_args(source)
-    bound = core_schema.nullable_schema(
-        handler.generate_schema(arguments[0]) if arguments else core_schema.any_schema()
-    )
-    fields = core_schema.typed_dict_schema(
-        {
-            "lower": core_schema.typed_dict_field(bound, required=False),
-            "upper": core_schema.typed_dict_field(bound, required=False),
-            "bounds": core_schema.typed_dict_field(core_schema.literal_schema(list(get_args(Bounds))), required=False),
-        }
-    )
+    bound: Schema = handler.generate_schema(arguments[0]) if arguments else {"type": "any"}
+    side = {"type": "typed-dict-field", "schema": {"type": "nullable", "schema": bound}, "required": False}
+    bounds = {"type": "literal", "expected": list(get_args(Bounds))}
+    fields: Schema = {
+        "type": "typed-dict",
+        "fields": {
+            "lower": side,
+            "upper": side,
+            "bounds": {"type": "typed-dict-field", "schema": bounds, "required": False},
+        },
+    }
 
-    def from_mapping(value: dict[str, Any]) -> Range[Any]:
+    def made(value: dict[str, Any]) -> Range[Any]:
         return cls(**value)
 
-    def to_mapping(value: Any) -> Any:
-        if not isinstance(value, Range):
-            return value
-        found: Range[Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return {"lower": found.lower, "upper": found.upper, "bounds": found.bounds}
+    mapping = {"type": "function-after", "function": {"type": "no-info", "function": made}, "schema": fields}
+    # An instance is taken apart, so that its bounds are looked at too.
+    instance = {"type": "function-before", "function": {"type": "no-info", "function": _fields}, "schema": mapping}
+    return {
+        "type": "json-or-python",
+        "json_schema": mapping,
+        "python_schema": instance,
+        "serialization": {
+            "type": "function-plain",
+            "function": _fields,
+            "when_used": "json",
+            "return_schema": fields,
+        },
+    }
 
-    def checked(value: Range[Any], validate: Any) -> Range[Any]:
-        return validate(to_mapping(value))  # type: ignore[no-any-return]
 
-    mapping = core_schema.no_info_after_validator_function(from_mapping, fields)
-    instance = core_schema.no_info_wrap_validator_function(lambda value, validate: checked(value, validate), mapping)
-    whole = core_schema.union_schema(
-        [
-            core_schema.chain_schema([core_schema.is_instance_schema(cls), instance]),
-            mapping,
-        ]
-    )
-    dump = core_schema.plain_serializer_function_ser_schema(to_mapping, when_used="json", return_schema=fields)
-    return core_schema.json_or_python_schema(mapping, whole, serialization=dump)
+def _fields(value: Any) -> Any:
+    if not isinstance(value, Range):
+        return value
+    found: Range[Any] = value  # pyright: ignore[reportUnknownVariableType]
+    return {"lower": found.lower, "upper": found.upper, "bounds": found.bounds}

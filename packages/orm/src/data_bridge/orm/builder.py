@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.orm import events, fetch, writes
+from data_bridge.orm.conversion import plain_plan
 from data_bridge.orm.paged_query import PagedQuery
 from data_bridge.orm.write_query import WriteQuery
 from data_bridge.query import Expr, func
@@ -139,14 +140,13 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
             raise ConfigurationError("an aggregate over a limited query needs a subquery: q.subquery() and its .c")
         query = self.columns(made)
         query._order, query._order_p = None, ()
-        return await self._value(query)
+        plan = plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR)
+        statement = query.__statement__()
+        return await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
 
     async def sum(self, column: Node[Any]) -> Any:
         """The sum, or None without a row."""
-        found = await self._aggregated(func.sum(column))
-        # PostgreSQL sums up bigint as numeric.
-        is_int = isinstance(column, Expr) and column.t is not None and column.t.family == "int"
-        return int(found) if is_int and found is not None else found
+        return await self._aggregated(func.sum(column))
 
     async def avg(self, column: Node[Any]) -> Any:
         """The mean, or None without a row."""

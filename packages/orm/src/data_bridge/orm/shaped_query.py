@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from data_bridge.core import LoadPlan
+from data_bridge.orm.conversion import mixed_plan, plain_plan
 from data_bridge.orm.optional import Optional_
 from data_bridge.orm.row_query import RowQuery
 from data_bridge.query.nodes import Node
-from data_bridge.query.results import columns_of
+from data_bridge.query.results import Columns, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
@@ -24,6 +25,7 @@ D = TypeVar("D")
 _DICTS = LoadPlan.rows(dict)
 _DICT = LoadPlan.rows(dict, many=False)
 _TUPLES = LoadPlan.rows(tuple)
+_TUPLE = LoadPlan.rows(tuple, many=False)
 _SCALARS = LoadPlan.scalars()
 _SCALAR = LoadPlan.scalars(many=False)
 
@@ -35,8 +37,16 @@ class ShapedQuery(RowQuery[T], Generic[T]):
 
     def values(self, *columns: Any) -> QueryBuilder[dict[str, Any]]:
         """Rows as dicts: of these columns and labelled expressions, or of all columns."""
-        chosen = columns_of(tuple(self._named(c) for c in columns)) if columns else self._columns
-        return self._shaped(chosen, _DICTS, _DICT)
+        if not columns:
+            things: tuple[Any, ...] = tuple(self._entity.source.columns[f.name] for f in self._entity.loaded)
+            return self._dicts(self._columns, things)
+        things = tuple(self._named(c) for c in columns)
+        return self._dicts(columns_of(things), things)
+
+    def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
+        entity = self._entity
+        many = plain_plan(entity, dict, things, many=True, ready=_DICTS)
+        return self._shaped(chosen, many, plain_plan(entity, dict, things, many=False, ready=_DICT))
 
     @overload
     def tuples(self, a: type[A] | Node[A], /) -> QueryBuilder[tuple[A]]: ...
@@ -68,12 +78,17 @@ class ShapedQuery(RowQuery[T], Generic[T]):
             parts.append((entity, len(entity.loaded), optional))
             things += [source.columns[f.name] for f in entity.loaded]
         if all(p[0] is None for p in parts):
-            return self._shaped(columns_of(tuple(things)), _TUPLES, LoadPlan.rows(tuple, many=False))
-        return self._shaped(columns_of(tuple(things)), self._entity.mixed(parts), self._entity.mixed(parts, many=False))
+            many = plain_plan(self._entity, tuple, things, many=True, ready=_TUPLES)
+            one = plain_plan(self._entity, tuple, things, many=False, ready=_TUPLE)
+            return self._shaped(columns_of(tuple(things)), many, one)
+        many = mixed_plan(self._entity, parts, things, many=True)
+        return self._shaped(columns_of(tuple(things)), many, mixed_plan(self._entity, parts, things, many=False))
 
     def scalars(self, column: type[A] | Node[A]) -> QueryBuilder[A]:
         """The values of one column or expression."""
-        return self._shaped(columns_of((self._named(column),)), _SCALARS, _SCALAR)
+        thing = (self._named(column),)
+        many = plain_plan(self._entity, None, thing, many=True, ready=_SCALARS)
+        return self._shaped(columns_of(thing), many, plain_plan(self._entity, None, thing, many=False, ready=_SCALAR))
 
     def project(self, model: type[M]) -> QueryBuilder[M]:
         """Rows as instances of a Pydantic model; only its fields are selected, by name."""
@@ -91,8 +106,8 @@ class ShapedQuery(RowQuery[T], Generic[T]):
     def aggregate(self, **named: Any) -> QueryBuilder[dict[str, Any]]:
         """Rows as dicts with a key for each group and each of these expressions."""
         groups = [_labelled(k) for k in self._grouped]
-        chosen = columns_of((*groups, *(e.label(name) for name, e in named.items())))
-        return self._shaped(chosen, _DICTS, _DICT)
+        things = (*groups, *(e.label(name) for name, e in named.items()))
+        return self._dicts(columns_of(things), things)
 
     def group_by(self, *keys: Any, distinct: bool = False) -> Self:
         """Groups rows; aggregate() says what is wanted of each group."""

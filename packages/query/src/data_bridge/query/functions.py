@@ -316,7 +316,7 @@ def _returns(name: Any, first: SQLType | None) -> SQLType | None:
     if name in ("sum", "avg") and first is not None:
         if first.family == "int":
             # sum of bigint is numeric for PostgreSQL, so that it cannot overflow.
-            return t.Numeric() if name == "avg" or first.name == "bigint" else t.BigInt
+            return t.Numeric() if name == "avg" else t.IntegerSum if first.name == "bigint" else t.BigInt
         return first
     if name == "array_agg" and first is not None:
         return t.Array(first)
