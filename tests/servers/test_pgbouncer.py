@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from data_bridge import core
+from data_bridge.migrate import get_migration_status, run_migrations
 from data_bridge.testing.embedded import EmbeddedServer
 from data_bridge.testing.embedded.account import server_account
 
@@ -119,3 +120,35 @@ async def test_what_a_pooled_statement_leaves_behind(bouncer: Callable[[str], st
             await db.execute("SELECT pg_sleep(20)", timeout=0.1)
         assert await asyncio.gather(*others) == [0, 1]
         assert await db.fetch_val("SELECT 1") == 1
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two migrations, one of them with a step outside of transactions."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.data-bridge.migrate]\n")
+    (tmp_path / "0001_a.sql").write_text("-- up\ncreate table pooled (a int);\n-- down\ndrop table pooled;")
+    (tmp_path / "0002_b.sql").write_text(
+        "-- up\ncreate index concurrently pooled_a on pooled (a);\n-- down\ndrop index concurrently pooled_a;"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("cache", [0, 500])
+async def test_migrations_refuse_a_pool_of_transactions(
+    bouncer: Callable[[str], str], embedded_server: EmbeddedServer, migrations: Path, cache: int
+) -> None:
+    async with core.Database(bouncer("transaction"), statement_cache_size=cache, ssl="disable") as db:
+        with pytest.raises(core.ConfigurationError, match=r"pool_mode = transaction.*Connect to the server itself"):
+            await run_migrations(directory=migrations, using=db)
+    async with core.Database(embedded_server.dsn) as db:
+        assert await db.fetch_val("SELECT to_regclass('pooled') IS NULL") is True
+        assert await db.fetch_val("SELECT to_regclass('_data_bridge_migrations') IS NULL") is True
+
+
+async def test_migrations_run_through_a_pool_of_sessions(bouncer: Callable[[str], str], migrations: Path) -> None:
+    async with core.Database(bouncer("session"), ssl="disable", max_connections=1) as db:
+        assert await run_migrations(directory=migrations, using=db) == ["0001", "0002"]
+        assert (await get_migration_status(directory=migrations, using=db)).pending == []
+        assert await run_migrations(directory=migrations, using=db, direction="down", target="0") == ["0002", "0001"]
+        await db.execute("DROP TABLE _data_bridge_migrations")

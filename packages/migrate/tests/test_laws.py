@@ -119,7 +119,7 @@ async def probed(database: Any, folder: Folder) -> None:
                 async with other.transaction() as tx:
                     await tx.execute("SELECT count(*) FROM t WHERE id = 1")
                     await asyncio.sleep(0.9)
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.3)
 
         tasks = [
             asyncio.create_task(probe("SELECT id FROM t WHERE id = 7")),
@@ -129,7 +129,7 @@ async def probed(database: Any, folder: Folder) -> None:
         ]
         await asyncio.sleep(0.1)
         try:
-            assert await run_migrations([Online], using=database, lock_timeout=30) == ["1"]
+            assert await run_migrations([Online], using=database, lock_timeout=60) == ["1"]
         finally:
             done.set()
             await asyncio.gather(*tasks)

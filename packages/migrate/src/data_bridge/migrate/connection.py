@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from data_bridge.core import LoadPlan, observed, observed_script, observers
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, DatabaseError
 
 _COUNT = LoadPlan.affected()
 _DICTS = LoadPlan.rows(dict)
@@ -35,6 +35,16 @@ class RunnerConnection:
             ConfigurationError: behind a proxy that gives every transaction another session.
         """
         await self._lease.take()
+        try:
+            is_own = await self._is_own()
+        except DatabaseError as e:
+            if e.sqlstate not in ("42P05", "26000"):
+                raise
+            is_own = False  # somebody else's prepared statements are in this session, or one's own are not
+        if not is_own:
+            raise ConfigurationError(_ADVICE)
+
+    async def _is_own(self) -> bool:
         own = await self.value(_PID)
         # A proxy that pools transactions lends a second client the session that looks idle: ours.
         other = self._database.lease(counted=False)
@@ -46,8 +56,7 @@ class RunnerConnection:
             await other.rollback(keep=True)
         finally:
             await other.give_back()
-        if lent == own or again != own:
-            raise ConfigurationError(_ADVICE)
+        return bool(lent != own and again == own)
 
     async def close(self) -> None:
         """Rolls back what is open and disconnects: the session's lock goes with it."""

@@ -95,7 +95,7 @@ class Running:
                 if self._watch is not None:
                     self._watch("retry", {"version": m.version, "error": str(e.__cause__), "pause": pause})
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, 5.0)
+            pause = min(pause * 1.5, 1.0)
             row = {r.version: r for r in await self._history.read()}.get(m.version)
 
     async def _give_up(self, error: StepFailed) -> str:
