@@ -89,7 +89,9 @@ class Subject:
         return await WItem(**NEW).save()
 
     async def o5(self, items: list[dict[str, Any]]) -> int:
-        return len(await WItem.insert_many([WItem(**i) for i in items]))
+        return await WItem.insert_many(
+            [WItem(**i) for i in items], returning=False
+        )  # COPY gives the reference no keys either
 
     async def load_written(self, key: int) -> WItem:
         return await WItem.get(key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -154,3 +156,27 @@ async def test_rows_with_different_changes_are_one_statement(db: Any, sent: Any)
     assert not any(r.is_changed for r in rows)
     rows[1].tags.append("z")
     assert rows[1].get_changes() == {"tags": ["t", "1", "z"]}
+
+
+async def test_rows_that_bring_nothing_back_are_copied(db: Any) -> None:
+    await create_all(Wide)
+    alive: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+    most = 0
+
+    def rows(count: int) -> Iterator[Wide]:
+        for i in range(count):
+            row = Wide(a=i, tags=["x", str(i)])
+            alive[id(row)] = row
+            yield row
+
+    def progress(done: int) -> None:
+        nonlocal most
+        most = max(most, len(alive))
+
+    assert await Wide.insert_many(rows(12_500), returning=False, batch_size=2000, progress=progress) == 12_500
+    assert most <= 3 * 2000 and await Wide.count() == 12_500
+    assert (await Wide.find(Wide.a == 12_499).one()).tags == ["x", "12499"]
+    with pytest.raises(CheckViolation) as caught:
+        await Simple.create_table()
+        await Simple.insert_many(numbered(Simple, 3000, n={2222: 100}), returning=False)
+    assert caught.value.row_index == 2222  # type: ignore[attr-defined]
