@@ -239,6 +239,8 @@ async def fill(branch: Branch, rows: list[Any], using: Any, timeout: float | Non
         query._timeout = timeout
         if relation.kind == "link":
             query = query.with_deleted()
+        elif not query._order:
+            query = query._ordered_by_key()  # a list has an order, as first() has
         for row, key in await _of_parents(query, branch, keys):
             grouped.setdefault(key, []).append(row)
     name, is_list = relation.name, relation.is_list
