@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from data_bridge.core import Database
@@ -48,14 +49,16 @@ def looked_through(place: Path) -> float:
     found = ordered(in_directory(place))
     sums = {m.version: checksum(m) for m in found}
     elapsed = time.perf_counter() - start
-    now = __import__("datetime").datetime.now(__import__("datetime").UTC)
+    now = datetime.now(UTC)
     rows = [
         AppliedMigration(m.version, m.title(), "applied", sums[m.version], 1, (), now, now, None, None) for m in found
     ]
     start = time.perf_counter()
     status = compare(found, rows)
-    assert not status.pending and not status.modified
-    return elapsed + time.perf_counter() - start
+    elapsed += time.perf_counter() - start
+    assert not status.pending
+    assert not status.modified
+    return elapsed
 
 
 async def empty(dsn: str) -> None:

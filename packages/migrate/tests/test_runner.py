@@ -97,6 +97,48 @@ async def test_a_failing_step_leaves_nothing(isolated_db: Any, folder: Folder) -
     assert await run_migrations([ONE, TWO, TEN]) == ["2", "10"]
 
 
+async def test_a_failure_points_at_the_place_in_the_file(isolated_db: Any, folder: Folder) -> None:
+    place = folder(
+        **{"1_a.sql": "\n-- first\n-- up\n\n-- the table\nselect 1;\nselect nothing\n  from here;\n-- down\nselect 1;"}
+    )
+    with pytest.raises(MigrationError) as caught:
+        await run_migrations(directory=place)
+    text = str(caught.value)
+    assert "1 a (" in text and "1_a.sql): step 1 failed in line 8: select nothing\n  from here" in text
+    assert 'relation "here" does not exist [42P01]' in text
+    assert "    from here;\n         ^" in text
+    assert "Nothing of this migration is left in the database." in text
+
+
+async def test_files_with_transactions_of_their_own(isolated_db: Any, folder: Folder) -> None:
+    place = folder(
+        **{
+            "1_whole.sql": "-- by pg_dump\nBEGIN;\ncreate table a (x int);\nCOMMIT;\n",
+            "2_two.sql": "begin; insert into a values (1); commit; begin; insert into a values (1 / 0); commit;",
+        }
+    )
+    with pytest.raises(MigrationError, match=r"division by zero[\s\S]*1 steps before it are committed"):
+        await run_migrations(directory=place)
+    assert await fetch_val("SELECT count(*) FROM a") == 1
+    (place / "2_two.sql").write_text(
+        "begin; insert into a values (1); commit; begin; insert into a values (2); commit;"
+    )
+    assert await run_migrations(directory=place) == ["2"]
+    assert await fetch_val("SELECT sum(x) FROM a") == 3
+
+
+async def test_a_migration_may_change_its_session(isolated_db: Any, folder: Folder) -> None:
+    place = folder(
+        **{
+            "1_dump.sql": "SELECT pg_catalog.set_config('search_path', '', false);\nSET row_security = off;\n"
+            "CREATE TABLE public.a (x int);\nCREATE TEMP TABLE scratch (x int);",
+            "2_next.sql": "insert into a values (1); create temp table scratch (y int);",
+        }
+    )
+    assert await run_migrations(directory=place) == ["1", "2"]
+    assert await fetch_val("SELECT count(*) FROM a") == 1
+
+
 async def test_python_errors_name_the_migration(isolated_db: Any, folder: Folder) -> None:
     class Broken(Migration):
         version = "1"

@@ -17,7 +17,7 @@ from data_bridge.migrate.lexer import (
 )
 from data_bridge.migrate.migration import Migration
 from data_bridge.migrate.sink import Sink
-from data_bridge.migrate.step import of_sql
+from data_bridge.migrate.step import of_text
 
 _NAMES = (
     # Underscores belong to the version only before two of them, as Flyway has it.
@@ -134,11 +134,10 @@ async def send(sink: Sink, text: str, path: Path) -> None:
     for i, group in enumerate(groups):
         if i:
             await sink.barrier()
-        if len(groups) == 1 and len(group) == len(statements):
-            await sink.step(of_sql(text.strip(), line=group[0].line))
-        else:
-            end = group[-1].end
-            await sink.step(of_sql(text[group[0].start : end], line=group[0].line))
+        whole = len(groups) == 1 and len(group) == len(statements)
+        sql = text.strip() if whole else text[group[0].start : group[-1].end]
+        line = 1 + text.count("\n", 0, len(text) - len(text.lstrip())) if whole else group[0].line
+        await sink.step(of_text(sql, line, transactional=runs_in_transaction(group[0].words)))
 
 
 def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> type[Migration]:

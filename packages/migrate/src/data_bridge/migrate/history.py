@@ -55,6 +55,7 @@ class History:
         self._table = table
         self.name = _path(schema, table)
         self._who = ""
+        self._tool = ""
 
     async def create(self) -> None:
         """Makes the table where it is missing, and remembers its schema: a migration may change search_path."""
@@ -93,13 +94,14 @@ class History:
         """The row of a migration in any state, with the steps that are committed with it."""
         if not self._who:
             self._who = f"{getpass.getuser()}@{socket.gethostname()}"
+            self._tool = f"data-bridge-migrate {installed('data-bridge-migrate')}"
         await self._connection.execute(
             f"INSERT INTO {self.name} (version, name, state, checksum, steps_done, steps, applied_by, tool, finished_at) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE $3 WHEN 'applied' THEN clock_timestamp() END) "
             "ON CONFLICT (version) DO UPDATE SET state = excluded.state, checksum = excluded.checksum, error = NULL, "
             "steps_done = excluded.steps_done, steps = excluded.steps, finished_at = excluded.finished_at",
             version, name, state, checksum, len(digests), list(digests), self._who,
-            f"data-bridge-migrate {installed('data-bridge-migrate')}",
+            self._tool,
         )  # fmt: skip
 
     async def fail(self, version: str, message: str, *, state: str = "failed") -> None:

@@ -88,6 +88,11 @@ def of_sql(sql: str, params: tuple[Any, ...] = (), line: int | None = None) -> S
     return Step(Statement(("text", sql), params), sql.strip(), runs_in_transaction(words), line=line)
 
 
+def of_text(sql: str, line: int, *, transactional: bool) -> Step:
+    """The step of statements that were looked at already."""
+    return Step(Statement(("text", sql), ()), sql, transactional, line=line)
+
+
 def of_operation(operation: Any, inverse: Any = None) -> Step:
     """The step of a DDL operation; `inverse` is the operation that undoes it, or several."""
     statement = operation.__statement__()
