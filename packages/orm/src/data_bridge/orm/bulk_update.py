@@ -78,7 +78,8 @@ async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None
 
 
 async def _batch(entity: Entity, written: Changes, indexes: list[int], executor: Any, flat: bool) -> int:
-    keys = tuple(k for k in entity.keys if any(k in c for _, c in written))
+    touched = frozenset[str]().union(*{c for _, c in written})
+    keys = tuple(k for k in entity.keys if k in touched)
     edited = tuple(k for k in entity.mutable if k in keys)
     # Their bytes, from which the next edit in place is told; and who was there, where that is a question.
     back = (*entity.pk_keys, *edited) if edited or entity.revision is not None else ()

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-import marshal
 from typing import Any, cast
 
 from data_bridge.orm.attribute import settle
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.state import CLEAN, FORCED, Slots, get_fields, set_fields, state_of, wire_of
+
+_NOTHING: dict[str, Any] = {}
+_SCALARS = frozenset({int, bool, float, str, type(None)})
 
 
 def remember(executor: Any, row: Any, keys: tuple[str, ...]) -> None:
@@ -52,25 +54,21 @@ def keep_wire(entity: Entity, row: Any, before: dict[str, bytes | None] | None, 
 
 def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
     """Fields assigned since the row was loaded, and mutable ones that were edited in place."""
-    written = cast(dict[str, Any], state) if isinstance(state, dict) else {}
     data = row.__dict__
     if entity.links:
         settle(row, entity.links)
-    changed = tuple(
-        k for k, before in written.items() if k in entity.by_key and is_other(entity, k, before, data.get(k))
-    )
-    if not entity.mutable:
-        return changed
-    wire = wire_of(row)
-    if wire is None:
-        return changed
-    known = [k for k in entity.mutable if k in data]
-    edited = tuple(
-        k
-        for k, w in zip(known, wire, strict=False)
-        if k not in written and not _is_same_document(entity.original(k, w), data[k])
-    )
-    return changed + edited
+    written: dict[str, Any] = state if type(state) is dict else _NOTHING
+    by_key = entity.by_key
+    changed = [k for k, before in written.items() if k in by_key and is_other(entity, k, before, data.get(k))]
+    wire = wire_of(row) if entity.mutable else None
+    if wire is not None:
+        at = 0
+        for k in entity.mutable:
+            if k in data:
+                if k not in written and not _is_same_document(entity.original(k, wire[at]), data[k]):
+                    changed.append(k)
+                at += 1
+    return tuple(changed)
 
 
 def is_other(entity: Entity, key: str, before: Any, now: Any) -> bool:
@@ -87,27 +85,24 @@ def is_other(entity: Entity, key: str, before: Any, now: Any) -> bool:
 
 def _is_same_document(a: Any, b: Any) -> bool:
     """Equality of JSON: 1, 1.0 and true are different there."""
-    if a != b:
-        return False
-    try:
-        # The same bytes mean the same types in the same places; other bytes may still mean just another order of keys.
-        if marshal.dumps(a, 0) == marshal.dumps(b, 0):
-            return True
-    except ValueError:
-        return True  # models and other objects, which compare by themselves
-    return _is_same(a, b)
+    return bool(a == b) and _has_same_types(a, b)
 
 
-def _is_same(a: Any, b: Any) -> bool:
-    if type(a) is not type(b):
+def _has_same_types(a: Any, b: Any) -> bool:
+    """Whether two values that are equal in Python are of the same types all through."""
+    kind = type(a)
+    if kind is not type(b):
         return False
-    if isinstance(a, dict):
-        one, other = dict[Any, Any](a), dict[Any, Any](b)
-        return one.keys() == other.keys() and all(_is_same(v, other[k]) for k, v in one.items())
-    if isinstance(a, (list, tuple)):
-        first, second = cast(list[Any], a), cast(list[Any], b)
-        return len(first) == len(second) and all(map(_is_same, first, second))
-    return bool(a == b)
+    if kind is dict:
+        if list(a) != list(b):  # the same keys in another order
+            return all(_has_same_types(v, b[k]) for k, v in a.items())
+        a, b = a.values(), b.values()
+    elif kind is not list:
+        return True
+    kinds = [*map(type, a)]
+    if kinds != [*map(type, b)]:
+        return False
+    return _SCALARS.issuperset(kinds) or all(map(_has_same_types, a, b))
 
 
 def revision_of(entity: Entity, row: Any, state: Any) -> Any:
