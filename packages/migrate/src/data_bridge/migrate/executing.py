@@ -174,7 +174,9 @@ class Executing:
         return await self._connection.fetch(sql, *params)
 
     # --------------------------------------------------------------------------------------------------------- backfill
-    async def backfill(self, table: str, assignments: str, where: str, key: str, batch: int, pause: float) -> int:
+    async def backfill(
+        self, table: str, assignments: str, where: str, key: str, batch: int, pause: float, *, is_undone: bool = False
+    ) -> int:
         """Batches, each committed together with the key it came to: no row is updated twice, however often it stops."""
         await self.barrier()
         batches = await Batches.of(self._connection, table, key, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from data_bridge.core.lint import facts
@@ -47,7 +47,7 @@ def constraint(path: Any, c: ConstraintDef) -> list[GentleStep] | None:
             name, tuple(c.columns), unique=True, include=tuple(c.include), nulls_not_distinct=c.nulls_not_distinct
         )
         kind: Any = "unique" if c.kind == "unique" else "primary key"
-        steps = [step for column in c.columns for step in not_null(path, column)] if c.kind == "primary_key" else []
+        steps = [step for column in c.columns for step in not_null(path, column, stays=True)] if c.kind == "primary_key" else []
         return [
             *steps,
             GentleStep(o.CreateIndex(path, index, concurrently=True)),
@@ -56,8 +56,11 @@ def constraint(path: Any, c: ConstraintDef) -> list[GentleStep] | None:
     return None
 
 
-def not_null(path: Any, column: str) -> list[GentleStep]:
-    """NOT NULL by a validated check: PostgreSQL then believes it without reading the table."""
+def not_null(path: Any, column: str, *, stays: bool = False) -> list[GentleStep]:
+    """NOT NULL by a validated check: PostgreSQL then believes it without reading the table.
+
+    `stays`: nobody knows whether it was NOT NULL before, so taking it back leaves it, as dropping a primary key does.
+    """
     name = default_name(named(path), (column, "present"), "check")
     quoted = '"' + column.replace('"', '""') + '"'
     check = ConstraintDef("check", name, (), check=sql(f"{quoted} IS NOT NULL"))
@@ -66,7 +69,7 @@ def not_null(path: Any, column: str) -> list[GentleStep]:
         COMMIT,
         GentleStep(o.ValidateConstraint(path, name)),
         COMMIT,
-        GentleStep(o.SetNotNull(path, column), o.DropNotNull(path, column)),
+        GentleStep(o.SetNotNull(path, column), () if stays else o.DropNotNull(path, column)),
         GentleStep(o.DropConstraint(path, name)),
     ]
 
@@ -96,7 +99,7 @@ def without_default(column: Any) -> tuple[Any, Node[Any], bool] | None:
     if not isinstance(column, o.RawColumn):
         if column.default is None or column.identity is not None:
             return None
-        return replace(column, default=None, nullable=True), column.default, not column.nullable
+        return column.replace(default=None, nullable=True), column.default, not column.nullable
     text, start, end, depth = column.definition, -1, -1, 0
     for kind, token, at in tokens(text):
         depth += {"(": 1, ")": -1}.get(token, 0) if kind == "other" else 0

@@ -72,10 +72,15 @@ class Migration(Operations):
         Raises:
             IrreversibleMigration: when a step has none.
         """
-        from data_bridge.migrate.sink import Recorder
+        from data_bridge.migrate.sink import NeedsDatabase, Recorder
 
         recorder = Recorder()
-        await type(self)(recorder).up()
+        try:
+            await type(self)(recorder).up()
+        except NeedsDatabase:
+            raise IrreversibleMigration(
+                f"{self.version} {self.title()}: write down(), because up() asks the database what to do"
+            ) from None
         for step in reversed(recorder.steps):
             if step.inverse is None:
                 raise IrreversibleMigration(

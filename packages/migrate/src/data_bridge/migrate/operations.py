@@ -108,7 +108,7 @@ class Operations:
             await self._do(o.AddColumn(path, rest), o.DropColumn(path, rest.name))
             await self._do(o.SetDefault(path, rest.name, default), ())
             name = '"' + rest.name.replace('"', '""') + '"'
-            await self.backfill(table, f"{name} = DEFAULT", f"{name} IS NULL", key=key)
+            await self._sink.backfill(table, f"{name} = DEFAULT", f"{name} IS NULL", key, 1000, 0.0, is_undone=True)
             await self._all(gently.not_null(path, rest.name) if required else [])
             return
         await self._do(o.AddColumn(path_of(table), made), o.DropColumn(path_of(table), made.name))

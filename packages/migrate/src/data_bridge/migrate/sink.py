@@ -28,8 +28,10 @@ class Sink(Protocol):
         """What was done so far must be committed before the next step."""
         ...
 
-    async def backfill(self, table: str, assignments: str, where: str, key: str, batch: int, pause: float) -> int:
-        """An UPDATE in batches."""
+    async def backfill(
+        self, table: str, assignments: str, where: str, key: str, batch: int, pause: float, *, is_undone: bool = False
+    ) -> int:
+        """An UPDATE in batches; `is_undone`: by the inverse of an earlier step."""
         ...
 
 
@@ -65,14 +67,17 @@ class Recorder:
         """Remembers where."""
         self.barriers.append(len(self.steps))
 
-    async def backfill(self, table: str, assignments: str, where: str, key: str, batch: int, pause: float) -> int:
+    async def backfill(
+        self, table: str, assignments: str, where: str, key: str, batch: int, pause: float, *, is_undone: bool = False
+    ) -> int:
         """Remembers the statement of a batch."""
         from data_bridge.core import Statement
         from data_bridge.migrate.backfill import batch_sql
 
         await self.barrier()
         sql = batch_sql(table, assignments, where, key)
-        self.steps.append(Step(Statement(("text", sql), (0, batch)), sql, transactional=False, line=_line()))
+        inverse: tuple[Step, ...] | None = () if is_undone else None
+        self.steps.append(Step(Statement(("text", sql), (0, batch)), sql, False, inverse, _line()))
         return 0
 
 
