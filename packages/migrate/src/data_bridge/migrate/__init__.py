@@ -7,6 +7,7 @@ from data_bridge.core import require as _require
 
 _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 
+from data_bridge.migrate.fake import fake_migrations  # noqa: E402
 from data_bridge.migrate.history import AppliedMigration  # noqa: E402
 from data_bridge.migrate.linting import LintReport, lint_migrations  # noqa: E402
 from data_bridge.migrate.migration import Migration  # noqa: E402
@@ -24,6 +25,7 @@ __all__ = [
     "Plan",
     "PlannedStep",
     "Touched",
+    "fake_migrations",
     "get_migration_history",
     "get_migration_status",
     "lint_migrations",

@@ -47,7 +47,11 @@ def constraint(path: Any, c: ConstraintDef) -> list[GentleStep] | None:
             name, tuple(c.columns), unique=True, include=tuple(c.include), nulls_not_distinct=c.nulls_not_distinct
         )
         kind: Any = "unique" if c.kind == "unique" else "primary key"
-        steps = [step for column in c.columns for step in not_null(path, column, stays=True)] if c.kind == "primary_key" else []
+        steps = (
+            [step for column in c.columns for step in not_null(path, column, stays=True)]
+            if c.kind == "primary_key"
+            else []
+        )
         return [
             *steps,
             GentleStep(o.CreateIndex(path, index, concurrently=True)),
