@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def status(dsn: str, place: Path) -> float:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
+def server() -> Generator[str]:
     """The DSN that was given, or an embedded server."""
     if len(sys.argv) > 1:
         yield sys.argv[1]

@@ -77,7 +77,11 @@ async def test_a_missing_lock_timeout_is_noticed(
     isolated_db: Any, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = RunnerConnection.begin
-    monkeypatch.setattr(RunnerConnection, "begin", lambda self, lock_timeout=None: begin(self, "0"))
+
+    async def endless(self: RunnerConnection, lock_timeout: str | None = None) -> None:
+        await begin(self, "0")
+
+    monkeypatch.setattr(RunnerConnection, "begin", endless)
     with pytest.raises(AssertionError, match="waited"):
         await probed(isolated_db, folder)
 
@@ -152,7 +156,7 @@ class Heard:
     def started(self, event: Any) -> None:
         self.sql.append(event.sql)
 
-    def finished(self, event: Any, *_: Any) -> None:
+    def finished(self, token: Any, event: Any) -> None:
         pass
 
 
