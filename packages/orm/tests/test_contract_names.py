@@ -12,7 +12,7 @@ from data_bridge.postgres import IdMixin, ManyToMany, Page, QueryBuilder, SoftDe
 
 NAMES = """
     init close get_database is_connected Database execute fetch fetch_one fetch_val execute_script stream copy_in copy_out notify listen
-    Notification Gap Observer add_observer remove_observer QueryStarted QueryFinished PoolStats use_database
+    Notification Gap register_type Observer add_observer remove_observer QueryStarted QueryFinished PoolStats use_database
     pg_transaction begin_transaction transaction_attempts detached current_transaction on_commit Transaction TransactionBlock
     Savepoint IsolationLevel
     Col Column Expr ColumnProxy func and_ or_ not_ col any_ excluded case exists literal sql aliased optional

@@ -124,6 +124,8 @@ async def test_update_writes_what_a_function_sets_and_the_caller_wins(db: Any, s
         await row.update(count_=5)
     found = await Eventful.get(row.id)
     assert (found.slug, found.count_, found.name) == ("zoe", 5, "Ann") and row.get_changes() == {"name": "Zoe"}
+    await row.update(name="Yves")  # the function sees the name that is to be written
+    assert (await Eventful.get(row.id)).slug == "yves" and row.name == "Yves" and not row.is_changed
     await row.update(slug="mine")
     assert (await Eventful.get(row.id)).slug == "mine"
 
@@ -146,6 +148,12 @@ async def test_an_exception_stops_and_undoes(db: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Eventful, "fail", "")
     await row.save()
     assert await Eventful.count() == 1
+    row.count_ = 3
+    monkeypatch.setattr(Eventful, "fail", "after")
+    with pytest.raises(ValueError, match="no"):
+        await row.update(name="Bob")
+    assert (row.name, row.slug) == ("Ann", "ann") and row.get_changes() == {"count_": 3}
+    assert (await Eventful.get(row.id)).name == "Ann"
 
 
 async def test_after_commit_waits_for_the_outer_transaction(db: Any) -> None:

@@ -13,7 +13,7 @@ from data_bridge.orm import changes, linkrule, persist
 from data_bridge.orm.events import Delete, Insert, Replace, Save, Skip, Update, happening, sequence
 from data_bridge.orm.linkrule import DeleteRules, WriteRules
 from data_bridge.orm.persist import executor_for
-from data_bridge.orm.state import state_of
+from data_bridge.orm.state import CLEAN, Slots, own, state_of
 from data_bridge.orm.values import assignments
 
 if TYPE_CHECKING:
@@ -58,16 +58,33 @@ async def insert(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any) -> An
 async def update(
     entity: Entity, row: Any, values: Any, operators: Any, kw: Mapping[str, Any], skip: Skip, tx: Any
 ) -> Any:
-    """update() with Update; what the functions set is written by the same statement, what the caller says wins."""
+    """update() with Update. The functions see the values that are to be written, as in save(); what they set is written by the
+    same statement, what the caller says wins.
+    """
     assert entity.hooks is not None
-    before = dict(row.get_changes()) if state_of(row) is not None else {}
+    state = persist.saved(entity, row, "update()")
+    made = assignments(entity, values, operators, kw, defaults=False)
+    said = {f.key for f, _, _ in made}
+    before = dict(row.get_changes())
+    data, recorded = dict(row.__dict__), dict(state) if isinstance(state, dict) else state
+    pending: dict[str, Any] = own(row) if state is CLEAN else state
+    for f, structure, params in made:
+        if structure == "$":
+            (value,) = params
+            convert = None if value is None else f.converter(entity.cls)
+            pending.setdefault(f.key, row.__dict__.get(f.key))
+            row.__dict__[f.key] = value if convert is None else convert(value)
 
     async def work(executor: Any) -> Any:
-        said = {f.key for f, _, _ in assignments(entity, values, operators, kw, defaults=False)}
         more = {k: v for k, v in row.get_changes().items() if k not in said and (k not in before or before[k] is not v)}
         return await persist.update(entity, row, values, operators, {**more, **kw}, executor)
 
-    return await happening(entity.hooks, [Update], [row], skip, executor_for(entity, tx), work)
+    try:
+        return await happening(entity.hooks, [Update], [row], skip, executor_for(entity, tx), work)
+    except BaseException:
+        row.__dict__.update(data)
+        Slots.set_state(row, recorded if recorded is not CLEAN else {})
+        raise
 
 
 async def replace(entity: Entity, row: Any, skip: Skip, tx: Any) -> Any:

@@ -284,7 +284,12 @@ def row_not_found(entity: Entity, key: tuple[Any, ...]) -> RowNotFound:
     return RowNotFound(f"there is no {entity.label} with key {_shown(entity, key)}")
 
 
-def _saved(entity: Entity, row: Any, doing: str) -> Any:
+def saved(entity: Entity, row: Any, doing: str) -> Any:
+    """The state of a row that is in the database.
+
+    Raises:
+        NotSaved: it is not.
+    """
     state = state_of(row)
     if state is None or state is GONE:
         raise NotSaved(f"this {entity.label} is not in the database: save() it before {doing}")
@@ -293,7 +298,7 @@ def _saved(entity: Entity, row: Any, doing: str) -> Any:
 
 async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords: Any, tx: Any) -> Any:
     """One UPDATE by key; what was set comes back and is merged, other changes stay unsaved."""
-    state = _saved(entity, row, "update()")
+    state = saved(entity, row, "update()")
     made = assignments(entity, values, operators, keywords)
     keys = tuple(f.key for f, _, _ in made) + tuple(f.key for f in entity.fields if f.spec.computed)
     key = original_key(entity, row, state)
@@ -336,7 +341,7 @@ async def replace(entity: Entity, row: Any, tx: Any) -> Any:
 # -------------------------------------------------------------------------------------------------------------- delete
 async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
     """DELETE by key, or the mark of a soft deletion; False when the row was gone."""
-    state = _saved(entity, row, "delete()")
+    state = saved(entity, row, "delete()")
     key = original_key(entity, row, state)
     executor = executor_for(entity, tx)
     if entity.soft is not None and not hard:
@@ -351,7 +356,7 @@ async def restore(entity: Entity, row: Any, tx: Any) -> bool:
     """Takes the mark of a soft deletion away; False when there was none."""
     if entity.soft is None:
         raise TypeError(f"{entity.label} has no soft deletion: inherit SoftDeleteMixin")
-    key = original_key(entity, row, _saved(entity, row, "restore()"))
+    key = original_key(entity, row, saved(entity, row, "restore()"))
     return await _mark_deleted(entity, row, key, executor_for(entity, tx), ("null",), entity.deleted)
 
 
@@ -384,7 +389,7 @@ async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value
 # ------------------------------------------------------------------------------------------------------- refresh, lock
 async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
     """SELECT by key into the instance."""
-    state = _saved(entity, row, "refresh()")
+    state = saved(entity, row, "refresh()")
     keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
     changes = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else {}
     kept = {k: row.__dict__[k] for k in changes if k in row.__dict__ and (keep_changes or k not in keys)}
