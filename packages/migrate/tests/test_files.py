@@ -87,7 +87,7 @@ async def test_errors_name_file_and_line(folder: Folder) -> None:
 
 
 async def test_lines_count_from_the_top_of_the_file(folder: Folder) -> None:
-    place = folder(**{"1_a.sql": "-- a comment\n-- up\nselect 1;\ncommit;\n-- down\nselect 1;\nselect 'open;\n"})
+    place = folder(**{"1_a.sql": "-- a comment\n-- up\nselect 1;\nrollback;\n-- down\nselect 1;\nselect 'open;\n"})
     (one,) = in_directory(place)
     with pytest.raises(MigrationError, match=r"1_a\.sql, line 4"):
         await steps(one)

@@ -115,13 +115,10 @@ async def send(sink: Sink, text: str, path: Path) -> None:
     is_open = False
     for s in statements:
         if is_begin(s.words):
-            if is_open:
-                raise MigrationError(f"{path}, line {s.line}: BEGIN inside of a transaction")
+            # PostgreSQL only warns of a BEGIN inside of a transaction and of a COMMIT without one.
+            groups += [] if is_open else [[]]
             is_open = True
-            groups.append([])
         elif is_commit(s.words):
-            if not is_open:
-                raise MigrationError(f"{path}, line {s.line}: COMMIT without BEGIN: transactions belong to the runner")
             is_open = False
             groups.append([])
         elif not is_open and (alone or not runs_in_transaction(s.words) or uses_new_value(s, groups[-1])):

@@ -144,7 +144,7 @@ pub(crate) fn attach(cx: &mut Cx<'_>, table: &Name, child: &Name, line: usize) {
 }
 
 pub(crate) fn drop(cx: &mut Cx<'_>, table: &Name, name: &str, cascade: bool, line: usize) {
-    if cascade {
+    if cascade && !cx.script.down {
         let message = format!("CASCADE drops what depends on {name}, whatever that is by then");
         cx.report("L25", Severity::Warning, line, message, "name what is to go", EXCLUSIVE);
     }

@@ -70,7 +70,8 @@ pub(crate) fn cascade(cx: &mut Cx<'_>, change: &Change, line: usize) {
         Change::DropIndex { names, .. } => ("index", names),
         _ => return,
     };
-    if !names.is_empty() && names.iter().all(|n| cx.is_fresh(n) || cx.fresh_indexes.contains(&n.name)) {
+    if cx.script.down || !names.is_empty() && names.iter().all(|n| cx.is_fresh(n) || cx.fresh_indexes.contains(&n.name))
+    {
         return;
     }
     let list: Vec<String> = names.iter().map(ToString::to_string).collect();
@@ -79,7 +80,7 @@ pub(crate) fn cascade(cx: &mut Cx<'_>, change: &Change, line: usize) {
 }
 
 pub(crate) fn column(cx: &mut Cx<'_>, table: &Name, name: &str, cascade: bool, line: usize) {
-    if cascade && !cx.is_fresh(table) {
+    if cascade && !cx.is_fresh(table) && !cx.script.down {
         let message = format!("CASCADE drops what depends on {table}.{name}, whatever that is by then");
         cx.report("L25", Severity::Warning, line, message, "name what is to go", EXCLUSIVE);
     }

@@ -86,9 +86,9 @@ pub(crate) fn settings(cx: &mut Cx<'_>, change: &Change, line: usize) {
             None,
         );
     }
-    if matches!(name.as_str(), "lock_timeout" | "statement_timeout")
-        && matches!(value.trim_matches('\'').trim(), "0" | "0s" | "0ms" | "default")
-    {
+    // A concurrent build outside of transactions may take its time.
+    let matters = name == "lock_timeout" || (name == "statement_timeout" && cx.script.atomic != Some(false));
+    if matters && matches!(value.trim_matches('\'').trim(), "0" | "0s" | "0ms" | "default") {
         let message =
             format!("{name} is switched off: a lock that is not to be had makes everybody wait behind this migration");
         cx.report(

@@ -11,7 +11,7 @@ pub(crate) fn control(cx: &mut Cx<'_>, change: &Change) {
     match change {
         Change::Begin if cx.explicit => {
             let message = "BEGIN inside a transaction does nothing but warn".to_owned();
-            cx.report("L34", Severity::Error, line, message, "leave it away", None);
+            cx.report("L34", Severity::Warning, line, message, "leave it away", None);
         }
         Change::Begin => {
             let message =
@@ -20,8 +20,8 @@ pub(crate) fn control(cx: &mut Cx<'_>, change: &Change) {
             cx.report("L34", Severity::Info, line, message, "leave BEGIN and COMMIT away; the runner does", None);
         }
         Change::Commit if !cx.explicit => {
-            let message = "COMMIT without BEGIN".to_owned();
-            cx.report("L34", Severity::Error, line, message, "leave it away", None);
+            let message = "COMMIT without BEGIN: what stands before it is committed for itself, a failure behind it does not undo it".to_owned();
+            cx.report("L34", Severity::Warning, line, message, "leave it away", None);
         }
         Change::Rollback => {
             let message =
