@@ -272,7 +272,7 @@ def test_init(folder: Folder, capsys: pytest.CaptureFixture[str], tmp_path: Any)
 def test_fake_and_resolve(run: Run, folder: Folder, isolated_db: Any) -> None:
     assert run("fake", "0002") == (0, "applied: 0002\n", "")
     assert run("fake", "0002") == (0, "nothing to do\n", "")
-    assert run("status")[1] == "current: 0002\npending: 0001\n"
+    assert run("status")[1] == "current: 0002\npending: 0001\nlate: 0001\n"
     assert run("fake", "9")[0] == 1
     assert run("fake", "--down", "0002")[1] == "not applied: 0002\n"
     folder(**{"0003_c.sql": "create table c (x int); create index concurrently i on c (x); select 1/0;"})

@@ -14,6 +14,7 @@ from data_bridge.migrate import Migration, Plan, get_migration_status, run_migra
 from data_bridge.migrate.runner import run_migrations as runner
 from data_bridge.postgres import (
     ConfigurationError,
+    MigrationConflict,
     MigrationError,
     MigrationLocked,
     NotInitialized,
@@ -79,6 +80,15 @@ async def test_up_down_and_to(isolated_db: Any, folder: Folder) -> None:
 
 async def test_a_migration_of_an_older_branch_still_runs(isolated_db: Any, folder: Folder) -> None:
     await run_migrations([ONE, TEN])
+    assert (await get_migration_status([ONE, TWO, TEN])).late == ["2"]
+    project = folder().parent / "pyproject.toml"
+    project.write_text('[tool.data-bridge.migrate]\nout_of_order = "error"\n')
+    with pytest.raises(MigrationConflict, match="2 come before 10, which is applied already"):
+        await run_migrations([ONE, TWO, TEN])
+    project.write_text('[tool.data-bridge.migrate]\nout_of_order = "maybe"\n')
+    with pytest.raises(ConfigurationError, match="out_of_order"):
+        await run_migrations([ONE, TWO, TEN])
+    project.write_text("[tool.data-bridge.migrate]\n")
     assert await run_migrations([ONE, TWO, TEN]) == ["2"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.migrate.history import TABLE
 
-_KEYS = {"directory", "schema", "table", "database", "lock_timeout", "step_lock_timeout"}
+_KEYS = {"directory", "schema", "table", "database", "lock_timeout", "step_lock_timeout", "out_of_order"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Config:
         table: of the history.
         database: a DSN.
         lock_timeout: seconds to wait for another runner.
+        out_of_order: "allow" runs versions below the current one, too; "error" refuses them.
         step_lock_timeout: how long a step waits for a lock before it tries again, as PostgreSQL writes it.
     """
 
@@ -32,6 +33,7 @@ class Config:
     database: str | None = None
     lock_timeout: float = 60.0
     step_lock_timeout: str = "1s"
+    out_of_order: str = "allow"
 
 
 def read(start: Path | None = None) -> Config:
@@ -55,6 +57,8 @@ def read(start: Path | None = None) -> Config:
             raise ConfigurationError(
                 f"{path}: [tool.data-bridge.migrate] has no setting {min(unknown)!r}; known are {', '.join(sorted(_KEYS))}"
             )
+        if table.get("out_of_order", "allow") not in ("allow", "error"):
+            raise ConfigurationError(f'{path}: out_of_order is "allow" or "error", not {table["out_of_order"]!r}')
         if "directory" in table:
             table["directory"] = parent / table["directory"]
         return Config(**table)

@@ -57,7 +57,7 @@ async def _connected(database: Any, config: Config) -> AsyncGenerator[RunnerConn
         await connection.close()
 
 
-def _check(status: MigrationStatus, migrations: Sequence[type[Migration]], direction: str) -> None:
+def _check(status: MigrationStatus, direction: str, config: Config) -> None:
     if status.modified:
         raise MigrationModified(
             f"applied migrations have changed since: {', '.join(status.modified)}. Put them back and write a new one, "
@@ -66,6 +66,11 @@ def _check(status: MigrationStatus, migrations: Sequence[type[Migration]], direc
     if direction == "up" and status.unknown:
         raise MigrationConflict(
             f"the database has migrations that nobody here has: {', '.join(status.unknown)}. Is this an older checkout?"
+        )
+    if direction == "up" and status.late and config.out_of_order == "error":
+        raise MigrationConflict(
+            f"{', '.join(status.late)} come before {status.current}, which is applied already: give them later versions, "
+            'or set out_of_order = "allow"'
         )
 
 
@@ -143,7 +148,7 @@ async def run_migrations(
         chosen = _chosen(status, found, target, direction)
         if dry_run:
             return await measure(await plan.make(chosen, direction), database, config.step_lock_timeout)
-        _check(status, found, direction)
+        _check(status, direction, config)
         if not chosen:
             return []
         async with _connected(database, config) as connection:
@@ -153,7 +158,7 @@ async def run_migrations(
             # Again, now that nobody else can change it.
             rows = {r.version: r for r in await history.read()}
             status = compare(found, list(rows.values()))
-            _check(status, found, direction)
+            _check(status, direction, config)
             running = Running(connection, history, patience, progress, watch)
             ran: list[str] = []
             for m in _chosen(status, found, target, direction):

@@ -30,7 +30,8 @@ def status(terminal: Terminal, found: MigrationStatus) -> None:
     """The status for people."""
     terminal.say(f"current: {found.current or '-'}")
     for title, versions, colour in (
-        ("pending", found.pending, "yellow"), ("failed", found.failed, "red"), ("unknown", found.unknown, "red"),
+        ("pending", found.pending, "yellow"), ("late", found.late, "yellow"), ("failed", found.failed, "red"),
+        ("unknown", found.unknown, "red"),
         ("modified", found.modified, "red"),
     ):  # fmt: skip
         if versions:
