@@ -257,6 +257,15 @@ async def _analyze(dsn: str) -> None:
         await database.execute_script("ANALYZE c")
 
 
+def test_a_folder_that_nobody_names(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("up", "lint", "sql"):
+        assert main([command, "--database", "postgresql://127.0.0.1:1/x"]) == 2
+        assert "there is no folder migrations" in capsys.readouterr().err
+    folder(**FILES)
+    assert main(["sql"]) == 0
+    assert "create table a" in capsys.readouterr().out
+
+
 def test_init(folder: Folder, capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     assert main(["init"]) == 0

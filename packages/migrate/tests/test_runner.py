@@ -400,3 +400,20 @@ async def test_a_step_lets_go_and_tries_again_while_others_hold_the_lock(isolate
         await tx.rollback()
     assert await running == ["1"]
     assert await fetch_val("SELECT count(*) FROM log") == 1
+
+
+async def test_exclusive_steps_outside_of_transactions_let_go_as_well(isolated_db: Any, folder: Folder) -> None:
+    place = folder(**{"1_a.sql": "vacuum full t;"})
+    (place.parent / "pyproject.toml").write_text('[tool.data-bridge.migrate]\nstep_lock_timeout = "50ms"\n')
+    await isolated_db.execute_script("CREATE TABLE t (a int)")
+    tx = await begin_transaction()
+    await tx.execute("LOCK TABLE t IN ACCESS SHARE MODE")
+    try:
+        async with detached():
+            with pytest.raises(MigrationError, match=r"lock timeout[\s\S]*t is held \(AccessShareLock\) by process"):
+                await run_migrations(directory=place, lock_timeout=0.3)
+            running = asyncio.create_task(run_migrations(directory=place, lock_timeout=20))
+            await asyncio.sleep(0.2)
+    finally:
+        await tx.rollback()
+    assert await running == ["1"]

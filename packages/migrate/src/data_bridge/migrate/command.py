@@ -64,8 +64,18 @@ class Command:
                 self.terminal.say(path)
         return 0
 
+    def _folder(self) -> None:
+        """The folder, when neither an option nor the settings name it."""
+        if self.a.directory is None and configuration.read().directory is None:
+            self.a.directory = Path("migrations")
+            if not self.a.directory.is_dir():
+                raise ConfigurationError(
+                    "there is no folder migrations: `data-bridge migrate init` makes one, --directory names another"
+                )
+
     async def sql(self) -> int:
         """Prints SQL."""
+        self._folder()
         found = discover(None, self.a.directory, configuration.read())
         unknown = set(self.a.versions) - {m.version for m in found}
         if unknown:
@@ -77,6 +87,8 @@ class Command:
     async def lint(self) -> int:
         """Lints."""
         models: list[Any] = []
+        if not self.a.files:
+            self._folder()
         if self.a.models:
             sys.path.insert(0, str(Path.cwd()))
             module = importlib.import_module(self.a.models)
@@ -96,6 +108,7 @@ class Command:
     # ---------------------------------------------------------------------------------------------------- with a database
     async def run(self) -> int:
         """Opens the database and does it."""
+        self._folder()
         discover(None, self.a.directory, configuration.read())  # what is wrong with the files needs no database
         dsn = self.a.database or configuration.read().database or os.environ.get("DATABASE_URL")
         if dsn is None:

@@ -27,6 +27,7 @@ class RunnerConnection:
         self.in_transaction = False
         self._step_lock_timeout = step_lock_timeout
         self._statement_timeout = "0"
+        self._session_lock_timeout = "0"
 
     async def open(self) -> None:
         """Connects, and makes sure that it is one and the same session all the time.
@@ -70,6 +71,13 @@ class RunnerConnection:
         self._statement_timeout = "0"
         self.in_transaction = True
 
+    async def session_lock_timeout(self, timeout: str | None, *, configured: bool = False) -> None:
+        """lock_timeout of steps outside of transactions; None is the configured one."""
+        wanted = (timeout or self._step_lock_timeout) if configured else "0"
+        if wanted != self._session_lock_timeout:
+            await self.value("SELECT pg_catalog.set_config('lock_timeout', $1, false)", wanted)
+            self._session_lock_timeout = wanted
+
     async def limit(self, timeout: str) -> None:
         """statement_timeout from here to the end of the transaction."""
         if timeout != self._statement_timeout:
@@ -88,6 +96,7 @@ class RunnerConnection:
 
     async def reset(self) -> None:
         """A session as new: settings, roles and temporary tables of a migration are not those of the next."""
+        self._session_lock_timeout = "0"
         await self.script(
             "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"
         )

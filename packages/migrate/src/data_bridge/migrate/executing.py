@@ -24,6 +24,7 @@ _SESSION = re.compile(
     r"(?:^|;)\s*(?:set|reset|discard|listen|declare)\b|\bset_config\b|\btemp(?:orary)?\b|\bdo\b",
     re.IGNORECASE | re.MULTILINE,
 )
+_WEAK = "SHARE UPDATE EXCLUSIVE"
 _QUICK = "30s"
 """What changes only the catalog takes no longer once it has its lock; whoever waits behind it is not left waiting."""
 Watch = Callable[[str, dict[str, Any]], None]
@@ -108,8 +109,12 @@ class Executing:
             note = await self._recovery.note(step)
             await self._record([*self.digests, f"{digest}?{note}"])
             self.was_transactional = False
+            patient = any(STRENGTH.index(lock) > STRENGTH.index(_WEAK) for f in step.facts for _, lock in f.locks)
             try:
+                # What builds concurrently may wait for old transactions: nobody waits behind it.
+                await self._connection.session_lock_timeout(self.lock_timeout if patient else "0", configured=patient)
                 count = await self._run(step)
+                await self._connection.session_lock_timeout("0")
             except Exception as e:
                 if announced is None or not self._recovery.was_done(e):
                     await self._recovery.sweep(step, note)
