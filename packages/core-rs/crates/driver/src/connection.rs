@@ -72,6 +72,8 @@ pub struct Connection {
     pub suspect: bool,
     /// Session state may have been changed.
     pub dirty: bool,
+    /// The application's on_connect has seen this session as it is.
+    pub greeted: bool,
     /// Every transaction may get another session of the server: no prepared statement outlives one, and a process
     /// number means nothing.
     pub pooled: bool,
@@ -91,6 +93,7 @@ impl Connection {
             expires,
             epoch,
             dirty: false,
+            greeted: false,
             pooled: fresh.pooled,
             broken: false,
             suspect: false,
@@ -292,6 +295,7 @@ impl Connection {
         }
         self.script(RESET).await?;
         self.dirty = false;
+        self.greeted = false;
         Ok(())
     }
 

@@ -47,6 +47,10 @@ pub enum Step {
     Take,
     /// Gives the connection back, rolled back if need be. Said by owners who are gone.
     GiveBack,
+    /// Closes the connection: nobody else gets it.
+    Discard,
+    /// What on_connect changed is how the session is meant to be.
+    Greet,
 }
 
 struct Held {
@@ -127,13 +131,13 @@ impl Lease {
         };
         if matches!(held.status, Status::Closed) {
             let end = match step {
-                Step::GiveBack | Step::Rollback(_) => Ok(()),
+                Step::GiveBack | Step::Discard | Step::Rollback(_) => Ok(()),
                 _ => Err(Error::TransactionClosed),
             };
             return reply.finish(end);
         }
         if held.connection.is_none() {
-            if matches!(step, Step::GiveBack) {
+            if matches!(step, Step::GiveBack | Step::Discard) {
                 self.set(&mut held, Status::Closed);
                 return reply.finish(Ok(()));
             }
@@ -160,6 +164,19 @@ impl Lease {
         let failed = held.status == Status::Failed;
         match step {
             Step::Take => reply.finish(Ok(())),
+            Step::Greet => {
+                if let Some(c) = held.connection.as_mut() {
+                    (c.greeted, c.dirty) = (true, false);
+                }
+                reply.finish(Ok(()));
+            }
+            Step::Discard => {
+                self.set(held, Status::Closed);
+                if let Some(connection) = held.connection.take() {
+                    self.pool.discard(connection);
+                }
+                reply.finish(Ok(()));
+            }
             Step::Statement(_) if failed => reply.finish(Err(Error::TransactionAborted(held.cause.clone()))),
             Step::Statement(work) => {
                 let _ = self.perform(held, work, reply).await;
@@ -261,6 +278,11 @@ impl Lease {
             lease.run(Step::GiveBack, reply).await;
             home.cleaning.fetch_sub(1, AcqRel);
         });
+    }
+
+    /// Whether on_connect has seen the connection; false while a statement runs.
+    pub fn is_greeted(&self) -> bool {
+        self.held.try_lock().is_ok_and(|held| held.connection.as_ref().is_some_and(|c| c.greeted))
     }
 
     /// Marks the session as changed: it is reset before anybody else gets it.

@@ -194,8 +194,8 @@ fn index(node: &SyntaxNode) -> Index {
         method: child(node, K::USING_METHOD)
             .and_then(|n| n.first_child())
             .map_or_else(|| "btree".to_owned(), |n| one(&text(&n))),
-        // An operator class, a direction or a collation makes it another index.
-        plain: items.iter().all(|item| item.children().count() == 1),
+        // An operator class, a direction, a collation or columns that come along make it another index.
+        plain: items.iter().all(|item| item.children().count() == 1) && !has(node, K::INDEX_INCLUDE_CLAUSE),
         columns,
         partial: has(node, K::WHERE_CLAUSE),
     }

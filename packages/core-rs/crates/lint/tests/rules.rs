@@ -279,6 +279,7 @@ fn l35_to_l43_names_and_types() {
     bad("L38", "CREATE INDEX CONCURRENTLY i ON users (name, age, born, price)");
     good("L38", "CREATE INDEX CONCURRENTLY i ON users (email) WHERE age > 1");
     good("L38", "CREATE INDEX CONCURRENTLY i ON users USING hash (email)");
+    good("L38", "CREATE INDEX CONCURRENTLY i ON users (email) INCLUDE (name)");
     good("L38", "CREATE INDEX CONCURRENTLY i ON users (email, name)");
     for ty in ["char(3)", "varchar(9)", "timestamp", "json"] {
         bad("L39", &format!("CREATE TABLE a (id bigint PRIMARY KEY, x {ty})"));

@@ -102,6 +102,22 @@ impl PyLease {
         self.step(py, Step::GiveBack, None, true, false)
     }
 
+    /// Closes the connection: nobody else gets it.
+    fn discard(&self, py: Python<'_>) -> PyResult<Op> {
+        self.step(py, Step::Discard, None, true, false)
+    }
+
+    /// Says that on_connect has seen the connection, until its session is reset.
+    fn greet(&self, py: Python<'_>) -> PyResult<Op> {
+        self.step(py, Step::Greet, None, true, false)
+    }
+
+    /// Whether on_connect has seen the connection.
+    #[getter]
+    fn is_greeted(&self) -> bool {
+        self.lease.is_greeted()
+    }
+
     /// The same without anybody who waits for it.
     fn abandon(&self) {
         self.lease.abandon();

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from data_bridge.core import _native
 from data_bridge.core._native import CopyEncoder, LoadPlan
+from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, EncodeError
-from data_bridge.core.transaction import Transaction, to_the_end
+from data_bridge.core.transaction import Transaction
 
 _CHUNK_ROWS = 512
 _TUPLES = LoadPlan.rows(tuple)
@@ -128,7 +129,7 @@ async def copy_in(
 async def _lease(executor: Any) -> tuple[Any, bool]:
     if isinstance(executor, Transaction) or getattr(executor, "is_transaction", False):
         return executor._lease, False
-    lease = executor.lease()
+    lease = await executor.taken()
     await lease.take()
     return lease, True
 

@@ -12,8 +12,10 @@ from typing import Any, Self
 from data_bridge.core import _native, context, life
 from data_bridge.core._native import LoadPlan, Pool
 from data_bridge.core.dsn import parse
+from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, NotInitialized
 from data_bridge.core.executor import BaseExecutor
+from data_bridge.core.hooks import Hook, Hooks
 from data_bridge.core.observer import observed, observed_script, observers
 
 
@@ -49,6 +51,10 @@ class PoolStats:
 class Database(BaseExecutor):
     """A PostgreSQL database. Options are those of init(); registered under `alias` only when one is given.
 
+    `on_connect` is called with every new connection and again after its session was reset, `on_checkout` with a connection
+    before each use: coroutine functions that may run SQL on it. An exception closes the connection and the next one serves
+    in its place; after three in a row it reaches the caller. With hooks a statement costs two more steps on the event loop.
+
     >>> async def main() -> None:
     ...     async with Database("postgresql://localhost/shop") as db:
     ...         print(await db.fetch_val("select count(*) from orders"))
@@ -79,6 +85,8 @@ class Database(BaseExecutor):
         server_settings: Mapping[str, str] | None = None,
         target_session_attrs: str | None = None,
         alias: str | None = None,
+        on_connect: Hook | None = None,
+        on_checkout: Hook | None = None,
     ) -> None:
         if not 1 <= max_connections <= 10_000:
             raise ConfigurationError(f"max_connections={max_connections} is not between 1 and 10,000")
@@ -120,6 +128,7 @@ class Database(BaseExecutor):
         self.address = address
         self._registered = alias is not None
         self._min = min_connections
+        self._hooks = Hooks(on_connect, on_checkout) if on_connect or on_checkout else None
         self._pool = Pool(
             hosts=address.hosts,
             user=address.user,
@@ -227,15 +236,47 @@ class Database(BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on a connection of the pool."""
+        if self._hooks is not None:
+            return self._run_hooked(ir, params, plan, into, timeout or self.command_timeout)
         if observers:
             return observed(self, self._pool.run, ir, params, plan, into, timeout or self.command_timeout)
         return self._pool.run(ir, params, plan, into, timeout or self.command_timeout)
 
+    async def _run_hooked(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
+    ) -> Any:
+        lease = await self.taken()
+        try:
+            if observers:
+                return await observed(self, lease.run, ir, params, plan, into, timeout)
+            return await lease.run(ir, params, plan, into, timeout)
+        finally:
+            await to_the_end(lease.give_back())
+
+    async def _script_hooked(self, sql: str) -> int:
+        lease = await self.taken()
+        try:
+            if observers:
+                count: int = await observed_script(self, lambda: lease.script(sql, self.command_timeout), sql)
+            else:
+                count = await lease.script(sql, self.command_timeout)
+            return count
+        finally:
+            await to_the_end(lease.give_back())
+
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
+        if self._hooks is not None:
+            return self._script_hooked(sql)
         if observers:
             return observed_script(self, lambda: self._pool.script(sql, self.command_timeout), sql)
         return self._pool.script(sql, self.command_timeout)
+
+    async def taken(self) -> Any:
+        """A connection for one owner, which the hooks have seen."""
+        if self._hooks is not None:
+            return await self._hooks.taken(self.lease, self.acquire_timeout)
+        return self.lease()
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
         """A connection for one owner: the native handle that transactions, cursors and test sandboxes are built on."""

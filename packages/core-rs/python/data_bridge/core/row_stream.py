@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.core.executor import COUNT
-from data_bridge.core.transaction import Transaction, to_the_end
+from data_bridge.core.transaction import Transaction
 
 R = TypeVar("R")
 _cursors = itertools.count(1)
@@ -55,7 +56,7 @@ class RowStream(Generic[R]):
             self._lease = executor
         else:
             self._own = True
-            self._lease = executor.lease()
+            self._lease = await executor.taken()
             await self._lease.begin("BEGIN")
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
         await self._lease.run(("text", declare), self._params, COUNT)

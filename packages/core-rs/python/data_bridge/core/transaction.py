@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core import context
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, QueryTimeout, TransactionBusy, TransactionClosed
 from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.isolation import IsolationLevel, begin_statement, level
@@ -24,23 +25,6 @@ if TYPE_CHECKING:
     from data_bridge.core.database import Database
 
 _numbers = itertools.count(1)
-
-
-async def to_the_end(op: Any) -> Any:
-    """Awaits an operation that must not stay half done: a cancellation is raised after its end."""
-    cancelled: asyncio.CancelledError | None = None
-    while True:
-        try:
-            result = await op
-        except asyncio.CancelledError as e:
-            if op.done():
-                raise
-            cancelled = e
-        else:
-            break
-    if cancelled is not None:
-        raise cancelled
-    return result
 
 
 class Transaction(BaseExecutor):
@@ -351,7 +335,7 @@ async def begin(
     if begin_in is not None:  # the sandbox of a test has its own idea of BEGIN
         begun: Transaction = await begin_in(isolation, read_only, deferrable, timeout, site)
         return begun
-    lease = database.lease()
+    lease = await database.taken()
     transaction = Transaction(database, lease, None, site)
     transaction.isolation, transaction.read_only = isolation, read_only
     if timeout is not None:

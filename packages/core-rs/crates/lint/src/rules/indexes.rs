@@ -39,7 +39,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, index: &Index, line: usize) {
 fn redundant(cx: &mut Cx<'_>, index: &Index, name: &str, line: usize) {
     let own = index.name.as_ref().map(|n| n.name.clone());
     let plain = index.plain && !index.partial && index.columns.iter().all(Option::is_some);
-    if !plain {
+    if !plain || cx.script.down {
         return;
     }
     let other = cx.schema.indexes.iter().find(|o| {

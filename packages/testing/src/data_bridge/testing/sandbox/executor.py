@@ -20,9 +20,9 @@ from data_bridge.core import (
     QueryTimeout,
     TransactionBusy,
 )
+from data_bridge.core.ending import to_the_end
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.observer import observed, observers
-from data_bridge.core.transaction import to_the_end
 
 from .clock import freeze_script, tick_script
 from .control import changes_schema, controls, outside_only
@@ -232,6 +232,10 @@ class Sandbox(BaseExecutor):
             self.turn.give(transaction)
             raise
         return transaction
+
+    async def taken(self) -> SandboxLease:
+        """The test's connection: its hooks have seen it long ago."""
+        return self.lease()
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
         """What cursors ask for: the connection of the test, as an emulated transaction."""

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Transaction
+from data_bridge.core.ending import to_the_end
 from data_bridge.core.journal import Callback, Journal
-from data_bridge.core.transaction import to_the_end
 
 if TYPE_CHECKING:
     from .executor import Sandbox

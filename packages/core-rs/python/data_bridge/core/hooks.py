@@ -1,0 +1,78 @@
+"""Hooks of a database: what an application does with every connection before its statements run there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from data_bridge.core._native import LoadPlan
+from data_bridge.core.executor import BaseExecutor
+
+__all__ = ["Connection", "Hook", "Hooks"]
+
+_ATTEMPTS = 3
+"""Connections in a row that a hook may refuse before its exception reaches the caller."""
+
+
+class Connection(BaseExecutor):
+    """One connection, as a hook sees it: raw SQL runs just there. It is not to be kept."""
+
+    def __init__(self, lease: Any) -> None:
+        self._lease = lease
+
+    def run(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        *,
+        timeout: float | None = None,
+    ) -> Awaitable[Any]:
+        """Starts a statement on the connection."""
+        started: Awaitable[Any] = self._lease.run(ir, params, plan, into, timeout)
+        return started
+
+    def script(self, sql: str) -> Awaitable[int]:
+        """Starts several statements by the simple protocol."""
+        started: Awaitable[int] = self._lease.script(sql)
+        return started
+
+
+Hook: TypeAlias = Callable[[Connection], Awaitable[object]]
+
+
+class Hooks:
+    """`on_connect` and `on_checkout` of a database."""
+
+    def __init__(self, on_connect: Hook | None, on_checkout: Hook | None) -> None:
+        self._on_connect = on_connect
+        self._on_checkout = on_checkout
+
+    async def taken(self, lease: Callable[[], Any], timeout: float) -> Any:
+        """A connection that the hooks have accepted; one that they refuse is closed.
+
+        Raises:
+            Exception: that of the hook, when it refused several connections in a row.
+        """
+        for attempt in range(_ATTEMPTS):
+            found = lease()
+            try:
+                await found.take(timeout)
+                connection = Connection(found)
+                if self._on_connect is not None and not found.is_greeted:
+                    await self._on_connect(connection)
+                    await found.greet()
+                if self._on_checkout is not None:
+                    await self._on_checkout(connection)
+            except Exception:
+                await found.discard()
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            except BaseException:
+                # Cancelled: nobody waits for the connection to be closed, and nobody may get it as it is.
+                found.discard()
+                raise
+            else:
+                return found
+        raise AssertionError  # pragma: no cover - the loop returns or raises
