@@ -317,5 +317,5 @@ def test_lint(run: Run, folder: Folder, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["lint", str(place / "0003_c.sql")]) == 4
     out = capsys.readouterr().out
     assert "L01 error: building index i blocks every write to a" in out
-    assert "instead: CREATE INDEX CONCURRENTLY" in out and out.endswith("1 errors\n") and "\x1b" not in out
+    assert "instead: CREATE INDEX CONCURRENTLY" in out and out.endswith("1 error\n") and "\x1b" not in out
     assert main(["lint", "nowhere.sql"]) == 1

@@ -243,6 +243,8 @@ def main(argv: Sequence[str]) -> int:
         work = getattr(command, command.a.command) if command.a.command in ("sql", "lint") else command.run
         result: int = asyncio.run(work())
         return result
+    except KeyboardInterrupt:
+        status, text = 130, "interrupted: what was not committed is undone, the next run continues behind the rest"
     except DataBridgeError as e:
         status, text = _status_of(e), str(e)
     command.terminal.clear()

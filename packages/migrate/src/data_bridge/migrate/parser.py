@@ -7,11 +7,10 @@ from pathlib import Path
 
 EXIT = """\
 exit status:
-  0  done, or nothing to do           5  another runner is at work
-  1  error                            6  history and files disagree
-  2  usage, configuration, no database  7  a migration stopped half-way: run up again, or resolve
-  3  pending migrations (status --check)
-  4  lint found errors
+  0  done, or nothing to do                 4  lint found errors
+  1  error                                  5  another runner is at work
+  2  usage, configuration, no database      6  history and files disagree
+  3  pending migrations (status --check)    7  a migration stopped half-way: run up again, or resolve
 """
 _EPILOG = f"""\
 a first hour:

@@ -57,19 +57,25 @@ async def _connected(database: Any, config: Config) -> AsyncGenerator[RunnerConn
         await connection.close()
 
 
+def _some(versions: Sequence[str]) -> str:
+    """The first few of many versions."""
+    more = len(versions) - 10
+    return ", ".join(versions[:10]) + (f" and {more} more" if more > 0 else "")
+
+
 def _check(status: MigrationStatus, direction: str, config: Config) -> None:
     if status.modified:
         raise MigrationModified(
-            f"applied migrations have changed since: {', '.join(status.modified)}. Put them back and write a new one, "
+            f"applied migrations have changed since: {_some(status.modified)}. Put them back and write a new one, "
             "or accept the change with repair"
         )
     if direction == "up" and status.unknown:
         raise MigrationConflict(
-            f"the database has migrations that nobody here has: {', '.join(status.unknown)}. Is this an older checkout?"
+            f"the database has migrations that nobody here has: {_some(status.unknown)}. Is this an older checkout?"
         )
     if direction == "up" and status.late and config.out_of_order == "error":
         raise MigrationConflict(
-            f"{', '.join(status.late)} come before {status.current}, which is applied already: give them later versions, "
+            f"{_some(status.late)} come before {status.current}, which is applied already: give them later versions, "
             'or set out_of_order = "allow"'
         )
 

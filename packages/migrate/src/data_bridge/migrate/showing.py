@@ -117,7 +117,10 @@ def lint(terminal: Terminal, report: LintReport, *, waived: bool) -> None:
         terminal.say(f"{f.file}:{f.line}: {head}: {f.message}")
         marks = [
             m
-            for m in (f.lock and f"lock {f.lock}: {f.blocks} wait", "the table is written anew" if f.rewrite else "")
+            for m in (
+                f.lock and not (f.blocks or "").startswith("nobody") and f"lock {f.lock}: {f.blocks} wait",
+                "the table is written anew" if f.rewrite else "",
+            )
             if m
         ]
         if marks:
@@ -126,6 +129,6 @@ def lint(terminal: Terminal, report: LintReport, *, waived: bool) -> None:
     for f, reason in report.waived if waived else []:
         terminal.say(terminal.paint(f"{f.file}:{f.line}: {f.rule} allowed: {reason}", "dim"))
     counts = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "info")}
-    names = {"error": "errors", "warning": "warnings", "info": "notes"}
-    text = ", ".join(f"{n} {names[s]}" for s, n in counts.items() if n) or "nothing found"
+    names = {"error": "error", "warning": "warning", "info": "note"}
+    text = ", ".join(f"{n} {names[s]}{'' if n == 1 else 's'}" for s, n in counts.items() if n) or "nothing found"
     terminal.say(text + (f", {len(report.waived)} waived" if report.waived else ""))
