@@ -14,11 +14,15 @@ from data_bridge.postgres import (
     Column,
     ConfigurationError,
     Conflict,
+    EncodeError,
     IdMixin,
+    MultipleRowsFound,
+    RowNotFound,
     Table,
     TimestampMixin,
     create_all,
     execute,
+    param,
     progress_bar,
 )
 from data_bridge.query import select
@@ -192,3 +196,29 @@ async def test_progress(db: Any) -> None:
         )
     assert seen == [4, 8, 10] and "100% 10/10" in file.getvalue() and file.getvalue().endswith("\n")
     assert progress_bar(file=file).text(1.0).startswith("rows 0")
+
+
+async def test_prepared_queries(db: Any, sent: Any) -> None:
+    await stock()
+    between = (
+        Stock.find(Stock.n >= param("low"), Stock.n <= param("high"), Stock.sku != "s9").order_by(Stock.n).prepare()
+    )
+    assert between.parameters == ("low", "high")
+    with sent(r'WHERE "stock"."n" >= \$1 AND "stock"."n" <= \$2'):
+        assert [s.n for s in await between(low=1, high=3)] == [1, 2, 3]
+    first = await between.first(low=4, high=9)
+    assert first is not None and first.n == 4 and await between.first(low=7, high=9) is None
+    only = Stock.find(Stock.sku == param("sku")).prepare()
+    assert (await only.one(sku="s2")).n == 2
+    with pytest.raises(RowNotFound):
+        await only.one(sku="?")
+    with pytest.raises(MultipleRowsFound):
+        await between.one(low=0, high=9)
+    with pytest.raises(TypeError, match="takes low, high, not low"):
+        await between(low=1)
+    with pytest.raises(EncodeError):
+        await between(low="x", high=1)
+    names = Stock.find(Stock.n > param("n")).order_by(Stock.n).scalars(Stock.sku).prepare()
+    assert await names(n=2) == ["s3", "s4"]
+    with pytest.raises(ConfigurationError, match="without fetch_links"):
+        Stock.find().fetch_links().prepare()

@@ -31,6 +31,7 @@ from data_bridge.orm.many import Many  # noqa: E402
 from data_bridge.orm.mixins import IdMixin, SoftDeleteMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
 from data_bridge.orm.optional import optional  # noqa: E402
 from data_bridge.orm.page import Page  # noqa: E402
+from data_bridge.orm.prepared import Prepared, param  # noqa: E402
 from data_bridge.orm.progress import progress_bar  # noqa: E402
 from data_bridge.orm.schema import create_all, drop_all  # noqa: E402
 from data_bridge.orm.table import Table, Upserted  # noqa: E402
@@ -57,6 +58,7 @@ __all__ = [
     "Many",
     "ManyToMany",
     "Page",
+    "Prepared",
     "QueryBuilder",
     "Replace",
     "Save",
@@ -76,6 +78,7 @@ __all__ = [
     "create_all",
     "drop_all",
     "optional",
+    "param",
     "progress_bar",
     "uuid7",
 ]

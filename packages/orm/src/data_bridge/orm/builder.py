@@ -13,6 +13,7 @@ from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNo
 from data_bridge.orm import events, fetch, writes
 from data_bridge.orm.conversion import plain_plan
 from data_bridge.orm.paged_query import PagedQuery
+from data_bridge.orm.prepared import Prepared
 from data_bridge.orm.write_query import WriteQuery
 from data_bridge.query import Expr, func
 from data_bridge.query.nodes import Node
@@ -161,6 +162,14 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         """The greatest value, or None."""
         found: A | None = await self._aggregated(func.max(column))
         return found
+
+    def prepare(self) -> Prepared[T]:
+        """A handle for hot paths: the statement as it is now, with param("name") where values come with each call.
+
+        Raises:
+            ConfigurationError: for a query with fetch_links() or project().
+        """
+        return Prepared(self)
 
     # -------------------------------------------------------------------------------------------------------- writes
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> int:
