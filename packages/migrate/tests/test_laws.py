@@ -78,7 +78,7 @@ async def test_a_missing_lock_timeout_is_noticed(
 ) -> None:
     begin = RunnerConnection.begin
 
-    async def endless(self: RunnerConnection, lock_timeout: str | None = None) -> None:
+    async def endless(self: RunnerConnection, lock_timeout: str | None = None, statement_timeout: str = "0") -> None:
         await begin(self, "0")
 
     monkeypatch.setattr(RunnerConnection, "begin", endless)

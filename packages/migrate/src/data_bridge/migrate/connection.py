@@ -63,12 +63,13 @@ class RunnerConnection:
         """Rolls back what is open and disconnects: the session's lock goes with it."""
         await self._lease.give_back()
 
-    async def begin(self, lock_timeout: str | None = None) -> None:
+    async def begin(self, lock_timeout: str | None = None, statement_timeout: str = "0") -> None:
         """BEGIN, with the timeouts of a step."""
         # Whoever waits for an exclusive lock makes everybody else wait behind it: better to let go and try again.
         timeout = (lock_timeout or self._step_lock_timeout).replace("'", "''")
-        await self._lease.begin(f"BEGIN; SET LOCAL lock_timeout = '{timeout}'")
-        self._statement_timeout = "0"
+        limit = "" if statement_timeout == "0" else f"; SET LOCAL statement_timeout = '{statement_timeout}'"
+        await self._lease.begin(f"BEGIN; SET LOCAL lock_timeout = '{timeout}'{limit}")
+        self._statement_timeout = statement_timeout
         self.in_transaction = True
 
     async def session_lock_timeout(self, timeout: str | None, *, configured: bool = False) -> None:

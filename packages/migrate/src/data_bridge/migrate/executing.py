@@ -92,9 +92,10 @@ class Executing:
         return note or "?" if mark else ""
 
     async def _inside(self, step: Step) -> int:
-        if not self._connection.in_transaction:
-            await self._connection.begin(self.lock_timeout)
-        await self._connection.limit(self._limit(step))
+        if self._connection.in_transaction:
+            await self._connection.limit(self._limit(step))
+        else:
+            await self._connection.begin(self.lock_timeout, self._limit(step))
         count = await self._run(step)
         self.digests.append(step.digest)
         return count
@@ -176,6 +177,8 @@ class Executing:
     async def fetch(self, sql: str, params: tuple[Any, ...]) -> list[dict[str, Any]]:
         """Rows, inside the transaction of the steps before."""
         self.touches_session = True
+        if not self._connection.in_transaction and self._atomic is not False:
+            await self._connection.begin(self.lock_timeout)
         return await self._connection.fetch(sql, *params)
 
     # --------------------------------------------------------------------------------------------------------- backfill

@@ -124,7 +124,6 @@ class Running:
         )
         sink.lock_timeout = m.lock_timeout
         try:
-            await self._connection.begin(m.lock_timeout)
             migration = m(sink)
             await (migration.up() if direction == "up" else migration.down())
             await sink.finish(forget=direction == "down")

@@ -115,14 +115,9 @@ def lint(terminal: Terminal, report: LintReport, *, waived: bool) -> None:
     for f in report.findings:
         head = terminal.paint(f"{f.rule} {f.severity}", _COLOURS[f.severity])
         terminal.say(f"{f.file}:{f.line}: {head}: {f.message}")
-        marks = [
-            m
-            for m in (
-                f.lock and not (f.blocks or "").startswith("nobody") and f"lock {f.lock}: {f.blocks} wait",
-                "the table is written anew" if f.rewrite else "",
-            )
-            if m
-        ]
+        waits = f.lock is not None and not (f.blocks or "").startswith("nobody")
+        marks = [f"lock {f.lock}: {f.blocks} wait"] if waits else []
+        marks += ["the table is written anew"] if f.rewrite else []
         if marks:
             terminal.say(f"    {'; '.join(marks)}")
         terminal.say(f"    instead: {f.hint}")
