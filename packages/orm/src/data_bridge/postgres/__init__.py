@@ -3,6 +3,8 @@
 >>> from data_bridge.postgres import Column, Table, init, pg_transaction
 """
 
+from typing import TYPE_CHECKING, Any
+
 from data_bridge.core import (
     Database,
     Gap,
@@ -45,14 +47,6 @@ from data_bridge.core import (
     use_database,
 )
 from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
-from data_bridge.migrate import (
-    AppliedMigration,
-    Migration,
-    MigrationStatus,
-    Plan,
-    get_migration_status,
-    run_migrations,
-)
 from data_bridge.orm import (
     BackLink,
     BulkDelete,
@@ -118,6 +112,16 @@ from data_bridge.query import (
     sql,
     types,
 )
+
+if TYPE_CHECKING:
+    from data_bridge.migrate import (
+        AppliedMigration,
+        Migration,
+        MigrationStatus,
+        Plan,
+        get_migration_status,
+        run_migrations,
+    )
 
 __all__ = [
     "AppliedMigration",
@@ -227,3 +231,21 @@ __all__ = [
     "uuid7",
 ]  # fmt: skip
 __all__ += errors.__all__
+
+# An application that serves requests runs no migrations: theirs is imported when it is first named.
+_MIGRATE = frozenset(
+    {"AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"}
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MIGRATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from data_bridge import migrate
+
+    found = globals()[name] = getattr(migrate, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
