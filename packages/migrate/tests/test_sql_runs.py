@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from data_bridge.migrate import get_migration_status, run_migrations
-from data_bridge.postgres import IrreversibleMigration, MigrationConflict, MigrationError, MigrationModified, fetch_val
+from data_bridge.postgres import (
+    IrreversibleMigration,
+    MigrationConflict,
+    MigrationError,
+    MigrationModified,
+    UniqueViolation,
+    fetch_val,
+)
 
 Folder = Any
 
@@ -88,3 +95,21 @@ async def test_sql_files_both_ways(isolated_db: Any, folder: Folder) -> None:
     assert (await get_migration_status(directory=place)).current == "2"
     folder(**{"2_b.sql": "create index concurrently a_x on a (x); create index concurrently a_x2 on a (x);"})
     assert await fetch_val("SELECT count(*) FROM a") == 1
+
+
+@pytest.mark.parametrize("words", ["index concurrently i", "index concurrently if not exists i"])
+async def test_an_invalid_index_does_not_pass_for_the_real_one(isolated_db: Any, folder: Folder, words: str) -> None:
+    place = folder(**{"1_a.sql": f"create unique {words} on t (a);"})
+    await isolated_db.execute_script("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (1)")
+    with pytest.raises(UniqueViolation):
+        await isolated_db.execute("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)")
+    await isolated_db.execute("DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t)")
+    assert await run_migrations(directory=place) == ["1"]
+    assert await fetch_val("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass") is True
+
+
+async def test_why_there_is_no_way_back(isolated_db: Any, folder: Folder) -> None:
+    place = folder(**{"1_a.sql": "-- irreversible: the rows are gone\ncreate table a (x int);"})
+    await run_migrations(directory=place)
+    with pytest.raises(IrreversibleMigration, match="no down section: the rows are gone"):
+        await run_migrations(directory=place, direction="down")

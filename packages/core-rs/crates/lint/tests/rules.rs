@@ -313,3 +313,14 @@ fn lines_are_those_of_the_action() {
     let found = lint(&[script], &Options::default());
     assert_eq!(found.iter().map(|f| (f.rule, f.line)).collect::<Vec<_>>(), [("L16", 12)]);
 }
+
+#[test]
+fn broken_text_is_a_finding_and_no_panic() {
+    let text = BEFORE.replace('\n', " ");
+    for (at, _) in text.char_indices().step_by(7) {
+        for sql in [&text[..at], &text[at..]] {
+            let script = Script { statements: statements(sql), ..Script::of("broken.sql", "") };
+            lint(&[script], &Options::default());
+        }
+    }
+}

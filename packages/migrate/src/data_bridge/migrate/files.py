@@ -145,7 +145,8 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
 
     async def do_down(self: Migration) -> None:
         if down is None or not down.strip():
-            raise IrreversibleMigration(f"{path} has no down section")
+            why = f": {cls.irreversible}" if cls.irreversible else ""
+            raise IrreversibleMigration(f"{path} has no down section{why}")
         await send(self._sink, down, path)
 
     # Made without __init_subclass__'s registration: files belong to their folder.

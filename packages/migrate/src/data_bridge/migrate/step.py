@@ -26,9 +26,14 @@ BLOCKS = {
 """Who waits while a lock is held."""
 
 
+_DUMP = 1_000_000
+
+
 @lru_cache(maxsize=4096)
 def facts_of(sql: str) -> tuple[Facts, ...]:
-    """What the statements of a text lock and rewrite; nothing for a text that never ends."""
+    """What the statements of a text lock and rewrite; nothing for a text that never ends, or a dump of data."""
+    if len(sql) > _DUMP:
+        return ()
     try:
         statements = split(sql)
     except UnclosedError:
