@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from orm_world import Article, Company, Label, Person, Profile, make_world
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data_bridge.postgres import (
     Column,
+    IdMixin,
     Link,
     Linked,
     LinkNotLoaded,
@@ -216,6 +217,15 @@ async def test_copies_and_pickles_keep_what_was_fetched(db: Any) -> None:
     assert article.model_dump() == {"id": article.id, "title": "Ann 2001", "year": 2001, "author_id": world["ann"].id}
     plain = await Article.get(article.id)
     assert plain == article
+    ann = await Person.get(article.author.pk, fetch_links=["articles"])
+    for a in ann.articles:
+        a.author = ann  # rows that hold each other
+    deep, unpickled = copy.deepcopy(ann), pickle.loads(pickle.dumps(ann))
+    for made_of in (deep, unpickled):
+        assert made_of is not ann and made_of.articles[0] is not ann.articles[0]
+        assert made_of.articles[0].author.get() is made_of
+    other = article.model_copy(update={"author": deep, "title": "new"})
+    assert other.author.get() is deep and other.get_changes() == {"title": "new"}
 
 
 class PersonOut(BaseModel):
@@ -228,6 +238,18 @@ class ArticleOut(BaseModel):
     title: str
     author: PersonOut
     labels: list[str] = []
+
+
+class Fixed(IdMixin):
+    model_config = ConfigDict(frozen=True)
+    owner: Link[Person]
+
+
+def test_a_frozen_row_keeps_its_link() -> None:
+    row = Fixed(owner=Person(id=1, name="a"))
+    with pytest.raises(ValidationError, match="frozen"):
+        row.owner = Person(id=2, name="b")
+    assert row.owner.pk == 1 and row.owner.name == "a"
 
 
 async def test_responses_are_made_of_what_was_fetched(db: Any) -> None:

@@ -94,20 +94,21 @@ def assign(row: Any, relation: Relation, value: Any) -> None:
 def _assign_link(row: Any, relation: Relation, value: Any) -> None:
     if value is None:
         values: tuple[Any, ...] = (None,) * len(relation.near)
-        forget(row, relation.name)
     elif isinstance(value, relation.cls):
         values = tuple(value.__dict__.get(k) for k in relation.far)
-        keep(row, relation.name, value)
         if None in values:  # saved later; then the key is known
-            return
+            values = ()
     elif getattr(type(value), "__db__", None) is not None:
         raise TypeError(f"{relation.label} takes a {relation.cls.__name__} or its key, not a {type(value).__name__}")
     else:
         values = tuple(value) if len(relation.near) > 1 else (value,)
-        forget(row, relation.name)
-    for key, part in zip(relation.near, values, strict=True):
+    for key, part in zip(relation.near, values, strict=False):
         if row.__dict__.get(key) != part or key not in row.__dict__:
             setattr(row, key, part)
+    if isinstance(value, relation.cls):
+        keep(row, relation.name, value)
+    else:
+        forget(row, relation.name)
 
 
 def keep(row: Any, name: str, value: Any) -> None:

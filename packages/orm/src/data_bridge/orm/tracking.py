@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -154,17 +155,27 @@ class TrackedModel(BaseModel):
         return carry(self, super().__copy__())  # type: ignore[no-any-return]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return carry(self, super().__deepcopy__(memo))  # type: ignore[no-any-return]
+        memo = {} if memo is None else memo
+        made: Self = carry(self, super().__deepcopy__(memo))
+        links = links_of(self)
+        if links:
+            memo[id(self)] = made  # rows may hold each other
+            Slots.set_links(made, copy.deepcopy(links, memo))
+        return made
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy of the row, of the same row in the database; what `update` sets counts as changed."""
-        copy = super().model_copy(update=update, deep=deep)
-        state = state_of(copy)
+        names = self.__db_relation_names__
+        given = {} if not update or names.isdisjoint(update) else {k: v for k, v in update.items() if k in names}
+        made = super().model_copy(update={k: v for k, v in (update or {}).items() if k not in given}, deep=deep)
+        state = state_of(made)
         if update and isinstance(state, dict):
             for k in update:
                 if k in entity_of(type(self)).by_key:
                     state.setdefault(k, self.__dict__.get(k))  # pyright: ignore[reportUnknownMemberType]
-        return copy
+        for k, v in given.items():
+            assign(made, relation_of(type(made), k), v)
+        return made
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
