@@ -168,6 +168,22 @@ async def test_the_down_script_of_a_folder_counts_as_well(folder: Folder) -> Non
     assert checksum(one)
 
 
+async def test_an_empty_file_is_a_way_back(folder: Folder) -> None:
+    place = folder(
+        **{
+            "1_a/up.sql": "select 1",
+            "1_a/down.sql": "",
+            "2_b.up.sql": "select 1",
+            "2_b.down.sql": "\n",
+            "3_c.up.sql": "select 1",
+        }
+    )
+    one, two, three = ordered(in_directory(place))
+    assert await steps(one, "down") == await steps(two, "down") == []
+    with pytest.raises(IrreversibleMigration):
+        await steps(three, "down")
+
+
 class Operations(Migration):
     version = "77"
 

@@ -161,6 +161,14 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None) -> 
     return cls
 
 
+def _way_back(path: Path) -> str | None:
+    """The text of a file of its own; an empty one says that there is nothing to undo."""
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8")
+    return text if text.strip() else "-- nothing to undo"
+
+
 def read_folder(path: Path) -> type[Migration] | None:
     """The migration in a folder with up.sql and perhaps down.sql, or None."""
     up = path / "up.sql"
@@ -173,7 +181,7 @@ def read_folder(path: Path) -> type[Migration] | None:
         name,
         path,
         up.read_text(encoding="utf-8"),
-        down.read_text(encoding="utf-8") if down.is_file() else None,
+        _way_back(down),
     )
 
 
@@ -188,7 +196,7 @@ def read_file(path: Path) -> type[Migration]:
             name,
             path,
             path.read_text(encoding="utf-8"),
-            back.read_text(encoding="utf-8") if back.is_file() else None,
+            _way_back(back),
         )
     version, name = version_and_name(stem, path)
     return from_sql(version, name, path, *sections(path.read_text(encoding="utf-8")))
