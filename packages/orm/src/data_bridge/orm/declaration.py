@@ -6,6 +6,7 @@ import re
 import sys
 import types as python_types
 import typing
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
@@ -80,13 +81,23 @@ def _argument(argument: Any) -> tuple[Any, bool, bool]:
     return argument, False, False
 
 
+def annotations_of(ns: dict[str, Any]) -> dict[str, Any]:
+    """The annotations of a class body; from Python 3.14 on they are made when somebody asks."""
+    found: dict[str, Any] | None = ns.get("__annotations__")
+    make = ns.get("__annotate_func__")
+    if found is None and make is not None:
+        library = import_module("annotationlib")
+        found = library.call_annotate_function(make, library.Format.FORWARDREF)
+    return found or {}
+
+
 def take(owner: str, ns: dict[str, Any], scope: dict[str, Any], bases: tuple[type, ...]) -> dict[str, Declaration]:
     """Takes the relations out of a namespace; a link leaves the columns that hold the other row's key.
 
     Raises:
         ConfigurationError: for a link to a table with a key of several columns that are not declared.
     """
-    annotations: dict[str, Any] = ns.get("__annotations__", {})
+    annotations = annotations_of(ns)
     scope = {**vars(sys.modules.get(ns.get("__module__", ""), sys)), **scope, **ns}
     read = {name: found for name, a in annotations.items() if (found := _read(a, scope)) is not None}
     if not read:
@@ -94,13 +105,14 @@ def take(owner: str, ns: dict[str, Any], scope: dict[str, Any], bases: tuple[typ
     left: dict[str, Any] = {}
     made: dict[str, Declaration] = {}
     ns["__annotations__"] = left
+    ns.pop("__annotate_func__", None)
     for name, annotation in annotations.items():
         if name not in read:
             left[name] = annotation
             continue
         kind, argument = read[name]
         inner, is_list, is_optional = _argument(argument)
-        target = Target(inner, owner, name, ns, scope)
+        target = Target(inner, owner, name, ns, scope, annotations)
         given = ns.pop(name, None)
         if kind == "link":
             fields = _columns(owner, name, given, target, is_optional, ns, annotations, left, bases)

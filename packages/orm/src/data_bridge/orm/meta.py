@@ -20,7 +20,7 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry, schemas
 from data_bridge.orm.attribute import RelationAttribute
 from data_bridge.orm.column import Column, ColumnSpec, spec_of
-from data_bridge.orm.declaration import take
+from data_bridge.orm.declaration import annotations_of, take
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import Field, without_none
 from data_bridge.orm.settings import Settings
@@ -32,7 +32,7 @@ _numbers = itertools.count()
 
 
 def _annotation(ns: dict[str, Any], key: str) -> Any:
-    given = ns.get("__annotations__", {}).get(key)
+    given = annotations_of(ns).get(key)
     if not isinstance(given, str):
         return given
     module = sys.modules.get(ns.get("__module__", ""))
@@ -78,7 +78,7 @@ def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any], decl
     if table is None:
         return
     methods = {n for base in table.__mro__ if base.__module__.startswith("data_bridge.") for n in base.__dict__}
-    for key in (*ns.get("__annotations__", {}), *declared):
+    for key in (*annotations_of(ns), *declared):
         if not key.startswith("_") and key in methods:
             raise ConfigurationError(
                 f"{name}.{key}: {key!r} is a method of Table; call the field otherwise and name the column: "

@@ -14,7 +14,9 @@ from data_bridge.orm.column import spec_of
 class Target:
     """A class or its name, looked for where the relation was declared."""
 
-    def __init__(self, given: Any, owner: str, name: str, ns: dict[str, Any], scope: dict[str, Any]) -> None:
+    def __init__(
+        self, given: Any, owner: str, name: str, ns: dict[str, Any], scope: dict[str, Any], annotations: dict[str, Any]
+    ) -> None:
         self.given = given
         self.label = f"{owner}.{name}"
         self.owner = owner
@@ -25,6 +27,7 @@ class Target:
         self.options: Any = None
         self.placeholder = f"__db_key_of_{name}__"
         self._ns = ns
+        self._annotations = annotations
         self._found: Any = given if isinstance(given, type) else None
         if self._found is None and given != owner:
             found = scope.get(given) if isinstance(given, str) else None
@@ -75,7 +78,7 @@ class Target:
     def annotation(self, at: int, optional: bool) -> Any:
         """What the type of the column is to Pydantic: known, or a name that is known later."""
         if self.given == self.owner:
-            own: Any = self._ns.get("__annotations__", {})
+            own = self._annotations
             keys = self.keys_now(())
             annotation = own.get(keys[at]) if keys else None
             if annotation is None:
