@@ -10,8 +10,9 @@ use data_bridge_driver::connection::Work;
 use data_bridge_driver::copying::{CopyIn, CopyOut};
 use data_bridge_driver::{Reply, Step, Typed};
 use data_bridge_wire::Type;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PySequence};
+use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
 use std::sync::{Arc, Mutex};
 
 /// What a binary COPY begins with (PostgreSQL manual, "COPY", "Binary Format").
@@ -27,14 +28,81 @@ fn layout(oid: u32, name: &str, is_enum: bool) -> Option<Type> {
 #[pyclass(frozen, module = "data_bridge.core._native")]
 pub struct CopyEncoder {
     columns: Vec<(String, Typed)>,
-    rows: Mutex<u64>,
+    /// Where mappings and instances have the values of the columns.
+    names: Vec<(Py<PyString>, Py<PyString>)>,
+    progress: Mutex<Written>,
+}
+
+/// How much was encoded.
+#[derive(Clone, Copy, Default)]
+struct Written {
+    rows: u64,
+    bytes: u64,
+}
+
+impl CopyEncoder {
+    /// Appends some rows: sequences in the order of the columns, mappings by their names, or instances; the first call writes
+    /// the header before them.
+    fn encode(&self, rows: &Bound<'_, PyList>) -> PyResult<Vec<u8>> {
+        let py = rows.py();
+        let env = env(py)?;
+        let mut written = self.progress.lock().expect("the progress of a COPY");
+        let each = (written.bytes / written.rows.max(1)).max(self.columns.len() as u64 * 16);
+        let mut out = Vec::with_capacity(rows.len() * each as usize + each as usize);
+        if written.rows == 0 {
+            out.extend(HEADER);
+        }
+        for row in rows.iter() {
+            let number = written.rows;
+            let tuple = row.cast::<PyTuple>().ok();
+            let list = row.cast::<PyList>().ok();
+            if let Some(given) = tuple.map(PyTupleMethods::len).or(list.map(PyListMethods::len))
+                && given != self.columns.len()
+            {
+                let message = format!("row {number}: {given} values for {} columns", self.columns.len());
+                return Err(crate::errors::named(py, "EncodeError", message));
+            }
+            let dict = if tuple.is_none() && list.is_none() { row.cast::<PyMapping>().ok() } else { None };
+            out.extend((self.columns.len() as i16).to_be_bytes());
+            for (i, (column, typed)) in self.columns.iter().enumerate() {
+                if let Some(tuple) = tuple {
+                    let item = tuple.get_borrowed_item(i)?;
+                    value_of_copy(py, env, number, column, typed, &item, &mut out)?;
+                    continue;
+                }
+                let (name, key) = &self.names[i];
+                let item = match (list, dict) {
+                    (Some(list), _) => list.get_item(i),
+                    (None, Some(dict)) => dict.get_item(name.bind(py)),
+                    (None, None) => row.getattr(key.bind(py)),
+                };
+                let item = item.map_err(|e| {
+                    let kind = row.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
+                    let message = format!("row {number}: {kind} has no value for {column}");
+                    let made = crate::errors::named(py, "EncodeError", message);
+                    made.set_cause(py, Some(e));
+                    made
+                })?;
+                value_of_copy(py, env, number, column, typed, &item, &mut out)?;
+            }
+            written.rows += 1;
+        }
+        written.bytes += out.len() as u64;
+        Ok(out)
+    }
 }
 
 #[pymethods]
 impl CopyEncoder {
     /// Name, OID, name of the type and whether it is an enum of every column; then the same of the elements of an array.
     #[new]
-    fn new(py: Python<'_>, columns: Vec<Described>) -> PyResult<Self> {
+    fn new(py: Python<'_>, columns: Vec<Described>, keys: Vec<String>) -> PyResult<Self> {
+        if keys.len() != columns.len() {
+            return Err(PyTypeError::new_err("one key for each column"));
+        }
+        let names = columns.iter().zip(&keys);
+        let names =
+            names.map(|(c, key)| (PyString::intern(py, &c.0).unbind(), PyString::intern(py, key).unbind())).collect();
         let columns = columns
             .into_iter()
             .map(|(column, oid, name, is_enum, element, element_name, element_is_enum)| {
@@ -53,49 +121,21 @@ impl CopyEncoder {
                 }
             })
             .collect::<PyResult<_>>()?;
-        Ok(Self { columns, rows: Mutex::new(0) })
-    }
-
-    /// The bytes of some rows, which are sequences; the first call writes the header before them.
-    fn encode(&self, py: Python<'_>, rows: &Bound<'_, PyList>) -> PyResult<Py<PyBytes>> {
-        let env = env(py)?;
-        let mut count = self.rows.lock().expect("the row counter");
-        let mut out = Vec::with_capacity(rows.len() * self.columns.len() * 16);
-        if *count == 0 {
-            out.extend(HEADER);
-        }
-        for row in rows.iter() {
-            let row = row.cast::<PySequence>().map_err(|_| {
-                let kind = row.get_type().name().map_or_else(|_| String::new(), |n| n.to_string());
-                crate::errors::named(
-                    py,
-                    "EncodeError",
-                    format!("row {}: expected a sequence of values, got {kind}", *count),
-                )
-            })?;
-            if row.len()? != self.columns.len() {
-                let message = format!("row {}: {} values for {} columns", *count, row.len()?, self.columns.len());
-                return Err(crate::errors::named(py, "EncodeError", message));
-            }
-            out.extend((self.columns.len() as i16).to_be_bytes());
-            for (i, (column, typed)) in self.columns.iter().enumerate() {
-                value_of_copy(py, env, *count, column, typed, &row.get_item(i)?, &mut out)?;
-            }
-            *count += 1;
-        }
-        Ok(PyBytes::new(py, &out).unbind())
+        Ok(Self { columns, names, progress: Mutex::default() })
     }
 
     /// What a binary COPY ends with.
     fn trailer(&self, py: Python<'_>) -> Py<PyBytes> {
-        let header: &[u8] = if *self.rows.lock().expect("the row counter") == 0 { HEADER } else { b"" };
+        let rows = self.progress.lock().expect("the progress of a COPY").rows;
+        let header: &[u8] = if rows == 0 { HEADER } else { b"" };
         PyBytes::new(py, &[header, &(-1i16).to_be_bytes()].concat()).unbind()
     }
 
-    /// Rows encoded so far.
+    /// Rows and bytes encoded so far.
     #[getter]
-    fn rows(&self) -> u64 {
-        *self.rows.lock().expect("the row counter")
+    fn written(&self) -> (u64, u64) {
+        let written = *self.progress.lock().expect("the progress of a COPY");
+        (written.rows, written.bytes)
     }
 }
 
@@ -115,16 +155,14 @@ impl Drop for CopyWriter {
 
 #[pymethods]
 impl CopyWriter {
-    /// Hands over a chunk; waits while the server is behind.
-    fn put(&self, py: Python<'_>, chunk: Vec<u8>) -> PyResult<Op> {
-        let reply = Reply::new(None, false);
-        let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
-        let pipe = self.pipe.clone();
-        let task = Box::pin(async move {
-            pipe.put(chunk, &reply).await;
-            reply.finish(Ok(()));
-        });
-        Bridge::start(self.bridge.bind(py), task, ticket)
+    /// Hands over rows; waits while the server is behind.
+    fn put_rows(&self, encoder: &Bound<'_, CopyEncoder>, rows: &Bound<'_, PyList>) -> PyResult<Op> {
+        self.start(rows.py(), encoder.get().encode(rows)?)
+    }
+
+    /// Hands over bytes; waits while the server is behind.
+    fn put(&self, py: Python<'_>, chunk: &[u8]) -> PyResult<Op> {
+        self.start(py, chunk.to_vec())
     }
 
     /// Everything was sent.
@@ -135,6 +173,19 @@ impl CopyWriter {
     /// Everything that was sent is thrown away.
     fn fail(&self, reason: String) {
         self.pipe.end(Err(reason));
+    }
+}
+
+impl CopyWriter {
+    fn start(&self, py: Python<'_>, chunk: Vec<u8>) -> PyResult<Op> {
+        let reply = Reply::new(None, false);
+        let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
+        let pipe = self.pipe.clone();
+        let task = Box::pin(async move {
+            pipe.put(chunk, &reply).await;
+            reply.finish(Ok(()));
+        });
+        Bridge::start(self.bridge.bind(py), task, ticket)
     }
 }
 

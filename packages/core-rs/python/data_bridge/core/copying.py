@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.core.transaction import Transaction
 
-_CHUNK_ROWS = 512
+_FIRST_ROWS = 512
+_CHUNK_BYTES = 128 * 1024
+"""What the driver hands over at a time, about: enough for few system calls, little enough to keep the event loop awake."""
 _TUPLES = LoadPlan.rows(tuple)
 
 # Column, OID, name, whether it is an enum; a domain travels as its base type. Then the same of the elements of an array.
@@ -52,30 +55,25 @@ def _table(given: Any) -> tuple[str | None, str]:
     raise TypeError(f"copy_in() takes the name of a table or a Table class, not {type(given).__name__}")
 
 
-def _values(row: Any, names: Sequence[str], keys: Sequence[str]) -> Any:
-    if isinstance(row, (tuple, list)):
-        return row  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(row, Mapping):
-        return [row[n] for n in names]
-    return [getattr(row, k) for k in keys]
-
-
-async def _batches(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[list[Any]]:
-    batch: list[Any] = []
-    if isinstance(rows, AsyncIterable):
-        async for row in rows:
-            batch.append(row)
-            if len(batch) >= _CHUNK_ROWS:
-                yield batch
-                batch = []
-    else:
-        for row in rows:
-            batch.append(row)
-            if len(batch) >= _CHUNK_ROWS:
-                yield batch
-                batch = []
+async def _batches(rows: Iterable[Any] | AsyncIterable[Any], size: Callable[[], int]) -> AsyncIterator[list[Any]]:
+    if not isinstance(rows, AsyncIterable):
+        given = iter(rows)
+        while batch := list(islice(given, size())):
+            yield batch
+        return
+    batch, full = [], size()
+    async for row in rows:
+        batch.append(row)
+        if len(batch) >= full:
+            yield batch
+            batch, full = [], size()
     if batch:
         yield batch
+
+
+def _batch_size(encoder: CopyEncoder) -> int:
+    rows, written = encoder.written
+    return _FIRST_ROWS if not rows else max(64, min(8192, _CHUNK_BYTES * rows // written))
 
 
 async def copy_in(
@@ -100,16 +98,15 @@ async def copy_in(
     for n in names:
         if n not in known:
             raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
-    encoder = CopyEncoder([known[n] for n in names])
     source = getattr(table, "__table_source__", None)
-    keys = [source.columns[n].key if source is not None else n for n in names]
+    encoder = CopyEncoder([known[n] for n in names], [n if source is None else source.columns[n].key for n in names])
     sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
     lease, own = await _lease(executor)
     try:
         writer, op = lease.copy_in(sql)
         try:
-            async for batch in _batches(rows):
-                await writer.put(encoder.encode([_values(r, names, keys) for r in batch]))
+            async for batch in _batches(rows, lambda: _batch_size(encoder)):
+                await writer.put_rows(encoder, batch)
                 if op.done():
                     break
             await writer.put(encoder.trailer())
