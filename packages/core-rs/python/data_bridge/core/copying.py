@@ -61,7 +61,8 @@ async def _batches(rows: Iterable[Any] | AsyncIterable[Any], size: Callable[[], 
         while batch := list(islice(given, size())):
             yield batch
         return
-    batch, full = [], size()
+    batch: list[Any] = []
+    full = size()
     async for row in rows:
         batch.append(row)
         if len(batch) >= full:
