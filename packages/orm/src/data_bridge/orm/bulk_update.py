@@ -29,45 +29,60 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
     """Writes what changed in each row, or these fields of all; gives the number of rows that were there."""
     wanted = None if fields is None else frozenset(entity.field(f).key for f in fields)
     given = list(rows)
-    for i, row in enumerate(given):
-        if state_of(row) is None or state_of(row) is GONE:
-            raise NotSaved(f"row {i} of bulk_update() is not in the database")
     executor = executor_for(entity, tx)
     hooks = entity.hooks
     if hooks is None or skip is True or not hooks.concern(Update):
         return await _write(entity, given, wanted, executor)
-    touched = [r for r in given if wanted is not None or changes.changed_fields(entity, r, state_of(r))]
+    states = [_state(row, i) for i, row in enumerate(given)]
+    touched = [
+        r for r, s in zip(given, states, strict=True) if wanted is not None or changes.changed_fields(entity, r, s)
+    ]
     count: int = await happening(hooks, [Update], touched, skip, executor, lambda e: _write(entity, given, wanted, e))
     return count
+
+
+def _state(row: Any, index: int) -> Any:
+    state = state_of(row)
+    if state is None or state is GONE:
+        raise NotSaved(f"row {index} of bulk_update() is not in the database")
+    return state
 
 
 async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
     written: Changes = []
     indexes: list[int] = []
+    sets: dict[tuple[str, ...], frozenset[str]] = {}
+    revision, defaults, is_checked = entity.revision, entity.update_defaults, entity.settings.validate_on_save
     for i, row in enumerate(given):
-        state = state_of(row)
-        changed = changes.changed_fields(entity, row, state)
-        if wanted is not None:
-            # What a function set before the event is written with what the caller names.
-            changed = tuple(wanted) if entity.hooks is None else tuple(wanted | set(changed))
-        changed = tuple(k for k in changed if k != entity.revision)
+        state = _state(row, i)
+        if wanted is None:
+            changed = changes.changed_fields(entity, row, state)
+        elif entity.hooks is None:
+            changed = tuple(wanted)
+        else:  # what a function set before the event is written with what the caller names
+            changed = tuple(wanted.union(changes.changed_fields(entity, row, state)))
+        if revision is not None:
+            changed = tuple(k for k in changed if k != revision)
         if not changed:
             continue
         if state is CLEAN:
             own(row)
-        if entity.update_defaults:
+        if defaults:
             changed = persist.with_defaults(entity, row, changed)
-        if entity.settings.validate_on_save:
+        if is_checked:
             persist.checked(entity, row, changed)
-        written.append((row, frozenset(changed)))
+        known = sets.get(changed)
+        if known is None:
+            known = sets[changed] = frozenset(changed)
+        written.append((row, known))
         indexes.append(i)
     if not written:
         return 0
     size = BATCH
-    flat = not any(entity.by_key[k].type.family in ("array", "vector") for _, changed in written for k in changed)
+    touched = frozenset[str]().union(*sets.values())
+    flat = not any(entity.by_key[k].type.family in ("array", "vector") for k in touched)
     if not flat:  # one parameter for each value
-        width = len(frozenset().union(*(c for _, c in written)))
-        size = min(BATCH, PARAMETERS // (2 * width + len(entity.pk_keys) + 1) - 1)
+        size = min(BATCH, PARAMETERS // (2 * len(touched) + len(entity.pk_keys) + 1) - 1)
     if len(written) <= size and entity.revision is None:
         return await _batch(entity, written, indexes, executor, flat)
     count = 0
