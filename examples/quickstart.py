@@ -13,9 +13,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from data_bridge.postgres import (
+    BackLink,
     Col,
     Column,
     Database,
+    Link,
     Migration,
     QueryFinished,
     QueryStarted,
@@ -43,6 +45,16 @@ class User(Table):
     age: Col[int | None] = Column(default=None)
     status: Col[str] = "active"
     created_at: Col[datetime] = Column(default=None, server_default="now()")
+    posts: BackLink[list["Post"]] = BackLink("author")
+
+
+class Post(Table):
+    class Settings:
+        name = "posts"
+
+    id: Col[int] = Column(default=None, primary_key=True, auto_increment=True)
+    title: Col[str]
+    author: Link[User] = Column(on_delete="CASCADE")
 
 
 class CreateUsers(Migration):
@@ -51,6 +63,7 @@ class CreateUsers(Migration):
     async def up(self) -> None:
         await self.create_table("users", User)
         await self.create_index("users", ["age"])
+        await self.create_table("posts", Post)
 
 
 class Printer:
@@ -78,7 +91,7 @@ async def step(title: str, operation: Awaitable[T]) -> T:
 
 async def tour() -> None:
     """The main job, step by step."""
-    await step("Migrate: create the table", run_migrations([CreateUsers]))
+    await step("Migrate: create the tables", run_migrations([CreateUsers]))
 
     ann = User(email="ann@example.com", name="Ann", age=30)
     await step("Save a new row: key and server default come back", ann.save())
@@ -98,6 +111,13 @@ async def tour() -> None:
     await step("Save a change: only that column", ann.save())
     await step("Update many", User.find(User.age < 18).update({"status": "minor"}))
     await step("Delete many", User.find((User.age > 50) | User.name.endswith(" 39")).delete())
+
+    posts = [Post(title=f"No. {n}", author=ann) for n in (1, 2)]
+    await step("Insert rows that belong to Ann", Post.insert_many(posts))
+    by_ann = Post.find(Post.author.name == "Ann").fetch_links(Post.author)
+    await step("A condition through the link, and the author with each row: a join", by_ann.to_list())
+    writers = User.find(User.posts.any()).fetch_links(User.posts.order_by(-Post.id).limit(1))
+    await step("People with their latest post: one query more, however many there are", writers.to_list())
 
     print("\n  A transaction that rolls back to a savepoint")
     async with pg_transaction() as tx:
