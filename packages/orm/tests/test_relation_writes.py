@@ -86,6 +86,10 @@ async def test_mass_writes_through_relations(db: Any) -> None:
     assert await Article.find(author=world["bob"]).update(author=world["ann"]) == 3
     assert await Person.find(Person.company.name == "Acme", Person.articles.none()).update(age=1) == 1
     assert await Remark.find(Remark.article.author.name == "Ann").delete() == 8
+    with pytest.raises(TypeError, match=r"to set them from 'article\.author', join"):
+        await Article.find(Article.year > 1).update({Article.title: Article.author.name})
+    joined = Article.find(Article.year == 2001).join(Person, Person.id == Article.author.id)
+    assert await joined.update({Article.title: Person.name}) == 2
     async with pg_transaction():
         locked = await Article.find(Article.author.company.name == "Acme").for_update()
     assert len(locked) == 6

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import UnfilteredWrite
 from data_bridge.orm import events
+from data_bridge.orm.correlated import mentioned
 from data_bridge.orm.values import assignments
 from data_bridge.query import func
 from data_bridge.query.results import Columns
@@ -72,6 +73,13 @@ def update(
     """Structure and parameters of an UPDATE."""
     entity = query._entity
     made = assignments(entity, values, operators, keywords)
+    through = set[str]()
+    for _, s, _ in made if entity.paths else ():
+        mentioned(s, entity.paths, through)
+    if through:
+        raise TypeError(
+            f"update() takes values from its own table: to set them from {min(through)!r}, join() that table and name its columns"
+        )
     where, where_p, sources, sources_p = _conditions(query, "update")
     sets = tuple((f.name, s) for f, s, _ in made)
     params = tuple(v for _, _, p in made for v in p)
