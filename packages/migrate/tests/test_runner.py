@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from data_bridge.core import Database
 from data_bridge.migrate import Migration, Plan, get_migration_status, run_migrations
 from data_bridge.migrate.runner import run_migrations as runner
 from data_bridge.postgres import (
@@ -417,3 +419,18 @@ async def test_exclusive_steps_outside_of_transactions_let_go_as_well(isolated_d
     finally:
         await tx.rollback()
     assert await running == ["1"]
+
+
+async def test_two_connections_are_enough(isolated_db: Any, folder: Folder) -> None:
+    name = f"alone_{os.getpid()}"
+    await isolated_db.execute_script(
+        f"CREATE ROLE {name} LOGIN PASSWORD 'alone' CONNECTION LIMIT 2; GRANT ALL ON SCHEMA public TO {name}"
+    )
+    dsn: str = isolated_db.dsn
+    place = urlsplit(dsn)
+    dsn = urlunsplit(place._replace(netloc=f"{name}:alone@{place.netloc.rpartition('@')[2]}"))
+    try:
+        async with Database(dsn, max_connections=1) as database:
+            assert await run_migrations([ONE], using=database) == ["1"]
+    finally:
+        await isolated_db.execute_script(f"DROP OWNED BY {name}; DROP ROLE {name}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from data_bridge.core import LoadPlan, observed, observed_script, observers
-from data_bridge.core.errors import ConfigurationError, DatabaseError
+from data_bridge.core.errors import ConfigurationError, ConnectError, DatabaseError
 
 _COUNT = LoadPlan.affected()
 _DICTS = LoadPlan.rows(dict)
@@ -49,7 +50,12 @@ class RunnerConnection:
         own = await self.value(_PID)
         # A proxy that pools transactions lends a second client the session that looks idle: ours.
         other = self._database.lease(counted=False)
-        await other.take()
+        try:
+            async with asyncio.timeout(5):
+                await other.take()
+        except (ConnectError, DatabaseError, TimeoutError):
+            # No second connection for this role: then there is no pool to ask.
+            return bool(await self.value(_PID) == own)
         try:
             await other.begin("BEGIN")
             lent = await other.run(("text", _PID), (), _VALUE)
