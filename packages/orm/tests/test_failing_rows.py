@@ -180,3 +180,43 @@ async def test_rows_that_bring_nothing_back_are_copied(db: Any) -> None:
         await Simple.create_table()
         await Simple.insert_many(numbered(Simple, 3000, n={2222: 100}), returning=False)
     assert caught.value.row_index == 2222  # type: ignore[attr-defined]
+
+
+class Unversioned(Table):
+    class Settings:
+        use_revision = "xmin"
+
+    id: Col[int] = Column(primary_key=True)
+    n: Col[int] = Column(default=0)
+    doc: Col[dict[str, int]] = Column(default_factory=dict)
+
+
+async def test_a_revision_without_a_column(isolated_db: Any) -> None:
+    assert "xmin" not in Unversioned.ddl() and Unversioned(id=1).model_dump() == {"id": 1, "n": 0, "doc": {}}
+    await create_all(Unversioned)
+    row = await Unversioned(id=1).save()
+    row.n = 1
+    await row.save()
+    await row.update(n=2)
+    same, other = await Unversioned.get(1), (await Unversioned.find().tuples(Unversioned, Unversioned.n))[0][0]
+    same.n = 3
+    await same.save()
+    other.doc["x"] = 1
+    with pytest.raises(RevisionConflict) as caught:
+        await other.save()
+    error: Any = caught.value
+    assert error.found != error.expected and error.current.n == 3
+    await other.refresh(keep_changes=True)
+    await other.save()
+    rows = await Unversioned.insert_many([Unversioned(id=i) for i in (2, 3)])
+    for again in range(2):
+        for r in rows:
+            r.n, r.doc = again + 5, {"y": again}
+        assert await Unversioned.bulk_update(rows) == 2
+    await execute("UPDATE unversioned SET n = 0 WHERE id = 3")
+    for r in rows:
+        r.n = 9
+    with pytest.raises(RevisionConflict, match="row 1 of bulk_update"):
+        await Unversioned.bulk_update(rows)
+    assert (await Unversioned.get(2)).n == 6 and await Unversioned.check_schema() == []
+    assert [r.id for r in await Unversioned.find().order_by(Unversioned.id)] == [1, 2, 3]

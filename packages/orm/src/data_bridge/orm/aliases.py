@@ -22,6 +22,8 @@ class Alias:
             entity.definition, name, owner=name, keys={f.name: f.key for f in entity.fields}
         )
 
+        entity.complete(self.__table_source__)
+
     @property
     def c(self) -> Any:
         """The columns by name."""

@@ -98,6 +98,8 @@ async def _batch(entity: Entity, written: Changes, indexes: list[int], executor:
     edited = tuple(k for k in entity.mutable if k in keys)
     # Their bytes, from which the next edit in place is told; and who was there, where that is a question.
     back = (*entity.pk_keys, *edited) if edited or entity.revision is not None else ()
+    if entity.revision == "xmin":
+        back += ("xmin",)
     plan = entity.plan(back) if back else _COUNT
 
     async def run(low: int, high: int, on: Any) -> Any:
@@ -116,7 +118,10 @@ async def _batch(entity: Entity, written: Changes, indexes: list[int], executor:
         error.row_index = indexes[missed]  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         raise error
     for row, changed in written:
-        _done(entity, row, changed, edited, by_key.get(_key_of(entity, row)) if edited else None)
+        loaded = by_key.get(_key_of(entity, row)) if back else None
+        if entity.revision == "xmin":
+            row.__dict__["xmin"] = loaded.__dict__["xmin"]
+        _done(entity, row, changed, edited, loaded if edited else None)
     return len(found) if back else found
 
 
@@ -172,7 +177,7 @@ def _statement(
 
 
 def _done(entity: Entity, row: Any, changed: frozenset[str], edited: tuple[str, ...], loaded: Any) -> None:
-    if entity.revision is not None and entity.revision in row.__dict__:
+    if entity.revision not in (None, "xmin") and entity.revision in row.__dict__:
         row.__dict__[entity.revision] += 1
     state = state_of(row)
     state = own(row) if state is CLEAN else state

@@ -50,7 +50,7 @@ class Entity:
         self.pk_key = self.pk_keys[0] if len(self.pk_keys) == 1 else None
         self.definition = TableDef(
             settings.name,
-            tuple(f.definition for f in fields),
+            tuple(f.definition for f in fields if f.spec.computed != "xmin"),
             schema=settings.schema,
             constraints=table_constraints(self),
             indexes=table_indexes(self),
@@ -58,6 +58,7 @@ class Entity:
             owner=self.label,
         )
         self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})
+        self.complete(self.source)
         self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
         self.table = ("table", settings.schema, settings.name, None)
         qualifier = self.source.name
@@ -88,7 +89,7 @@ class Entity:
         )
         """Expressions, values, and functions that give values, by the name of the column."""
         self.revision = self._revision()
-        if self.revision is not None:
+        if self.revision is not None and self.revision != "xmin":
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
         self.shapes: dict[Any, Any] = {}
@@ -131,11 +132,18 @@ class Entity:
         if not given:
             return None
         key = "revision" if given is True else str(given)
+        if key == "xmin" and key in self.by_key:
+            return key
         if key not in self.by_key or self.by_key[key].type.family != "int":
             raise ConfigurationError(
                 f"{self.label}.Settings.use_revision counts the field {key!r}: declare it, `{key}: int = 1`"
             )
         return key
+
+    def complete(self, source: TableSource) -> None:
+        """Gives a source of this table the system column that revisions may be told by."""
+        if self.settings.use_revision == "xmin" and "xmin" not in source.columns:
+            source._add("xmin", self.by_key["xmin"].type, nullable=False)
 
     def _plain(self) -> frozenset[str]:
         """Fields whose assignment Pydantic does not look at."""

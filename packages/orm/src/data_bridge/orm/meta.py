@@ -73,6 +73,15 @@ def _set_default(info: FieldInfo, default: Any) -> None:
     cast(dict[str, Any], info._attributes_set)["default"] = default  # pyright: ignore[reportUnknownMemberType]
 
 
+def _declare_xmin(ns: dict[str, Any]) -> None:
+    """The number of the transaction that wrote a row: every table has it, so that a revision needs no column."""
+    annotations = annotations_of(ns)
+    if "xmin" not in annotations:
+        ns["__annotations__"] = {**annotations, "xmin": int}
+        ns.pop("__annotate_func__", None)
+        ns["xmin"] = Column(default=None, computed="xmin", type="xid", exclude=True, repr=False)
+
+
 def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any], declared: Iterable[str]) -> None:
     table = next((b for base in bases for b in base.__mro__ if b.__dict__.get("__is_table_root__")), None)
     if table is None:
@@ -96,6 +105,8 @@ class TableMeta(ModelMetaclass):
     def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:
         """The class of a table, with its entity; errors of its definition name the class and the field."""
         scope = dict[str, Any](parent_frame_namespace() or {})
+        if getattr(ns.get("Settings"), "use_revision", None) == "xmin":
+            _declare_xmin(ns)
         declared = take(name, ns, scope, bases)
         names = frozenset(declared).union(*(getattr(b, "__db_relation_names__", ()) for b in bases))
         ns["__db_relation_names__"] = names  # before Pydantic makes the schema, which takes rows for them

@@ -69,6 +69,7 @@ class LinkPath(Path):
             name = alias_of(self._root, self._chain)
             keys = {f.name: f.key for f in entity.fields}
             self._table = TableSource(entity.definition, name, owner=self._label, keys=keys)
+            entity.complete(self._table)
             self._root.paths[name] = self
         return self._table
 

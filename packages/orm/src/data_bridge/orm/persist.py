@@ -369,7 +369,7 @@ async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value
         if isinstance(default, Node):
             sets.append((name, default.s))
             params += default.p
-    keys = tuple(entity.source.columns[n].key for n, _ in sets)
+    keys = tuple(entity.source.columns[n].key for n, _ in sets) + tuple(f.key for f in entity.fields if f.spec.computed)
     at = ("marked", keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
     ir = ("update", entity.table, tuple(sets), (*entity.pk_conditions, *where), _returning(entity, keys), None)
