@@ -56,12 +56,12 @@ def _table(given: Any) -> tuple[str | None, str]:
 
 
 async def _batches(rows: Iterable[Any] | AsyncIterable[Any], size: Callable[[], int]) -> AsyncIterator[list[Any]]:
+    batch: list[Any] = []
     if not isinstance(rows, AsyncIterable):
         given = iter(rows)
         while batch := list(islice(given, size())):
             yield batch
         return
-    batch: list[Any] = []
     full = size()
     async for row in rows:
         batch.append(row)
