@@ -1,6 +1,6 @@
 //! What a migration locks, rewrites and risks: rules L01–L43 over SQL text.
 //!
-//! Statements are read once into [`change::Change`]s, a [`schema::Schema`] remembers what earlier ones made, and rules look at both. Knows no
+//! Statements are read once into `Change`s, a `Schema` remembers what earlier ones made, and rules look at both. Knows no
 //! I/O and no Python.
 //!
 //! ```
