@@ -1,6 +1,6 @@
 """DDL operations as data: what migrations record, compare, invert and run, and what ``Table.ddl()`` prints.
 
-Each is a frozen dataclass with ``__statement__()``. DDL takes no parameters, so values inside expressions become
+Each is a frozen definition with ``__statement__()``. DDL takes no parameters, so values inside expressions become
 literals, written by the one literal writer of the core.
 
 >>> from data_bridge.query import ColumnDef, compile, ddl, types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .ddl_nodes import (
@@ -16,6 +15,7 @@ from .ddl_nodes import (
     sequence_settings,
 )
 from .ddl_table import Operation
+from .definition import field
 from .schema import DomainDef, IndexDef, SequenceDef, default_name
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class CreateIndex(Operation):
     """CREATE INDEX; `concurrently` cannot run inside a transaction. Without a name it gets PostgreSQL's own.
 
@@ -60,7 +59,6 @@ class CreateIndex(Operation):
         return ("create_index", name, path_of(self.table), index_elements(index), options, index_extras(index))
 
 
-@dataclass(frozen=True)
 class CreateEnum(Operation):
     """CREATE TYPE … AS ENUM.
 
@@ -76,7 +74,6 @@ class CreateEnum(Operation):
         return ("create_enum", path_of(self.name), tuple(self.values) or None)
 
 
-@dataclass(frozen=True)
 class AddEnumValue(Operation):
     """ALTER TYPE … ADD VALUE, before or after another one."""
 
@@ -91,7 +88,6 @@ class AddEnumValue(Operation):
         return ("add_enum_value", path_of(self.name), self.value, place, flags(if_not_exists=self.if_not_exists))
 
 
-@dataclass(frozen=True)
 class RenameEnumValue(Operation):
     """ALTER TYPE … RENAME VALUE."""
 
@@ -103,7 +99,6 @@ class RenameEnumValue(Operation):
         return ("rename_enum_value", path_of(self.name), self.value, self.to)
 
 
-@dataclass(frozen=True)
 class CreateSequence(Operation):
     """CREATE SEQUENCE."""
 
@@ -121,7 +116,6 @@ class CreateSequence(Operation):
         )
 
 
-@dataclass(frozen=True)
 class AlterSequence(Operation):
     """ALTER SEQUENCE: what differs between two definitions."""
 
@@ -135,7 +129,6 @@ class AlterSequence(Operation):
         return ("alter_sequence", path_of((self.old.schema, self.old.name)), settings)
 
 
-@dataclass(frozen=True)
 class Comment(Operation):
     """COMMENT ON; text None removes it. For a column or constraint `of` names it, and `name` its table."""
 
@@ -160,7 +153,6 @@ class Comment(Operation):
         return ("comment", self.kind, path_of(self.name), self.of, self.text)
 
 
-@dataclass(frozen=True)
 class CreateExtension(Operation):
     """CREATE EXTENSION."""
 
@@ -175,7 +167,6 @@ class CreateExtension(Operation):
         return ("create_extension", self.name, options, self.schema, self.version)
 
 
-@dataclass(frozen=True)
 class CreateSchema(Operation):
     """CREATE SCHEMA."""
 
@@ -186,7 +177,6 @@ class CreateSchema(Operation):
         return ("create_schema", self.name, flags(if_not_exists=self.if_not_exists))
 
 
-@dataclass(frozen=True)
 class CreateView(Operation):
     """CREATE VIEW of a query, whose values become literals."""
 
@@ -208,7 +198,6 @@ class CreateView(Operation):
         return ("create_view", path_of(self.name), self.columns or None, literal_statement(self.query), options)
 
 
-@dataclass(frozen=True)
 class CreateDomain(Operation):
     """CREATE DOMAIN; default and checks are SQL text, with VALUE for the value."""
 

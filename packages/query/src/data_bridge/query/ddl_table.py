@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from data_bridge.core import Statement
 
 from .ddl_nodes import Path, column_node, constraint_node, flags, literal_structure, named, path_of
+from .definition import Definition, field
 from .nodes import Node
 from .schema import ColumnDef, ConstraintDef, TableDef
 
 
-@dataclass(frozen=True)
-class RawColumn:
+class RawColumn(Definition):
     """A column whose definition is trusted SQL text: ``RawColumn("id", "SERIAL PRIMARY KEY")``."""
 
     name: str
     definition: str
 
 
-class Operation:
+class Operation(Definition):
     """What every operation is: a statement without parameters."""
 
     def _ir(self) -> tuple[Any, ...]:
@@ -36,7 +35,6 @@ class Operation:
 
 
 # --------------------------------------------------------------------------------------------------------------- tables
-@dataclass(frozen=True)
 class CreateTable(Operation):
     """CREATE TABLE with its columns and constraints; indexes and comments are operations of their own.
 
@@ -69,7 +67,6 @@ def _column(column: ColumnDef | RawColumn) -> tuple[Any, ...]:
     return ("column_sql", column.name, column.definition) if isinstance(column, RawColumn) else column_node(column)
 
 
-@dataclass(frozen=True)
 class _Drop(Operation):
     name: Path
     if_exists: bool = field(default=False, kw_only=True)
@@ -83,12 +80,10 @@ class _Drop(Operation):
         return ("drop", self._kind(), (path_of(self.name),), options)
 
 
-@dataclass(frozen=True)
 class DropTable(_Drop):
     """DROP TABLE."""
 
 
-@dataclass(frozen=True)
 class DropSequence(_Drop):
     """DROP SEQUENCE."""
 
@@ -96,7 +91,6 @@ class DropSequence(_Drop):
         return "sequence"
 
 
-@dataclass(frozen=True)
 class DropEnum(_Drop):
     """DROP TYPE."""
 
@@ -104,7 +98,6 @@ class DropEnum(_Drop):
         return "type"
 
 
-@dataclass(frozen=True)
 class DropDomain(_Drop):
     """DROP DOMAIN."""
 
@@ -112,7 +105,6 @@ class DropDomain(_Drop):
         return "domain"
 
 
-@dataclass(frozen=True)
 class DropSchema(_Drop):
     """DROP SCHEMA."""
 
@@ -120,7 +112,6 @@ class DropSchema(_Drop):
         return "schema"
 
 
-@dataclass(frozen=True)
 class DropExtension(_Drop):
     """DROP EXTENSION."""
 
@@ -128,7 +119,6 @@ class DropExtension(_Drop):
         return "extension"
 
 
-@dataclass(frozen=True)
 class DropView(_Drop):
     """DROP VIEW."""
 
@@ -138,7 +128,6 @@ class DropView(_Drop):
         return "materialized view" if self.materialized else "view"
 
 
-@dataclass(frozen=True)
 class DropIndex(_Drop):
     """DROP INDEX; `concurrently` cannot run inside a transaction."""
 
@@ -149,7 +138,6 @@ class DropIndex(_Drop):
         return ("drop", "index", (path_of(self.name),), options)
 
 
-@dataclass(frozen=True)
 class RenameTable(Operation):
     """ALTER TABLE … RENAME TO."""
 
@@ -160,7 +148,6 @@ class RenameTable(Operation):
         return ("rename", "table", path_of(self.table), self.to)
 
 
-@dataclass(frozen=True)
 class RenameIndex(Operation):
     """ALTER INDEX … RENAME TO."""
 
@@ -171,7 +158,6 @@ class RenameIndex(Operation):
         return ("rename", "index", path_of(self.index), self.to)
 
 
-@dataclass(frozen=True)
 class SetSchema(Operation):
     """ALTER … SET SCHEMA, of a table, view, sequence, type, domain or extension."""
 
@@ -186,7 +172,6 @@ class SetSchema(Operation):
 
 
 # -------------------------------------------------------------------------------------------------------------- columns
-@dataclass(frozen=True)
 class _Alter(Operation):
     """ALTER TABLE with one action."""
 
@@ -199,7 +184,6 @@ class _Alter(Operation):
         return ("alter_table", path_of(self.table), (self._action(),))
 
 
-@dataclass(frozen=True)
 class AddColumn(_Alter):
     """ADD COLUMN."""
 
@@ -210,12 +194,10 @@ class AddColumn(_Alter):
         return ("add_column", _column(self.column), flags(if_not_exists=self.if_not_exists))
 
 
-@dataclass(frozen=True)
 class _AlterNamed(_Alter):
     name: str
 
 
-@dataclass(frozen=True)
 class DropColumn(_AlterNamed):
     """DROP COLUMN."""
 
@@ -226,7 +208,6 @@ class DropColumn(_AlterNamed):
         return ("drop_column", self.name, flags(if_exists=self.if_exists, cascade=self.cascade))
 
 
-@dataclass(frozen=True)
 class RenameColumn(_AlterNamed):
     """RENAME COLUMN."""
 
@@ -236,7 +217,6 @@ class RenameColumn(_AlterNamed):
         return ("rename_column", self.name, self.to)
 
 
-@dataclass(frozen=True)
 class AlterColumnType(_AlterNamed):
     """ALTER COLUMN … TYPE; `using` converts old values."""
 
@@ -249,7 +229,6 @@ class AlterColumnType(_AlterNamed):
         return ("set_type", self.name, self.to if isinstance(self.to, str) else self.to.name, using, self.collation)
 
 
-@dataclass(frozen=True)
 class SetDefault(_AlterNamed):
     """ALTER COLUMN … SET DEFAULT."""
 
@@ -259,7 +238,6 @@ class SetDefault(_AlterNamed):
         return ("set_default", self.name, literal_structure(self.value))
 
 
-@dataclass(frozen=True)
 class DropDefault(_AlterNamed):
     """ALTER COLUMN … DROP DEFAULT."""
 
@@ -267,7 +245,6 @@ class DropDefault(_AlterNamed):
         return ("drop_default", self.name)
 
 
-@dataclass(frozen=True)
 class SetNotNull(_AlterNamed):
     """ALTER COLUMN … SET NOT NULL."""
 
@@ -275,7 +252,6 @@ class SetNotNull(_AlterNamed):
         return ("set_not_null", self.name)
 
 
-@dataclass(frozen=True)
 class DropNotNull(_AlterNamed):
     """ALTER COLUMN … DROP NOT NULL."""
 
@@ -283,7 +259,6 @@ class DropNotNull(_AlterNamed):
         return ("drop_not_null", self.name)
 
 
-@dataclass(frozen=True)
 class AddIdentity(_AlterNamed):
     """ALTER COLUMN … ADD GENERATED … AS IDENTITY."""
 
@@ -293,7 +268,6 @@ class AddIdentity(_AlterNamed):
         return ("add_identity", self.name, self.mode)
 
 
-@dataclass(frozen=True)
 class DropIdentity(_AlterNamed):
     """ALTER COLUMN … DROP IDENTITY."""
 
@@ -303,7 +277,6 @@ class DropIdentity(_AlterNamed):
         return ("drop_identity", self.name, flags(if_exists=self.if_exists))
 
 
-@dataclass(frozen=True)
 class DropExpression(_AlterNamed):
     """ALTER COLUMN … DROP EXPRESSION: a generated column becomes an ordinary one."""
 
@@ -312,7 +285,6 @@ class DropExpression(_AlterNamed):
 
 
 # ---------------------------------------------------------------------------------------------------------- constraints
-@dataclass(frozen=True)
 class AddConstraint(_Alter):
     """ADD CONSTRAINT; `not_valid` leaves existing rows to ValidateConstraint, under a weaker lock."""
 
@@ -323,7 +295,6 @@ class AddConstraint(_Alter):
         return ("add_constraint", constraint_node(named(self.table), self.constraint, not_valid=self.not_valid))
 
 
-@dataclass(frozen=True)
 class AddConstraintUsingIndex(_AlterNamed):
     """ADD CONSTRAINT … PRIMARY KEY (or UNIQUE) USING INDEX."""
 
@@ -334,7 +305,6 @@ class AddConstraintUsingIndex(_AlterNamed):
         return ("add_using_index", self.name, self.kind, self.index)
 
 
-@dataclass(frozen=True)
 class DropConstraint(_AlterNamed):
     """DROP CONSTRAINT."""
 
@@ -345,7 +315,6 @@ class DropConstraint(_AlterNamed):
         return ("drop_constraint", self.name, flags(if_exists=self.if_exists, cascade=self.cascade))
 
 
-@dataclass(frozen=True)
 class RenameConstraint(_AlterNamed):
     """RENAME CONSTRAINT."""
 
@@ -355,7 +324,6 @@ class RenameConstraint(_AlterNamed):
         return ("rename_constraint", self.name, self.to)
 
 
-@dataclass(frozen=True)
 class ValidateConstraint(_AlterNamed):
     """VALIDATE CONSTRAINT."""
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from .nodes import Node
@@ -52,14 +54,15 @@ class Definition:
     EnumDef(name='mood', values=('sad', 'glad'), schema='app', comment=None)
     """
 
-    _defaults: ClassVar[dict[str, Any]]
+    _defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     _ignored: ClassVar[frozenset[str]] = frozenset()
     """Fields that are no part of equality."""
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        defaults: dict[str, Any] = {}
-        positional: list[str] = []
+        # Those of the base come first.
+        defaults: dict[str, Any] = dict(cls._defaults)
+        positional: list[str] = list(cls.__match_args__)
         for name in cls.__annotations__:
             if name.startswith("_"):
                 continue
