@@ -8,7 +8,7 @@ from data_bridge.core.lint import Script, lint
 from data_bridge.migrate import Migration, lint_migrations, run_migrations
 from data_bridge.migrate.gently import without_default
 from data_bridge.migrate.plan import record
-from data_bridge.query import ColumnDef, ConstraintDef, ddl, sql, types
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, ddl, sql, types
 
 Folder = Any
 TABLES = """
@@ -146,3 +146,39 @@ async def test_lint_of_classes_names_their_lines(folder: Folder) -> None:
     ]  # fmt: skip
     assert [(f.rule, reason) for f, reason in report.waived] == [("L22", "nobody has it yet")]
     assert not report.ok
+
+
+class Declared(Migration):
+    version = "1"
+    operations = (
+        ddl.CreateTable("own", columns=(ddl.RawColumn("id", "int"),)),
+        ddl.CreateIndex("own", IndexDef("own_idx", ("id",))),
+        ddl.CreateIndex("t", IndexDef("t_a_idx", ("a",))),
+        ddl.AddConstraint("t", ConstraintDef("check", "positive", check=sql("c > 0"))),
+        ddl.SetNotNull(("public", "t"), "a"),
+        ddl.AddColumn("t", ddl.RawColumn("k", "uuid DEFAULT gen_random_uuid() NOT NULL")),
+        ddl.AddColumn("t", ddl.RawColumn("n", "int DEFAULT 5")),
+        ddl.DropIndex("t_c_idx"),
+    )
+
+
+async def test_declared_operations_are_as_gentle_as_methods() -> None:
+    steps, _ = await record(Declared, "up")
+    texts = [s.sql for s in steps]
+    assert texts[1] == 'CREATE INDEX "own_idx" ON "own" ("id")', "its table is new"
+    assert texts[2] == 'CREATE INDEX CONCURRENTLY "t_a_idx" ON "t" ("a")'
+    assert texts[3].endswith("NOT VALID")
+    assert texts[4] == 'ALTER TABLE "t" VALIDATE CONSTRAINT "positive"'
+    assert any(text == 'ALTER TABLE "public"."t" ALTER COLUMN "a" SET NOT NULL' for text in texts)
+    # Filled in batches behind it, as the method does.
+    assert 'ALTER TABLE "t" ALTER COLUMN "k" SET DEFAULT gen_random_uuid()' in texts
+    assert 'ALTER TABLE "t" ADD COLUMN "n" int DEFAULT 5' in texts
+    assert texts[-1] == 'DROP INDEX CONCURRENTLY "t_c_idx"'
+
+    class Direct(Declared):
+        version = "2"
+        online = False
+
+    steps, _ = await record(Direct, "up")
+    assert len(steps) == len(Declared.operations)
+    assert all(s.transactional for s in steps)

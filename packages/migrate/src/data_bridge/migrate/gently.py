@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_bridge.core.lint import facts
+from data_bridge.migrate.inverse import inverse_of
 from data_bridge.migrate.lexer import tokens
 from data_bridge.query import ConstraintDef, IndexDef, compile, sql
 from data_bridge.query import ddl as o
@@ -58,6 +59,26 @@ def constraint(path: Any, c: ConstraintDef) -> list[GentleStep] | None:
             GentleStep(o.AddConstraintUsingIndex(path, name, kind, name), back),
         ]
     return None
+
+
+def instead_of(operation: Any) -> list[GentleStep] | None:
+    """The steps for an operation on a table in use; None where it is gentle as it is, or there is no other way.
+
+    >>> [str(s.operation) for s in instead_of(o.SetNotNull("t", "a")) if s is not COMMIT][-1]
+    'ALTER TABLE "t" DROP CONSTRAINT "t_a_present_check"'
+    """
+    match operation:
+        case o.CreateIndex(concurrently=False):
+            made = operation.replace(concurrently=True)
+            return [GentleStep(made, inverse_of(made))]
+        case o.DropIndex(concurrently=False, cascade=False):
+            return [GentleStep(operation.replace(concurrently=True), None)]
+        case o.AddConstraint(table=path, constraint=c, not_valid=False):
+            return constraint(path, c)
+        case o.SetNotNull(table=path, name=column):
+            return not_null(path, column)
+        case _:
+            return None
 
 
 def not_null(path: Any, column: str, *, stays: bool = False) -> list[GentleStep]:

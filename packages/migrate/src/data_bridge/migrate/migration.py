@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import WeakSet
 
 from data_bridge.core.errors import IrreversibleMigration, MigrationError
+from data_bridge.migrate import gently
 from data_bridge.migrate.inverse import inverse_of
 from data_bridge.migrate.operations import Operations
 from data_bridge.migrate.step import Step, of_sql
+from data_bridge.query import ddl
+from data_bridge.query.ddl_nodes import path_of
 
 if TYPE_CHECKING:
     from data_bridge.migrate.sink import Sink
@@ -91,8 +94,21 @@ class Migration(Operations):
 
     # -------------------------------------------------------------------------------------------------------- anything
     async def apply(self, operation: Any) -> None:
-        """Runs a DDL operation of data_bridge.query.ddl; its inverse is known where there is one."""
-        await self._do(operation, inverse_of(operation))
+        """Runs a DDL operation of data_bridge.query.ddl; its inverse is known where there is one.
+
+        On a table in use it is done as the method of its name does it: in steps that stop nobody for long (`online`).
+        """
+        # An index is dropped by its own name: nobody knows of which table it is.
+        table = _name(operation.table) if hasattr(operation, "table") else ""
+        if isinstance(operation, ddl.CreateTable) and not operation.if_not_exists:
+            self._made.add(table.removeprefix("public."))
+        is_online = self._is_online(table)
+        if is_online and isinstance(operation, ddl.AddColumn) and gently.rewrites(operation):
+            await self.add_column(table, operation.column)
+        elif is_online and (steps := gently.instead_of(operation)) is not None:
+            await self._all(steps)
+        else:
+            await self._do(operation, inverse_of(operation))
 
     async def execute(self, sql: str, *params: Any) -> int:
         """Runs one statement, or without parameters several; gives the affected rows."""
@@ -101,6 +117,11 @@ class Migration(Operations):
     async def fetch(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Rows of a query. A migration that asks cannot be previewed."""
         return await self._sink.fetch(sql, params)
+
+
+def _name(table: Any) -> str:
+    path = path_of(table)
+    return path if isinstance(path, str) else ".".join(path)
 
 
 __all__ = ["Migration", "Step", "imported"]
