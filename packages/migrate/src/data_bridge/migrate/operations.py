@@ -326,7 +326,7 @@ def _renamed(name: str, to: str) -> Any:
 
 
 def _column(column: Any, definition: str | None) -> Any:
-    if isinstance(column, ColumnDef):
+    if isinstance(column, (ColumnDef, o.RawColumn)):
         return column
     if isinstance(column, Mapping):
         named = cast(Mapping[str, str], column)
@@ -335,8 +335,12 @@ def _column(column: Any, definition: str | None) -> Any:
         column, definition = next(iter(named.items()))
     elif isinstance(column, (tuple, list)):
         column, definition = cast(tuple[str, str], column)
+    elif not isinstance(column, str):
+        raise MigrationError(
+            f"add_column() takes text, a pair, {{name: SQL}} or a ColumnDef, got {type(column).__name__}"
+        )
     elif definition is None:
-        column, _, definition = str(column).strip().partition(" ")
+        column, _, definition = column.strip().partition(" ")
     if not definition:
         raise MigrationError(f"add_column() needs the type of {column!r}")
     return o.RawColumn(column, definition)
