@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -319,3 +319,24 @@ async def test_advisory_locks_and_settings(postgres_dsn: str) -> None:
             assert await tx.fetch_val("SHOW application_name") == "inside"
             assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is False
         assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is True
+
+
+async def test_a_copy_that_the_client_stopped_has_failed_its_transaction(postgres_dsn: str) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield 2, "two"
+        raise ZeroDivisionError
+
+    async with opened(postgres_dsn):
+        with pytest.raises(TransactionAborted, match="rolled back instead of committed"):
+            async with pg_transaction() as tx:
+                await add(1)
+                with pytest.raises(ZeroDivisionError):
+                    await tx.copy_in("tx", rows())
+        assert await ids() == []
+        async with pg_transaction() as tx:
+            await add(1)
+            point = await tx.savepoint()
+            with pytest.raises(ZeroDivisionError):
+                await tx.copy_in("tx", rows())
+            await tx.rollback_to(point)
+        assert await ids() == [1]

@@ -238,9 +238,15 @@ impl Lease {
             return Err(Error::TransactionClosed);
         };
         let result = supervise(&self.pool, &self.home, connection, work, reply, in_transaction).await;
-        if let (Err(Error::Server(e)), true) = (&result, in_transaction) {
+        let failed = match &result {
+            Err(Error::Server(e)) => Some(Some(e.clone())),
+            // Only a COPY ends so: the server was told to fail it, and the transaction with it.
+            Err(Error::Abandoned) => Some(None),
+            _ => None,
+        };
+        if let (Some(cause), true) = (failed, in_transaction) {
             if held.status != Status::Failed {
-                held.cause = Some(e.clone());
+                held.cause = cause;
             }
             held.status = Status::Failed;
             self.status.store(Status::Failed as u8, Release);
