@@ -10,6 +10,7 @@ from data_bridge.postgres import (
     AlreadySaved,
     Col,
     Column,
+    ColumnNotLoaded,
     ConfigurationError,
     Conflict,
     EncodeError,
@@ -255,3 +256,14 @@ async def test_a_where_of_a_conflict(db: Any) -> None:
         on_conflict=Conflict(["name"], where=Bulk.visits > 0, update=["visits"]),
     )
     assert [(r.email, r.visits) for r in written] == [("a", 2)]
+
+
+async def test_bulk_update_of_a_field_that_was_not_loaded(db: Any) -> None:
+    await create_all(Bulk)
+    await Bulk.insert_many([{"email": str(i), "name": "kept"} for i in range(3)])
+    rows = await Bulk.find().order_by(Bulk.id).select(Bulk.id, Bulk.email)
+    rows[0].email = "changed"
+    with pytest.raises(ColumnNotLoaded, match=r"Bulk\.name"):
+        await Bulk.bulk_update(rows, ["email", "name"])
+    assert await Bulk.find(Bulk.name == "kept").count() == 3 and rows[0].is_changed
+    assert await Bulk.bulk_update(rows) == 1 and not rows[0].is_changed

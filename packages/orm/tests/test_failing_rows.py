@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -180,6 +181,35 @@ async def test_rows_that_bring_nothing_back_are_copied(db: Any) -> None:
         await Simple.create_table()
         await Simple.insert_many(numbered(Simple, 3000, n={2222: 100}), returning=False)
     assert caught.value.row_index == 2222  # type: ignore[attr-defined]
+
+
+class Timed(Table):
+    id: Col[int] = Column(default=None, primary_key=True, auto_increment=True)
+    at: Col[datetime | None] = Column(default=None)
+    amount: Col[int] = Column(default=0, type="smallint")
+
+
+@pytest.mark.parametrize("returning", [True, False])
+async def test_values_that_do_not_fit_name_their_row(db: Any, returning: bool) -> None:
+    await create_all(Timed)
+
+    def rows(**wrong: Any) -> list[Timed]:
+        made = [Timed(at=None if i % 3 else datetime(2024, 1, 1, tzinfo=UTC)) for i in range(2000)]
+        made[1700].__dict__.update(wrong)
+        return made
+
+    for wrong in ({"at": datetime(2024, 1, 1)}, {"at": datetime(2024, 1, 1, tzinfo=Nowhere())}, {"amount": 2**20}):
+        with pytest.raises(EncodeError) as caught:
+            await Timed.insert_many(rows(**wrong), returning=returning)
+        assert caught.value.row_index == 1700  # type: ignore[attr-defined]
+        assert await Timed.count() == 0
+    await Timed.insert_many(rows(at=datetime(2024, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))), returning=returning)
+    assert await Timed.find(Timed.at == datetime(2024, 1, 1, tzinfo=UTC)).count() == 668
+
+
+class Nowhere(tzinfo):
+    def utcoffset(self, moment: datetime | None) -> None:
+        return None
 
 
 class Unversioned(Table):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -16,13 +17,19 @@ from data_bridge.orm.failing_row import named
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import GONE, Slots, state_of, wire_of
 from data_bridge.orm.values import stored
+from data_bridge.query.convert import to_timestamptz
 
 BATCH = 10_000
 COPY_ROWS = 1_000
 """From so many rows on COPY is quicker than INSERT, whose answer it does not have."""
+SLICE = 512
+"""So many rows of a COPY are made ready at a time."""
 PARAMETERS = 65_535
 """The protocol counts the parameters of a statement in 16 bits."""
 _COUNT = LoadPlan.affected()
+_NONE = frozenset({type(None)})
+_TEXT = frozenset({str})
+_MOMENT = frozenset({datetime})
 
 
 def as_row(entity: Entity, given: Any) -> Any:
@@ -99,18 +106,19 @@ async def _insert_batch(
     shapes: list[tuple[str, ...]] | None,
 ) -> Any:
     """One statement for each set of fields that the rows give."""
-    groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
     if len(set(map(id, batch))) < len(batch):
         raise AlreadySaved(f"insert_many() was given the same {entity.label} instance twice")
-    for i, (row, given) in enumerate(zip(batch, shapes or [persist._given(entity, r) for r in batch], strict=True)):
-        state = state_of(row)
+    for i, state in enumerate(map(state_of, batch)):
         if state is not None and state is not GONE:
             raise AlreadySaved(f"row {before + i} of insert_many() is in the database already")
-        group = groups.get(given)
-        if group is None:
-            groups[given] = [(i, row)]
-        else:
-            group.append((i, row))
+    if shapes is None:
+        shapes = [persist._given(entity, r) for r in batch]
+    groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {g: [] for g in shapes}
+    if len(groups) == 1:
+        groups[shapes[0]].extend(enumerate(batch))
+    else:
+        for member, given in zip(enumerate(batch), shapes, strict=True):
+            groups[given].append(member)
     count = 0
     placed: list[tuple[int, Any]] = []
     for given, members in groups.items():
@@ -164,9 +172,16 @@ def _has_arrays(fields: Iterable[Any]) -> bool:
 async def _copy_rows(entity: Entity, given: tuple[str, ...], rows: list[Any], executor: Any) -> int:
     """COPY, which nothing comes back from: for so many rows it takes half the time of an INSERT."""
     fields = [entity.by_key[k] for k in given]
-    columns = [columns_of(entity, f, [r.__dict__[f.key] for r in rows]) for f in fields]
-    count: int = await executor.copy_in(entity.cls, zip(*columns, strict=True), columns=[f.name for f in fields])
+    lines = _lines(entity, fields, rows)
+    count: int = await executor.copy_in(entity.cls, lines, columns=[f.name for f in fields])
     return count
+
+
+def _lines(entity: Entity, fields: list[Any], rows: list[Any]) -> Iterator[tuple[Any, ...]]:
+    """The values of the rows, made while the server works on those before."""
+    for at in range(0, len(rows), SLICE):
+        data = [r.__dict__ for r in rows[at : at + SLICE]]
+        yield from zip(*(columns_of(entity, f, [d[f.key] for d in data]) for f in fields), strict=True)
 
 
 def columns_of(entity: Entity, field: Any, values: list[Any]) -> list[Any]:
@@ -174,12 +189,17 @@ def columns_of(entity: Entity, field: Any, values: list[Any]) -> list[Any]:
     python = field.type.python
     if field.type.family == "json":
         return values  # core's writer looks at them
-    if python is None and field.type.family == "text" and {*map(type, values)} <= {str, type(None)}:
+    kinds = {*map(type, values)} - _NONE
+    if python is None and field.type.family == "text" and kinds <= _TEXT:
         # Text with a limit: where the longest fits, all do.
         longest = max((v for v in values if v is not None), key=len, default="")
         if len(values) > 1 and entity.columns[field.key].bind(longest) is longest:
             return values
-    if all(v is None or type(v) is python for v in values):
+    if not kinds or kinds == {python}:
+        return values
+    # Whether a zone has an offset is asked by whoever encodes it.
+    has_moments = _MOMENT.issuperset(kinds) and field.type.convert is to_timestamptz
+    if has_moments and None not in (v.tzinfo for v in values if v is not None):
         return values
     return [stored(entity, field, v) for v in values]
 

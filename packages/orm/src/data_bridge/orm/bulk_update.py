@@ -21,8 +21,25 @@ from data_bridge.orm.values import stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
-Changes = list[tuple[Any, frozenset[str]]]
-"""Rows with the fields that are to be written."""
+
+
+class _Rows:
+    """Rows that are written: what of each, what was there before, and their indexes among those that were given."""
+
+    __slots__ = ("fields", "indexes", "rows", "states")
+
+    def __init__(
+        self, rows: list[Any], states: list[dict[str, Any]], fields: list[frozenset[str]], indexes: list[int]
+    ) -> None:
+        self.rows, self.states, self.fields, self.indexes = rows, states, fields, indexes
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, low: int, high: int) -> _Rows:
+        if low == 0 and high >= len(self.rows):
+            return self
+        return _Rows(self.rows[low:high], self.states[low:high], self.fields[low:high], self.indexes[low:high])
 
 
 async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any] | None, skip: Skip, tx: Any) -> int:
@@ -33,40 +50,45 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
     hooks = entity.hooks
     if hooks is None or skip is True or not hooks.concern(Update):
         return await _write(entity, given, wanted, executor)
-    states = [_state(row, i) for i, row in enumerate(given)]
     touched = [
-        r for r, s in zip(given, states, strict=True) if wanted is not None or changes.changed_fields(entity, r, s)
+        r
+        for r, s in zip(given, _states(given), strict=True)
+        if wanted is not None or changes.changed_fields(entity, r, s)
     ]
     count: int = await happening(hooks, [Update], touched, skip, executor, lambda e: _write(entity, given, wanted, e))
     return count
 
 
-def _state(row: Any, index: int) -> Any:
-    state = state_of(row)
-    if state is None or state is GONE:
-        raise NotSaved(f"row {index} of bulk_update() is not in the database")
-    return state
+def _states(given: list[Any]) -> list[Any]:
+    states = [*map(state_of, given)]
+    for mark in (None, GONE):
+        if mark in states:
+            raise NotSaved(f"row {states.index(mark)} of bulk_update() is not in the database")
+    return states
 
 
-async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
-    written: Changes = []
-    indexes: list[int] = []
+def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) -> _Rows:
+    """What is to be written; every row of it has a record of its changes."""
+    found = _Rows([], [], [], [])
     sets: dict[tuple[str, ...], frozenset[str]] = {}
     revision, defaults, is_checked = entity.revision, entity.update_defaults, entity.settings.validate_on_save
-    for i, row in enumerate(given):
-        state = _state(row, i)
+    named_fields = () if wanted is None else tuple(wanted)
+    for i, (row, state) in enumerate(zip(given, _states(given), strict=True)):
         if wanted is None:
             changed = changes.changed_fields(entity, row, state)
         elif entity.hooks is None:
-            changed = tuple(wanted)
+            changed = named_fields
         else:  # what a function set before the event is written with what the caller names
             changed = tuple(wanted.union(changes.changed_fields(entity, row, state)))
         if revision is not None:
             changed = tuple(k for k in changed if k != revision)
         if not changed:
             continue
+        for k in named_fields:
+            if k not in row.__dict__:
+                getattr(row, k)  # says that it was not loaded
         if state is CLEAN:
-            own(row)
+            state = own(row)
         if defaults:
             changed = persist.with_defaults(entity, row, changed)
         if is_checked:
@@ -74,26 +96,33 @@ async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None
         known = sets.get(changed)
         if known is None:
             known = sets[changed] = frozenset(changed)
-        written.append((row, known))
-        indexes.append(i)
+        found.rows.append(row)
+        found.states.append(state)
+        found.fields.append(known)
+        found.indexes.append(i)
+    return found
+
+
+async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
+    written = _changed(entity, given, wanted)
     if not written:
         return 0
     size = BATCH
-    touched = frozenset[str]().union(*sets.values())
+    touched = frozenset[str]().union(*set(written.fields))
     flat = not any(entity.by_key[k].type.family in ("array", "vector") for k in touched)
     if not flat:  # one parameter for each value
         size = min(BATCH, PARAMETERS // (2 * len(touched) + len(entity.pk_keys) + 1) - 1)
     if len(written) <= size and entity.revision is None:
-        return await _batch(entity, written, indexes, executor, flat)
+        return await _batch(entity, written, executor, flat)
     count = 0
     async with pg_transaction(using=executor) as inner:
         for at in range(0, len(written), size):
-            count += await _batch(entity, written[at : at + size], indexes[at : at + size], inner, flat)
+            count += await _batch(entity, written.part(at, at + size), inner, flat)
     return count
 
 
-async def _batch(entity: Entity, written: Changes, indexes: list[int], executor: Any, flat: bool) -> int:
-    touched = frozenset[str]().union(*{c for _, c in written})
+async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> int:
+    touched = frozenset[str]().union(*set(written.fields))
     keys = tuple(k for k in entity.keys if k in touched)
     edited = tuple(k for k in entity.mutable if k in keys)
     # Their bytes, from which the next edit in place is told; and who was there, where that is a question.
@@ -103,50 +132,64 @@ async def _batch(entity: Entity, written: Changes, indexes: list[int], executor:
     plan = entity.plan(back) if back else _COUNT
 
     async def run(low: int, high: int, on: Any) -> Any:
-        return await on.run(*_statement(entity, written[low:high], keys, back, flat), plan)
+        return await on.run(*_statement(entity, written.part(low, high), keys, back, flat), plan)
 
-    for row, _ in written:
-        changes.remember(executor, row, () if entity.revision is None else (entity.revision,))
-    found = await named(run, len(written), executor, "bulk_update()", lambda i: indexes[i])
+    if executor.is_transaction:
+        for row in written.rows:
+            changes.remember(executor, row, () if entity.revision is None else (entity.revision,))
+    found = await named(run, len(written), executor, "bulk_update()", lambda i: written.indexes[i])
     by_key = {_key_of(entity, r): r for r in found} if back else {}
     if entity.revision is not None and len(found) < len(written):
-        missed = next(i for i, (r, _) in enumerate(written) if _key_of(entity, r) not in by_key)
+        missed = next(i for i, r in enumerate(written.rows) if _key_of(entity, r) not in by_key)
+        index = written.indexes[missed]
         error = RevisionConflict(
-            f"row {indexes[missed]} of bulk_update(), {entity.label} {written[missed][0].pk!r}, was changed or deleted by somebody else "
+            f"row {index} of bulk_update(), {entity.label} {written.rows[missed].pk!r}, was changed or deleted by somebody else "
             "since it was loaded: nothing was written"
         )
-        error.row_index = indexes[missed]  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        error.row_index = index  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         raise error
-    for row, changed in written:
-        loaded = by_key.get(_key_of(entity, row)) if back else None
-        if entity.revision == "xmin":
-            row.__dict__["xmin"] = loaded.__dict__["xmin"]
-        _done(entity, row, changed, edited, loaded if edited else None)
+    for state, changed in zip(written.states, written.fields, strict=True):
+        for k in changed:
+            state.pop(k, None)
+    if back:
+        for row in written.rows:
+            _merge(entity, row, edited, by_key.get(_key_of(entity, row)))
     return len(found) if back else found
 
 
 def _statement(
-    entity: Entity, written: Changes, keys: tuple[str, ...], back: tuple[str, ...], flat: bool
+    entity: Entity, written: _Rows, keys: tuple[str, ...], back: tuple[str, ...], flat: bool
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     fields = [entity.by_key[k] for k in keys]
-    rows = [r for r, _ in written]
-    # A field that only some rows changed has a mask beside it: the others keep what the database has.
-    masked = [not all(k in c for _, c in written) for k in keys]
-    data = [[r.__dict__.get(k) if k in c else None for r, c in written] for k in keys]
-    originals = list(zip(*(changes.original_key(entity, r, state_of(r)) for r in rows), strict=True))
-    columns: list[tuple[str, str, list[Any]]] = [
-        (f"k{i}", f.type.name, list(v)) for i, (f, v) in enumerate(zip(entity.primary_key, originals, strict=True))
+    rows, states, sets_of = written.rows, written.states, written.fields
+    columns = [
+        (
+            f"k{i}",
+            f.type.name,
+            [s[f.key] if f.key in s else r.__dict__[f.key] for r, s in zip(rows, states, strict=True)],
+        )
+        for i, f in enumerate(entity.primary_key)
     ]
-    for i, (f, values, is_masked) in enumerate(zip(fields, data, masked, strict=True)):
+    # A field that only some rows changed has a mask beside it: the others keep what the database has.
+    distinct = set(sets_of)
+    masked = [not all(k in c for c in distinct) for k in keys]
+    for i, (f, is_masked) in enumerate(zip(fields, masked, strict=True)):
+        key = f.key
+        if is_masked:
+            mask = [key in c for c in sets_of]
+            values = [r.__dict__.get(key) if there else None for r, there in zip(rows, mask, strict=True)]
+        else:
+            mask = []
+            values = [r.__dict__.get(key) for r in rows]
         columns.append((f"v{i}", f.type.name, values if not flat else columns_of(entity, f, values)))
         if is_masked:
-            columns.append((f"m{i}", "boolean", [f.key in c for _, c in written]))
+            columns.append((f"m{i}", "boolean", mask))
     where = [
         ("=", ("col", entity.source.name, f.name), ("col", "v", f"k{i}")) for i, f in enumerate(entity.primary_key)
     ]
     if entity.revision is not None:
         revision = entity.by_key[entity.revision]
-        before = [changes.revision_of(entity, r, state_of(r)) for r in rows]
+        before = [changes.revision_of(entity, r, s) for r, s in zip(rows, states, strict=True)]
         columns.append(("r", revision.type.name, before))
         where.append(("=", ("col", entity.source.name, revision.name), ("col", "v", "r")))
     sets: list[Any] = []
@@ -176,13 +219,13 @@ def _statement(
     return ir, (*constants, *params)
 
 
-def _done(entity: Entity, row: Any, changed: frozenset[str], edited: tuple[str, ...], loaded: Any) -> None:
-    if entity.revision not in (None, "xmin") and entity.revision in row.__dict__:
+def _merge(entity: Entity, row: Any, edited: tuple[str, ...], loaded: Any) -> None:
+    """Gives a row the revision that it has now, and the bytes of its documents."""
+    if entity.revision == "xmin":
+        row.__dict__["xmin"] = loaded.__dict__["xmin"]
+    elif entity.revision is not None and entity.revision in row.__dict__:
         row.__dict__[entity.revision] += 1
-    state = state_of(row)
-    state = own(row) if state is CLEAN else state
-    Slots.set_state(row, {k: v for k, v in state.items() if k not in changed})
-    if loaded is None:
+    if loaded is None or not edited:
         return
     known = changes.known_wire(entity, row)
     kept = tuple(k for k in edited if k in row.__dict__)

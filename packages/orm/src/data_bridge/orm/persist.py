@@ -23,6 +23,7 @@ from data_bridge.orm.values import assignments, stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
+_ABSENT: Any = object()
 
 
 def executor_for(entity: Entity, tx: Any) -> Any:
@@ -36,18 +37,21 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     if entity.links:
         settle(row, entity.links)
     data, chosen = row.__dict__, get_fields(row)
-    sent: list[bool] = []
+    # A bit for each of them: rows of one shape are told apart from others by a number.
+    sent = 1
     for key, is_key, never_null, is_filled in entity.given_if:
-        value = data.get(key)
-        sent.append(
-            key in data
-            and (key in chosen or not is_filled)
-            and not (value is None and (is_key or (is_filled and never_null)))
-        )
-    at = ("given", tuple(sent), None if len(data) == len(entity.cls.__pydantic_fields__) else tuple(data))
+        value = data.get(key, _ABSENT)
+        sent += sent
+        if value is None:
+            if not (is_key or (is_filled and never_null)) and (key in chosen or not is_filled):
+                sent += 1
+        elif value is not _ABSENT and (key in chosen or not is_filled):
+            sent += 1
+    at = sent if len(data) == len(entity.cls.__pydantic_fields__) else ("given", sent, *data)
     found: tuple[str, ...] | None = entity.shapes.get(at)
     if found is None:
-        left_out = {g[0] for g, is_sent in zip(entity.given_if, sent, strict=True) if not is_sent}
+        bits = f"{sent:b}"[1:]
+        left_out = {g[0] for g, bit in zip(entity.given_if, bits, strict=True) if bit == "0"}
         found = entity.shapes[at] = tuple(
             f.key for f in entity.fields if f.key in data and not f.spec.computed and f.key not in left_out
         )
