@@ -96,6 +96,14 @@ def test_the_nth_row_is_always_the_same() -> None:
     assert PersonFactory.build(company_id=1).model_dump() != first
 
 
+async def test_factories_of_one_class_do_not_meet(db: Sandbox) -> None:
+    class Other(Factory[Company]):
+        pass
+
+    names = {(await factory.create()).name for factory in (CompanyFactory, Other, Factory.of(Company)) for _ in "ab"}
+    assert len(names) == 6
+
+
 def test_traits() -> None:
     admin = PersonFactory.build(company_id=1, admin=True)
     assert (admin.role, admin.nick) == ("admin", "root")
@@ -142,6 +150,45 @@ def test_what_is_wrong_is_said() -> None:
 
     with pytest.raises(ConfigurationError, match="has no model"):
         Nothing.build()
+
+
+async def test_a_parent_that_two_classes_map_is_no_guess(db: Sandbox) -> None:
+    """The first class by chance would fill the columns that the other one needs, or not."""
+
+    class CompanyCard(Table):
+        class Settings:
+            name = "factory_company"
+
+        id: int = Column(primary_key=True, auto_increment=True)
+        name: str = Column(unique=True, max_length=12)
+
+    try:
+        with pytest.raises(ConfigurationError) as caught:
+            await PersonFactory.create()
+        message = str(caught.value)
+        assert "Person.company_id points to a table that 2 classes map" in message
+        assert f"{__name__}.Company and {__name__}.{CompanyCard.__qualname__}" in message
+        assert "hint: say which one in the factory: company_id = SubFactory(CompanyFactory)" in message
+
+        class Employee(PersonFactory):
+            company_id = SubFactory(CompanyFactory)
+
+        class CardHolder(PersonFactory):
+            company_id = SubFactory(Factory.of(CompanyCard), name="by card")
+
+        assert (await Employee.create()).company_id, "numbered on from PersonFactory: addresses are unique"
+        assert (await Company.get((await CardHolder.create()).company_id)).name == "by card"
+        assert (await PersonFactory.create(company_id=(await CompanyFactory.create()).id)).id
+        assert isinstance(PersonFactory.build().company_id, int), "without a database no parent is needed"
+    finally:
+        _forget(CompanyCard)
+
+
+def _forget(model: type[Table]) -> None:
+    """Tables are known as long as their classes live, and classes live in cycles."""
+    from data_bridge.orm import registry
+
+    registry._classes.discard(model)
 
 
 def test_checks_are_respected() -> None:

@@ -101,13 +101,14 @@ def test_everything_that_is_left_is_reported_by_name(pytester: pytest.Pytester) 
     result.assert_outcomes(passed=2, failed=9)
     text = result.stdout.str()
     for expected in (
-        "test_everything_that_is_left_is_reported_by_name.py:8 is still open at the end of the test",
-        "is still open at the end of the test; commit or roll it back",
+        "the transaction opened at test_everything_that_is_left_is_reported_by_name.py:8 by task",
+        "is still open at the end of the test",
+        "hint: commit it or roll it back, or use a block",
         "COMMIT in raw SQL would end the transaction that this test is rolled back with",
         "raw SQL would have ended the transaction of the test: COMMIT, sent by task",
-        "'the forgotten task' still runs at the end of the test",
-        "1 session advisory lock(s) were still held",
-        "1 connection(s) were not given back at the end of the test: <Transaction",
+        "'the forgotten task' still runs (at test_everything_that_is_left_is_reported_by_name.py:29) at the end",
+        "1 session advisory lock(s) were still held at the end of the test: 7 (asked for at test_everything_that_is_left_is_reported_by_name.py:37)",
+        "a connection was not given back at the end of the test: the transaction opened at test_everything_that_is",
         "is idle in a transaction after: BEGIN",
         "hint: add the fixture `db`",
     ):

@@ -22,7 +22,9 @@ from .template import Content
 from .testdatabase import TestDatabase
 
 __all__ = [
+    "FAILED",
     "JUDGES",
+    "STARTS",
     "committed",
     "databases",
     "db",
@@ -34,6 +36,8 @@ __all__ = [
     "postgres_dsn",
 ]
 
+STARTS = pytest.StashKey[list[Callable[[], None]]]()
+"""Whom to tell that the fixtures are ready and the test function begins."""
 JUDGES = pytest.StashKey[list[Callable[[], list[str]]]]()
 """What to ask when the test function has ended, before its fixtures are torn down."""
 
@@ -103,7 +107,8 @@ def _content(request: pytest.FixtureRequest) -> Content:
     return request.getfixturevalue(name or "db_template")
 
 
-def _judge_by(request: pytest.FixtureRequest, judge: Callable[[], list[str]]) -> None:
+def _judge_by(request: pytest.FixtureRequest, call_begins: Callable[[], None], judge: Callable[[], list[str]]) -> None:
+    request.node.stash.setdefault(STARTS, []).append(call_begins)
     request.node.stash.setdefault(JUDGES, []).append(judge)
 
 
@@ -121,7 +126,7 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
     if marked(request.node, "reset_sequences"):
         db_homes.reset_sandbox_sequences(content)
     sandbox = home.open(level(marked(request.node, "isolation")))
-    _judge_by(request, lambda: home.judge(sandbox))
+    _judge_by(request, sandbox.watch.call_begins, lambda: home.judge(sandbox))
     enter_test_scope(sandbox)
     try:
         yield sandbox
@@ -137,6 +142,7 @@ def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestD
     """A database with real commits and a real pool; its rows are deleted afterwards (data_bridge.testing)."""
     content = _content(request)
     database = db_homes.committed(content)
+    database.renew_watch()
     if marked(request.node, "reset_sequences"):
         db_homes.reset_sequences_of(database.name)
     leaks: list[str] = []
@@ -145,7 +151,7 @@ def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestD
         leaks.extend(database.judge())
         return leaks
 
-    _judge_by(request, judge)
+    _judge_by(request, database.call_begins, judge)
     enter_test_scope(database)
     try:
         yield database
@@ -162,7 +168,7 @@ def isolated_db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Tes
 
 def _isolated(request: pytest.FixtureRequest, homes: Homes) -> Iterator[TestDatabase]:
     database = homes.isolated(_content(request))
-    _judge_by(request, database.judge)
+    _judge_by(request, database.call_begins, database.judge)
     enter_test_scope(database)
     try:
         yield database

@@ -8,9 +8,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
+from data_bridge.core import enter_test_scope, leave_test_scope
+
 from .embedded import EmbeddedServer
 from .errors import ServerError
 from .proxy import proxied
+from .source import EmbeddedSource
+from .testdatabase import TestDatabase
 
 __all__ = ["StopMode", "TestServer"]
 
@@ -45,6 +49,25 @@ class TestServer:
     def dsn_of(self, database: str) -> str:
         """URL of another database."""
         return self._server.dsn_of(database)
+
+    @contextmanager
+    def database(self, name: str = "postgres") -> Generator[TestDatabase]:
+        """A pool on this server that is the default database inside the block, so that no init() is needed.
+
+        As with `isolated_db`, errors can be ordered: `db.fail("40001")`.
+
+        >>> async def test_a_crash(own_server):
+        ...     with own_server.database() as db:
+        ...         await db.execute("CREATE TABLE t (id int)")
+        ...         own_server.restart()
+        """
+        database = TestDatabase(EmbeddedSource(self._server), name)
+        enter_test_scope(database)
+        try:
+            yield database
+        finally:
+            leave_test_scope(database)
+            database.shut()
 
     def run(self, sql: str, database: str = "postgres") -> list[tuple[str | None, ...]]:
         """Run SQL as superuser on a session beside those of the test; values come as text."""

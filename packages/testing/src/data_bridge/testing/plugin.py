@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from .coroutines import pytest_pyfunc_call
 from .fixtures import (
     FAILED,
     JUDGES,
+    STARTS,
     committed,
     databases,
     db,
@@ -77,6 +78,9 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Ask the fixtures what the test left behind: a failure of the test, not an error of its teardown."""
+    nobody: list[Callable[[], None]] = []
+    for call_begins in item.stash.get(STARTS, nobody):
+        call_begins()
     try:
         result = yield
     except BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, overload
 from data_bridge.core import QueryFinished, QueryStarted, add_observer, remove_observer
 
 from .normalise import normalise, words
+from .place import place
 
 __all__ = ["Query", "QueryLog", "capture_sql", "recording"]
 
@@ -50,10 +50,7 @@ class Query:
     @property
     def place(self) -> str:
         """`file:line`, relative to the working directory where possible."""
-        if self.site is None:
-            return "unknown place"
-        path = os.path.relpath(self.site[0])
-        return f"{self.site[0] if path.startswith('..') else path}:{self.site[1]}"
+        return place(self.site)
 
 
 @dataclass(slots=True, eq=False)

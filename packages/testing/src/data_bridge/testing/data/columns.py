@@ -38,8 +38,7 @@ class ModelColumn:
         optional: whether the database takes NULL.
         filled: whether it may be left out: a default, a key the database makes, a generated column.
         unique: whether two rows may not share the value.
-        parent: the class that maps the table a single-column foreign key points to.
-        parent_key: the field there.
+        parents: the classes that map the table a single-column foreign key points to, each with its field there.
     """
 
     key: str
@@ -49,8 +48,11 @@ class ModelColumn:
     filled: bool
     unique: bool
     limits: Limits
-    parent: Any = None
-    parent_key: str | None = None
+    parents: tuple[tuple[Any, str], ...] = ()
+
+    def key_in(self, model: Any) -> str | None:
+        """The field of a parent class that the foreign key holds; None for another class."""
+        return next((key for parent, key in self.parents if issubclass(model, parent)), None)
 
 
 INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
@@ -70,7 +72,6 @@ def model_columns(model: Any) -> dict[str, ModelColumn]:
         if key is None or info is None:
             continue
         annotation, optional = _without_none(info.annotation)
-        parent, parent_key = _parent(*foreign[column.name]) if column.name in foreign else (None, None)
         made = column.identity is not None or column.default is not None or column.generated is not None
         found[key] = ModelColumn(
             key=key,
@@ -80,8 +81,7 @@ def model_columns(model: Any) -> dict[str, ModelColumn]:
             filled=made or not info.is_required(),
             unique=column.name in unique,
             limits=_limits(info, column.type.name),
-            parent=parent,
-            parent_key=parent_key,
+            parents=tuple(_parents(*foreign[column.name])) if column.name in foreign else (),
         )
     return found
 
@@ -95,15 +95,18 @@ def _alone(constraint: Any) -> bool:
     return constraint.kind in ("primary_key", "unique") and len(constraint.columns) == 1
 
 
-def _parent(table: tuple[str | None, str], columns: tuple[str, ...]) -> tuple[Any, str | None]:
+def _parents(table: tuple[str | None, str], columns: tuple[str, ...]) -> list[tuple[Any, str]]:
     from data_bridge.orm.registry import all_tables
 
-    for model in all_tables():
-        definition = model.__table_def__
-        if (definition.schema, definition.name) == table or (table[0] is None and definition.name == table[1]):
-            name = columns[0] if columns else definition.primary_key[0]
-            return model, next(key for key, proxy in _proxies(model) if proxy.name == name)
-    return None, None
+    models = list(all_tables())
+    exact = [model for model in models if (model.__table_def__.schema, model.__table_def__.name) == table]
+    if not exact and table[0] is None:
+        exact = [model for model in models if model.__table_def__.name == table[1]]
+    found: list[tuple[Any, str]] = []
+    for model in exact:
+        name = columns[0] if columns else model.__table_def__.primary_key[0]
+        found += [(model, key) for key, proxy in _proxies(model) if proxy.name == name]
+    return found
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

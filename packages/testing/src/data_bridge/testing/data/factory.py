@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import typing
+import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -53,12 +54,11 @@ class Factory(Generic[T]):
     """
 
     model: ClassVar[Any] = None
-    _numbers: ClassVar[Iterator[int]]
+    _numbers: ClassVar[weakref.WeakKeyDictionary[Any, Iterator[int]]] = weakref.WeakKeyDictionary()
     _made: ClassVar[dict[Any, type[Factory[Any]]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._numbers = itertools.count(1)
         for base in vars(cls).get("__orig_bases__", ()):
             if typing.get_origin(base) is Factory and not isinstance(base.__args__[0], TypeVar):
                 cls.model = base.__args__[0]
@@ -77,7 +77,7 @@ class Factory(Generic[T]):
         Raises:
             ConfigurationError: a value could not be invented, or a name is no field.
         """
-        n = next(cls._numbers)
+        n = cls._number()
         values = cls._values(n, overrides)
         for key, value in list(values.items()):
             if isinstance(value, SubFactory):
@@ -97,7 +97,7 @@ class Factory(Generic[T]):
         """`n` saved rows in one INSERT, and one INSERT for each table of parents."""
         if n < 1:
             return []
-        batch = [cls._values(next(cls._numbers), overrides, parents=True) for _ in range(n)]
+        batch = [cls._values(cls._number(), overrides, parents=True) for _ in range(n)]
         for key in {key for values in batch for key, value in values.items() if isinstance(value, SubFactory)}:
             await cls._fill(batch, key)
         rows: list[T] = await cls._model().insert_many([cls._instance(values) for values in batch])
@@ -105,8 +105,8 @@ class Factory(Generic[T]):
 
     @classmethod
     def reset(cls) -> None:
-        """Number rows from 1 again."""
-        cls._numbers = itertools.count(1)
+        """Number the rows of the class from 1 again, in all its factories."""
+        cls._numbers.pop(cls._model(), None)
 
     # ---------------------------------------------------------------------------------------------- internals
     @classmethod
@@ -114,6 +114,11 @@ class Factory(Generic[T]):
         if cls.model is None:
             raise ConfigurationError(f"{cls.__name__} has no model\nhint: class {cls.__name__}(Factory[YourTable])")
         return cls.model
+
+    @classmethod
+    def _number(cls) -> int:
+        """The number of the next row: one count for all factories of a class, or their unique values would meet."""
+        return next(cls._numbers.setdefault(cls._model(), itertools.count(1)))
 
     @classmethod
     async def _fill(cls, batch: list[dict[str, Any]], key: str) -> None:
@@ -127,8 +132,9 @@ class Factory(Generic[T]):
     @classmethod
     def _as_value(cls, key: str, row: Any) -> Any:
         column = model_columns(cls._model()).get(key)
-        if column is not None and column.parent_key is not None and not hasattr(column.annotation, "__table_def__"):
-            return getattr(row, column.parent_key)
+        parent_key = None if column is None else column.key_in(type(row))
+        if column is not None and parent_key is not None and not hasattr(column.annotation, "__table_def__"):
+            return getattr(row, parent_key)
         return row
 
     @classmethod
@@ -161,10 +167,22 @@ class Factory(Generic[T]):
         for column in columns.values():
             if column.key in values or column.filled or column.optional:
                 continue
-            if column.parent is not None and parents:
-                values[column.key] = SubFactory(cls.of(column.parent))
+            if column.parents and parents:
+                values[column.key] = SubFactory(cls.of(cls._only_parent(column)))
         missing = [c for c in columns.values() if c.key not in values and not c.filled and not c.optional]
         return cls._invent(model, values, missing, n)
+
+    @classmethod
+    def _only_parent(cls, column: ModelColumn) -> Any:
+        """The class whose row a required foreign key gets; it must not be a guess."""
+        if len(column.parents) > 1:
+            names = [f"{model.__module__}.{model.__qualname__}" for model, _ in column.parents]
+            raise ConfigurationError(
+                f"{cls._model().__name__}.{column.key} points to a table that {len(names)} classes map:"
+                f" {' and '.join(names)}"
+                f"\nhint: say which one in the factory: {column.key} = SubFactory({names[0].rpartition('.')[2]}Factory)"
+            )
+        return next(iter(column.parents))[0]
 
     @classmethod
     def _invent(cls, model: Any, given: dict[str, Any], missing: list[ModelColumn], n: int) -> dict[str, Any]:

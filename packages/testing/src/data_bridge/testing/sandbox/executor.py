@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,12 +23,14 @@ from data_bridge.core.ending import to_the_end
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.observer import observed, observers
 
+from ..faults import Faults
+from ..watch import Watch, task_name
 from .clock import freeze_script, tick_script
+from .connection import Connection
 from .control import changes_schema, controls, outside_only
-from .faults import Connection, Fault
 from .notification import Notification, Post
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
-from .turn import Turn, task_name
+from .turn import Turn
 
 if TYPE_CHECKING:
     from .stream import SandboxLease
@@ -78,9 +79,10 @@ class Sandbox(BaseExecutor):
         self.escaped = False
         self.refused: list[str] = []
         self.isolation_requests: list[str] = []
-        self.leaks: list[str] = []
-        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self.lease_handle: Any = Connection(lease if lease is not None else database.lease(shared=True))
+        self.watch = Watch()
+        self.faults = Faults()
+        native = lease if lease is not None else database.lease(shared=True)
+        self.lease_handle: Any = Connection(native, self.watch, self.faults)
         self.begun = False
         self._database = database
         self._isolation = isolation
@@ -88,7 +90,7 @@ class Sandbox(BaseExecutor):
         self._pending: list[Any] = []
         self._frozen = False
         # Where listen() looks for somebody who listens.
-        self._pool = Post()
+        self._pool = Post(self.watch)
 
     def __getattr__(self, name: str) -> Any:
         # What a Database can tell about itself (pool_stats, address, …) is asked of the real one.
@@ -129,7 +131,7 @@ class Sandbox(BaseExecutor):
         self._schema_changes()
 
         def start() -> Awaitable[int]:
-            started: Awaitable[int] = self.lease_handle.script(sql)
+            started: Awaitable[int] = self.lease_handle.script(self.faults.in_place_of(sql))
             return started
 
         return self._alone(start, check=True)
@@ -173,8 +175,7 @@ class Sandbox(BaseExecutor):
 
         Nobody waits for it: the connection keeps the order.
         """
-        if task := _current_task():
-            self.tasks.add(task)
+        self.watch.saw_task()
         if self.begun:
             return None
         self.begun = True
@@ -206,9 +207,10 @@ class Sandbox(BaseExecutor):
         deferrable: bool,
         timeout: float | None,
         site: tuple[str, int],
+        what: str = "transaction",
     ) -> EmulatedTransaction:
-        """Begin an emulated transaction; called by pg_transaction() and begin_transaction()."""
-        transaction = EmulatedTransaction(self, self.lease_handle, site)
+        """Begin an emulated transaction; called by pg_transaction() and begin_transaction(), and for cursors and COPY."""
+        transaction = EmulatedTransaction(self, self.lease_handle, site, what)
         transaction.isolation, transaction.read_only = isolation, read_only
         if timeout is not None:
             transaction.expires_in(timeout)
@@ -254,9 +256,9 @@ class Sandbox(BaseExecutor):
             self.notifications.append(notification)
             self._pool.deliver(notification)
 
-    def forgotten(self, transaction: EmulatedTransaction, savepoint: str, what: str) -> None:
+    def forgotten(self, transaction: EmulatedTransaction, savepoint: str) -> None:
         """A transaction object was thrown away without an end."""
-        self.leaks.append(f"{what} was neither committed nor rolled back")
+        self.watch.forgotten(transaction.hold)
         if self.lease_handle.status in ("active", "failed") and savepoint:
             back = f"ROLLBACK TO SAVEPOINT {savepoint}; RELEASE SAVEPOINT {savepoint}"
             self._pending.append(self.lease_handle.rollback_to(back))
@@ -286,7 +288,7 @@ class Sandbox(BaseExecutor):
         Raises:
             ValueError: for something that is no SQLSTATE.
         """
-        self.lease_handle.faults.append(Fault(sqlstate, matching, skip, times))
+        self.faults.order(sqlstate, matching, skip, times)
 
     def freeze(self, at: datetime) -> None:
         """Make NOW() this instant, in statements and in column defaults, until the test ends or `tick` moves it.
@@ -365,10 +367,3 @@ class Sandbox(BaseExecutor):
                 )
             finally:
                 self.turn.give(token)
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Any
 
@@ -10,6 +9,7 @@ from data_bridge.core import Database, DatabaseError, DataBridgeError, Integrity
 from data_bridge.core.isolation import IsolationLevel
 
 from ..blocking import run_elsewhere
+from ..watch import lock_name
 from .executor import BACK, ESCAPED, GUARD, UNIT, Sandbox
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
@@ -19,8 +19,8 @@ WAIT = 30.0
 RENEW_ALL = f"RELEASE SAVEPOINT {GUARD}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}"
 HELD = "FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()"
 LOCK_ROWS = f"; SELECT {HELD}"
-LOCKS = f"SELECT pg_catalog.count(*) {HELD}"
-FIRST_VALUE = LoadPlan.scalars(many=False)
+LOCKS = f"SELECT classid::bigint, objid::bigint, objsubid::int {HELD} ORDER BY 1, 2"
+TUPLES = LoadPlan.rows(tuple)
 
 
 class SandboxHome:
@@ -45,19 +45,17 @@ class SandboxHome:
 
     def judge(self, sandbox: Sandbox) -> list[str]:
         """What is wrong with the state a test has left; the rows stay for fixtures that clean up after themselves."""
-        problems = list(sandbox.leaks)
-        if isinstance(holder := sandbox.turn.holder, EmulatedTransaction):
-            problems.append(f"{holder} is still open at the end of the test; commit or roll it back")
+        problems: list[str] = []
+        holder = sandbox.turn.holder
+        if isinstance(holder, EmulatedTransaction) and not holder.hold.kept:
+            problems.append(f"{holder} is still open at the end of the test\nhint: {holder.hold.remedy}")
             holder.discard()
             sandbox.turn.give(holder)
             self._wait(sandbox, "rollback_to", f"ROLLBACK TO SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")
-        problems += [
-            f"{task.get_name()!r} still runs at the end of the test and has used the database; await it or cancel it"
-            for task in sandbox.tasks
-            if not task.done() and not _runs_tests(task)
-        ]
+        problems += sandbox.watch.problems()
         problems += [f"raw SQL would have ended the transaction of the test: {what}" for what in sandbox.refused]
-        if not sandbox.begun or sandbox.lease_handle.status == "closed":
+        if not sandbox.begun or sandbox.lease_handle.status == "closed" or sandbox.turn.holder is not None:
+            # A fixture has a transaction open around the test: it is checked when that is committed.
             return problems
         if sandbox.lease_handle.status == "failed":
             self._wait(sandbox, "rollback_to", BACK)
@@ -79,7 +77,7 @@ class SandboxHome:
                 " (the database is made anew)\nhint: use pg_transaction(), or the fixture `committed`"
             )
         elif locks and (held := self._held_locks(sandbox)):
-            problems.append(f"{held} session advisory lock(s) were still held at the end of the test")
+            problems.append(sandbox.watch.lock_problem("", held))
         return problems
 
     def roll_back(self, sandbox: Sandbox) -> None:
@@ -117,23 +115,15 @@ class SandboxHome:
         database = self._database
         run_elsewhere(lambda: database.close(timeout=0))
 
-    def _held_locks(self, sandbox: Sandbox) -> int:
+    def _held_locks(self, sandbox: Sandbox) -> list[str]:
         """Session advisory locks, which a rollback leaves alone; they are released here."""
-        count = self._wait(sandbox, "run", ("text", LOCKS), (), FIRST_VALUE)
-        if not count:
-            return 0
+        before = self._wait(sandbox, "run", ("text", LOCKS), (), TUPLES)
         self._wait(sandbox, "script", "SELECT pg_catalog.pg_advisory_unlock_all()")
         # What is left belongs to the transaction.
-        return int(count - self._wait(sandbox, "run", ("text", LOCKS), (), FIRST_VALUE))
+        left = self._wait(sandbox, "run", ("text", LOCKS), (), TUPLES)
+        return [lock_name(*lock) for lock in before if lock not in left]
 
     @staticmethod
     def _wait(sandbox: Sandbox, step: str, *arguments: Any, **options: Any) -> Any:
         handle = sandbox.lease_handle
         return handle.bridge.wait(getattr(handle, step)(*arguments, **options), WAIT)
-
-
-def _runs_tests(task: asyncio.Task[Any]) -> bool:
-    """Whether it is the task in which another plugin runs fixtures and tests, one after another."""
-    frame = getattr(task.get_coro(), "cr_frame", None)
-    module = frame.f_globals.get("__name__", "") if frame else ""
-    return str(module).startswith(("anyio.", "pytest_asyncio"))

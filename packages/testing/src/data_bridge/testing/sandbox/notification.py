@@ -8,18 +8,25 @@ from collections import deque
 
 from data_bridge.core import Notification
 
+from ..place import taken_for
+from ..watch import Hold, Watch, task_name
+
 __all__ = ["Notification", "Post", "SandboxListener"]
 
 
 class Post:
     """Hands what an emulated commit sends to the listeners of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._listeners: list[SandboxListener] = []
+        self._watch = watch
 
     def listen(self, channels: list[str]) -> SandboxListener:
         """A listener, as the pool of a Database makes one; `listen()` asks for it."""
-        listener = SandboxListener(self, frozenset(channels))
+        self._watch.saw_task()
+        hold = Hold(f"listener to {', '.join(channels)}", taken_for()[1], task_name())
+        self._watch.listeners.add(hold)
+        listener = SandboxListener(self, frozenset(channels), hold)
         self._listeners.append(listener)
         return listener
 
@@ -37,8 +44,9 @@ class Post:
 class SandboxListener:
     """Looks like the native listener; several loops and threads may send to it."""
 
-    def __init__(self, post: Post, channels: frozenset[str]) -> None:
+    def __init__(self, post: Post, channels: frozenset[str], hold: Hold) -> None:
         self._post = post
+        self._hold = hold
         self._channels = channels
         self._heard: deque[Notification] = deque()
         self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
@@ -76,6 +84,7 @@ class SandboxListener:
         """End it."""
         self._post.leave(self)
         self._closed = True
+        self._hold.open = False
         self._wake()
 
     def _wake(self) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import LoadPlan
-from data_bridge.core.transaction import caller_site
+
+from ..place import taken_for
 
 if TYPE_CHECKING:
     from .executor import Sandbox
@@ -30,14 +31,14 @@ class SandboxLease:
 
     def begin(self, sql: str, timeout: float | None = None) -> Awaitable[None]:
         """Begin the emulated transaction."""
-        return self._begin(timeout, caller_site())
+        return self._begin(timeout, *taken_for())
 
     def take(self, timeout: float | None = None) -> Awaitable[None]:
         """Take the turn."""
-        return self._begin(timeout, caller_site())
+        return self._begin(timeout, *taken_for())
 
-    async def _begin(self, timeout: float | None, site: tuple[str, int]) -> None:
-        self._transaction = await self._sandbox.begin(None, False, False, timeout, site)
+    async def _begin(self, timeout: float | None, what: str, site: tuple[str, int] | None) -> None:
+        self._transaction = await self._sandbox.begin(None, False, False, timeout, site or ("?", 0), what)
 
     def run(
         self,

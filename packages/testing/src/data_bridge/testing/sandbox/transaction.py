@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Transaction
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.journal import Callback, Journal
+
+from ..watch import Hold
 
 if TYPE_CHECKING:
     from .executor import Sandbox
@@ -32,8 +35,10 @@ class EmulatedTransaction(Transaction):
     destroy each other's savepoints.
     """
 
-    def __init__(self, sandbox: Sandbox, lease: Any, site: tuple[str, int]) -> None:
+    def __init__(self, sandbox: Sandbox, lease: Any, site: tuple[str, int], what: str) -> None:
         super().__init__(sandbox, lease, None, site)
+        self.hold = Hold(what, site, self._task)
+        sandbox.watch.connections.add(self.hold)
         self._sandbox = sandbox
         self._journal = _ShownJournal(sandbox.on_commit_calls)
         self._settings: dict[str, str | None] = {}
@@ -41,11 +46,11 @@ class EmulatedTransaction(Transaction):
         self._released = False
 
     def __str__(self) -> str:
-        return f"the transaction begun by {self._task} at {self._site[0]}:{self._site[1]}"
+        return str(self.hold)
 
     def __del__(self) -> None:
         if not getattr(self, "_ended", True) and not self._released:
-            self._sandbox.forgotten(self, self._savepoint or "", str(self))
+            self._sandbox.forgotten(self, self._savepoint or "")
 
     def open_as(self, savepoint: str) -> None:
         """Say which savepoint stands for BEGIN."""
@@ -58,6 +63,11 @@ class EmulatedTransaction(Transaction):
     def discard(self) -> None:
         """It never began, or the test is over: nothing to roll back any more."""
         self._ended = self._released = True
+        self.hold.open = False
+
+    def script(self, sql: str) -> Awaitable[int]:
+        """Start several statements, or what fails in their place."""
+        return super().script(self._sandbox.faults.in_place_of(sql))
 
     async def set_local(self, name: str, value: str) -> None:
         """SET LOCAL until the emulated commit; a released savepoint would keep it for the rest of the test."""
@@ -94,6 +104,7 @@ class EmulatedTransaction(Transaction):
     def _leave(self) -> None:
         super()._leave()
         self._released = True
+        self.hold.open = False
         self._sandbox.turn.give(self)
 
 

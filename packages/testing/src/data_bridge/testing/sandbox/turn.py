@@ -10,7 +10,9 @@ from typing import Any
 
 from data_bridge.core import TransactionBusy
 
-__all__ = ["Turn", "task_name"]
+from ..watch import current_task, task_name
+
+__all__ = ["Turn"]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +49,7 @@ class Turn:
         if self.try_take(token):
             return
         holder = self.holder
-        if holder is not None and self._task is not None and self._task is _current_task():
+        if holder is not None and self._task is not None and self._task is current_task():
             raise TransactionBusy(
                 f"{task_name()} needs a second connection while {holder} is open; a test has one."
                 "\nhint: use `isolated_db` or `committed` for code that works on several connections at once"
@@ -89,7 +91,7 @@ class Turn:
 
     def _hold(self, token: object) -> None:
         self.holder = token
-        self._task = _current_task()
+        self._task = current_task()
 
     def _withdraw(self, waiter: _Waiter) -> None:
         with self._lock:
@@ -103,16 +105,3 @@ class Turn:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-def task_name() -> str:
-    """The running task, for messages."""
-    task = _current_task()
-    return f"task {task.get_name()!r}" if task else "a callback"
