@@ -163,14 +163,16 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    module = _HOMES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:
+    # To checkers a module with __getattr__ has every name, also the misspelled ones.
+    def __getattr__(name: str) -> Any:
+        module = _HOMES.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-    found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-    return found
+        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -238,13 +238,15 @@ _MIGRATE = frozenset(
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MIGRATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from data_bridge import migrate
+if not TYPE_CHECKING:
+    # To checkers a module with __getattr__ has every name, also the misspelled ones.
+    def __getattr__(name: str) -> Any:
+        if name not in _MIGRATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from data_bridge import migrate
 
-    found = globals()[name] = getattr(migrate, name)
-    return found
+        found = globals()[name] = getattr(migrate, name)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -161,10 +161,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Fifty dataclasses that a query never needs: they take longer to make than everything else together.
-    if name in ("catalog", "ddl"):
-        from importlib import import_module
+if not TYPE_CHECKING:
+    # To checkers a module with __getattr__ has every name, also the misspelled ones.
+    def __getattr__(name: str) -> Any:
+        # What a query never needs waits for its use.
+        if name in ("catalog", "ddl"):
+            from importlib import import_module
 
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
