@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from data_bridge import core, postgres, query
+import data_bridge.core as core
+import data_bridge.postgres as postgres
+import data_bridge.query as query
 
 
 def known() -> None:
