@@ -2,15 +2,17 @@
 
     nox -s bench -- --quick
 
-Every scenario is validated first: both sides must give equal values. Then rounds alternate between the sides, and the
-ratio of each round is taken, so that a machine whose speed drifts does not favour either. Figures are ratios of
-operations per second (above 1: data-bridge is faster) and microseconds of client CPU per operation.
+Every scenario is validated first: all sides must give and write equal values. Then rounds alternate between the sides,
+and the ratio of each round is taken, so that a machine whose speed drifts does not favour any. Figures are ratios of
+operations per second (above 1: faster than the reference) and microseconds of client CPU per operation. `--peers` measures
+SQLAlchemy, Tortoise and Oxyde in the same rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import platform
@@ -20,15 +22,17 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.reference import NEW, Reference
-from benchmarks.schema import ITEMS, prepare
+from benchmarks.report import table
+from benchmarks.schema import ITEMS, prepare, restore
 from benchmarks.subject import Subject
+from benchmarks.validation import unfit
 
 MUST = {
     "O1": 1.0,
@@ -50,6 +54,8 @@ WORK = {
     "O5": "bulk insert of 10,000 instances", "O6": "change one field, save", "O7": "update of 100 rows by filter", "O8": "count 1,000 rows, exists by key",
     "O9": "1,000 parents × 10 children, eager", "O10": "update of 1,000 instances", "O11": "transaction of three statements", "O12": "get by key, 64 tasks on 10 connections", "O13": "100 rows → JSON",
 }  # fmt: skip
+PACKAGES = {"sqlalchemy": "sqlalchemy", "tortoise": "tortoise-orm", "oxyde": "oxyde"}
+PEERS = list(PACKAGES)
 QUICK = ["O1", "O2", "O3", "O4", "O6", "O9", "O11", "O12"]
 Operation = Callable[[], Awaitable[Any]]
 
@@ -104,109 +110,97 @@ async def measure(run: Operation, seconds: float, tasks: int) -> tuple[float, fl
     return len(latencies) / wall, (time.process_time() - cpu) / len(latencies) * 1e6, latencies
 
 
-def plain(value: Any) -> Any:
-    """The value of an instance or of instances as data, each leaf with its type."""
-    if isinstance(value, list):
-        return [plain(v) for v in value]
-    if isinstance(value, UUID):
-        return (UUID, str(value))  # asyncpg has a class of its own
-    if hasattr(value, "model_dump"):
-        return {k: plain(v) for k, v in value.__dict__.items()}
-    return (type(value), value)
+def peers(names: list[str]) -> list[Any]:
+    """The classes of the peers that are installed."""
+    found = []
+    for name in names:
+        try:
+            found.append(importlib.import_module(f"benchmarks.peer_{name}").Peer)
+        except ImportError as error:
+            print(f"{name} is not measured: {error}", flush=True)
+    return found
 
 
-def families(authors: Any) -> list[tuple[Any, ...]]:
-    """Authors with their books as data: the two sides keep the books in different places."""
-    return [(a.id, a.name, [(b.id, b.author_id, b.title, b.year) for b in a.books]) for a in authors]
-
-
-def equal(scenario: str, reference: Any, subject: Any) -> None:
-    """Both sides must give equal values of equal types."""
-    if plain(reference) != plain(subject):
-        raise SystemExit(f"{scenario}: the two sides differ: {str(reference)[:300]} and {str(subject)[:300]}")
-
-
-async def validate(sides: list[Any]) -> None:
-    """Asks both sides the same, and lets neither be wrong."""
-    reference, subject = sides[0], sides[-1]
-    for key in (1, 10, 77, ITEMS):
-        equal("O1", await reference.o1(key), await subject.o1(key))
-    equal("O2", await reference.o2(5000), await subject.o2(5000))
-    equal("O3", await reference.o3(), await subject.o3())
-    made = await subject.o4()
-    equal("O4", await reference.load_written(made.id), made)
-    item = await subject.load_written(made.id)
-    await subject.o6(item, Decimal("12.34"))
-    equal("O6", await reference.load_written(made.id), item)
-    equal("O8", await reference.o8(500), await subject.o8(500))
-    equal("O9", families(await reference.o9()), families(await subject.o9()))
-    await subject.o11(1, Decimal("5.67"))
-    after = await subject.load_written(1)
-    await reference.o11(1, Decimal("5.67"))
-    equal("O11", (await reference.load_written(1)).price, after.price)
-    if json.loads(await reference.o13(5000)) != json.loads(await subject.o13(5000)):
-        raise SystemExit("O13: the two sides differ")
-
-
-async def compare(dsn: str, scenarios: list[str], rounds: int, seconds: float) -> list[dict[str, Any]]:
-    """Runs the scenarios; a row of figures for each."""
-    sides: list[Any] = [Reference(dsn), Reference(dsn, reset=False), Subject(dsn)]
+async def open_sides(dsn: str, others: list[Any], scenarios: list[str]) -> tuple[list[Any], list[dict[str, str]]]:
+    """The reference with and without reset, data-bridge, and the peers, each with what it cannot do."""
+    sides: list[Any] = [Reference(dsn), Reference(dsn, reset=False), Subject(dsn), *(peer(dsn) for peer in others)]
+    lacking: list[dict[str, str]] = []
     for side in sides:
         await side.open()
+        lacking.append(await unfit(sides[0], side, scenarios))
+        for scenario, why in lacking[-1].items():
+            if len(lacking) <= 3:
+                raise SystemExit(f"{scenario}: {side.name} is not right: {why}")
+            print(f"  {side.name} cannot do {scenario}: {why}", flush=True)
+    return sides, lacking
+
+
+async def compare(
+    dsn: str, scenarios: list[str], rounds: int, seconds: float, others: list[Any]
+) -> list[dict[str, Any]]:
+    """Runs the scenarios; a row of figures for each."""
+    sides, lacking = await open_sides(dsn, others, scenarios)
     try:
-        await validate(sides)
         rows = []
         for scenario in scenarios:
+            await restore(dsn)
             tasks = 64 if scenario == "O12" else 1
-            runs = [await operation(side, scenario) for side in sides]
+            runs = [
+                None if scenario in lack else await operation(side, scenario)
+                for side, lack in zip(sides, lacking, strict=True)
+            ]
             for run in runs:
-                await measure(run, seconds / 4, tasks)
+                if run is not None:
+                    await measure(run, seconds / 4, tasks)
             figures: list[list[tuple[float, float, list[float]]]] = [[] for _ in sides]
             for i in range(rounds):
                 order = list(range(len(sides)))
                 for at in order if i % 2 else reversed(order):
-                    figures[at].append(await measure(runs[at], seconds, tasks))
-            ratios = [b[0] / a[0] for a, b in zip(figures[0], figures[2], strict=True)]
-            bare = [b[0] / a[0] for a, b in zip(figures[1], figures[2], strict=True)]
-            latencies = sorted(v for f in figures[2] for v in f[2])
-            rows.append(
-                {
-                    "scenario": scenario,
-                    "work": WORK[scenario],
-                    "ratio": statistics.median(ratios),
-                    "worst": min(ratios),
-                    "ratio_without_reset": statistics.median(bare),
-                    "must": MUST[scenario],
-                    "cpu_reference": statistics.median(f[1] for f in figures[0]),
-                    "cpu": statistics.median(f[1] for f in figures[2]),
-                    "ops": statistics.median(f[0] for f in figures[2]),
-                    "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
-                }
-            )
-            row = rows[-1]
-            print(
-                f"  {scenario:4} {row['ratio']:6.2f} × (must {row['must']}), cpu {row['cpu']:.0f} / {row['cpu_reference']:.0f} µs",
-                flush=True,
-            )
+                    if (run := runs[at]) is not None:
+                        figures[at].append(await measure(run, seconds, tasks))
+            rows.append(row_of(scenario, sides, figures))
+            print(line_of(rows[-1]), flush=True)
         return rows
     finally:
         for side in sides:
             await side.close()
 
 
-def table(results: dict[str, list[dict[str, Any]]]) -> str:
-    """The figures in Markdown."""
-    lines = []
-    for loop, rows in results.items():
-        lines += [f"### {loop}", "", "| | work | ratio | worst round | must | without pool reset | client CPU µs/op (reference) | p99 ms |",
-                  "|---|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
-        lines += [
-            f"| {r['scenario']} | {r['work']} | **{r['ratio']:.2f}** | {r['worst']:.2f} | {r['must']} | {r['ratio_without_reset']:.2f} | "
-            f"{r['cpu']:.0f} ({r['cpu_reference']:.0f}) | {r['p99_ms']:.2f} |"
-            for r in rows
-        ]
-        lines.append("")
-    return "\n".join(lines)
+def row_of(scenario: str, sides: list[Any], figures: list[list[tuple[float, float, list[float]]]]) -> dict[str, Any]:
+    """The figures of one scenario."""
+
+    def ratios(side: int, to: int = 0) -> list[float]:
+        return [b[0] / a[0] for a, b in zip(figures[to], figures[side], strict=True)]
+
+    def cpu(side: int) -> float:
+        return statistics.median(f[1] for f in figures[side])
+
+    latencies = sorted(v for f in figures[2] for v in f[2])
+    return {
+        "scenario": scenario,
+        "work": WORK[scenario],
+        "ratio": statistics.median(ratios(2)),
+        "worst": min(ratios(2)),
+        "ratio_without_reset": statistics.median(ratios(2, to=1)),
+        "must": MUST[scenario],
+        "cpu_reference": cpu(0),
+        "cpu": cpu(2),
+        "ops": statistics.median(f[0] for f in figures[2]),
+        "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
+        "peers": {
+            side.name: {"ratio": statistics.median(ratios(i)), "cpu": cpu(i)} if figures[i] else None
+            for i, side in enumerate(sides[3:], 3)
+        },
+    }
+
+
+def line_of(row: dict[str, Any]) -> str:
+    """A row as it is shown while the run goes on."""
+    beside = "".join(f", {name} {'–' if f is None else format(f['ratio'], '.2f')}" for name, f in row["peers"].items())
+    return (
+        f"  {row['scenario']:4} {row['ratio']:6.2f} × (must {row['must']}), cpu {row['cpu']:.0f} / {row['cpu_reference']:.0f} µs"
+        f"{beside}"
+    )
 
 
 def main() -> int:
@@ -223,11 +217,15 @@ def main() -> int:
     parser.add_argument(
         "--output", type=Path, default=Path(__file__).parent / "results" / "latest.json", help="where the figures go"
     )
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, help="other ORMs to measure in the same run; without names: all"
+    )
     parser.add_argument("--strict", action="store_true", help="fail when a target is missed")
     arguments = parser.parse_args()
     scenarios = arguments.only or (QUICK if arguments.quick else list(MUST))
     rounds = arguments.rounds or (5 if arguments.quick else 9)
     seconds = arguments.seconds or (0.3 if arguments.quick else 0.6)
+    others = [] if arguments.peers is None else peers(arguments.peers or PEERS)
 
     def run(dsn: str) -> dict[str, list[dict[str, Any]]]:
         asyncio.run(prepare(dsn))
@@ -237,9 +235,9 @@ def main() -> int:
             if loop == "uvloop":
                 import uvloop
 
-                results[loop] = uvloop.run(compare(dsn, scenarios, rounds, seconds))
+                results[loop] = uvloop.run(compare(dsn, scenarios, rounds, seconds, others))
             else:
-                results[loop] = asyncio.run(compare(dsn, scenarios, rounds, seconds))
+                results[loop] = asyncio.run(compare(dsn, scenarios, rounds, seconds, others))
         return results
 
     if arguments.dsn:
@@ -256,6 +254,18 @@ def main() -> int:
         "cores": os.cpu_count(),
         "rounds": rounds,
         "seconds": seconds,
+        "versions": {
+            name: version(name)
+            for name in (
+                "asyncpg",
+                "pydantic",
+                *(
+                    PACKAGES[p]
+                    for p in PEERS
+                    if arguments.peers is not None and (not arguments.peers or p in arguments.peers)
+                ),
+            )
+        },
     }
     arguments.output.write_text(json.dumps({"facts": facts, "results": results}, indent=1))
     text = table(results)
