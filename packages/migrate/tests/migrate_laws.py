@@ -84,6 +84,7 @@ class Life:
     def __init__(self, calls: int | None, *, after: bool) -> None:
         self._left = calls
         self._after = after
+        self._leases: list[Any] = []
         self.count = 0
 
     async def around(self, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -103,6 +104,7 @@ class Life:
 
         def mortal(connection: RunnerConnection, *arguments: Any, **options: Any) -> None:
             init(connection, *arguments, **options)
+            life._leases.append(connection._lease)
             connection._lease = Mortal(connection._lease, life)
 
         RunnerConnection.__init__ = mortal  # type: ignore[method-assign]
@@ -110,6 +112,9 @@ class Life:
 
     def __exit__(self, *_: object) -> None:
         RunnerConnection.__init__ = self._init  # type: ignore[method-assign]
+        for lease in self._leases:
+            # As the server does when the process is gone.
+            lease.abandon()
 
 
 async def snapshot(database: Any) -> list[str]:
