@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import importlib
 import json
 import os
@@ -97,6 +98,7 @@ async def operation(side: Any, scenario: str) -> Operation:
 async def measure(run: Operation, seconds: float, tasks: int) -> tuple[float, float, list[float]]:
     """Operations per second, client CPU in µs per operation, and latencies."""
     latencies: list[float] = []
+    gc.collect()  # who pays for the next full collection must not depend on what the others left behind
     end = time.perf_counter() + seconds
 
     async def worker() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -113,12 +113,12 @@ async def _insert_batch(
             raise AlreadySaved(f"row {before + i} of insert_many() is in the database already")
     if shapes is None:
         shapes = [persist._given(entity, r) for r in batch]
-    groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {g: [] for g in shapes}
-    if len(groups) == 1:
-        groups[shapes[0]].extend(enumerate(batch))
-    else:
-        for member, given in zip(enumerate(batch), shapes, strict=True):
-            groups[given].append(member)
+    if len(set(shapes)) == 1:  # objects for each row would only be work for the garbage collector
+        indexes = range(before, before + len(batch))
+        return await _insert_group(entity, shapes[0], batch, conflict, returning, executor, indexes)
+    groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
+    for i, (row, given) in enumerate(zip(batch, shapes, strict=True)):
+        groups.setdefault(given, []).append((i, row))
     count = 0
     placed: list[tuple[int, Any]] = []
     for given, members in groups.items():
@@ -145,7 +145,7 @@ async def _insert_group(
     conflict: Any,
     returning: bool,
     executor: Any,
-    indexes: list[int],
+    indexes: Sequence[int],
 ) -> Any:
     if entity.settings.validate_on_save:
         for row in rows:
