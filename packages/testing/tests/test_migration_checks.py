@@ -69,9 +69,27 @@ def test_bad_ones_are_named(pytester: pytest.Pytester, old: str, new: str, test:
     assert text in result.stdout.str()
 
 
+def test_what_cannot_be_undone_is_told(pytester: pytest.Pytester) -> None:
+    """A check that ends early says so: a green test would promise what nobody has looked at."""
+    down = '        async def down(self):\n            await self.execute("ALTER TABLE users DROP COLUMN age")\n'
+    assert down in GOOD
+    pytester.makepyfile(application=GOOD.replace(down, ""))
+    result = pytester.runpytest_subprocess("-rs")
+    result.assert_outcomes(passed=3, skipped=2)
+    result.stdout.fnmatch_lines_random([
+        "SKIPPED*2 cannot be undone, so what is before it was not checked: *",
+        "SKIPPED*1 of 2 migrations are alike after down() and up(); 2 cannot be undone: *",
+    ])  # fmt: skip
+    pytester.makepyfile(
+        application=GOOD.replace(down, "").replace('"DROP TABLE users"', '"DROP TABLE users CASCADE; X"')
+    )
+    failed = pytester.runpytest_subprocess("-k", "redo_alike")
+    failed.assert_outcomes(failed=1, deselected=4)
+
+
 def test_a_folder(pytester: pytest.Pytester) -> None:
     folder = pytester.mkdir("steps")
-    (folder / "1_users.sql").write_text("CREATE TABLE users (id int PRIMARY KEY)")
+    (folder / "1_users.up.sql").write_text("CREATE TABLE users (id int PRIMARY KEY)")
     (folder / "1_users.down.sql").write_text("DROP TABLE users")
     pytester.makepyfile(application="")
     pytester.makepyfile(

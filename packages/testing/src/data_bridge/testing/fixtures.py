@@ -127,6 +127,10 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
         db_homes.reset_sandbox_sequences(content)
     sandbox = home.open(level(marked(request.node, "isolation")))
     _judge_by(request, sandbox.watch.call_begins, lambda: home.judge(sandbox))
+    if clock := marked(request.node, "clock"):
+        if clock != "live":
+            raise pytest.UsageError(f"@pytest.mark.db(clock={clock!r}) is not clock='live'; db.freeze() stops it")
+        sandbox.unfreeze()
     enter_test_scope(sandbox)
     try:
         yield sandbox

@@ -9,6 +9,7 @@ from .build import build_schema
 from .database import Databases
 from .reset import delete_rows, reset_sequences
 from .sandbox import SandboxHome
+from .sandbox.hearing import prepare
 from .template import Content, Template, ensure_template
 from .testdatabase import TestDatabase
 
@@ -41,7 +42,9 @@ class Homes:
             name = self.databases.create("rollback", template=template.database)
             with closing(self.source.session(name)) as session:
                 defers = bool(session.run(ANY_DEFERRED))
-            self._sandboxes[template.database] = (name, SandboxHome(self.source.dsn_of(name), defers=defers))
+                hears = prepare(session)
+            home = SandboxHome(self.source.dsn_of(name), defers=defers, hears=hears)
+            self._sandboxes[template.database] = (name, home)
         return self._sandboxes[template.database][1]
 
     def replace_sandbox(self, content: Content) -> None:

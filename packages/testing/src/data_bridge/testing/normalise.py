@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-__all__ = ["normalise", "words"]
+__all__ = ["normalise", "tokens", "words"]
 
 TOKEN = re.compile(
     r"""
@@ -35,16 +35,18 @@ def words(sql: str) -> Iterator[tuple[str, str]]:
     >>> [text for _, text in words("SELECT 'it''s' -- a comment")]
     ['SELECT', "'it''s'"]
     """
+    return (found for found in tokens(sql) if found[0] != "space")
+
+
+def tokens(sql: str) -> Iterator[tuple[str, str]]:
+    """(kind, text) of every token, white space and comments (kind "space") included: joined, the texts are the SQL."""
     at = 0
     while at < len(sql):
         match = _escape_string(sql, at) or TOKEN.match(sql, at)
         assert match is not None  # the last alternative takes any character
         at = match.end()
         kind = match.lastgroup or "sign"
-        if kind == "quote":
-            kind = "dollar"
-        if kind != "space":
-            yield kind, match[0]
+        yield "dollar" if kind == "quote" else kind, match[0]
 
 
 ESCAPE = re.compile(r"(?P<string>[eE]'(?:[^'\\]|\\.|'')*')", re.DOTALL)

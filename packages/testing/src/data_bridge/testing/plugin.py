@@ -42,8 +42,9 @@ __all__ = [
 ]
 
 MARKER = (
-    "db(isolation=None, reset_sequences=False, template='name'): for `db`, `committed` and `isolated_db`: the isolation"
-    " level of the test's transaction, sequences set back afterwards, another session fixture than `db_template`"
+    "db(isolation=None, reset_sequences=False, template='name', clock=None): for `db`, `committed` and `isolated_db`: the isolation"
+    " level of the test's transaction, sequences set back afterwards, another session fixture than `db_template`;"
+    " clock='live': NOW() of `db` is another one in each transaction of the code under test"
 )
 BLOCKER = (
     "this test uses the database without asking for one"

@@ -10,19 +10,30 @@ from data_bridge.core.observer import call_site
 
 from ..faults import Faults
 from ..watch import Watch
+from .rewrite import may_notify, rewritten
 
 __all__ = ["Connection"]
 
+REMEMBERED = 5000
+HARNESS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "DO $check$")
+_quiet: set[tuple[Any, ...]] = set()
+"""Structures of built statements that send no notification: their text is not looked at again."""
+
 
 class Connection:
-    """Looks like the native lease that the whole test runs on."""
+    """Looks like the native lease that the whole test runs on.
 
-    __slots__ = ("_faults", "_native", "_watch")
+    Attributes:
+        frozen: whether NOW() is that of the test.
+        hears: whether statements may have sent notifications.
+    """
 
-    def __init__(self, native: Any, watch: Watch, faults: Faults) -> None:
+    def __init__(self, native: Any, watch: Watch, faults: Faults, *, hears: bool) -> None:
         self._native = native
         self._watch = watch
         self._faults = faults
+        self.frozen = False
+        self.hears = hears
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._native, name)
@@ -43,9 +54,36 @@ class Connection:
         timed: bool = False,
     ) -> Awaitable[Any]:
         """Run a statement, or what fails in its place."""
-        if ir[0] == "text" and "advisory" in ir[-1]:
-            self._watch.saw_text(ir[-1], call_site())
+        if ir[0] == "text":
+            sql: str = ir[-1]
+            if "advisory" in sql:
+                self._watch.saw_text(sql, call_site())
+            ir = self._as_sent(ir, sql)
+        elif self.frozen or ir not in _quiet:
+            sql = plan.describe(ir).sql
+            if may_notify(sql) or self.frozen:
+                ir = self._as_sent(ir, sql)
+            elif len(_quiet) < REMEMBERED:
+                _quiet.add(ir)
         if self._faults:
             ir, params, plan, into = self._faults.statement(ir, params, plan, into)
         started: Awaitable[Any] = self._native.run(ir, params, plan, into, timeout, timed=timed)
         return started
+
+    def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
+        """Run several statements, or what fails in their place; those of the harness and of the core pass as they are."""
+        if not shielded and not sql.startswith(HARNESS):
+            if "advisory" in sql:
+                self._watch.saw_text(sql, call_site())
+            sent = self._faults.in_place_of(sql)
+            sql = self._as_sent(("text", sql), sql)[-1] if sent is sql else sent
+        started: Awaitable[int] = self._native.script(sql, timeout, shielded)
+        return started
+
+    def _as_sent(self, ir: tuple[Any, ...], sql: str) -> tuple[Any, ...]:
+        notifies = may_notify(sql)
+        if not notifies and not self.frozen:
+            return ir
+        self.hears = self.hears or notifies
+        sent = rewritten(sql, frozen=self.frozen)
+        return ir if sent == sql else ("text", sent)

@@ -25,9 +25,10 @@ from data_bridge.core.observer import observed, observers
 
 from ..faults import Faults
 from ..watch import Watch, task_name
-from .clock import freeze_script, tick_script
+from .clock import LIVE, freeze_script, live_script, tick_script
 from .connection import Connection
 from .control import changes_schema, controls, outside_only
+from .hearing import TAKE, VALUE, read
 from .notification import Notification, Post
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 from .turn import Turn
@@ -59,7 +60,7 @@ class Sandbox(BaseExecutor):
 
     Attributes:
         dsn: URL of the database; another session does not see the uncommitted rows.
-        notifications: what was sent by `notify` and committed.
+        notifications: what was sent by NOTIFY, also by triggers and functions, and committed.
         on_commit_calls: callbacks registered with `on_commit`, also of transactions that were rolled back.
     """
 
@@ -68,7 +69,14 @@ class Sandbox(BaseExecutor):
     acquire_timeout = PATIENCE
 
     def __init__(
-        self, database: Database, dsn: str, *, defers: bool, isolation: IsolationLevel | None = None, lease: Any = None
+        self,
+        database: Database,
+        dsn: str,
+        *,
+        defers: bool,
+        hears: bool = True,
+        isolation: IsolationLevel | None = None,
+        lease: Any = None,
     ) -> None:
         self.dsn = dsn
         self.notifications: list[Notification] = []
@@ -82,13 +90,13 @@ class Sandbox(BaseExecutor):
         self.watch = Watch()
         self.faults = Faults()
         native = lease if lease is not None else database.lease(shared=True)
-        self.lease_handle: Any = Connection(native, self.watch, self.faults)
+        self.lease_handle: Any = Connection(native, self.watch, self.faults, hears=hears)
         self.begun = False
         self._database = database
         self._isolation = isolation
         self._names = itertools.count(1)
         self._pending: list[Any] = []
-        self._frozen = False
+        self._renew = RENEW
         # Where listen() looks for somebody who listens.
         self._pool = Post(self.watch)
 
@@ -131,7 +139,7 @@ class Sandbox(BaseExecutor):
         self._schema_changes()
 
         def start() -> Awaitable[int]:
-            started: Awaitable[int] = self.lease_handle.script(self.faults.in_place_of(sql))
+            started: Awaitable[int] = self.lease_handle.script(sql)
             return started
 
         return self._alone(start, check=True)
@@ -141,12 +149,14 @@ class Sandbox(BaseExecutor):
         await self.turn.take(token)
         try:
             # BEGIN sets the first savepoint itself.
-            renewed = self.begin_if_new() or self.lease_handle.script(RENEW)
+            renewed = self.begin_if_new() or self.lease_handle.script(self._renew)
             lease = self.lease_handle
             try:
                 result = await start()
                 if check:
                     await lease.script(CHECK_CONSTRAINTS)
+                if lease.hears:
+                    await self.hear()
             except BaseException as error:
                 # A statement that was given up may still run; what it does is taken back behind it.
                 given_up = isinstance(error, asyncio.CancelledError | QueryTimeout)
@@ -226,7 +236,7 @@ class Sandbox(BaseExecutor):
         try:
             self.begin_if_new()
             mode = "; SET TRANSACTION READ ONLY" if read_only else ""
-            await self.lease_handle.script(f"{RENEW}; SAVEPOINT {name}{mode}")
+            await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}{mode}")
         except BaseException:
             transaction.discard()
             if self.lease_handle.status in ("active", "failed"):
@@ -245,13 +255,10 @@ class Sandbox(BaseExecutor):
 
         return SandboxLease(self)
 
-    async def notify(self, channel: str, payload: str = "") -> None:
-        """Recorded at once: outside a transaction a notification is sent when the statement ends."""
-        self.told([(channel, payload)])
-
-    def told(self, notifications: list[tuple[str, str]]) -> None:
-        """Notifications that a commit would deliver."""
-        for channel, payload in notifications:
+    async def hear(self) -> None:
+        """Tell what the transaction that has just been committed has sent."""
+        heard = await self.lease_handle.native.run(("text", TAKE), (), VALUE)
+        for channel, payload in read(heard):
             notification = Notification(channel, payload, 0)
             self.notifications.append(notification)
             self._pool.deliver(notification)
@@ -293,21 +300,33 @@ class Sandbox(BaseExecutor):
     def freeze(self, at: datetime) -> None:
         """Make NOW() this instant, in statements and in column defaults, until the test ends or `tick` moves it.
 
-        Covered are now(), transaction_timestamp(), statement_timestamp() and clock_timestamp(); in column defaults also
-        CURRENT_TIMESTAMP, LOCALTIMESTAMP and CURRENT_DATE. The keywords are not covered in the text of statements.
+        Covered are now(), transaction_timestamp(), statement_timestamp(), clock_timestamp() and the keywords
+        (CURRENT_TIMESTAMP, LOCALTIMESTAMP, CURRENT_DATE, CURRENT_TIME, LOCALTIME), in statements and column defaults.
+        Views, and keywords inside of functions, keep the time of the server.
 
         Raises:
             ValueError: for a datetime without a time zone.
         """
-        script = freeze_script(at)
+        self._set_clock(freeze_script(at), RENEW)
+
+    def unfreeze(self) -> None:
+        """Let NOW() go on as in production: each transaction of the code under test has an instant of its own.
+
+        Without it all statements of a test see the instant at which the test began; also
+        `@pytest.mark.db(clock="live")`.
+        """
+        self._set_clock(live_script(), f"{RENEW}; {LIVE}")
+
+    def _set_clock(self, script: str, renew: str) -> None:
         self.schema_changed = True
         with self.aside(undo=False) as wait:
             wait("script", script)
-        self._frozen = True
+        self._renew = renew
+        self.lease_handle.frozen = True
 
     def tick(self, by: timedelta) -> None:
         """Move NOW() on; it stands still afterwards."""
-        if not self._frozen:
+        if not self.lease_handle.frozen or self._renew != RENEW:
             self.freeze(datetime.now(UTC))
         with self.aside(undo=False) as wait:
             wait("script", tick_script(by))
@@ -319,7 +338,7 @@ class Sandbox(BaseExecutor):
         They wait behind what runs on the connection. With `undo` nothing of them stays.
         """
         self.begin_if_new()
-        handle = self.lease_handle
+        handle = self.lease_handle.native
         name = f"data_bridge_aside_{next(self._names)}"
 
         def wait(step: str, *arguments: Any) -> Any:
@@ -354,7 +373,7 @@ class Sandbox(BaseExecutor):
         try:
             self.begin_if_new()
             # The second UNIT shadows the first: renewing it does not reach below the example.
-            await self.lease_handle.script(f"{RENEW}; SAVEPOINT {name}; SAVEPOINT {UNIT}")
+            await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}; SAVEPOINT {UNIT}")
         finally:
             self.turn.give(token)
         try:

@@ -26,8 +26,9 @@ TUPLES = LoadPlan.rows(tuple)
 class SandboxHome:
     """Opens a sandbox for a test, judges it when the test is over, and rolls it back."""
 
-    def __init__(self, dsn: str, *, defers: bool) -> None:
+    def __init__(self, dsn: str, *, defers: bool, hears: bool) -> None:
         self.dsn = dsn
+        self._hears = hears
         self._defers = defers
         self._database = self._connect()
         self._lease: Any = None
@@ -39,7 +40,9 @@ class SandboxHome:
     def open(self, isolation: IsolationLevel | None = None) -> Sandbox:
         """A fresh sandbox; nothing is sent before its first statement."""
         lease = self._lease if self._lease is not None and self._settled() else None
-        sandbox = Sandbox(self._database, self.dsn, defers=self._defers, isolation=isolation, lease=lease)
+        sandbox = Sandbox(
+            self._database, self.dsn, defers=self._defers, hears=self._hears, isolation=isolation, lease=lease
+        )
         self._lease = sandbox.lease_handle.native
         return sandbox
 
@@ -125,5 +128,5 @@ class SandboxHome:
 
     @staticmethod
     def _wait(sandbox: Sandbox, step: str, *arguments: Any, **options: Any) -> Any:
-        handle = sandbox.lease_handle
+        handle = sandbox.lease_handle.native
         return handle.bridge.wait(getattr(handle, step)(*arguments, **options), WAIT)

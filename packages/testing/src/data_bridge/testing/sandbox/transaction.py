@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Transaction
@@ -42,7 +41,6 @@ class EmulatedTransaction(Transaction):
         self._sandbox = sandbox
         self._journal = _ShownJournal(sandbox.on_commit_calls)
         self._settings: dict[str, str | None] = {}
-        self._notifications: list[tuple[str, str]] = []
         self._released = False
 
     def __str__(self) -> str:
@@ -65,19 +63,11 @@ class EmulatedTransaction(Transaction):
         self._ended = self._released = True
         self.hold.open = False
 
-    def script(self, sql: str) -> Awaitable[int]:
-        """Start several statements, or what fails in their place."""
-        return super().script(self._sandbox.faults.in_place_of(sql))
-
     async def set_local(self, name: str, value: str) -> None:
         """SET LOCAL until the emulated commit; a released savepoint would keep it for the rest of the test."""
         if name not in self._settings:
             self._settings[name] = await self.fetch_val("SELECT pg_catalog.current_setting($1, true)", name)
         await super().set_local(name, value)
-
-    async def notify(self, channel: str, payload: str = "") -> None:
-        """Recorded, and told to the test when the transaction is committed."""
-        self._notifications.append((channel, payload))
 
     async def _end(self, how: str) -> None:
         name = self._savepoint
@@ -99,7 +89,8 @@ class EmulatedTransaction(Transaction):
         except BaseException:
             await to_the_end(self._lease.rollback_to(back))
             raise
-        self._sandbox.told(self._notifications)
+        if self._sandbox.lease_handle.hears:
+            await self._sandbox.hear()
 
     def _leave(self) -> None:
         super()._leave()

@@ -1,0 +1,130 @@
+"""The text of statements of the code under test, with the functions of the harness in place of PostgreSQL's own.
+
+Token by token, so that strings, comments, quoted names and aliases stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..normalise import tokens
+
+__all__ = ["CLOCK", "NOTIFY", "may_notify", "rewritten"]
+
+CLOCK = "data_bridge_clock"
+NOTIFY = "data_bridge_test.pg_notify"
+KEYWORDS = {"CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME"}
+CLOCKS = {"now", "transaction_timestamp", "statement_timestamp", "clock_timestamp"}
+MAY_NOTIFY = re.compile("notify", re.IGNORECASE)
+CALL = re.compile(r"\b(?:pg_catalog\s*\.\s*)?(?<!data_bridge_test\.)pg_notify\s*\(", re.IGNORECASE)
+COMMAND = re.compile(
+    r"""(?<![\w."'])NOTIFY\s+(?P<name>"(?:[^"]|"")+"|[^\W\d]\w*)(?:\s*,\s*(?P<payload>'(?:[^']|'')*'))?\s*(?=;|$)""",
+    re.IGNORECASE,
+)
+
+
+def may_notify(sql: str) -> bool:
+    """Whether a text is worth a closer look."""
+    return MAY_NOTIFY.search(sql) is not None
+
+
+def rewritten(sql: str, *, frozen: bool) -> str:
+    """The text to send.
+
+    >>> rewritten("SELECT pg_notify('a', 'pg_notify(1)')", frozen=False)
+    "SELECT data_bridge_test.pg_notify('a', 'pg_notify(1)')"
+    >>> rewritten("NOTIFY Jobs, 'x'; SELECT 1", frozen=False)
+    "SELECT data_bridge_test.pg_notify('jobs', 'x'); SELECT 1"
+    >>> rewritten("SELECT current_date AS current_date", frozen=True)
+    'SELECT data_bridge_clock."current_date"() AS current_date'
+    """
+    parts = list(tokens(sql))
+    notifies = may_notify(sql)
+    found: list[str] = []
+    before = ""  # the last token that is neither space nor comment
+    first = ""  # the first one of the statement
+    skipped_to = -1
+    for at, (kind, text) in enumerate(parts):
+        if at <= skipped_to:
+            continue
+        if kind == "space":
+            found.append(text)
+            continue
+        sent = text
+        if kind == "name":
+            upper = text.upper()
+            if notifies and not first and upper == "NOTIFY":
+                sent, skipped_to = _command(parts, at)
+            elif before != "." and upper == "PG_CATALOG" and (end := _qualified(parts, at, frozen, notifies)):
+                sent, skipped_to = end
+            elif notifies and before != "." and upper == "PG_NOTIFY" and _next(parts, at) == "(":
+                sent = NOTIFY
+            elif frozen and upper in KEYWORDS and before != "." and before.upper() != "AS":
+                sent = f'{CLOCK}."{text.lower()}"' + ("" if _next(parts, at) == "(" else "()")
+        elif notifies and kind in ("dollar", "string") and first in ("CREATE", "DO"):
+            sent = body(text)
+        first = "" if text == ";" else first or text.upper()
+        before = text
+        found.append(sent)
+    return "".join(found)
+
+
+def body(code: str) -> str:
+    """The code of a function, with what sends notifications in it replaced; its language is not looked at."""
+
+    def command(found: re.Match[str]) -> str:
+        return f"PERFORM {NOTIFY}({_folded(found['name'])}, {found['payload'] or quote})"
+
+    quote = "''" if code.startswith("$") else "''''"
+    if not code.startswith("$"):
+        # In a plain string quotes are doubled; only calls can be told safely.
+        return CALL.sub(f"{NOTIFY}(", code)
+    return COMMAND.sub(command, CALL.sub(f"{NOTIFY}(", code))
+
+
+def _significant(parts: list[tuple[str, str]], at: int) -> list[tuple[int, str, str]]:
+    """The next four tokens behind one that are neither space nor comment, with their places."""
+    found: list[tuple[int, str, str]] = []
+    for place in range(at + 1, len(parts)):
+        kind, text = parts[place]
+        if kind != "space":
+            found.append((place, kind, text))
+            if len(found) == 4:
+                break
+    return found
+
+
+def _next(parts: list[tuple[str, str]], at: int) -> str:
+    behind = _significant(parts, at)
+    return behind[0][2] if behind else ""
+
+
+def _qualified(parts: list[tuple[str, str]], at: int, frozen: bool, notifies: bool) -> tuple[str, int] | None:
+    """`pg_catalog.name(` for one of the functions that are replaced."""
+    behind = _significant(parts, at)
+    if len(behind) < 3 or behind[0][2] != "." or behind[2][2] != "(":
+        return None
+    place, _, name = behind[1]
+    if notifies and name.lower() == "pg_notify":
+        return NOTIFY, place
+    if frozen and name.lower() in CLOCKS:
+        return f"{CLOCK}.{name}", place
+    return None
+
+
+def _command(parts: list[tuple[str, str]], at: int) -> tuple[str, int]:
+    """`NOTIFY channel` or `NOTIFY channel, 'payload'` as a call."""
+    behind = _significant(parts, at)
+    if not behind or behind[0][1] != "name":
+        return parts[at][1], at
+    place, _, channel = behind[0]
+    payload = "''"
+    if len(behind) > 2 and behind[1][2] == "," and behind[2][1] in ("string", "dollar"):
+        place, _, payload = behind[2]
+    return f"SELECT {NOTIFY}({_folded(channel)}, {payload})", place
+
+
+def _folded(name: str) -> str:
+    """A channel as PostgreSQL reads it, as a string constant."""
+    read = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+    return "'" + read.replace("'", "''") + "'"
