@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH, LEFT, ROW, TOP, BOTTOM = 860, 330, 30, 64, 44
+WIDTH, LEFT, ROW, THIN, TOP, BOTTOM = 860, 330, 30, 9, 64, 44
+PEERS = {"SQLAlchemy": "#9ca3af", "Tortoise": "#0d9488", "Oxyde": "#c2884a"}
 BAR, MISSED, MARK, TEXT, GRID = "#4051b5", "#c0392b", "#e67e22", "#6b7280", "#d1d5db"
 
 
@@ -22,7 +23,9 @@ def svg(loop: str, rows: list[dict[str, Any]]) -> str:
     """One chart: a bar for each scenario, a tick for its target, a line where both are equally fast."""
     most = max(max(r["ratio"], r["must"]) for r in rows) * 1.08
     room = WIDTH - LEFT - 70
-    height = TOP + ROW * len(rows) + BOTTOM
+    peers = list(rows[0].get("peers", {}))
+    step_y = ROW + THIN * len(peers)
+    height = TOP + step_y * len(rows) + BOTTOM
 
     def x(value: float) -> float:
         return LEFT + room * value / most
@@ -39,7 +42,13 @@ def svg(loop: str, rows: list[dict[str, Any]]) -> str:
         f'<rect x="16" y="38" width="12" height="12" fill="{BAR}"/><text x="34" y="49" fill="{TEXT}">data-bridge</text>',
         f'<rect x="130" y="37" width="3" height="14" fill="{MARK}"/><text x="140" y="49" fill="{TEXT}">the target it must reach</text>',
     ]
-    bottom = TOP + ROW * len(rows)
+    for i, name in enumerate(peers):
+        at = 330 + 120 * i
+        parts += [
+            f'<rect x="{at}" y="40" width="12" height="8" fill="{PEERS[name]}"/>',
+            f'<text x="{at + 18}" y="49" fill="{TEXT}">{escape(name)}</text>',
+        ]
+    bottom = TOP + step_y * len(rows)
     for step in range(int(most) + 1):
         weight = 2 if step == 1 else 1
         colour = TEXT if step == 1 else GRID
@@ -48,7 +57,7 @@ def svg(loop: str, rows: list[dict[str, Any]]) -> str:
         )
         parts.append(f'<text x="{x(step):.1f}" y="{bottom + 18}" text-anchor="middle" fill="{TEXT}">{step}×</text>')
     for i, r in enumerate(rows):
-        y = TOP + ROW * i
+        y = TOP + step_y * i
         colour = BAR if r["ratio"] >= r["must"] else MISSED
         parts += [
             f'<text x="{LEFT - 10}" y="{y + 19}" text-anchor="end" fill="{TEXT}">{escape(r["work"])} · {r["scenario"]}</text>',
@@ -56,6 +65,16 @@ def svg(loop: str, rows: list[dict[str, Any]]) -> str:
             f'<rect x="{x(r["must"]) - 1.5:.1f}" y="{y + 2}" width="3" height="{ROW - 4}" fill="{MARK}"/>',
             f'<text x="{x(max(r["ratio"], r["must"])) + 8:.1f}" y="{y + 19}" fill="{TEXT}">{r["ratio"]:.2f}×</text>',
         ]
+        for j, name in enumerate(peers):
+            figures, top = r["peers"][name], y + ROW - 5 + THIN * j
+            if figures is None:
+                parts.append(f'<text x="{LEFT + 4}" y="{top + 7}" font-size="9" fill="{TEXT}">–</text>')
+                continue
+            end = x(figures["ratio"])
+            parts += [
+                f'<rect x="{LEFT}" y="{top}" width="{end - LEFT:.1f}" height="{THIN - 3}" fill="{PEERS[name]}"/>',
+                f'<text x="{end + 4:.1f}" y="{top + 6}" font-size="9" fill="{TEXT}">{figures["ratio"]:.2f}</text>',
+            ]
     return "\n".join([*parts, "</svg>", ""])
 
 
