@@ -15,6 +15,7 @@ from data_bridge.query.source import TableSource
 from data_bridge.query.types import BigInt, Boolean
 
 if TYPE_CHECKING:
+    from data_bridge.orm.aliases import AliasRoot
     from data_bridge.orm.builder import QueryBuilder
     from data_bridge.orm.entity import Entity
     from data_bridge.orm.relation import Relation
@@ -27,7 +28,7 @@ class Path:
 
     __slots__ = ("_chain", "_members", "_root", "_table")
 
-    _root: Entity
+    _root: Entity | AliasRoot
     _chain: tuple[Relation, ...]
     _members: dict[str, Any]
     _table: TableSource | None
@@ -46,7 +47,7 @@ class Path:
             return None
         found = self._members.get(name)
         if found is None:
-            found = self._members[name] = _path(self._root, (*self._chain, relation))
+            found = self._members[name] = path_from(self._root, (*self._chain, relation))
         return found
 
     def __repr__(self) -> str:
@@ -77,7 +78,7 @@ class LinkPath(Path):
         """The columns before the join that hold the other row's key, or are held by it."""
         if len(self._chain) == 1:
             return tuple(self._root.columns[k] for k in self._last.near)
-        before: Any = _path(self._root, self._chain[:-1])
+        before: Any = path_from(self._root, self._chain[:-1])
         source = before.__table_source__
         return tuple(source.columns[before._last.target.by_key[k].name] for k in self._last.near)
 
@@ -201,7 +202,7 @@ class ManyPath(Path, Generic[M]):
     def _near_columns(self) -> tuple[ColumnProxy[Any], ...]:
         if len(self._chain) == 1:
             return tuple(self._root.columns[k] for k in self._last.near)
-        before = _path(self._root, self._chain[:-1])
+        before = path_from(self._root, self._chain[:-1])
         if not isinstance(before, LinkPath):
             raise TypeError(f"{self._label} goes through many rows: nest any(), {before!r}.any(….any(…))")
         source = before.__table_source__
@@ -261,7 +262,7 @@ def key_of(relation: Relation, other: Any) -> tuple[Any, ...]:
     return tuple(other)
 
 
-def alias_of(root: Entity, chain: tuple[Relation, ...]) -> str:
+def alias_of(root: Entity | AliasRoot, chain: tuple[Relation, ...]) -> str:
     """The alias of a joined table: "post.author", which no table and no alias of a user looks like."""
     name = ".".join([root.source.name, *(r.name for r in chain)])
     if len(name.encode()) > 63:
@@ -273,7 +274,8 @@ def alias_of(root: Entity, chain: tuple[Relation, ...]) -> str:
     return name
 
 
-def _path(root: Entity, chain: tuple[Relation, ...]) -> Any:
+def path_from(root: Entity | AliasRoot, chain: tuple[Relation, ...]) -> Any:
+    """The path along these relations from a class, or from an alias of one."""
     made: Any
     last = chain[-1]
     many = last.kind == "many" or (last.kind == "back" and last.is_list)
@@ -309,5 +311,5 @@ def path_of(cls: Any, name: str) -> Any:
     entity = entity_of(cls)
     found = entity.link_paths.get(name)
     if found is None:
-        found = entity.link_paths[name] = _path(entity, (entity.relations[name],))
+        found = entity.link_paths[name] = path_from(entity, (entity.relations[name],))
     return found

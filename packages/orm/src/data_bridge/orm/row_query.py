@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core import LoadPlan, Statement
+from data_bridge.orm.aliases import AliasSource
 from data_bridge.orm.correlated import mentioned
-from data_bridge.orm.paths import LinkPath, Path
+from data_bridge.orm.paths import LinkPath, Path, path_from
 from data_bridge.orm.projection import chosen_columns, loaded_columns
 from data_bridge.query import ColumnProxy
 from data_bridge.query.results import Columns
@@ -268,7 +269,10 @@ class RowQuery(Select[T], Generic[T]):
     # ----------------------------------------------------------------------------------------------------- statement
     def _with_paths(self) -> Self:
         """The query with the tables joined that paths in it mention."""
-        known = self._entity.paths
+        known: dict[str, Any] = self._entity.paths
+        aliases: dict[str, Any] = {s.name: s.paths for s in self._sources[1:] if isinstance(s, AliasSource) and s.paths}
+        for paths in aliases.values():
+            known = {**known, **paths}
         if not known:
             return self
         found: set[str] = set()
@@ -279,25 +283,30 @@ class RowQuery(Select[T], Generic[T]):
         if not found:
             return self
         joins: list[Any] = []
+        behind: list[Any] = []
         made = self._copy()
-        for name in sorted(found):
-            self._add_join(known[name], joins, made)
         before = extras.get("joins")
-        s = ("joins", *joins, *(before[0][1:] if before else ()))
-        made._extras = {**extras, "joins": (s, before[1] if before else ())}
+        given: tuple[Any, ...] = before[0][1:] if before else ()
+        # What an outer join may leave empty must not lose its row to an inner join behind it.
+        outer = {j[1][3] for j in given if j[0] != "inner" and j[1][0] == "table"}
+        for name in sorted(found):
+            path = known[name]
+            of = path._root.source.name
+            if of in aliases:
+                self._add_join(path, behind, made, of in outer)
+            else:
+                self._add_join(path, joins, made)
+        made._extras = {**extras, "joins": (("joins", *joins, *given, *behind), before[1] if before else ())}
         if "locking" in extras:  # rows of joined tables are not what the caller means to lock
             lock, p = extras["locking"]
-            of = (self._entity.source.name,)
-            made._extras["locking"] = (("locking", *(x if x[1] else (x[0], of, x[2]) for x in lock[1:])), p)
+            names = (self._entity.source.name,)
+            made._extras["locking"] = (("locking", *(x if x[1] else (x[0], names, x[2]) for x in lock[1:])), p)
         return made
 
-    def _add_join(self, path: Any, joins: list[Any], made: Any) -> None:
+    def _add_join(self, path: Any, joins: list[Any], made: Any, is_outer: bool = False) -> None:
         chain = path._chain
         if len(chain) > 1:
-            before: Any = getattr(self._entity.cls, chain[0].name)
-            for r in chain[1:-1]:
-                before = getattr(before, r.name)
-            self._add_join(before, joins, made)
+            self._add_join(path_from(path._root, chain[:-1]), joins, made, is_outer)
         source = path.__table_source__
         if any(s.name == source.name for s in made._sources):
             return
@@ -309,12 +318,12 @@ class RowQuery(Select[T], Generic[T]):
         )
         if relation.kind == "back":
             on += tuple(("is", ("col", source.name, c[1][2]), "null") for c in there.present)
-        kind = "left" if any(r.is_optional for r in chain) else "inner"
+        kind = "left" if is_outer or any(r.is_optional for r in chain) else "inner"
         joins.append((kind, source.s, on))
         made._sources = (*made._sources, source)
 
     def __statement__(self) -> Statement:
-        made = self._with_paths() if self._entity.paths else self
+        made = self._with_paths() if self._entity.paths or len(self._sources) > 1 else self
         return super(RowQuery, made).__statement__()
 
 
