@@ -12,9 +12,10 @@ from typing import Any
 from data_bridge.core import Database, use_database
 
 from .blocking import run_elsewhere
+from .sqlalchemy import sqlalchemy_url
 from .template import Content
 
-__all__ = ["build_schema", "imported_models"]
+__all__ = ["TemplateDatabase", "build_schema", "imported_models"]
 
 
 def build_schema(dsn: str, content: Content) -> None:
@@ -22,8 +23,24 @@ def build_schema(dsn: str, content: Content) -> None:
     run_elsewhere(lambda: _build(dsn, content))
 
 
+class TemplateDatabase(Database):
+    """What a function that builds a template may take as its argument: the default database, and its URL.
+
+    Attributes:
+        dsn: for tools that connect by themselves: Alembic, psql, pg_restore.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn, application_name="data-bridge-testing template")
+        self.dsn = dsn
+
+    def sqlalchemy_url(self, driver: str = "psycopg") -> str:
+        """The URL as SQLAlchemy's create_engine() and Alembic want it."""
+        return sqlalchemy_url(self.dsn, driver)
+
+
 async def _build(dsn: str, content: Content) -> None:
-    async with Database(dsn) as database, use_database(database):
+    async with TemplateDatabase(dsn) as database, use_database(database):
         if isinstance(content, str | Path):
             from data_bridge.migrate import run_migrations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from data_bridge.core import Database
 
@@ -12,6 +11,7 @@ from .blocking import run_elsewhere
 from .embedded.admin import quote_literal
 from .faults import Faults
 from .source import Source
+from .sqlalchemy import sqlalchemy_url
 from .watch import Watch, lock_name
 from .watched import WatchedPool
 
@@ -59,7 +59,7 @@ class TestDatabase(Database):
         >>> def test_reports(isolated_db):
         ...     engine = create_async_engine(isolated_db.sqlalchemy_url("asyncpg"))
         """
-        return urlunsplit(urlsplit(self.dsn)._replace(scheme=f"postgresql+{driver}"))
+        return sqlalchemy_url(self.dsn, driver)
 
     def fail(self, sqlstate: str, *, matching: str = "", skip: int = 0, times: int = 1) -> None:
         """Have PostgreSQL refuse the next statement with this SQLSTATE: 40001 for retries, 53300, 57014 …
