@@ -250,3 +250,25 @@ async def test_a_revision_without_a_column(isolated_db: Any) -> None:
         await Unversioned.bulk_update(rows)
     assert (await Unversioned.get(2)).n == 6 and await Unversioned.check_schema() == []
     assert [r.id for r in await Unversioned.find().order_by(Unversioned.id)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_transaction_goes_on_after_a_bulk_statement_failed(isolated_db: Any, count: int) -> None:
+    await create_all(Numbered)
+    async with pg_transaction():
+        kept = await Numbered(id=50, name="kept").save()
+        with pytest.raises(CheckViolation) as caught:
+            await Numbered.insert_many(numbered(Numbered, count, n={0: 500}))
+        assert caught.value.row_index == 0  # type: ignore[attr-defined]
+        kept.n = 100
+        with pytest.raises(CheckViolation):
+            await Numbered.bulk_update([kept])
+        kept.n = 7
+        assert await Numbered.bulk_update([kept]) == 1
+        with pytest.raises(CheckViolation) as caught:
+            await Numbered.upsert_many(numbered(Numbered, 5, n={3: 500}), conflict=[Numbered.id])
+        assert caught.value.row_index == 3  # type: ignore[attr-defined]
+    assert [(r.id, r.n) for r in await Numbered.find()] == [(50, 7)]
+    with pytest.raises(EncodeError) as refused:
+        await Numbered.upsert_many(numbered(Numbered, 5, n={2: 2**40}), conflict=[Numbered.id])
+    assert refused.value.row_index == 2  # type: ignore[attr-defined]

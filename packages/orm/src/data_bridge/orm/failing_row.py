@@ -12,13 +12,16 @@ Run = Callable[[int, int, Any], Awaitable[Any]]
 """Writes the rows from one index to another, on an executor."""
 
 
-async def named(run: Run, count: int, executor: Any, what: str, index: Callable[[int], int]) -> Any:
+async def named(
+    run: Run, count: int, executor: Any, what: str, index: Callable[[int], int], *, saves: bool = True
+) -> Any:
     """Runs a statement for `count` rows; an error gets `row_index`, the index of the row that caused it.
 
-    In a transaction the statement has a savepoint, without which nothing could be asked any more after it failed.
+    In a transaction the statement has a savepoint, without which nothing could be asked any more after it failed. One row
+    has it, too: what a caller may do after a failure must not depend on how many rows there were.
     """
     try:
-        if executor.is_transaction and count > 1:
+        if executor.is_transaction and saves:
             async with pg_transaction(using=executor) as inner:
                 return await run(0, count, inner)
         return await run(0, count, executor)

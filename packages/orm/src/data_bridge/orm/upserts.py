@@ -14,6 +14,7 @@ from data_bridge.orm.bulk import BATCH, PARAMETERS, as_row
 from data_bridge.orm.conflict import conflict_clause
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Insert, Save, Skip, happening
+from data_bridge.orm.failing_row import named
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import Slots, wire_of
@@ -132,16 +133,16 @@ async def _upsert_all(
 ) -> list[tuple[Any, bool]]:
     size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
     if len(made) <= size:
-        return await _upsert(entity, made, conflict, update, tx)
+        return await _upsert(entity, made, conflict, update, executor_for(entity, tx))
     result: list[tuple[Any, bool]] = []
     async with pg_transaction(using=executor_for(entity, tx)) as inner:
         for i in range(0, len(made), size):
-            result += await _upsert(entity, made[i : i + size], conflict, update, inner)
+            result += await _upsert(entity, made[i : i + size], conflict, update, inner, i)
     return result
 
 
 async def _upsert(
-    entity: Entity, made: list[Any], conflict: Sequence[Any], update: Any, tx: Any
+    entity: Entity, made: list[Any], conflict: Sequence[Any], update: Any, executor: Any, before: int = 0
 ) -> list[tuple[Any, bool]]:
     target_fields = [entity.field(c) for c in conflict]
     given = persist._given(entity, made[0])
@@ -171,22 +172,17 @@ async def _upsert(
     # xmax is 0 in a row version that no transaction has replaced: it was inserted just now.
     created = ("=", ("raw", "xmax"), ("raw", "0"))
     returning = (("cols", None, *(f.name for f in entity.loaded)), created)
-    ir = (
-        "insert",
-        entity.table,
-        names,
-        ("rows", len(made)),
-        ("conflict", target, ("update", tuple(sets), None)),
-        returning,
-        None,
-    )
-    params: list[Any] = []
-    for r in made:
-        params += [stored(entity, entity.by_key[k], r.__dict__[k]) for k in given]
+    clause = ("conflict", target, ("update", tuple(sets), None))
     plan = entity.mixed([(entity, len(keys), False), (None, 1, False)])
-    executor = executor_for(entity, tx)
+
+    async def run(low: int, high: int, on: Any) -> Any:
+        ir = ("insert", entity.table, names, ("rows", high - low), clause, returning, None)
+        params = [stored(entity, entity.by_key[k], r.__dict__[k]) for r in made[low:high] for k in given]
+        return await on.run(ir, (*params, *set_params), plan)
+
     result: list[tuple[Any, bool]] = []
-    found = await executor.run(ir, (*params, *set_params), plan)
+    # upsert() is this with one row: like save(), one round trip in a transaction, too.
+    found = await named(run, len(made), executor, "upsert_many()", lambda i: before + i, saves=len(made) > 1)
     for row, (loaded, is_new) in zip(made, found, strict=True):
         changes.remember(executor, row, keys)
         row.__dict__.update(loaded.__dict__)
