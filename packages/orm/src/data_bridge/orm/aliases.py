@@ -70,6 +70,8 @@ class Alias:
 def aliased(table: type[M], name: str | None = None) -> type[M]:
     """The table under another name, for joining it with itself.
 
+    Its relations begin there: `boss.company.name` joins the companies to the bosses.
+
     >>> def with_boss(User):
     ...     boss = aliased(User, "boss")
     ...     return User.find().join(boss, boss.id == User.boss_id).tuples(User.name, boss.name)
