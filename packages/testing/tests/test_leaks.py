@@ -217,3 +217,33 @@ async def test_it(isolated_db):
 """
     )
     run(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("fixture", ["db", "isolated_db", "committed"])
+def test_what_fixtures_forget_is_told_at_their_end(pytester: pytest.Pytester, fixture: str) -> None:
+    pytester.makepyfile(
+        HEAD
+        + f"""
+@pytest.fixture
+def order({fixture}):
+    loop = asyncio.new_event_loop()
+    kept = loop.run_until_complete(core.begin_transaction())  # line 10
+    yield loop
+    loop.close()
+
+
+def test_it(order):
+    pass
+
+
+async def test_the_next_one({fixture}):
+    assert await core.fetch_val("SELECT count(*) FROM item") == 0
+"""
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=2, errors=1)
+    text = result.stdout.str()
+    assert "ERROR at teardown of test_it" in text
+    assert re.search(
+        r"the transaction opened at \S+:\d+ by .* (is still open at the end of its fixture|was thrown away)", text
+    )

@@ -151,6 +151,45 @@ async def test_streams_work_inside_and_outside_transactions(db: Sandbox) -> None
     assert len(await names()) == 8
 
 
+async def test_a_loop_over_a_stream_may_use_the_database(db: Sandbox) -> None:
+    """In production the stream has a connection of its own; here it must not look as if there were only one."""
+    for number in range(6):
+        await add(f"{number}")
+    seen: list[str] = []
+    async with core.stream("SELECT id, name FROM item ORDER BY id", batch=2) as rows:
+        async for row in rows:
+            seen.append(row["name"])
+            await core.execute("UPDATE item SET name = $1 WHERE id = $2", row["name"] + "!", row["id"])
+            with pytest.raises(core.UniqueViolation):
+                await add(row["name"] + "!")
+            async with core.pg_transaction() as tx:
+                await add(f"new {row['id']}")
+                if len(seen) % 2:
+                    tx.set_rollback_only()
+            await asyncio.gather(names(), names())
+    assert seen == ["0", "1", "2", "3", "4", "5"], "the rows of the moment at which it began"
+    assert len(await names()) == 9
+    async with db.example():
+        unfinished = core.stream("SELECT name FROM item", batch=2)
+        await anext(unfinished)
+    await unfinished.aclose()
+    assert len(await names()) == 9
+    with pytest.raises(core.DatabaseError):
+        async for _ in core.stream("SELECT no_such_column FROM item"):
+            pass
+    assert len(await names()) == 9
+
+
+async def test_two_streams_at_once(db: Sandbox) -> None:
+    for number in range(4):
+        await add(f"{number}")
+    pairs: list[tuple[str, str]] = []
+    async for one in core.stream("SELECT name FROM item ORDER BY id", batch=1):
+        async for other in core.stream("SELECT name FROM item ORDER BY id", batch=3):
+            pairs.append((one["name"], other["name"]))
+    assert len(set(pairs)) == 16
+
+
 async def test_scripts_are_whole(db: Sandbox) -> None:
     await core.execute_script("INSERT INTO item (name) VALUES ('a'); INSERT INTO item (name) VALUES ('b')")
     with pytest.raises(core.UniqueViolation):

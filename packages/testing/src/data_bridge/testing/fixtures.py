@@ -136,9 +136,12 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
         yield sandbox
     finally:
         leave_test_scope(sandbox)
+        left = sandbox.watch.left_by_fixtures()
+        home.abandon(sandbox)
         home.roll_back(sandbox)
         if sandbox.escaped:
             db_homes.replace_sandbox(content)
+    _refuse(left)
 
 
 @pytest.fixture
@@ -161,7 +164,9 @@ def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestD
         yield database
     finally:
         leave_test_scope(database)
-        db_homes.reset_committed(content, database, dirty=bool(leaks))
+        left = database.left_by_fixtures()
+        db_homes.reset_committed(content, database, dirty=bool(leaks or left))
+    _refuse(left)
 
 
 @pytest.fixture
@@ -178,11 +183,19 @@ def _isolated(request: pytest.FixtureRequest, homes: Homes) -> Iterator[TestData
         yield database
     finally:
         leave_test_scope(database)
+        left = database.left_by_fixtures()
         database.shut()
         if read_options(request.config).keep and request.node.stash.get(FAILED, False):
             print(f"kept for you: {homes.databases.keep(database.name)}")
         else:
             homes.databases.drop_later(database.name)
+    _refuse(left)
+
+
+def _refuse(left: list[str]) -> None:
+    """What fixtures leave can only be told when they are torn down: an error of the teardown."""
+    if left:
+        pytest.fail("\n".join(left), pytrace=False)
 
 
 FAILED = pytest.StashKey[bool]()

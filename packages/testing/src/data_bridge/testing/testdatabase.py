@@ -86,6 +86,10 @@ class TestDatabase(Database):
         """The test function begins; its fixtures are ready."""
         self._watch.call_begins()
 
+    def left_by_fixtures(self) -> list[str]:
+        """What fixtures hold although they are torn down."""
+        return self._watch.left_by_fixtures()
+
     def judge(self) -> list[str]:
         """What a test has left open."""
         watch = self._watch

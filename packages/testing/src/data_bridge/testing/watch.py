@@ -80,7 +80,7 @@ class Watch:
 
     def problems(self) -> list[str]:
         """Running tasks, open listeners and what was thrown away."""
-        found = list(self.thrown_away)
+        found, self.thrown_away = self.thrown_away, []
         found += [
             f"{task.get_name()!r} still runs{_where(task)} at the end of the test and has used the database"
             "\nhint: await it, or cancel it and await it"
@@ -90,6 +90,12 @@ class Watch:
         listening = sorted((hold for hold in self.listeners if hold.open and not hold.kept), key=str)
         found += [f"{hold} is still open at the end of the test\nhint: {hold.remedy}" for hold in listening]
         return found
+
+    def left_by_fixtures(self) -> list[str]:
+        """What fixtures hold although they are torn down."""
+        found = sorted((hold for hold in (*self.connections, *self.listeners) if hold.open and hold.kept), key=str)
+        still = [f"{hold} is still open at the end of its fixture\nhint: {hold.remedy}" for hold in found]
+        return self.thrown_away + still
 
     def lock_problem(self, who: str, names: list[str]) -> str:
         """The message about session advisory locks."""

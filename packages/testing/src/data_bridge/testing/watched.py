@@ -79,7 +79,7 @@ class WatchedLease:
 
     def __del__(self) -> None:
         hold = getattr(self, "_hold", None)
-        if hold is not None and hold.open and not hold.kept and self._native.status in ("active", "failed", "idle"):
+        if hold is not None and hold.open and self._native.status in ("active", "failed", "idle"):
             self._watch.forgotten(hold)
 
     def take(self, timeout: float | None = None) -> Awaitable[None]:
@@ -137,7 +137,7 @@ class WatchedLease:
     def abandon(self) -> None:
         """Its owner was thrown away, or never came to have it."""
         # The second happens when BEGIN fails, and is no leak; only a finaliser calls it for the first.
-        if self._hold.open and not self._hold.kept and sys._getframe(1).f_code.co_name == "__del__":
+        if self._hold.open and sys._getframe(1).f_code.co_name == "__del__":
             self._watch.forgotten(self._hold)
         self._hold.open = False
         self._native.abandon()

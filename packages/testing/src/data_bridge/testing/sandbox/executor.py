@@ -24,6 +24,7 @@ from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.observer import observed, observers
 
 from ..faults import Faults
+from ..place import taken_for
 from ..watch import Watch, task_name
 from .clock import LIVE, freeze_script, live_script, tick_script
 from .connection import Connection
@@ -34,6 +35,7 @@ from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 from .turn import Turn
 
 if TYPE_CHECKING:
+    from .cursor import SandboxCursor
     from .stream import SandboxLease
 
 __all__ = ["Sandbox"]
@@ -245,12 +247,20 @@ class Sandbox(BaseExecutor):
             raise
         return transaction
 
-    async def taken(self) -> SandboxLease:
+    async def taken(self) -> SandboxLease | SandboxCursor:
         """The test's connection: its hooks have seen it long ago."""
-        return self.lease()
+        from .cursor import SandboxCursor
+
+        return SandboxCursor(self) if taken_for()[0] == "stream" else self.lease()
+
+    async def close_cursor(self, name: str) -> None:
+        """Close a cursor of a stream, if a rollback has not done so."""
+        exists = "SELECT 1 FROM pg_catalog.pg_cursors WHERE name = $1"
+        if await self.lease_handle.native.run(("text", exists), (name,), VALUE) is not None:
+            await self._alone(lambda: self.lease_handle.native.script(f'CLOSE "{name}"'), check=False)
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
-        """What cursors ask for: the connection of the test, as an emulated transaction."""
+        """What COPY asks for: the connection of the test, as an emulated transaction."""
         from .stream import SandboxLease
 
         return SandboxLease(self)

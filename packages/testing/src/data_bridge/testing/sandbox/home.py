@@ -48,10 +48,12 @@ class SandboxHome:
 
     def judge(self, sandbox: Sandbox) -> list[str]:
         """What is wrong with the state a test has left; the rows stay for fixtures that clean up after themselves."""
-        problems: list[str] = []
+        problems = [
+            f"{hold} is still open at the end of the test\nhint: {hold.remedy}"
+            for hold in sandbox.watch.open_connections()
+        ]
         holder = sandbox.turn.holder
         if isinstance(holder, EmulatedTransaction) and not holder.hold.kept:
-            problems.append(f"{holder} is still open at the end of the test\nhint: {holder.hold.remedy}")
             holder.discard()
             sandbox.turn.give(holder)
             self._wait(sandbox, "rollback_to", f"ROLLBACK TO SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")
@@ -82,6 +84,12 @@ class SandboxHome:
         elif locks and (held := self._held_locks(sandbox)):
             problems.append(sandbox.watch.lock_problem("", held))
         return problems
+
+    def abandon(self, sandbox: Sandbox) -> None:
+        """Take the turn from a transaction that a fixture has left open; it is undone with the rest."""
+        if isinstance(holder := sandbox.turn.holder, EmulatedTransaction):
+            holder.discard()
+            sandbox.turn.give(holder)
 
     def roll_back(self, sandbox: Sandbox) -> None:
         """End the test's transaction."""

@@ -1,4 +1,4 @@
-"""The connection of a test for those who ask for one of their own: cursors and COPY."""
+"""The connection of a test for those who ask for one of their own: COPY, and migrations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .executor import Sandbox
     from .transaction import EmulatedTransaction
 
-__all__ = ["SandboxLease"]
+__all__ = ["SandboxLease", "Shielded", "nothing"]
 
 
 class SandboxLease:
@@ -55,15 +55,15 @@ class SandboxLease:
         """Run several statements in it."""
         return self._open().script(sql)
 
-    def commit(self, *, keep: bool = False) -> _Shielded:
+    def commit(self, *, keep: bool = False) -> Shielded:
         """End it."""
-        return _Shielded(self._open().commit())
+        return Shielded(self._open().commit())
 
-    def rollback(self, *, keep: bool = False) -> _Shielded:
+    def rollback(self, *, keep: bool = False) -> Shielded:
         """End it; harmless when it never began."""
-        return _Shielded(_nothing() if self._transaction is None else self._transaction.rollback())
+        return Shielded(nothing() if self._transaction is None else self._transaction.rollback())
 
-    def give_back(self) -> _Shielded:
+    def give_back(self) -> Shielded:
         """End it: what COPY wrote outside a transaction stays, unless it failed."""
         return self.rollback() if self.status == "failed" or self._transaction is None else self.commit()
 
@@ -86,7 +86,7 @@ class SandboxLease:
         return self._transaction
 
 
-class _Shielded:
+class Shielded:
     """An operation that goes on when whoever awaits it is cancelled, as native ones do."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -100,5 +100,5 @@ class _Shielded:
         return asyncio.shield(self._task).__await__()
 
 
-async def _nothing() -> None:
+async def nothing() -> None:
     """For a transaction that never began."""

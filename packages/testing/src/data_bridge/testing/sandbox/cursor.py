@@ -1,0 +1,67 @@
+"""A stream outside a transaction: a cursor of the test's own transaction, so that other statements may run in between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core import LoadPlan
+
+from ..place import taken_for
+from ..watch import Hold, task_name
+from .stream import Shielded, nothing
+
+if TYPE_CHECKING:
+    from .executor import Sandbox
+
+__all__ = ["SandboxCursor"]
+
+DECLARED = re.compile(r'DECLARE "((?:[^"]|"")+)"')
+
+
+class SandboxCursor:
+    """Looks like a native lease in a transaction, as streams take one: in production a second connection.
+
+    The cursor lives in the transaction of the test. Each FETCH is a statement of its own and holds the turn no longer, so
+    a loop over a stream may well change rows, begin transactions and wait for other tasks, as it may in production.
+    """
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        what, site = taken_for()
+        self._hold = Hold(what, site, task_name())
+        self._cursor: str | None = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_cursor", None) is not None and self._hold.open:
+            self._sandbox.watch.forgotten(self._hold)
+
+    @property
+    def status(self) -> str:
+        """As of a native lease."""
+        return "new" if self._cursor is None else "active"
+
+    def begin(self, sql: str, timeout: float | None = None) -> Awaitable[None]:
+        """There is a transaction already."""
+        self._sandbox.watch.connections.add(self._hold)
+        return nothing()
+
+    def run(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object = None,
+        timeout: float | None = None,
+    ) -> Awaitable[Any]:
+        """DECLARE and FETCH, one statement after another."""
+        if declared := DECLARED.match(str(ir[-1])):
+            self._cursor = declared[1]
+        return self._sandbox.run(ir, params, plan, into, timeout=timeout)
+
+    def rollback(self, *, keep: bool = False) -> Shielded:
+        """Close the cursor."""
+        self._hold.open = False
+        cursor, self._cursor = self._cursor, None
+        return Shielded(nothing() if cursor is None else self._sandbox.close_cursor(cursor))
