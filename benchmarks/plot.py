@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-WIDTH, LEFT, ROW, THIN, TOP, BOTTOM = 860, 330, 30, 9, 64, 44
+WIDTH, LEFT, ROW, THIN, TOP, BOTTOM = 860, 330, 30, 10, 64, 44
 PEERS = {"SQLAlchemy": "#9ca3af", "Tortoise": "#0d9488", "Oxyde": "#c2884a"}
 BAR, MISSED, MARK, TEXT, GRID = "#4051b5", "#c0392b", "#e67e22", "#6b7280", "#d1d5db"
 
@@ -66,7 +66,7 @@ def svg(loop: str, rows: list[dict[str, Any]]) -> str:
             f'<text x="{x(max(r["ratio"], r["must"])) + 8:.1f}" y="{y + 19}" fill="{TEXT}">{r["ratio"]:.2f}×</text>',
         ]
         for j, name in enumerate(peers):
-            figures, top = r["peers"][name], y + ROW - 5 + THIN * j
+            figures, top = r["peers"][name], y + ROW - 2 + THIN * j
             if figures is None:
                 parts.append(f'<text x="{LEFT + 4}" y="{top + 7}" font-size="9" fill="{TEXT}">–</text>')
                 continue
