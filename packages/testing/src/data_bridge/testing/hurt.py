@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
@@ -11,6 +12,7 @@ from typing import Literal
 from data_bridge.core import enter_test_scope, leave_test_scope
 
 from .embedded import EmbeddedServer
+from .embedded.admin import AdminSession
 from .errors import ServerError
 from .proxy import proxied
 from .source import EmbeddedSource
@@ -133,12 +135,19 @@ class TestServer:
 
         Takes the others itself. A superuser may use the reserved ones, so connect as an ordinary role.
         """
-        rows = self.run(
+        count = (
             "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
             " - coalesce(current_setting('reserved_connections', true), '0')::int - count(*)"
             " FROM pg_stat_activity WHERE backend_type = 'client backend'"
         )
-        taken = [self._server.admin() for _ in range(int(rows[0][0] or 0) + 1 - free)]
+        taken: list[AdminSession] = []
+        # The process of a closed session lives on for a moment and is counted: look until nothing changes any more.
+        quiet = 0
+        while quiet < 3:
+            missing = int(self.run(count)[0][0] or 0) + 1 - free
+            quiet = quiet + 1 if missing <= 0 else 0
+            taken += [self._server.admin() for _ in range(missing)]
+            time.sleep(0.02)
         try:
             yield
         finally:

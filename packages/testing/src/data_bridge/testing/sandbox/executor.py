@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import (
@@ -26,11 +25,11 @@ from data_bridge.core.observer import observed, observers
 from ..faults import Faults
 from ..place import taken_for
 from ..watch import Watch, task_name
-from .clock import LIVE, freeze_script, live_script, tick_script
 from .connection import Connection
 from .control import changes_schema, controls, outside_only
 from .hearing import TAKE, VALUE, read
 from .notification import Notification, Post
+from .timekeeper import RENEW, UNIT, Timekeeper
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 from .turn import Turn
 
@@ -40,19 +39,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Sandbox"]
 
-GUARD, UNIT = "data_bridge_test", "data_bridge_statement"
-RENEW = f"RELEASE SAVEPOINT {UNIT}; SAVEPOINT {UNIT}"
+GUARD = "data_bridge_test"
 BACK = f"ROLLBACK TO SAVEPOINT {UNIT}"
 ESCAPED = ("25P01", "3B001")
 PATIENCE = 5.0
-WAIT = 30.0
 ENDS_THE_TEST = (
     "{control} in raw SQL would end the transaction that this test is rolled back with."
     "\nhint: write `async with pg_transaction():`, which is emulated, or use the fixture `committed`"
 )
 
 
-class Sandbox(BaseExecutor):
+class Sandbox(Timekeeper, BaseExecutor):
     """One connection, one transaction, never committed. The code under test does not notice:
 
     - a statement outside a transaction stands alone: when it fails, only it is undone;
@@ -255,9 +252,16 @@ class Sandbox(BaseExecutor):
 
     async def close_cursor(self, name: str) -> None:
         """Close a cursor of a stream, if a rollback has not done so."""
-        exists = "SELECT 1 FROM pg_catalog.pg_cursors WHERE name = $1"
-        if await self.lease_handle.native.run(("text", exists), (name,), VALUE) is not None:
-            await self._alone(lambda: self.lease_handle.native.script(f'CLOSE "{name}"'), check=False)
+        native = self.lease_handle.native
+
+        async def close() -> None:
+            exists = "SELECT 1 FROM pg_catalog.pg_cursors WHERE name = $1"
+            if await native.run(("text", exists), (name,), VALUE) is not None:
+                await native.script(f'CLOSE "{name}"')
+
+        # Where a transaction of the same task is open, it stays until the test ends, and harms nobody.
+        with suppress(TransactionBusy):
+            await self._alone(close, check=False)
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
         """What COPY asks for: the connection of the test, as an emulated transaction."""
@@ -306,66 +310,6 @@ class Sandbox(BaseExecutor):
             ValueError: for something that is no SQLSTATE.
         """
         self.faults.order(sqlstate, matching, skip, times)
-
-    def freeze(self, at: datetime) -> None:
-        """Make NOW() this instant, in statements and in column defaults, until the test ends or `tick` moves it.
-
-        Covered are now(), transaction_timestamp(), statement_timestamp(), clock_timestamp() and the keywords
-        (CURRENT_TIMESTAMP, LOCALTIMESTAMP, CURRENT_DATE, CURRENT_TIME, LOCALTIME), in statements and column defaults.
-        Views, and keywords inside of functions, keep the time of the server.
-
-        Raises:
-            ValueError: for a datetime without a time zone.
-        """
-        self._set_clock(freeze_script(at), RENEW)
-
-    def unfreeze(self) -> None:
-        """Let NOW() go on as in production: each transaction of the code under test has an instant of its own.
-
-        Without it all statements of a test see the instant at which the test began; also
-        `@pytest.mark.db(clock="live")`.
-        """
-        self._set_clock(live_script(), f"{RENEW}; {LIVE}")
-
-    def _set_clock(self, script: str, renew: str) -> None:
-        self.schema_changed = True
-        with self.aside(undo=False) as wait:
-            wait("script", script)
-        self._renew = renew
-        self.lease_handle.frozen = True
-
-    def tick(self, by: timedelta) -> None:
-        """Move NOW() on; it stands still afterwards."""
-        if not self.lease_handle.frozen or self._renew != RENEW:
-            self.freeze(datetime.now(UTC))
-        with self.aside(undo=False) as wait:
-            wait("script", tick_script(by))
-
-    @contextmanager
-    def aside(self, *, undo: bool = True) -> Generator[Callable[..., Any]]:
-        """Statements of the harness between those of the test, from synchronous code: `wait("script", sql)`.
-
-        They wait behind what runs on the connection. With `undo` nothing of them stays.
-        """
-        self.begin_if_new()
-        handle = self.lease_handle.native
-        name = f"data_bridge_aside_{next(self._names)}"
-
-        def wait(step: str, *arguments: Any) -> Any:
-            return handle.bridge.wait(getattr(handle, step)(*arguments), WAIT)
-
-        if isinstance(self.turn.holder, str):
-            raise TransactionBusy(f"the connection of the test is busy with {self.turn.holder}; await it first")
-        wait("script", f"SAVEPOINT {name}")
-        failed = True
-        try:
-            yield wait
-            failed = False
-        finally:
-            if failed or undo:
-                wait("rollback_to", f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
-            else:
-                wait("script", f"RELEASE SAVEPOINT {name}")
 
     @asynccontextmanager
     async def example(self) -> AsyncGenerator[None]:

@@ -10,7 +10,8 @@ from data_bridge.core.isolation import IsolationLevel
 
 from ..blocking import run_elsewhere
 from ..watch import lock_name
-from .executor import BACK, ESCAPED, GUARD, UNIT, Sandbox
+from .executor import BACK, ESCAPED, GUARD, Sandbox
+from .timekeeper import UNIT
 from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
 __all__ = ["SandboxHome"]
