@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_bridge import core
-from data_bridge.testing import TestDatabase, TestServer
+from data_bridge.testing import Sandbox, TestDatabase, TestServer
 
 from .sandbox_items import add, names
 
@@ -18,8 +18,14 @@ def real(request: pytest.FixtureRequest) -> TestDatabase:
     return found
 
 
-async def test_a_statement_fails_as_ordered(real: TestDatabase) -> None:
-    real.fail("40001", matching="insert into ITEM", skip=1)
+@pytest.fixture(params=["db", "committed", "isolated_db"])
+def anywhere(request: pytest.FixtureRequest) -> Sandbox | TestDatabase:
+    found: Sandbox | TestDatabase = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_a_statement_fails_as_ordered(anywhere: Sandbox | TestDatabase) -> None:
+    anywhere.fail("40001", matching="insert into ITEM", skip=1)
     await add("a")
     with pytest.raises(core.SerializationFailure) as caught:
         await add("b")
@@ -28,7 +34,7 @@ async def test_a_statement_fails_as_ordered(real: TestDatabase) -> None:
     assert await names() == ["a", "c"]
 
 
-async def test_a_transaction_is_tried_again(real: TestDatabase) -> None:
+async def test_a_transaction_is_tried_again(anywhere: Sandbox | TestDatabase) -> None:
     calls = 0
 
     @core.pg_transaction(retries=3)
@@ -38,7 +44,7 @@ async def test_a_transaction_is_tried_again(real: TestDatabase) -> None:
         async with core.pg_transaction():
             await add("a")
 
-    real.fail("40P01", times=2)
+    anywhere.fail("40P01", times=2)
     await work()
     assert calls == 3
     assert await names() == ["a"]

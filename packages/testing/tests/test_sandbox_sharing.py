@@ -269,32 +269,6 @@ async def test_the_seed_of_a_transaction_with_retries(db: Sandbox) -> None:
     assert await names() == ["3"]
 
 
-async def test_errors_on_demand(db: Sandbox) -> None:
-    db.fail("40001", matching="insert into ITEM", skip=1)
-    await add("a")
-    with pytest.raises(core.SerializationFailure) as caught:
-        await add("b")
-    assert caught.value.sqlstate == "40001"
-    await add("b")
-    assert await names() == ["a", "b"]
-
-
-async def test_errors_on_demand_inside_transactions(db: Sandbox) -> None:
-    calls = 0
-
-    @core.pg_transaction(retries=3)
-    async def work() -> None:
-        nonlocal calls
-        calls += 1
-        async with core.pg_transaction():
-            await add("a")
-
-    db.fail("40P01", times=2)
-    await work()
-    assert calls == 3
-    assert await names() == ["a"]
-
-
 def test_an_error_needs_a_code(db: Sandbox) -> None:
     with pytest.raises(ValueError, match="no SQLSTATE"):
         db.fail("conflict")
