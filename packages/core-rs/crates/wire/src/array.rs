@@ -69,17 +69,9 @@ impl<'a> Elements<'a> {
             return if self.rest.is_empty() { Ok(None) } else { Err(WireError::Trailing) };
         }
         self.left -= 1;
-        let n = i32_at(self.rest, 0)?;
-        self.rest = &self.rest[4..];
-        if n < 0 {
-            return Ok(Some(None));
-        }
-        if n as usize > self.rest.len() {
-            return Err(WireError::Truncated);
-        }
-        let (value, rest) = self.rest.split_at(n as usize);
+        let (value, rest) = crate::sized(self.rest)?;
         self.rest = rest;
-        Ok(Some(Some(value)))
+        Ok(Some(value))
     }
 }
 

@@ -14,9 +14,8 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`WireError`] when it is missing or promises more fields than there are bytes.
     pub fn read(b: &'a [u8]) -> Result<Self, WireError> {
-        let (head, rest) = b.split_first_chunk::<4>().ok_or(WireError::Truncated)?;
-        let left = usize::try_from(i32::from_be_bytes(*head)).map_err(|_| WireError::Malformed("number of fields"))?;
-        if left > rest.len() / 8 { Err(WireError::Truncated) } else { Ok(Self { rest, left }) }
+        let (left, rest) = crate::counted(b, "number of fields")?;
+        Ok(Self { rest, left })
     }
 
     /// How many fields are left.

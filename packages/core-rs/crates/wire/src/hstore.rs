@@ -14,9 +14,8 @@ impl<'a> Pairs<'a> {
     /// # Errors
     /// [`WireError`] when it is missing or promises more pairs than there are bytes.
     pub fn read(b: &'a [u8]) -> Result<Self, WireError> {
-        let (head, rest) = b.split_first_chunk::<4>().ok_or(WireError::Truncated)?;
-        let left = usize::try_from(i32::from_be_bytes(*head)).map_err(|_| WireError::Malformed("number of pairs"))?;
-        if left > rest.len() / 8 { Err(WireError::Truncated) } else { Ok(Self { rest, left }) }
+        let (left, rest) = crate::counted(b, "number of pairs")?;
+        Ok(Self { rest, left })
     }
 
     /// The next pair; `None` behind the last.

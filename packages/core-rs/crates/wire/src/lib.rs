@@ -38,3 +38,13 @@ pub(crate) fn sized(b: &[u8]) -> Result<(Option<&[u8]>, &[u8]), WireError> {
     let Ok(n) = usize::try_from(i32::from_be_bytes(*head)) else { return Ok((None, rest)) };
     if n > rest.len() { Err(WireError::Truncated) } else { Ok((Some(&rest[..n]), &rest[n..])) }
 }
+
+/// A count of items that take at least eight bytes each, and the items.
+///
+/// # Errors
+/// [`WireError`] when it is missing, negative, or promises more than there is; `what` it counts is for the message.
+pub(crate) fn counted<'a>(b: &'a [u8], what: &'static str) -> Result<(usize, &'a [u8]), WireError> {
+    let (head, rest) = b.split_first_chunk::<4>().ok_or(WireError::Truncated)?;
+    let count = usize::try_from(i32::from_be_bytes(*head)).map_err(|_| WireError::Malformed(what))?;
+    if count > rest.len() / 8 { Err(WireError::Truncated) } else { Ok((count, rest)) }
+}

@@ -132,18 +132,16 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         found: bool = await resolve(self._using).run(ir, statement.params, _SCALAR, timeout=self._timeout)
         return found
 
-    async def _value(self, query: Any) -> Any:
+    async def _value(self, query: Any, plan: LoadPlan = _SCALAR) -> Any:
         statement = query.__statement__()
-        return await resolve(self._using).run(statement.ir, statement.params, _SCALAR, timeout=self._timeout)
+        return await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
 
     async def _aggregated(self, made: Expr[Any]) -> Any:
         if self._limit is not None or self._offset is not None:
             raise ConfigurationError("an aggregate over a limited query needs a subquery: q.subquery() and its .c")
         query = self.columns(made)
         query._order, query._order_p = None, ()
-        plan = plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR)
-        statement = query.__statement__()
-        return await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
+        return await self._value(query, plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR))
 
     async def sum(self, column: Node[Any]) -> Any:
         """The sum, or None without a row."""

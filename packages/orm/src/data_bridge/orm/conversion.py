@@ -17,6 +17,7 @@ from data_bridge.core import LoadPlan
 from data_bridge.orm import registry
 from data_bridge.query import types
 from data_bridge.query.column import sources_in
+from data_bridge.query.functions import PICKS
 from data_bridge.query.nodes import Node
 
 if TYPE_CHECKING:
@@ -24,22 +25,6 @@ if TYPE_CHECKING:
 
 Converter: TypeAlias = Callable[[Any], Any]
 
-_FIRST_ARGUMENT = frozenset(
-    [
-        "max",
-        "min",
-        "coalesce",
-        "nullif",
-        "greatest",
-        "least",
-        "lag",
-        "lead",
-        "first_value",
-        "last_value",
-        "nth_value",
-        "any_value",
-    ]
-)
 _ORDERED = frozenset({"mode", "percentile_disc"})
 """Their value is one of those they order by."""
 
@@ -74,18 +59,7 @@ def mixed_plan(entity: Entity, parts: Sequence[Part], things: Sequence[Any], *, 
     single: list[Any] = []
     for owner, width, _ in parts:
         single += things[len(single) : len(single) + 1] if owner is None else [None] * width
-    converters = converters_of(entity, single)
-    if not converters:
-        return entity.mixed(parts, many=many)
-    at = ("mixed", many, *converters, *((None if e is None else e.number, w, optional) for e, w, optional in parts))
-    plan: LoadPlan | None = entity.shapes.get(at)
-    if plan is None:
-        made = [(None if e is None else e.plan(), w, optional) for e, w, optional in parts]
-        plan = entity.shapes[at] = LoadPlan.mixed(made, many=many, converters=converters)
-        hooked = [(i, e) for i, (e, _, _) in enumerate(parts) if e is not None and e.has_load_hooks]
-        if hooked:
-            entity.load_hooked[plan] = hooked
-    return plan
+    return entity.mixed(parts, many=many, converters=converters_of(entity, single))
 
 
 def _converter(entity: Entity, s: Any, of: Any) -> Converter | None:
@@ -107,7 +81,7 @@ def _converter(entity: Entity, s: Any, of: Any) -> Converter | None:
     if name == "array_agg" and arguments:
         inner = _converter(entity, arguments[0], None)
         return None if inner is None else _each(inner)
-    if name in _FIRST_ARGUMENT:
+    if name in PICKS:
         return next((c for c in (_converter(entity, a, None) for a in arguments) if c is not None), None)
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -211,13 +211,23 @@ class Entity:
         self.wire_plans.append((plan, {k: k for k in kept}))
         return plan
 
-    def mixed(self, parts: Sequence[tuple[Entity | None, int, bool]], *, many: bool = True) -> LoadPlan:
-        """How rows of whole tables and single columns become tuples; made once, as it owns the cache of its statements."""
-        at = ("mixed", many, *((None if e is None else e.number, width, optional) for e, width, optional in parts))
+    def mixed(
+        self,
+        parts: Sequence[tuple[Entity | None, int, bool]],
+        *,
+        many: bool = True,
+        converters: Sequence[Callable[[Any], Any] | None] = (),
+    ) -> LoadPlan:
+        """How rows of whole tables and single columns become tuples; made once, as it owns the cache of its statements.
+
+        `converters` are those of single columns, by their place in the result.
+        """
+        shape = ((None if e is None else e.number, width, optional) for e, width, optional in parts)
+        at = ("mixed", many, *converters, *shape)
         plan: LoadPlan | None = self.shapes.get(at)
         if plan is None:
             made = [(None if e is None else e.plan(), width, optional) for e, width, optional in parts]
-            plan = self.shapes[at] = LoadPlan.mixed(made, many=many)
+            plan = self.shapes[at] = LoadPlan.mixed(made, many=many, converters=list(converters))
             hooked = [(i, e) for i, (e, _, _) in enumerate(parts) if e is not None and e.has_load_hooks]
             if hooked:
                 self.load_hooked[plan] = hooked

@@ -77,7 +77,7 @@ _RETURNS: dict[str, SQLType] = {
     "websearch_to_tsquery": t.TsQuery,
 }
 # The result has the type of the first argument that has one.
-_LIKE_ARGUMENT = {
+PICKS = {
     "max",
     "min",
     "coalesce",
@@ -89,12 +89,12 @@ _LIKE_ARGUMENT = {
     "first_value",
     "last_value",
     "nth_value",
-    "abs",
     "mode",
     "percentile_disc",
     "any_value",
-    "date_trunc",
 }
+"""What they give is one of the values they were given."""
+_LIKE_ARGUMENT = PICKS | {"abs", "date_trunc"}
 # … or the type all of them have in common.
 _LIKE_ALL = {"coalesce", "nullif", "greatest", "least"}
 # These take anything, so PostgreSQL cannot guess what an untyped text is.

@@ -16,8 +16,8 @@ from .watch import Hold, Watch, task_name
 __all__ = ["WatchedPool"]
 
 
-class WatchedPool:
-    """Looks like the native pool."""
+class _Statements:
+    """What runs statements: it knows who took what, and fails when told to."""
 
     def __init__(self, native: Any, watch: Watch, faults: Faults) -> None:
         self._native = native
@@ -34,7 +34,6 @@ class WatchedPool:
         plan: LoadPlan,
         into: object = None,
         timeout: float | None = None,
-        *,
         timed: bool = False,
     ) -> Awaitable[Any]:
         """Run a statement, or what fails in its place."""
@@ -43,6 +42,10 @@ class WatchedPool:
             ir, params, plan, into = self._faults.statement(ir, params, plan, into)
         started: Awaitable[Any] = self._native.run(ir, params, plan, into, timeout, timed=timed)
         return started
+
+
+class WatchedPool(_Statements):
+    """Looks like the native pool."""
 
     def script(self, sql: str, timeout: float | None = None) -> Awaitable[int]:
         """Run several statements, or what fails in their place."""
@@ -65,17 +68,12 @@ class WatchedPool:
         return WatchedListener(self._native.listen(channels), hold)
 
 
-class WatchedLease:
+class WatchedLease(_Statements):
     """Looks like a native lease: a connection for one owner."""
 
     def __init__(self, native: Any, hold: Hold, watch: Watch, faults: Faults) -> None:
-        self._native = native
+        super().__init__(native, watch, faults)
         self._hold = hold
-        self._watch = watch
-        self._faults = faults
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._native, name)
 
     def __del__(self) -> None:
         hold = getattr(self, "_hold", None)
@@ -93,22 +91,6 @@ class WatchedLease:
         self._watch.connections.add(self._hold)
         begun: Awaitable[None] = self._native.begin(sql, timeout)
         return begun
-
-    def run(
-        self,
-        ir: tuple[Any, ...],
-        params: tuple[Any, ...],
-        plan: LoadPlan,
-        into: object = None,
-        timeout: float | None = None,
-        timed: bool = False,
-    ) -> Awaitable[Any]:
-        """Run a statement, or what fails in its place."""
-        _look(self._watch, ir)
-        if self._faults:
-            ir, params, plan, into = self._faults.statement(ir, params, plan, into)
-        started: Awaitable[Any] = self._native.run(ir, params, plan, into, timeout, timed=timed)
-        return started
 
     def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
         """Run several statements, or what fails in their place; savepoints of the core are let through."""
