@@ -34,10 +34,12 @@ def all_is_well_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
         dsns.append(request.getfixturevalue("own_server").dsn)
     before = set(life._pools)
     unraisable: list[str] = []
-    hook, sys.unraisablehook = (
-        sys.unraisablehook,
-        lambda args: unraisable.append(f"{args.exc_value!r} in {args.object!r}"),
-    )
+    hook = sys.unraisablehook
+
+    def told(error: Any) -> None:
+        unraisable.append(f"{error.exc_value!r} in {error.object!r}")
+
+    sys.unraisablehook = told
     try:
         yield
         gc.collect()

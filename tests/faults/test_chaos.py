@@ -70,8 +70,8 @@ class Chaos:
         if kind < 0.94:
             total = sum([len(c) async for c in db.copy_out("SELECT repeat('x', 99) FROM generate_series(1, 3000)")])
             return i if total == 300_000 else total
-        rows = await db.fetch("SELECT $1::int, g FROM generate_series(1, 3000) g", i, as_=tuple)
-        return i if rows == [(i, g) for g in range(1, 3001)] else rows[:3]
+        found = await db.fetch("SELECT $1::int, g FROM generate_series(1, 3000) g", i, as_=tuple)
+        return i if found == [(i, g) for g in range(1, 3001)] else found[:3]
 
     async def worker(self, db: Database, k: int) -> None:
         for j in range(self.operations // WORKERS):

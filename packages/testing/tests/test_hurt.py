@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import psycopg
 import pytest
 
 from data_bridge.testing import EmbeddedServer, ServerError
 from data_bridge.testing.hurt import TestServer
+from data_bridge.testing.messages import ServerMessages
 from data_bridge.testing.proxy import proxied
 
 from .conftest import eventually
@@ -149,6 +151,72 @@ def test_a_proxy_cuts_on_demand_and_goes_silent(server: TestServer) -> None:
         thread.join(5)
         assert answers == [psycopg.OperationalError]
         session.close()
+
+
+def test_a_proxy_throttles(server: TestServer) -> None:
+    with proxied(server.dsn) as proxy, connect(proxy.dsn) as session:
+        proxy.bytes_per_second = 20_000
+        started = time.monotonic()
+        row = session.execute("SELECT repeat('x', 10000)").fetchone()
+        assert time.monotonic() - started >= 0.45
+        assert row == ("x" * 10_000,)
+        proxy.bytes_per_second = None
+
+
+@pytest.mark.parametrize(("side", "arrives"), [("server", True), ("client", False)])
+def test_a_proxy_silences_one_side(server: TestServer, side: Literal["client", "server"], arrives: bool) -> None:
+    """What the client says still arrives when the server's answers do not."""
+    server.run("DROP TABLE IF EXISTS heard; CREATE TABLE heard (a int)")
+    with proxied(server.dsn) as proxy:
+        session = connect(proxy.dsn)
+        proxy.silent = side
+
+        def ask() -> None:
+            with pytest.raises(psycopg.OperationalError):
+                session.execute("INSERT INTO heard VALUES (1)")
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        if arrives:
+            assert eventually(lambda: server.run("SELECT count(*) FROM heard") == [("1",)])
+        thread.join(0.3)
+        assert thread.is_alive(), "an answer came through"
+        assert server.run("SELECT count(*) FROM heard") == [("1" if arrives else "0",)]
+        proxy.cut()
+        thread.join(5)
+        session.close()
+
+
+def test_a_proxy_cuts_between_messages(server: TestServer) -> None:
+    """Everything in front of the chosen message arrives, nothing behind it does."""
+    with proxied(server.dsn) as proxy:
+        with connect(proxy.dsn, sslmode="disable"):
+            before = proxy.messages
+        assert before > 10, "authentication, the parameters, the key, and that the server is ready"
+        proxy.cut_after_messages = before
+        session = connect(proxy.dsn, sslmode="disable")
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+        session.close()
+        proxy.cut_after_messages = before - 1
+        with pytest.raises(psycopg.OperationalError):
+            connect(proxy.dsn, sslmode="disable")
+        proxy.cut_after_messages = before + 1000
+        with connect(proxy.dsn, sslmode="prefer") as again, pytest.raises(psycopg.OperationalError):
+            again.execute("SELECT generate_series(1, 2000)")
+
+
+def test_messages_are_found_in_pieces_of_any_size() -> None:
+    message = b"D" + (9).to_bytes(4, "big") + b"abcde"
+    stream = (message + b"Z" + (4).to_bytes(4, "big")) * 3
+    for size in range(1, 20):
+        messages = ServerMessages()
+        found = [at + end for at in range(0, len(stream), size) for end in messages.ends(stream[at : at + size])]
+        assert found == [10, 15, 25, 30, 40, 45]
+    for answer, count in ((b"N", 6), (b"S", 0)):
+        messages = ServerMessages()
+        messages.heard_client((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
+        assert len(messages.ends(answer + stream)) == count
 
 
 def test_a_proxy_before_nothing_resets(server: TestServer) -> None:
