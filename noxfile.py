@@ -183,9 +183,12 @@ def servers(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Tests that hurt the server and the network while statements run."""
+    """Everything that hurts the server, the network and the process while statements run, under both reactors."""
     sync(session, "test")
-    session.run("pytest", "tests/faults", *session.posargs)
+    for reactor in ("loop", "thread"):
+        session.run(
+            "pytest", "-m", "not servers", "tests/faults", *session.posargs, env={"DATA_BRIDGE_REACTOR": reactor}
+        )
 
 
 @nox.session

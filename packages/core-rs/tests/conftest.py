@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from data_bridge.core import Database
 
 Test = Callable[[Database], Coroutine[Any, Any, None]]
+Rows = Callable[..., tuple[Any, ...]]
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -29,3 +30,13 @@ def run(request: pytest.FixtureRequest, postgres_dsn: str) -> Callable[..., Any]
         return asyncio.run(main())
 
     return go
+
+
+@pytest.fixture
+def rows(postgres_dsn: str) -> Iterator[Rows]:
+    """Runs a statement and gives its only row, from tests that are no coroutines."""
+    with asyncio.Runner() as runner:
+        opened = Database(postgres_dsn)
+        runner.run(opened.connect())
+        yield lambda sql, *params: runner.run(opened.fetch_one(sql, *params, as_=tuple))
+        runner.run(opened.close())

@@ -22,6 +22,7 @@ class Booking(IdMixin, Table):
     address: Col[IPv4Address | None] = Column(default=None)
     network: Col[IPv4Network | None] = Column(default=None)
     flags: Col[str | None] = Column(default=None, type=types.Bit(4))
+    breaks: Col[list[Range[int]]] = Column(default_factory=list, type=types.Int4Multirange)
 
     class Settings:
         name = "bookings_of_types"
@@ -35,6 +36,7 @@ async def test_ranges_and_addresses_come_back(db: Any) -> None:
         address="10.0.0.1",
         network="10.0.0.0/8",
         flags="1010",
+        breaks=[Range(1, 3), Range(8, 9)],
     )
     loaded = await Booking.get(made.id)
     assert loaded == made
@@ -44,6 +46,8 @@ async def test_ranges_and_addresses_come_back(db: Any) -> None:
         IPv4Network("10.0.0.0/8"),
         "1010",
     )
+    assert loaded.breaks == [Range(1, 3), Range(8, 9)]
+    assert await Booking.find(Booking.breaks.contains(2), Booking.breaks.overlaps([Range(8, 20)])).count() == 1
     loaded.seats = Range(2, 3)
     await loaded.save()
     assert await Booking.find(Booking.seats == Range(2, 3)).count() == 1

@@ -4,14 +4,14 @@ use crate::copying::{CopyIn, CopyOut};
 use crate::error::Error;
 use crate::pool::Permit;
 use crate::reply::{Reply, Typed};
-use crate::{fork, types};
+use crate::{fork, multirange, types};
 use futures_util::StreamExt;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, SqlSafeStr, Statement};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -49,8 +49,8 @@ pub struct Meta {
     pub fd: Option<RawFd>,
     /// A statement runs now.
     pub busy: AtomicBool,
-    /// When it was made.
-    pub made: Instant,
+    /// Since when somebody has it; `None` while it is idle.
+    pub taken: Mutex<Option<Instant>>,
 }
 
 /// A connection; dropping it closes the socket and frees its place in the pool.
@@ -84,7 +84,8 @@ pub struct Connection {
 impl Connection {
     pub(crate) fn new(fresh: Fresh, permit: Permit, home: usize, expires: Instant, epoch: u64) -> Self {
         let now = Instant::now();
-        let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy: AtomicBool::new(false), made: now });
+        let (busy, taken) = (AtomicBool::new(false), Mutex::new(None));
+        let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy, taken });
         Self {
             pg: ManuallyDrop::new(fresh.pg),
             meta,
@@ -140,7 +141,7 @@ impl Connection {
             }
         };
         let again = args.clone();
-        let mut retried = in_transaction;
+        let (mut retried, mut taught) = (in_transaction, false);
         loop {
             let result = self.fetch(&sql, args, persistent, kept.take(), reply).await;
             match result {
@@ -149,6 +150,11 @@ impl Connection {
                 Err(Error::Server(e)) if !retried && is_stale_plan(&e.sqlstate, &e.message) => {
                     retried = true;
                     self.pg.clear_cached_statements_quietly().await?;
+                    args = again.clone();
+                }
+                Err(Error::Multirange) if !taught => {
+                    taught = true;
+                    multirange::teach(&mut self.pg).await?;
                     args = again.clone();
                 }
                 other => return other,
@@ -191,13 +197,25 @@ impl Connection {
                 reply.ask(asked).await?
             }
         };
-        self.fetch(sql, args, false, None, reply).await
+        match self.fetch(sql, args.clone(), false, None, reply).await {
+            Err(Error::Multirange) => {
+                multirange::teach(&mut self.pg).await?;
+                self.fetch(sql, args, false, None, reply).await
+            }
+            other => other,
+        }
     }
 
     /// Prepares `sql` under a name of sqlx's and gives the types of its parameters.
     async fn describe(&mut self, sql: &Arc<str>) -> Result<(Arc<[Typed]>, sqlx::postgres::PgStatement), Error> {
-        let text = AssertSqlSafe(sql.clone()).into_sql_str();
-        let statement = self.pg.prepare_with(text, &[]).await.map_err(|e| Error::from_sqlx(e, false))?;
+        let text = || AssertSqlSafe(sql.clone()).into_sql_str();
+        let statement = match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
+            Err(Error::Multirange) => {
+                multirange::teach(&mut self.pg).await?;
+                self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false))
+            }
+            other => other,
+        }?;
         let asked = match statement.parameters() {
             Some(Either::Left(types)) => types.iter().map(types::resolve).collect(),
             _ => Arc::new([]) as Arc<[Typed]>,

@@ -1,4 +1,5 @@
 //! What can go wrong between a caller and the server.
+use crate::multirange;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 use std::fmt;
 use std::sync::Arc;
@@ -121,8 +122,8 @@ pub enum Error {
     Configuration(String),
     /// The answer does not follow the protocol; the connection was closed.
     Protocol(String),
-    /// The statement has a parameter or column of a multirange type, whose description sqlx 0.9 cannot read; the
-    /// connection was closed.
+    /// The statement has a parameter or column of a multirange type that sqlx was not told about yet
+    /// ([`crate::multirange`]); nothing was executed.
     Multirange,
 }
 
@@ -142,15 +143,14 @@ impl Error {
             },
             sqlx::Error::Io(io) => Self::Lost { message: io.to_string(), sent, server: None },
             sqlx::Error::Protocol(m) => Self::Protocol(m),
-            // `pg_type.typtype` of a multirange is m.
-            other if other.to_string().ends_with("unknown type code 109") => Self::Multirange,
+            other if multirange::is_unknown(&other) => Self::Multirange,
             other => Self::Protocol(other.to_string()),
         }
     }
 
     /// Whether the connection can go on after this error.
     pub fn leaves_connection(&self) -> bool {
-        matches!(self, Self::Server(_) | Self::Refused | Self::Abandoned)
+        matches!(self, Self::Server(_) | Self::Refused | Self::Abandoned | Self::Multirange)
     }
 
     /// The server's code.
@@ -197,8 +197,8 @@ impl fmt::Display for Error {
             Self::CommitUnknown(m) => write!(f, "the connection was lost during COMMIT, its outcome is unknown: {m}"),
             Self::Configuration(m) => f.write_str(m),
             Self::Multirange => f.write_str(
-                "the statement has a parameter or column of a multirange type, which is only sent as text: cast it in SQL, \
-                 as in column::text or $1::text::int4multirange",
+                "the statement has a parameter or column of a multirange type that the connection does not know: cast it \
+                 in SQL, as in column::text or $1::text::int4multirange",
             ),
             Self::Protocol(m) => write!(f, "unexpected answer, the connection was closed: {m}"),
         }

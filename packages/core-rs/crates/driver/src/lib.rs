@@ -12,6 +12,7 @@ pub mod executor;
 pub mod fork;
 pub mod lease;
 pub mod listener;
+mod multirange;
 pub mod pool;
 pub mod reactor;
 pub mod ready;
@@ -23,7 +24,7 @@ pub mod waiter;
 mod wire_argument;
 
 pub use error::{Error, ServerError};
-pub use executor::{Executor, Home};
+pub use executor::{Executor, Home, Told};
 pub use lease::{Lease, Status, Step};
 pub use pool::Pool;
 pub use reply::{Arrived, Reply, Typed};

@@ -1,4 +1,5 @@
 //! sqlx's type information to ours.
+use crate::multirange;
 use crate::reply::Typed;
 use data_bridge_wire::Type;
 use sqlx::TypeInfo;
@@ -24,6 +25,10 @@ fn layout(info: &PgTypeInfo) -> Type {
     match info.kind() {
         PgTypeKind::Enum(_) => Type::Named(name(), Arc::new(Type::Text)),
         PgTypeKind::Domain(base) => layout(base),
+        PgTypeKind::Array(element) if multirange::is_multirange(info, element) => match layout(element) {
+            Type::Range(bound) => Type::Multirange(bound),
+            _ => Type::Unknown(name()),
+        },
         PgTypeKind::Array(element) => Type::Array(oid(element), Arc::new(layout(element))),
         PgTypeKind::Range(bound) => Type::Range(Arc::new(layout(bound))),
         PgTypeKind::Composite(fields) => {

@@ -18,10 +18,18 @@ use std::sync::{Arc, Mutex};
 /// What a binary COPY begins with (PostgreSQL manual, "COPY", "Binary Format").
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
+/// Name of the column; OID, name of its type and whether it is an enum; the same of the elements of an array.
 type Described = (String, u32, String, bool, Option<u32>, Option<String>, Option<bool>);
 
 fn layout(oid: u32, name: &str, is_enum: bool) -> Option<Type> {
     if is_enum { Some(Type::Text) } else { Type::built_in(oid).or_else(|| Type::of_extension(name)) }
+}
+
+fn layout_of((_, oid, name, is_enum, element, element_name, element_is_enum): &Described) -> Option<Type> {
+    layout(*oid, name, *is_enum).or_else(|| {
+        let inner = layout((*element)?, element_name.as_deref()?, (*element_is_enum)?)?;
+        Some(Type::Array((*element)?, Arc::new(inner)))
+    })
 }
 
 /// Turns rows into the binary format of COPY.
@@ -94,26 +102,29 @@ impl CopyEncoder {
 
 #[pymethods]
 impl CopyEncoder {
-    /// Name, OID, name of the type and whether it is an enum of every column; then the same of the elements of an array.
+    /// `asked` has run a statement with one parameter of the type of every column; only needed where [`Self::knows`] says
+    /// no.
     #[new]
-    fn new(py: Python<'_>, columns: Vec<Described>, keys: Vec<String>) -> PyResult<Self> {
+    #[pyo3(signature = (columns, keys, asked=None))]
+    fn new(py: Python<'_>, columns: Vec<Described>, keys: Vec<String>, asked: Option<&LoadPlan>) -> PyResult<Self> {
         if keys.len() != columns.len() {
             return Err(PyTypeError::new_err("one key for each column"));
         }
+        let asked = asked.and_then(|load| load.last_types(py)).filter(|types| types.len() == columns.len());
         let names = columns.iter().zip(&keys);
         let names =
             names.map(|(c, key)| (PyString::intern(py, &c.0).unbind(), PyString::intern(py, key).unbind())).collect();
         let columns = columns
             .into_iter()
-            .map(|(column, oid, name, is_enum, element, element_name, element_is_enum)| {
-                let layout = layout(oid, &name, is_enum).or_else(|| {
-                    let inner = layout(element?, &element_name?, element_is_enum?)?;
-                    Some(Type::Array(element?, Arc::new(inner)))
-                });
+            .enumerate()
+            .map(|(i, described)| {
+                let known = layout_of(&described);
+                let (column, oid, name, ..) = described;
                 let name: Arc<str> = Type::name(oid).unwrap_or(name).into();
-                match layout {
-                    Some(layout) => Ok((column, Typed { oid, layout, name })),
-                    None => Err(crate::errors::named(
+                let typed = known.map(|layout| Typed { oid, layout, name: name.clone() });
+                match typed.or_else(|| Some(asked.as_ref()?[i].clone())) {
+                    Some(typed) if !matches!(typed.layout, Type::Unknown(_)) => Ok((column, typed)),
+                    _ => Err(crate::errors::named(
                         py,
                         "EncodeError",
                         format!("{column} ({name}): COPY has no encoder for this type; use insert statements"),
@@ -122,6 +133,12 @@ impl CopyEncoder {
             })
             .collect::<PyResult<_>>()?;
         Ok(Self { columns, names, progress: Mutex::default() })
+    }
+
+    /// Whether the catalog's row is enough to encode the column; if not, the server must be asked what is in the type.
+    #[staticmethod]
+    fn knows(column: Described) -> bool {
+        layout_of(&column).is_some()
     }
 
     /// What a binary COPY ends with.

@@ -85,6 +85,11 @@ impl Plan {
         self.prepared.lock().expect("the types").iter().find(|(known, _)| *known == key).map(|(_, t)| t.clone())
     }
 
+    /// The types of the parameters that were learnt last.
+    pub fn last_types(&self) -> Option<Arc<[Typed]>> {
+        self.prepared.lock().expect("the types").last().map(|(_, types)| types.clone())
+    }
+
     /// Remembers what the server said.
     pub fn learn(&self, pool: u64, types: &Arc<[Typed]>) {
         let mut prepared = self.prepared.lock().expect("the types");

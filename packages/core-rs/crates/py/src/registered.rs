@@ -77,6 +77,7 @@ fn applied(pool: u64, layout: &Type) -> Type {
         },
         Type::Array(oid, element) => Type::Array(*oid, Arc::new(applied(pool, element))),
         Type::Range(bound) => Type::Range(Arc::new(applied(pool, bound))),
+        Type::Multirange(bound) => Type::Multirange(Arc::new(applied(pool, bound))),
         Type::Composite(fields) => {
             Type::Composite(fields.iter().map(|(name, oid, of)| (name.clone(), *oid, applied(pool, of))).collect())
         }

@@ -1,4 +1,4 @@
-//! Ranges: a byte of flags and the bounds that are there.
+//! Ranges: a byte of flags and the bounds that are there. Multiranges: their number, and each with its length.
 use crate::WireError;
 
 /// The range has no element.
@@ -54,6 +54,49 @@ impl<'a> Range<'a> {
     }
 }
 
+/// The ranges of a multirange, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Ranges<'a> {
+    left: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Ranges<'a> {
+    /// Begins to read what `multirange_send` writes.
+    ///
+    /// # Errors
+    /// [`WireError`] when the number of ranges is missing or cannot be right.
+    pub fn read(b: &'a [u8]) -> Result<Self, WireError> {
+        let (count, rest) = b.split_first_chunk::<4>().ok_or(WireError::Truncated)?;
+        let left = u32::from_be_bytes(*count) as usize;
+        // Each takes a length and flags at least, so that no number makes anybody reserve much.
+        if left > rest.len() / 5 {
+            return Err(WireError::Truncated);
+        }
+        Ok(Self { left, rest })
+    }
+
+    /// How many are still to come.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// The bytes of the next range.
+    ///
+    /// # Errors
+    /// [`WireError`] when the bytes end early, or go on after the last.
+    #[allow(clippy::should_implement_trait, reason = "an iterator that can fail")]
+    pub fn next(&mut self) -> Result<Option<&'a [u8]>, WireError> {
+        if self.left == 0 {
+            return if self.rest.is_empty() { Ok(None) } else { Err(WireError::Trailing) };
+        }
+        let (value, rest) = crate::sized(self.rest)?;
+        (self.left, self.rest) = (self.left - 1, rest);
+        value.map(Some).ok_or(WireError::Malformed("range of a multirange"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +112,17 @@ mod tests {
         assert_eq!(Range::read(&[EMPTY]).unwrap().lower, None);
         assert_eq!(Range::read(&[LOWER_INFINITE | UPPER_INFINITE]).unwrap().upper, None);
         assert_eq!(Range::read(&[EMPTY, 1]), Err(WireError::Trailing));
+    }
+    #[test]
+    fn reads_multiranges() {
+        let b = [0, 0, 0, 2, 0, 0, 0, 1, EMPTY, 0, 0, 0, 1, LOWER_INFINITE | UPPER_INFINITE];
+        let mut it = Ranges::read(&b).unwrap();
+        assert_eq!(it.left(), 2);
+        assert_eq!(it.next(), Ok(Some(&[EMPTY][..])));
+        assert_eq!(it.next(), Ok(Some(&[LOWER_INFINITE | UPPER_INFINITE][..])));
+        assert_eq!(it.next(), Ok(None));
+        assert_eq!(Ranges::read(&[0xff; 8]).err(), Some(WireError::Truncated));
+        let mut more = Ranges::read(&[0, 0, 0, 0, 9]).unwrap();
+        assert_eq!(more.next(), Err(WireError::Trailing));
     }
 }

@@ -78,6 +78,8 @@ pub enum Type {
     HalfVector,
     /// A range of this type
     Range(Arc<Type>),
+    /// A multirange: ranges whose bounds have this type
+    Multirange(Arc<Type>),
     /// A composite type: name, OID and type of each field
     Composite(Arc<[(Arc<str>, u32, Type)]>),
     /// An anonymous row
@@ -182,14 +184,23 @@ static BUILT_IN: &[(u32, u32, Type, &str)] = &[
     (5069, 271, Type::Xid8, "xid8"),
 ];
 
-/// `(oid, oid of its array, type of its bounds, name)` of the built-in ranges.
-static RANGES: &[(u32, u32, Type, &str)] = &[
-    (3904, 3905, Type::Int4, "int4range"),
-    (3906, 3907, Type::Numeric, "numrange"),
-    (3908, 3909, Type::Timestamp, "tsrange"),
-    (3910, 3911, Type::TimestampTz, "tstzrange"),
-    (3912, 3913, Type::Date, "daterange"),
-    (3926, 3927, Type::Int8, "int8range"),
+/// What is built on a type of bounds.
+type Span = fn(Arc<Type>) -> Type;
+
+/// `(oid, oid of its array, type of its bounds, name, what it is)` of the built-in ranges and multiranges.
+static SPANS: &[(u32, u32, Type, &str, Span)] = &[
+    (3904, 3905, Type::Int4, "int4range", Type::Range),
+    (3906, 3907, Type::Numeric, "numrange", Type::Range),
+    (3908, 3909, Type::Timestamp, "tsrange", Type::Range),
+    (3910, 3911, Type::TimestampTz, "tstzrange", Type::Range),
+    (3912, 3913, Type::Date, "daterange", Type::Range),
+    (3926, 3927, Type::Int8, "int8range", Type::Range),
+    (4451, 6150, Type::Int4, "int4multirange", Type::Multirange),
+    (4532, 6151, Type::Numeric, "nummultirange", Type::Multirange),
+    (4533, 6152, Type::Timestamp, "tsmultirange", Type::Multirange),
+    (4534, 6153, Type::TimestampTz, "tstzmultirange", Type::Multirange),
+    (4535, 6155, Type::Date, "datemultirange", Type::Multirange),
+    (4536, 6157, Type::Int8, "int8multirange", Type::Multirange),
 ];
 
 impl Type {
@@ -206,17 +217,21 @@ impl Type {
             30 => return Some(Type::ZeroBased(26, Arc::new(Type::Oid))),
             _ => {}
         }
-        let plain = BUILT_IN.iter().map(|(own, array, layout, _)| (*own, *array, layout, false));
-        let ranges = RANGES.iter().map(|(own, array, bound, _)| (*own, *array, bound, true));
-        plain.chain(ranges).find_map(|(own, array, layout, is_range)| {
-            let whole = || if is_range { Type::Range(Arc::new(layout.clone())) } else { layout.clone() };
+        let own_or_array = |(own, array): (u32, u32), layout: &dyn Fn() -> Type| {
             if own == oid {
-                Some(whole())
+                Some(layout())
             } else if array == oid && oid != 0 {
-                Some(Type::Array(own, Arc::new(whole())))
+                Some(Type::Array(own, Arc::new(layout())))
             } else {
                 None
             }
+        };
+        let plain =
+            BUILT_IN.iter().find_map(|(own, array, layout, _)| own_or_array((*own, *array), &|| layout.clone()));
+        plain.or_else(|| {
+            SPANS.iter().find_map(|(own, array, bound, _, span)| {
+                own_or_array((*own, *array), &|| span(Arc::new(bound.clone())))
+            })
         })
     }
 
@@ -236,16 +251,22 @@ impl Type {
     /// The name of a built-in type (`int4`, `text[]`), for messages.
     #[must_use]
     pub fn name(oid: u32) -> Option<String> {
-        BUILT_IN.iter().chain(RANGES).find_map(|(own, array, _, name)| {
-            if *own == oid {
-                Some((*name).to_owned())
-            } else if *array == oid && oid != 0 {
+        names().find_map(|(own, array, name)| {
+            if own == oid {
+                Some(name.to_owned())
+            } else if array == oid && oid != 0 {
                 Some(format!("{name}[]"))
             } else {
                 None
             }
         })
     }
+}
+
+/// OID, OID of the array and name of every built-in type.
+fn names() -> impl Iterator<Item = (u32, u32, &'static str)> {
+    let plain = BUILT_IN.iter().map(|(own, array, _, name)| (*own, *array, *name));
+    plain.chain(SPANS.iter().map(|(own, array, _, name, _)| (*own, *array, *name)))
 }
 
 #[cfg(test)]
@@ -256,13 +277,16 @@ mod tests {
     fn arrays_of_built_in_types() {
         assert_eq!(Type::built_in(1007), Some(Type::Array(23, Arc::new(Type::Int4))));
         assert_eq!(Type::name(1007).as_deref(), Some("int4[]"));
+        assert_eq!(Type::built_in(3904), Some(Type::Range(Arc::new(Type::Int4))));
+        assert_eq!(Type::built_in(6150), Some(Type::Array(4451, Arc::new(Type::Multirange(Arc::new(Type::Int4))))));
+        assert_eq!(Type::name(6150).as_deref(), Some("int4multirange[]"));
         assert_eq!(Type::built_in(0), None);
         assert_eq!(Type::built_in(4_000_000), None);
     }
 
     #[test]
     fn no_oid_twice() {
-        let mut all: Vec<u32> = BUILT_IN.iter().chain(RANGES).flat_map(|x| [x.0, x.1]).filter(|o| *o != 0).collect();
+        let mut all: Vec<u32> = names().flat_map(|x| [x.0, x.1]).filter(|o| *o != 0).collect();
         let n = all.len();
         all.sort_unstable();
         all.dedup();

@@ -22,7 +22,8 @@ _CHUNK_BYTES = 128 * 1024
 """What the driver hands over at a time, about: enough for few system calls, little enough to keep the event loop awake."""
 _TUPLES = LoadPlan.rows(tuple)
 
-# Column, OID, name, whether it is an enum; a domain travels as its base type. Then the same of the elements of an array.
+# Column, OID, name, whether it is an enum; a domain travels as its base type. Then the same of the elements of an array,
+# and at last the type as SQL writes it.
 _COLUMNS = """
     WITH RECURSIVE base (own, oid) AS (
         SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a
@@ -30,7 +31,8 @@ _COLUMNS = """
         UNION ALL
         SELECT b.own, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype = 'd'
     )
-    SELECT a.attname, t.oid, t.typname, t.typtype = 'e', e.oid, e.typname, e.typtype = 'e'
+    SELECT a.attname, t.oid, t.typname, t.typtype = 'e', e.oid, e.typname, e.typtype = 'e',
+        pg_catalog.format_type(t.oid, NULL)
     FROM base b
     JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::text::regclass AND a.attnum = b.own
     JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -100,7 +102,8 @@ async def copy_in(
         if n not in known:
             raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
     source = getattr(table, "__table_source__", None)
-    encoder = CopyEncoder([known[n] for n in names], [n if source is None else source.columns[n].key for n in names])
+    keys = [n if source is None else source.columns[n].key for n in names]
+    encoder = await _encoder(executor, [known[n] for n in names], keys)
     sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
     lease, own = await _lease(executor)
     try:
@@ -122,6 +125,17 @@ async def copy_in(
     finally:
         if own:
             await to_the_end(lease.give_back())
+
+
+async def _encoder(executor: Any, columns: list[tuple[Any, ...]], keys: list[str]) -> CopyEncoder:
+    described = [column[:7] for column in columns]
+    if all(CopyEncoder.knows(column) for column in described):
+        return CopyEncoder(described, keys)
+    # Composites, ranges and multiranges of one's own, domains inside arrays: parameters of these types tell what is in them.
+    asked = LoadPlan.rows(tuple, many=False)
+    parameters = ", ".join(f"${i}::{column[7]}" for i, column in enumerate(columns, 1))
+    await executor.run(("text", f"SELECT {parameters}"), (None,) * len(columns), asked)
+    return CopyEncoder(described, keys, asked)
 
 
 async def _lease(executor: Any) -> tuple[Any, bool]:

@@ -246,6 +246,18 @@ def span(bound: Convert) -> Convert:
     return convert
 
 
+def spans(span: Convert) -> Convert:
+    """The ranges of a multirange."""
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise expected("a list of Range", value)
+        ranges: list[Any] | tuple[Any, ...] = value
+        return [span(one) for one in ranges]
+
+    return convert
+
+
 def member(enum: type[Enum]) -> Convert:
     """A member of `enum` or the value of one; what is sent is the value."""
     values = {m.value for m in enum}

@@ -256,8 +256,14 @@ def _literal_text(node: Node[Any], text: Any, before: str, after: str, ignore_ca
 def _side(node: Node[Any], tag: str, item: Any) -> Expr[bool]:
     # A range contains an element or another range; the parameter of an element must say its type.
     of = None if node.t is None else node.t.of
-    if isinstance(item, Node | tuple) or of is None or hasattr(item, "bounds"):
+    if isinstance(item, Node | tuple | list) or of is None:
         return _condition(node, tag, item)
+    if hasattr(item, "bounds"):
+        if of.family == "range":  # a multirange contains a range
+            return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.owner)), Boolean)
+        return _condition(node, tag, item)
+    if of.family == "range" and of.of is not None:
+        of = of.of
     return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.owner)), Boolean)
 
 

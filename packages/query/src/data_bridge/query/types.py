@@ -176,7 +176,7 @@ Ltree = _scalar("Ltree", "ltree", str, c.to_str, "ltree")
 
 def _range(shown: str, of: SQLType) -> SQLType:
     if shown.endswith("Multirange"):
-        return SQLType(shown.lower(), None, c.anything, "multirange", of=of, shown=shown)
+        return SQLType(shown.lower(), None, c.spans(of.bind), "multirange", of=of, shown=shown)
     return SQLType(shown.lower(), None, c.span(of.bind), "range", of=of, shown=shown)
 
 

@@ -106,6 +106,7 @@ pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
             Type::TsVector => text(text_search::vector(b)?.as_bytes()),
             Type::TsQuery => text(text_search::query(b)?.as_bytes()),
             Type::Range(bound) => span::range(env, bound, b),
+            Type::Multirange(bound) => span::multirange(env, bound, b),
             Type::Composite(fields) => record::composite(env, fields, b),
             Type::Record => record::record(env, b),
             Type::Hstore => record::hstore(b),

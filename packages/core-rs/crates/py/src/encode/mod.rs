@@ -182,6 +182,7 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
             Type::ZeroBased(oid, element) => list::zero_based(env, *oid, element, v, out),
             Type::Named(_, inner) => value(env, inner, v, out),
             Type::Range(bound) => span::range(env, bound, v, out),
+            Type::Multirange(bound) => span::multirange(env, bound, v, out),
             Type::Composite(fields) => record::composite(env, fields, v, out),
             Type::Hstore => record::hstore(v, out),
             Type::Vector => record::vector(v, false, out),

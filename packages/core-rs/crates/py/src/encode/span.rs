@@ -1,11 +1,11 @@
-//! Ranges.
+//! Ranges and multiranges.
 use super::{Done, Refusal, value};
 use crate::env::Env;
 use data_bridge_wire::range::{EMPTY, LOWER_INCLUSIVE, LOWER_INFINITE, UPPER_INCLUSIVE, UPPER_INFINITE};
 use data_bridge_wire::{Type, array};
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyList, PyTuple};
 
 /// A `data_bridge.core.Range`, or a tuple (lower, upper) for one with bounds `[)`.
 pub unsafe fn range(env: &Env, bound: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
@@ -45,5 +45,25 @@ pub unsafe fn range(env: &Env, bound: &Type, v: *mut PyObject, out: &mut Vec<u8>
             array::write_element(out, |out| unsafe { value(env, bound, side.as_ptr(), out) })?;
         }
     }
+    Ok(())
+}
+
+/// A list or tuple of ranges; the server puts them in order and joins those that touch.
+pub unsafe fn multirange(env: &Env, bound: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
+    if !v.is_instance_of::<PyList>() && !v.is_instance_of::<PyTuple>() {
+        return Err(Refusal::Expected("a list of Range"));
+    }
+    let at = out.len();
+    out.extend([0; 4]);
+    let mut count = 0i32;
+    for item in v.try_iter().map_err(Refusal::Python)? {
+        let item = item.map_err(Refusal::Python)?;
+        // SAFETY: the item is alive until the call returns.
+        array::write_element(out, |out| unsafe { range(env, bound, item.as_ptr(), out) })?;
+        count += 1;
+    }
+    out[at..at + 4].copy_from_slice(&count.to_be_bytes());
     Ok(())
 }

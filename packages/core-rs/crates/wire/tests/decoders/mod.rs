@@ -5,11 +5,11 @@ use data_bridge_wire::composite::Fields;
 use data_bridge_wire::hstore::Pairs;
 use data_bridge_wire::interval::Interval;
 use data_bridge_wire::network::{Network, mac, parse_mac};
-use data_bridge_wire::range::Range;
+use data_bridge_wire::range::{Range, Ranges};
 use data_bridge_wire::{WireError, bits, numeric, text_search, vector};
 
 /// How many decoders there are.
-pub const COUNT: u8 = 11;
+pub const COUNT: u8 = 12;
 
 /// Reads `b` to its end with decoder `n`; what can be written is written and must read as the same.
 pub fn read(n: u8, b: &[u8]) -> Result<(), WireError> {
@@ -68,6 +68,12 @@ pub fn read(n: u8, b: &[u8]) -> Result<(), WireError> {
         }
         9 => {
             text_search::vector(b)?;
+        }
+        10 => {
+            let mut ranges = Ranges::read(b)?;
+            while let Some(one) = ranges.next()? {
+                Range::read(one)?;
+            }
         }
         _ => {
             text_search::query(b)?;
