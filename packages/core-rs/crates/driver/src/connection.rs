@@ -7,7 +7,7 @@ use crate::reply::{Reply, Typed};
 use crate::{fork, multirange, types};
 use futures_util::StreamExt;
 use sqlx::postgres::{PgArguments, PgConnection};
-use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, SqlSafeStr, Statement};
+use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, SqlSafeStr, Statement};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
@@ -303,15 +303,21 @@ impl Connection {
         false
     }
 
-    /// Undoes what a session can keep: settings, temporary tables, cursors, advisory locks, LISTENs.
+    /// Undoes what a session can keep: settings, temporary tables, cursors, advisory locks, LISTENs, prepared names.
     pub(crate) async fn reset(&mut self) -> Result<(), Error> {
         const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
-             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
+             SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql";
         if std::mem::take(&mut self.suspect) {
             // Only then: outside a transaction the server would log a warning each time.
             self.script("ROLLBACK").await?;
         }
-        self.script(RESET).await?;
+        let rows = self.pg.fetch_all(sqlx::raw_sql(RESET)).await.map_err(|e| Error::from_sqlx(e, true))?;
+        // What PREPARE made; the library's own prepared statements stay. pg_advisory_unlock_all() gives a row of no text.
+        let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        for deallocate in names.iter().filter(|text| !text.is_empty()) {
+            self.script(deallocate).await?;
+        }
         self.dirty = false;
         self.greeted = false;
         Ok(())

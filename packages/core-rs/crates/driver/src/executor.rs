@@ -5,6 +5,7 @@ use crate::ready::{Note, Ready, SlotWaker, Task};
 use std::io;
 use std::mem::{forget, take};
 use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -14,6 +15,16 @@ use std::task::{Context, Poll, Waker};
 const PASSES: usize = 2;
 
 static HOMES: AtomicUsize = AtomicUsize::new(1);
+
+/// Whoever waits for a future.
+pub trait Told {
+    /// It will never end: a fault of this library stopped it. Its connection was closed.
+    fn gone(&self);
+}
+
+impl Told for () {
+    fn gone(&self) {}
+}
 
 /// Where futures live: what they need to spawn, to sleep and to be woken.
 pub struct Home {
@@ -48,7 +59,7 @@ pub struct Executor<T> {
     core: Mutex<Core<T>>,
 }
 
-impl<T: Send + Sync> Executor<T> {
+impl<T: Told + Send + Sync> Executor<T> {
     /// An executor without work.
     ///
     /// # Errors
@@ -84,7 +95,14 @@ impl<T: Send + Sync> Executor<T> {
     fn poll(core: &mut Core<T>, id: u32, news: &mut Vec<Arc<T>>) {
         let Some(slot) = core.slots.get_mut(id as usize) else { return };
         let Some(task) = slot.task.as_mut() else { return };
-        let polled = task.as_mut().poll(&mut Context::from_waker(&slot.waker));
+        // A panic must cost one operation, not the slots of all others. The future is dropped and never seen again.
+        let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut Context::from_waker(&slot.waker))));
+        let polled = polled.unwrap_or_else(|_| {
+            if let Some(ticket) = &slot.ticket {
+                ticket.gone();
+            }
+            Poll::Ready(())
+        });
         news.extend(slot.ticket.as_ref().cloned());
         if let Poll::Ready(()) = polled {
             slot.task = None;

@@ -33,8 +33,10 @@ pub enum Status {
 
 /// What to do with the connection.
 pub enum Step {
-    /// A statement.
+    /// A statement that leaves the session as it is.
     Statement(Work),
+    /// A statement that may change the session: it is reset before anybody else gets it.
+    Soiling(Work),
     /// `BEGIN …`.
     Begin(Arc<str>),
     /// Ends the transaction and gives the connection back. True: keep it.
@@ -177,8 +179,18 @@ impl Lease {
                 }
                 reply.finish(Ok(()));
             }
-            Step::Statement(_) if failed => reply.finish(Err(Error::TransactionAborted(held.cause.clone()))),
+            Step::Statement(_) | Step::Soiling(_) if failed => {
+                reply.finish(Err(Error::TransactionAborted(held.cause.clone())))
+            }
             Step::Statement(work) => {
+                let _ = self.perform(held, work, reply).await;
+            }
+            Step::Soiling(work) => {
+                if let Some(c) = held.connection.as_mut() {
+                    c.dirty = true;
+                    // Outside a transaction a script may leave one open.
+                    c.suspect |= matches!(work, Work::Simple(_)) && held.status == Status::Idle;
+                }
                 let _ = self.perform(held, work, reply).await;
             }
             Step::Begin(sql) => {
@@ -252,7 +264,7 @@ impl Lease {
             self.status.store(Status::Failed as u8, Release);
         }
         reply.finish(result.clone());
-        if !settle(connection, reply, &result).await {
+        if !settle(&self.home, connection, reply, &result).await {
             if let Some(broken) = held.connection.take() {
                 self.pool.discard(broken);
             }
@@ -290,13 +302,6 @@ impl Lease {
     pub fn is_greeted(&self) -> bool {
         self.held.try_lock().is_ok_and(|held| held.connection.as_ref().is_some_and(|c| c.greeted))
     }
-
-    /// Marks the session as changed: it is reset before anybody else gets it.
-    pub async fn soil(&self) {
-        if let Some(c) = self.held.lock().await.connection.as_mut() {
-            c.dirty = true;
-        }
-    }
 }
 
 /// Returns a connection to its pool, reset when its session was changed.
@@ -320,7 +325,7 @@ pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, soils: bool, r
     connection.suspect |= matches!(work, Work::Simple(_));
     let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
     reply.finish(result.clone());
-    if settle(&mut connection, &reply, &result).await {
+    if settle(&home, &mut connection, &reply, &result).await {
         give_back(&pool, connection, true).await;
     } else {
         pool.discard(connection);

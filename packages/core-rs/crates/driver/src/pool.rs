@@ -3,6 +3,9 @@
 //! A socket belongs to the reactor that made it, so an idle connection serves only callers of the same home. Everything
 //! else is common: who asked first is served first, over all loops and threads, and a connection that lies idle
 //! elsewhere is closed when its place is needed.
+mod ending;
+mod upkeep;
+
 use crate::config::{Config, Limits};
 use crate::connect::connect;
 use crate::connection::{Connection, Meta};
@@ -23,7 +26,6 @@ const UNSEEN: Duration = Duration::from_secs(30);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 static POOLS: AtomicU64 = AtomicU64::new(1);
-static SPREAD: AtomicU64 = AtomicU64::new(0);
 
 /// Figures of a pool at one moment.
 #[derive(Debug, Clone, Default)]
@@ -122,7 +124,7 @@ impl Pool {
             let waiter = match self.take(home) {
                 Take::Closed => return Err(Error::PoolClosed),
                 Take::Ready(connection) => match self.checked(home, connection).await {
-                    Some(connection) => return Ok(connection),
+                    Some(connection) => return Ok(taken(connection)),
                     None => continue,
                 },
                 Take::Wait(waiter) => waiter,
@@ -131,7 +133,7 @@ impl Pool {
             match waiter.served(home, reply, until).await {
                 Served::Connection(connection) => {
                     self.state().stats.acquire_wait_total += waiter.since.elapsed().as_secs_f64();
-                    return Ok(*connection);
+                    return Ok(taken(*connection));
                 }
                 Served::Failed(e) => return Err(e),
                 Served::GaveUp(left_over) => {
@@ -216,13 +218,6 @@ impl Pool {
         });
     }
 
-    /// When a connection made now is to be replaced: ±5 %, so that they do not all go at once.
-    fn lifetime(&self) -> Instant {
-        let step = SPREAD.fetch_add(7, Relaxed) % 21;
-        let percent = 95.0 + step as f64 / 2.0;
-        Instant::now() + self.limits.max_lifetime.mul_f64(percent / 100.0)
-    }
-
     fn opened(self: &Arc<Self>, connection: &Connection, home: &Arc<Home>) {
         let mut state = self.state();
         state.stats.opened += 1;
@@ -249,6 +244,7 @@ impl Pool {
     /// Takes a connection back, for the first waiter or for later.
     pub fn release(self: &Arc<Self>, mut connection: Connection) {
         let now = Instant::now();
+        *connection.meta.taken.lock().expect("the time of taking") = None;
         let mut state = self.state();
         if state.closed || connection.expires <= now || connection.epoch != self.epoch.load(Acquire) {
             drop(state);
@@ -300,13 +296,17 @@ impl Pool {
     fn timed_out(&self, waited: Duration) -> Error {
         let mut state = self.state();
         state.stats.timeouts += 1;
-        let oldest = state
-            .metas
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter(|m| m.busy.load(Acquire))
-            .min_by_key(|m| m.made)
-            .map(|m| format!("server process {}", m.pid));
+        let longest = state.metas.iter().filter_map(Weak::upgrade);
+        let longest = longest
+            .filter_map(|m| Some((*m.taken.lock().expect("the time of taking"), m.pid)).filter(|l| l.0.is_some()));
+        let oldest = longest.min().map(|(since, pid)| {
+            let seconds = since.map_or(0.0, |s| s.elapsed().as_secs_f64());
+            if pid == 0 {
+                format!("a connection, for {seconds:.1} s")
+            } else {
+                format!("server process {pid}, for {seconds:.1} s")
+            }
+        });
         Error::PoolTimeout {
             size: state.open,
             idle: state.idle.values().map(Vec::len).sum(),
@@ -314,43 +314,6 @@ impl Pool {
             seconds: waited.as_secs_f64(),
             oldest,
         }
-    }
-
-    /// Closes what has been idle for too long, as long as the home lives.
-    fn reap(self: &Arc<Self>, home: &Arc<Home>) {
-        let (pool, home) = (Arc::downgrade(self), home.clone());
-        let every = (self.limits.idle_timeout / 2).clamp(Duration::from_millis(250), Duration::from_secs(30));
-        home.clone().ready.spawn(async move {
-            loop {
-                home.reactor.sleep(Instant::now() + every).await;
-                let Some(pool) = pool.upgrade() else { return };
-                let stale = pool.stale(home.id);
-                for connection in stale {
-                    connection.close().await;
-                }
-                if pool.state().closed {
-                    return;
-                }
-            }
-        });
-    }
-
-    fn stale(&self, home: usize) -> Vec<Connection> {
-        let now = Instant::now();
-        let mut state = self.state();
-        let mut spare = state.open.saturating_sub(self.limits.min);
-        let Some(idle) = state.idle.get_mut(&home) else { return vec![] };
-        let (mut stale, mut keep) = (vec![], vec![]);
-        for c in idle.drain(..) {
-            if c.expires <= now || (spare > 0 && now.duration_since(c.idle_since) >= self.limits.idle_timeout) {
-                spare = spare.saturating_sub(1);
-                stale.push(c);
-            } else {
-                keep.push(c);
-            }
-        }
-        *idle = keep;
-        stale
     }
 
     /// The connection that cancels statements of `home`, one at a time.
@@ -374,21 +337,6 @@ impl Pool {
         drop(idle);
     }
 
-    /// Refuses callers from now on; returns the idle connections, to be closed politely.
-    pub fn close(&self) -> Vec<Connection> {
-        let mut state = self.state();
-        state.closed = true;
-        let waiters = std::mem::take(&mut state.waiters);
-        let idle = std::mem::take(&mut state.idle);
-        drop(state);
-        for w in waiters {
-            w.give(Err(Error::PoolClosed));
-        }
-        let controls = std::mem::take(&mut *self.controls.lock().expect("the control connections"));
-        let controls = controls.into_values().filter_map(|c| c.try_lock().ok().and_then(|mut c| c.take()));
-        idle.into_values().flatten().chain(controls).collect()
-    }
-
     /// Figures at this moment.
     pub fn stats(&self) -> Stats {
         let state = self.state();
@@ -399,26 +347,10 @@ impl Pool {
             ..state.stats.clone()
         }
     }
+}
 
-    /// Server processes that work for this pool now. Does not wait for a lock: `None` when somebody holds it.
-    pub fn busy(&self) -> Option<Vec<i32>> {
-        let state = self.state.try_lock().ok()?;
-        Some(
-            state
-                .metas
-                .iter()
-                .filter_map(Weak::upgrade)
-                .filter(|m| m.busy.load(Acquire) && m.pid != 0)
-                .map(|m| m.pid)
-                .collect(),
-        )
-    }
-
-    /// In the child of a fork: leaks everything and returns the descriptors to close by number.
-    pub fn forget(&self) -> Vec<i32> {
-        let Ok(mut state) = self.state.try_lock() else { return vec![] };
-        let fds = state.metas.iter().filter_map(Weak::upgrade).filter_map(|m| m.fd).collect();
-        std::mem::forget(std::mem::take(&mut *state));
-        fds
-    }
+/// Notes since when a connection is with somebody.
+fn taken(connection: Connection) -> Connection {
+    *connection.meta.taken.lock().expect("the time of taking") = Some(Instant::now());
+    connection
 }

@@ -14,11 +14,25 @@ pub fn with_local_port(port: u16) -> Option<RawFd> {
 
 #[cfg(target_os = "linux")]
 fn local_port(fd: RawFd) -> Option<u16> {
+    port(fd, libc::getsockname)
+}
+
+/// The port of the other end.
+#[cfg(target_os = "linux")]
+pub fn peer_port(fd: RawFd) -> Option<u16> {
+    port(fd, libc::getpeername)
+}
+
+#[cfg(target_os = "linux")]
+type Name = unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
+
+#[cfg(target_os = "linux")]
+fn port(fd: RawFd, name: Name) -> Option<u16> {
     // SAFETY: the storage is large enough for every address family and read only after success.
     unsafe {
         let mut address: libc::sockaddr_storage = std::mem::zeroed();
         let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-        if libc::getsockname(fd, (&raw mut address).cast(), &mut length) != 0 {
+        if name(fd, (&raw mut address).cast(), &mut length) != 0 {
             return None;
         }
         match i32::from(address.ss_family) {
@@ -63,11 +77,28 @@ pub fn has_news(fd: RawFd) -> bool {
     unsafe { libc::poll(&raw mut asked, 1, 0) > 0 }
 }
 
+/// Ends both directions; the descriptor stays with its owner.
+#[cfg(target_os = "linux")]
+pub fn shut(fd: RawFd) {
+    // SAFETY: a refusal changes nothing.
+    unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+}
+
 /// The descriptor of the TCP socket with this local port.
 #[cfg(not(target_os = "linux"))]
 pub fn with_local_port(_port: u16) -> Option<RawFd> {
     None
 }
+
+/// Not known here.
+#[cfg(not(target_os = "linux"))]
+pub fn peer_port(_fd: RawFd) -> Option<u16> {
+    None
+}
+
+/// Nothing is known here that could be shut.
+#[cfg(not(target_os = "linux"))]
+pub fn shut(_fd: RawFd) {}
 
 /// Sets nothing here.
 #[cfg(not(target_os = "linux"))]

@@ -11,6 +11,7 @@ use data_bridge_driver::{Error, PgRow};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +47,7 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
 fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Typed]>) {
     let types: &Arc<[_]> = &asked.iter().map(|t| registered::resolved(ticket.pool, t.clone())).collect();
     let params = ticket.with(|p| p.params.take());
-    let encoded = (|| {
+    let encoded = careful(py, "EncodeError", || {
         if let Some(plan) = &ticket.plan {
             plan.bind(py).get().learn(ticket.pool, types);
         }
@@ -54,7 +55,7 @@ fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Type
             Some(params) => encode::arguments(py, env(py)?, types, params.bind(py)),
             None => Err(crate::errors::named(py, "EncodeError", "the statement takes parameters, none were given")),
         }
-    })();
+    });
     match encoded {
         Ok(args) => ticket.reply.answer(Ok(args)),
         Err(e) => {
@@ -72,7 +73,28 @@ fn rows(py: Python<'_>, ticket: &Ticket, rows: Vec<PgRow>) -> PyResult<()> {
         ticket.with(|p| p.kept.extend(rows));
         return Ok(());
     }
-    decode(py, ticket, load, &rows)
+    careful(py, "DecodeError", || decode(py, ticket, load, &rows))
+}
+
+/// Turns a panic into an exception of the one operation that it belongs to: others are answered in the same turn.
+fn careful<R>(py: Python<'_>, class: &str, work: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        // The text of the panic stands on standard error; here it could show values.
+        let message = "a fault of data-bridge, or an answer that follows no protocol; standard error tells where";
+        Err(crate::errors::named(py, class, message))
+    })
+}
+
+/// Collections pause while this lives.
+struct Uncollected(bool);
+
+impl Drop for Uncollected {
+    fn drop(&mut self) {
+        if self.0 {
+            // SAFETY: attached, as whoever made it.
+            unsafe { ffi::PyGC_Enable() };
+        }
+    }
 }
 
 fn columns(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, first: &PgRow) -> PyResult<Arc<Columns>> {
@@ -137,8 +159,8 @@ fn decode(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, rows: &[PgRow]) -> P
     };
     // SAFETY: attached. Only new, reachable objects are made meanwhile: there is nothing to collect, and every young
     // collection would walk them all.
-    let collecting = unsafe { ffi::PyGC_Disable() };
-    let result = rows.iter().try_for_each(|row| {
+    let _pause = Uncollected(unsafe { ffi::PyGC_Disable() } != 0);
+    rows.iter().try_for_each(|row| {
         let made = load.row(py, env, &columns, row)?;
         // SAFETY: `list` is a list; `made` is ours.
         unsafe {
@@ -146,12 +168,7 @@ fn decode(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, rows: &[PgRow]) -> P
             ffi::Py_DECREF(made);
             if appended < 0 { Err(PyErr::fetch(py)) } else { Ok(()) }
         }
-    });
-    if collecting != 0 {
-        // SAFETY: attached.
-        unsafe { ffi::PyGC_Enable() };
-    }
-    result
+    })
 }
 
 fn finish(py: Python<'_>, ticket: &Ticket, end: Result<(), Error>, affected: u64) {
@@ -182,7 +199,7 @@ pub fn resume(py: Python<'_>, ticket: &Ticket) -> PyResult<Py<PyAny>> {
     let load = load.bind(py).get();
     if !kept.is_empty() {
         let started = Instant::now();
-        decode(py, ticket, load, &kept)?;
+        careful(py, "DecodeError", || decode(py, ticket, load, &kept))?;
         ticket.with(|p| {
             if let Some(s) = p.seconds.as_mut() {
                 s.2 += started.elapsed().as_secs_f64();

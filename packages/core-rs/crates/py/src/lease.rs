@@ -28,10 +28,9 @@ impl Drop for PyLease {
 }
 
 impl PyLease {
-    fn step(&self, py: Python<'_>, step: Step, timeout: Option<f64>, shielded: bool, counts: bool) -> PyResult<Op> {
+    fn step(&self, py: Python<'_>, step: Step, timeout: Option<f64>, shielded: bool) -> PyResult<Op> {
         let reply = Reply::new(deadline(py, timeout)?, shielded);
-        let load = if counts { Some(Py::new(py, LoadPlan::counting(py))?) } else { None };
-        let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
+        let ticket = Ticket::new(reply.clone(), None, None, self.lease.pool.id, Progress::default());
         let task = Box::pin(self.lease.clone().run(step, reply));
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
@@ -52,64 +51,66 @@ impl PyLease {
     ) -> PyResult<Op> {
         let py = ir.py();
         let Prepared { ticket, work, soils } = prepare(&self.lease.pool, ir, params, load, into, timeout, timed)?;
-        let (lease, reply) = (self.lease.clone(), ticket.reply.clone());
-        let task = Box::pin(async move {
-            if soils {
-                lease.soil().await;
-            }
-            lease.run(Step::Statement(work), reply).await;
-        });
+        let step = if soils { Step::Soiling(work) } else { Step::Statement(work) };
+        let task = Box::pin(self.lease.clone().run(step, ticket.reply.clone()));
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
 
-    /// One or more statements by the simple protocol; gives the number of affected rows.
-    #[pyo3(signature = (sql, timeout=None, shielded=false))]
-    fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>, shielded: bool) -> PyResult<Op> {
-        self.step(py, Step::Statement(Work::Simple(sql.into())), timeout, shielded, true)
+    /// One or more statements by the simple protocol; gives the number of affected rows. `soils`: they are not the
+    /// library's own and may change the session.
+    #[pyo3(signature = (sql, timeout=None, shielded=false, soils=true))]
+    fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>, shielded: bool, soils: bool) -> PyResult<Op> {
+        let reply = Reply::new(deadline(py, timeout)?, shielded);
+        let load = Some(Py::new(py, LoadPlan::counting(py))?);
+        let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
+        let work = Work::Simple(sql.into());
+        let step = if soils { Step::Soiling(work) } else { Step::Statement(work) };
+        let task = Box::pin(self.lease.clone().run(step, reply));
+        Bridge::start(self.bridge.bind(py), task, ticket)
     }
 
     /// Takes a connection, if there is none.
     #[pyo3(signature = (timeout=None))]
     fn take(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Op> {
-        self.step(py, Step::Take, timeout, false, false)
+        self.step(py, Step::Take, timeout, false)
     }
 
     /// Starts a transaction with the given BEGIN.
     #[pyo3(signature = (sql, timeout=None))]
     fn begin(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
-        self.step(py, Step::Begin(sql.into()), timeout, false, false)
+        self.step(py, Step::Begin(sql.into()), timeout, false)
     }
 
     /// Ends the transaction; `keep` keeps the connection.
     #[pyo3(signature = (*, keep=false))]
     fn commit(&self, py: Python<'_>, keep: bool) -> PyResult<Op> {
-        self.step(py, Step::Commit(keep), None, true, false)
+        self.step(py, Step::Commit(keep), None, true)
     }
 
     /// Ends the transaction; `keep` keeps the connection.
     #[pyo3(signature = (*, keep=false))]
     fn rollback(&self, py: Python<'_>, keep: bool) -> PyResult<Op> {
-        self.step(py, Step::Rollback(keep), None, true, false)
+        self.step(py, Step::Rollback(keep), None, true)
     }
 
     /// ROLLBACK TO a savepoint.
     fn rollback_to(&self, py: Python<'_>, sql: &str) -> PyResult<Op> {
-        self.step(py, Step::RollbackTo(sql.into()), None, true, false)
+        self.step(py, Step::RollbackTo(sql.into()), None, true)
     }
 
     /// Gives the connection back, rolled back if need be.
     fn give_back(&self, py: Python<'_>) -> PyResult<Op> {
-        self.step(py, Step::GiveBack, None, true, false)
+        self.step(py, Step::GiveBack, None, true)
     }
 
     /// Closes the connection: nobody else gets it.
     fn discard(&self, py: Python<'_>) -> PyResult<Op> {
-        self.step(py, Step::Discard, None, true, false)
+        self.step(py, Step::Discard, None, true)
     }
 
     /// Says that on_connect has seen the connection, until its session is reset.
     fn greet(&self, py: Python<'_>) -> PyResult<Op> {
-        self.step(py, Step::Greet, None, true, false)
+        self.step(py, Step::Greet, None, true)
     }
 
     /// Whether on_connect has seen the connection.

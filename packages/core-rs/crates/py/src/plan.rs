@@ -25,6 +25,8 @@ pub struct Plan {
     pub kind: String,
     /// Tables that it names.
     pub tables: Vec<String>,
+    /// Whether the session may not be the same afterwards.
+    pub soils: bool,
     /// The types of the parameters, per pool and number of registrations.
     prepared: Mutex<Vec<(Resolved, Arc<[Typed]>)>>,
     /// The columns of the last result.
@@ -72,7 +74,8 @@ impl Plan {
     }
 
     fn new(sql: Arc<str>, count: Option<usize>, kind: String, tables: Vec<String>) -> Self {
-        Self { sql, count, kind, tables, prepared: Mutex::default(), columns: Mutex::default() }
+        let soils = soils(&sql, &kind, count.is_some());
+        Self { sql, count, kind, tables, soils, prepared: Mutex::default(), columns: Mutex::default() }
     }
 
     /// The types of the parameters in a pool's database, if the server was asked before.
@@ -111,26 +114,23 @@ impl Plan {
             _ => None,
         }
     }
+}
 
-    /// Whether the session may not be the same afterwards.
-    pub fn soils(&self) -> bool {
-        self.count.is_none()
-            && (matches!(
-                self.kind.as_str(),
-                "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "do" | "call"
-            ) || [
-                "WITH HOLD",
-                "with hold",
-                "set_config",
-                "pg_advisory_lock",
-                "pg_try_advisory_lock",
-                " temp ",
-                " TEMP ",
-                "temporary",
-                "TEMPORARY",
-            ]
-            .iter()
-            .any(|w| self.sql.contains(w)))
+/// Whether the session may not be the same after a statement. `own`: it was made here, of parts that keep nothing but by
+/// what their functions do.
+fn soils(sql: &str, kind: &str, own: bool) -> bool {
+    let lower = sql.to_lowercase();
+    let calls = ["set_config", "pg_advisory_lock", "pg_try_advisory_lock"].iter().any(|f| lower.contains(f));
+    if own || calls {
+        return calls;
+    }
+    let mut words = lower.split_ascii_whitespace();
+    match kind {
+        "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "do" | "call" => true,
+        "declare" => words.any(|w| w == "hold"),
+        // A column may be called so: only where a table is made.
+        "create" => words.any(|w| w == "temp" || w == "temporary" || w.contains("pg_temp")),
+        _ => lower.contains("into") && words.any(|w| w == "temp" || w == "temporary" || w.contains("pg_temp")),
     }
 }
 
@@ -164,5 +164,34 @@ impl Plan {
     #[getter]
     fn tables(&self) -> Vec<String> {
         self.tables.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{first_word, soils};
+
+    #[test]
+    fn what_a_session_keeps() {
+        let raw = |sql: &str| soils(sql, &first_word(sql), false);
+        for sql in [
+            "SET x = 1",
+            "select Set_Config('a', 'b', false)",
+            "CREATE TEMP\nTABLE t ()",
+            "create Temporary view v as select 1",
+            "SELECT 1 INTO\tTEMP t",
+            "CREATE TABLE pg_temp.t ()",
+            "DECLARE c CURSOR\nWITH HOLD FOR SELECT 1",
+            "PREPARE p AS SELECT 1",
+            "SELECT pg_try_advisory_lock_shared(1)",
+            "DO $$ $$",
+        ] {
+            assert!(raw(sql), "{sql}");
+        }
+        for sql in ["SELECT temp FROM weather", "INSERT INTO weather VALUES (1)", "SELECT 1", "CREATE TABLE t ()"] {
+            assert!(!raw(sql), "{sql}");
+        }
+        assert!(soils("SELECT set_config($1, $2, $3)", "select", true));
+        assert!(!soils("INSERT INTO \"temp\" (a) VALUES ($1)", "insert", true));
     }
 }

@@ -76,7 +76,7 @@ pub fn prepare(
     };
     let work =
         Work::Query { sql: p.sql.clone(), args, persistent: pool.config.statement_cache > 0 && p.kind != "fetch" };
-    let soils = p.soils();
+    let soils = p.soils;
     let reply = Reply::new(deadline(py, timeout)?, false);
     let mut progress = Progress { into, ..Progress::default() };
     if matches!(work, Work::Query { args: None, .. }) {
@@ -268,6 +268,11 @@ impl PyPool {
     /// Server processes that work for this pool now.
     fn busy(&self) -> Vec<i32> {
         self.get().busy().unwrap_or_default()
+    }
+
+    /// Ends the connections that somebody still has, in whatever thread.
+    fn shut(&self) {
+        self.get().shut();
     }
 
     /// Cancels the statements of server processes by a connection beside the pool.

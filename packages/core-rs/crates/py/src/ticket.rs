@@ -2,7 +2,7 @@
 use crate::columns::Columns;
 use crate::load::LoadPlan;
 use crate::plan::Plan;
-use data_bridge_driver::{PgRow, Reply};
+use data_bridge_driver::{Error, PgRow, Reply, Told};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::sync::{Arc, Mutex};
@@ -67,5 +67,13 @@ impl Ticket {
     /// Short access to the progress.
     pub fn with<R>(&self, f: impl FnOnce(&mut Progress) -> R) -> R {
         f(&mut self.progress.lock().expect("an operation's progress"))
+    }
+}
+
+impl Told for Ticket {
+    fn gone(&self) {
+        // What went wrong stands on standard error: its text may show values.
+        let message = "a fault of data-bridge ended the operation; standard error tells where".to_owned();
+        self.reply.finish(Err(Error::Protocol(message)));
     }
 }

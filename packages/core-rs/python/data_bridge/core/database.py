@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,10 +14,13 @@ from data_bridge.core import _native, context, life
 from data_bridge.core._native import LoadPlan, Pool
 from data_bridge.core.dsn import parse
 from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import ConfigurationError, NotInitialized
+from data_bridge.core.errors import ConfigurationError, DataBridgeError, NotInitialized
 from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.hooks import Hook, Hooks
 from data_bridge.core.observer import observed, observed_script, observers
+
+_CANCELLED = 0.5
+"""Seconds that close() gives cancelled statements to end before it ends their connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,9 @@ class Database(BaseExecutor):
         return self
 
     async def close(self, *, timeout: float = 10.0) -> None:
-        """Refuses new statements, waits for those that run, then cancels what is left. Closing twice does nothing.
+        """Refuses new statements, waits for those that run, then cancels them and ends what is left, open transactions too.
+
+        Connections of other threads, whose loops may not run any more, are ended as well. Closing twice does nothing.
 
         Args:
             timeout: seconds to wait.
@@ -180,15 +186,23 @@ class Database(BaseExecutor):
             return
         self._closed = True
         context.unregister(self)
-        await self._pool.close()
+        try:
+            await self._pool.close()
+            await self._emptied(timeout)
+            busy = self._pool.busy()
+            if busy:
+                with suppress(DataBridgeError):  # a server that cannot be asked: the connections end below
+                    await self._pool.cancel(busy)
+                await self._emptied(_CANCELLED)
+        finally:
+            self._pool.shut()
+            if self.address.release is not None:
+                self.address.release()
+
+    async def _emptied(self, timeout: float) -> None:
         until = time.monotonic() + timeout
         while self._pool.stats()["size"] > 0 and time.monotonic() < until:  # noqa: ASYNC110 - it changes in other threads
             await asyncio.sleep(0.005)
-        busy = self._pool.busy()
-        if busy:
-            await self._pool.cancel(busy)
-        if self.address.release is not None:
-            self.address.release()
 
     async def __aenter__(self) -> Self:
         return await self.connect()

@@ -9,16 +9,21 @@ __all__ = ["to_the_end"]
 
 
 async def to_the_end(op: Any) -> Any:
-    """Awaits an operation that must not stay half done: a cancellation is raised after its end."""
+    """Awaits an operation that must not stay half done.
+
+    Raises:
+        asyncio.CancelledError: the task was cancelled meanwhile, and the operation has been done.
+        Exception: that of the operation, also when the task was cancelled: what failed must not go unheard.
+    """
     cancelled: asyncio.CancelledError | None = None
     while True:
         try:
             result = await op
+            break
         except asyncio.CancelledError as e:
-            if op.done():
-                raise
             cancelled = e
-        else:
+        if op.done():
+            result = op.result()
             break
     if cancelled is not None:
         raise cancelled

@@ -156,10 +156,14 @@ class Transaction(BaseExecutor):
             TransactionAborted: a statement had failed; the transaction was rolled back instead.
             CommitUnknown: the connection was lost before the answer.
             TransactionClosed: it has ended already.
+            asyncio.CancelledError: the task was cancelled during COMMIT, which was done all the same; a note says so.
         """
         self._close()
+        cancelled: asyncio.CancelledError | None = None
         try:
             await self._end("commit")
+        except asyncio.CancelledError as e:
+            cancelled = e
         except BaseException:
             self._journal.rolled_back(self._mark)
             raise
@@ -167,6 +171,9 @@ class Transaction(BaseExecutor):
             self._leave()
         if self._parent is None:
             await self._journal.committed()
+        if cancelled is not None:
+            cancelled.add_note("the transaction was committed before the task was cancelled")
+            raise cancelled
 
     async def rollback(self) -> None:
         """Rolls back; a transaction that has ended already stays as it is."""
@@ -190,7 +197,7 @@ class Transaction(BaseExecutor):
             return
         name = quoted(self._savepoint or "")
         if how == "commit":
-            await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {name}", None, True))
+            await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {name}", None, True, False))
         else:
             await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
 
@@ -231,7 +238,7 @@ class Transaction(BaseExecutor):
         if self._inner is not None:
             await self._inner_ended()
         mark = self._journal.mark()
-        await self._lease.script(f"SAVEPOINT {quoted(name)}")
+        await self._lease.script(f"SAVEPOINT {quoted(name)}", None, False, False)
         self._marks[name] = mark
         return Savepoint(self, name)
 
@@ -248,7 +255,7 @@ class Transaction(BaseExecutor):
         name = savepoint if isinstance(savepoint, str) else savepoint.name
         if self._ended:
             raise TransactionClosed("the transaction has ended")
-        await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True))
+        await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True, False))
         self._marks.pop(name, None)
 
     # ------------------------------------------------------------------------------------- blocks inside blocks
@@ -290,7 +297,7 @@ class Transaction(BaseExecutor):
         self._inner = inner
         name = f"data_bridge_{next(self._names)}"
         try:
-            await self._lease.script(f"SAVEPOINT {quoted(name)}")
+            await self._lease.script(f"SAVEPOINT {quoted(name)}", None, False, False)
         except BaseException:
             inner._ended = True
             self._release_inner(inner)

@@ -92,12 +92,14 @@ class WatchedLease(_Statements):
         begun: Awaitable[None] = self._native.begin(sql, timeout)
         return begun
 
-    def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
+    def script(
+        self, sql: str, timeout: float | None = None, shielded: bool = False, soils: bool = True
+    ) -> Awaitable[int]:
         """Run several statements, or what fails in their place; savepoints of the core are let through."""
         if not shielded and not sql.startswith("SAVEPOINT "):
             _look(self._watch, ("text", sql))
             sql = self._faults.in_place_of(sql)
-        started: Awaitable[int] = self._native.script(sql, timeout, shielded)
+        started: Awaitable[int] = self._native.script(sql, timeout, shielded, soils)
         return started
 
     def commit(self, *, keep: bool = False) -> Any:

@@ -70,14 +70,16 @@ class Connection:
         started: Awaitable[Any] = self._native.run(ir, params, plan, into, timeout, timed=timed)
         return started
 
-    def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
+    def script(
+        self, sql: str, timeout: float | None = None, shielded: bool = False, soils: bool = True
+    ) -> Awaitable[int]:
         """Run several statements, or what fails in their place; those of the harness and of the core pass as they are."""
         if not shielded and not sql.startswith(HARNESS):
             if "advisory" in sql:
                 self._watch.saw_text(sql, call_site())
             sent = self._faults.in_place_of(sql)
             sql = self._as_sent(("text", sql), sql)[-1] if sent is sql else sent
-        started: Awaitable[int] = self._native.script(sql, timeout, shielded)
+        started: Awaitable[int] = self._native.script(sql, timeout, shielded, soils)
         return started
 
     def _as_sent(self, ir: tuple[Any, ...], sql: str) -> tuple[Any, ...]:

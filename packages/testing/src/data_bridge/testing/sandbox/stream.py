@@ -96,6 +96,10 @@ class Shielded:
         """Whether it has ended."""
         return self._task.done()
 
+    def result(self) -> Any:
+        """What it gave; raises what it raised."""
+        return self._task.result()
+
     def __await__(self) -> Generator[Any, Any, Any]:
         return asyncio.shield(self._task).__await__()
 
