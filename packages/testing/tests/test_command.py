@@ -59,3 +59,8 @@ def test_run_lends_a_server_to_a_command(place: Path, capfd: pytest.CaptureFixtu
 def test_run_wants_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run"]) == 2
     assert "no command" in capsys.readouterr().err
+
+
+def test_run_names_the_command_that_cannot_be_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--", str(place / "nothing")]) == 2
+    assert "nothing' cannot be run: No such file" in capsys.readouterr().err

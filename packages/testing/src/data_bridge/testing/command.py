@@ -64,7 +64,10 @@ def _run(command: Sequence[str], provider: str | None) -> int:
     if not command:
         raise ConfigurationError("there is no command to run", hint="data-bridge server run -- pytest")
     with EmbeddedServer(provider=provider) as server:
-        return subprocess.run(command, env={**os.environ, URL_VARIABLE: server.dsn}, check=False).returncode
+        try:
+            return subprocess.run(command, env={**os.environ, URL_VARIABLE: server.dsn}, check=False).returncode
+        except OSError as error:
+            raise ConfigurationError(f"{command[0]!r} cannot be run: {error.strerror}") from None
 
 
 def _start(folder: Path, provider: str | None) -> int:
