@@ -200,10 +200,10 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
             Type::Xid8 => system::unsigned(v).map(|n| out.extend(n.to_be_bytes())),
             Type::Lsn => system::lsn(v, out),
             Type::Tid => system::tid(v, out),
+            Type::Snapshot => system::snapshot(v, out),
             Type::Registered(number, inner) => registered::encode(env, *number, inner.as_deref(), v, out),
             Type::TsVector => Err(by_text("tsvector")),
             Type::TsQuery => Err(by_text("tsquery")),
-            Type::Snapshot => Err(by_text("pg_snapshot")),
             Type::Record => {
                 Err(Refusal::Reason("PostgreSQL takes no anonymous row as a parameter: give its type a name".into()))
             }

@@ -29,15 +29,19 @@ pub unsafe fn bits(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 pub unsafe fn char(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let mut text = unsafe { str_of(v)? }.chars();
-    let byte = match text.next() {
-        None => 0,
-        Some(c) => u8::try_from(u32::from(c)).unwrap_or(0),
+    let byte = match (text.next(), text.next()) {
+        (None, _) => Some(0),
+        // The server's zero byte is the empty text.
+        (Some(c), None) if c != '\0' => u8::try_from(u32::from(c)).ok(),
+        _ => None,
     };
-    if text.next().is_some() || (byte == 0 && text.as_str() != "") {
-        return Err(Refusal::Reason("a \"char\" is one character below U+0100".into()));
+    match byte {
+        Some(byte) => {
+            out.push(byte);
+            Ok(())
+        }
+        None => Err(Refusal::Reason("a \"char\" is one character below U+0100, or none".into())),
     }
-    out.push(byte);
-    Ok(())
 }
 
 /// `xid8`
@@ -72,5 +76,23 @@ pub unsafe fn tid(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     let (block, offset): (u32, u16) = v.extract().map_err(|_| Refusal::Expected("tuple (block, offset)"))?;
     out.extend(block.to_be_bytes());
     out.extend(offset.to_be_bytes());
+    Ok(())
+}
+
+/// `pg_snapshot` and `txid_snapshot`: `xmin:xmax:xip,xip`
+pub unsafe fn snapshot(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    let text = unsafe { str_of(v)? };
+    let numbers: Option<Vec<u64>> = match text.splitn(3, ':').collect::<Vec<_>>()[..] {
+        [low, high, ""] => [low, high].iter().map(|n| n.parse().ok()).collect(),
+        [low, high, inside] => [low, high].into_iter().chain(inside.split(',')).map(|n| n.parse().ok()).collect(),
+        _ => None,
+    };
+    let Some(numbers) = numbers else {
+        return Err(Refusal::Reason("the text is no snapshot, as 10:20:11,15 is".into()));
+    };
+    let count = i32::try_from(numbers.len() - 2).map_err(|_| Refusal::Reason("the snapshot is too long".into()))?;
+    out.extend(count.to_be_bytes());
+    out.extend(numbers.iter().flat_map(|n| n.to_be_bytes()));
     Ok(())
 }
