@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from data_bridge.core import Database, SyntaxOrAccessError
+from data_bridge.core import (
+    CommitUnknown,
+    ConnectionLost,
+    Database,
+    SyntaxOrAccessError,
+    begin_transaction,
+    detached,
+)
 
 
 async def test_every_connection_is_greeted_once(postgres_dsn: str) -> None:
@@ -46,6 +53,7 @@ async def test_a_reset_session_is_greeted_again(postgres_dsn: str) -> None:
         assert await db.fetch_val("SHOW application_name") == "greeted"
 
 
+@pytest.mark.fault("D6")
 async def test_a_refused_connection_is_replaced(postgres_dsn: str) -> None:
     refusals = 2
 
@@ -84,3 +92,46 @@ async def test_a_cancelled_hook_leaves_the_pool_whole(postgres_dsn: str) -> None
         async with asyncio.timeout(5):
             while db.pool_stats().used:
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.fault("D6")
+@pytest.mark.parametrize("which", ["on_connect", "on_checkout"])
+async def test_who_waits_behind_a_hook_that_raises_is_served(postgres_dsn: str, which: str) -> None:
+    seen: list[int] = []
+    refused = 0
+
+    async def hook(connection: Any) -> None:
+        nonlocal refused
+        pid = await connection.fetch_val("SELECT pg_backend_pid()")
+        if pid in seen:
+            return
+        seen.append(pid)
+        if len(seen) % 2:
+            refused += 1
+            raise ZeroDivisionError
+
+    async with Database(postgres_dsn, max_connections=2, acquire_timeout=10, **{which: hook}) as db:  # type: ignore[arg-type]
+        for _ in range(3):
+            answers = await asyncio.gather(*(db.fetch_val("SELECT $1::int", i) for i in range(20)))
+            assert answers == list(range(20))
+            await db.expire()  # so that on_connect is called again
+        async with asyncio.timeout(5):
+            while db.pool_stats().used:
+                await asyncio.sleep(0.01)
+        # Each refusal has cost its connection, and nothing else has.
+        assert db.pool_stats().closed_broken == refused > 1
+
+
+@pytest.mark.fault("D6", "D9")
+async def test_a_connection_that_ended_with_its_user_is_not_given_to_the_next(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=1) as db, Database(postgres_dsn, max_connections=1) as admin:
+        tx = await begin_transaction(using=db)
+        first = await tx.fetch_val("SELECT pg_backend_pid()")
+        await tx.execute("SET search_path = pg_catalog")  # what has to be reset
+        async with detached():
+            waiting = asyncio.create_task(db.fetch_val("SELECT pg_backend_pid()"))
+        await asyncio.sleep(0)
+        await admin.execute("SELECT pg_terminate_backend($1, 5000)", first)
+        with pytest.raises((CommitUnknown, ConnectionLost)):
+            await tx.commit()
+        assert await waiting != first

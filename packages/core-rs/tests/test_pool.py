@@ -13,6 +13,7 @@ from data_bridge import core
 from data_bridge.core import ConfigurationError, ConnectError, Database, NotInitialized, PoolTimeout
 
 
+@pytest.mark.fault("D1")
 def test_many_tasks_share_few_connections(run: Callable[..., Any]) -> None:
     async def test(db: Database) -> None:
         served: list[int] = []
@@ -107,6 +108,7 @@ def test_a_killed_connection_is_replaced(run: Callable[..., Any]) -> None:
     run(test, max_connections=2)
 
 
+@pytest.mark.fault("D8")
 async def test_closing_waits_then_cancels(postgres_dsn: str) -> None:
     db = await Database(postgres_dsn, max_connections=2).connect()
     quick = asyncio.create_task(db.fetch_val("SELECT 5 FROM pg_sleep(0.2)"))

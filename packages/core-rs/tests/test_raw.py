@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,7 @@ async def test_ten_thousand_rows_keep_their_order(postgres_dsn: str) -> None:
         assert rows == [(g, "x" * (g % 100)) for g in range(1, 10001)]
 
 
+@pytest.mark.fault("F2")
 async def test_two_columns_of_one_name_have_no_place_in_a_dict(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db:
         with pytest.raises(DecodeError, match="two columns named a"):
@@ -147,13 +149,11 @@ async def test_timeout_cancels_on_the_server(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db:
         with pytest.raises(QueryTimeout, match=r"0\.1 s"):
             await db.execute("SELECT pg_sleep(30) /* timed out */", timeout=0.1)
-        for _ in range(100):
-            if not await db.fetch_val(
+        async with asyncio.timeout(2):  # a second is promised
+            while await db.fetch_val(
                 "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%/* timed out */' AND pid <> pg_backend_pid()"
             ):
-                break
-        else:
-            raise AssertionError("the statement still runs")
+                await asyncio.sleep(0.01)
         with pytest.raises(QueryCancelled):
             async with db.transaction() as tx:
                 await tx.set_local("statement_timeout", "50ms")
