@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
+/// Idle for less than this, a connection is not looked at again: the look costs a system call.
+const JUST_USED: Duration = Duration::from_micros(100);
 /// An idle connection is asked for a sign of life before use when it was idle for longer.
 const UNSEEN: Duration = Duration::from_secs(30);
 /// … which must come within this.
@@ -178,12 +180,14 @@ impl Pool {
 
     /// An idle connection, if it still lives.
     async fn checked(&self, home: &Home, mut connection: Connection) -> Option<Connection> {
-        if connection.expires <= Instant::now() || connection.epoch != self.epoch.load(Acquire) {
+        let now = Instant::now();
+        if connection.expires <= now || connection.epoch != self.epoch.load(Acquire) {
             return None;
         }
+        let idle = now.duration_since(connection.idle_since);
         // A server that ended the connection has left its reason, or the end of the stream, unread.
-        let silent = connection.meta.fd.is_none_or(|fd| !socket::has_news(fd));
-        if silent && connection.idle_since.elapsed() < UNSEEN {
+        let silent = idle < JUST_USED || connection.meta.fd.is_none_or(|fd| !socket::has_news(fd));
+        if silent && idle < UNSEEN {
             return Some(connection);
         }
         let alive = {
