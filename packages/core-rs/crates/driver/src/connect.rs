@@ -2,10 +2,12 @@
 use crate::config::{Config, Host, Target, Tls};
 use crate::error::{Error, ServerError};
 use crate::executor::Home;
+use crate::guard;
 use crate::socket;
 use futures_util::future::{Either, select};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Row};
+use std::future::poll_fn;
 use std::os::fd::RawFd;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -103,16 +105,15 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
         let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;
         if answer != suits {
             let _ = pg.close().await;
-            return Err(Error::Connect {
-                host: host.0.clone(),
-                port: host.1,
-                step: "target_session_attrs",
-                sqlstate: None,
-                message: format!("this server is not {}", word(config.target)),
-            });
+            return Err(unsuited(host, config.target));
         }
     }
     Ok(Fresh { pg, pid, fd, pooled })
+}
+
+/// A host that answers, and is not the one that is wanted.
+pub(crate) fn unsuited(host: &Host, target: Target) -> Error {
+    refused(host, "target_session_attrs", format!("this server is not {}", word(target)))
 }
 
 fn word(target: Target) -> &'static str {
@@ -129,8 +130,10 @@ async fn attempts(config: &Config, home: &Home, until: Instant) -> Result<Fresh,
     let mut pause = Duration::from_millis(50);
     loop {
         let mut last = None;
-        for host in &config.hosts {
-            match one(config, host).await {
+        for (tried, host) in config.hosts.iter().enumerate() {
+            // A host that says nothing must leave some of the time to those after it.
+            let share = until.saturating_duration_since(Instant::now()) / (config.hosts.len() - tried) as u32;
+            match in_time(config, host, home, share).await {
                 Ok(fresh) => return Ok(fresh),
                 Err(e) => last = Some(e),
             }
@@ -144,19 +147,25 @@ async fn attempts(config: &Config, home: &Home, until: Instant) -> Result<Fresh,
     }
 }
 
+/// One host, which must answer within `share`.
+async fn in_time(config: &Config, host: &Host, home: &Home, share: Duration) -> Result<Fresh, Error> {
+    let mut attempt = pin!(one(config, host));
+    let guarded = poll_fn(|cx| guard::poll(attempt.as_mut(), cx));
+    match select(guarded, home.reactor.sleep(Instant::now() + share)).await {
+        Either::Left((Ok(result), _)) => result,
+        Either::Left((Err(e), _)) => Err(refused(host, "start-up", e.to_string())),
+        Either::Right(_) => Err(refused(host, "deadline", format!("no answer within {:.3} s", share.as_secs_f64()))),
+    }
+}
+
+pub(crate) fn refused(host: &Host, step: &'static str, message: String) -> Error {
+    Error::Connect { host: host.0.clone(), port: host.1, step, sqlstate: None, message }
+}
+
 /// Connects to the first host that suits, within the configured time. Dropping this closes what was begun.
 ///
 /// # Errors
 /// [`Error::Connect`] with host, port, step and code; of several hosts, the last one's.
 pub async fn connect(config: &Config, home: &Home) -> Result<Fresh, Error> {
-    let until = Instant::now() + config.connect_timeout;
-    let attempt = pin!(attempts(config, home, until));
-    match select(attempt, home.reactor.sleep(until)).await {
-        Either::Left((result, _)) => result,
-        Either::Right(_) => {
-            let (host, port) = config.hosts.first().cloned().unwrap_or_default();
-            let message = format!("no answer within {} s", config.connect_timeout.as_secs_f64());
-            Err(Error::Connect { host, port, step: "deadline", sqlstate: None, message })
-        }
-    }
+    attempts(config, home, Instant::now() + config.connect_timeout).await
 }

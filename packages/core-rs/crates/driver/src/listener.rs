@@ -3,12 +3,13 @@
 //! A notification that arrives on an ordinary connection makes the statement that runs there fail, so sqlx hands them out
 //! only through `PgListener`, which wants a pool. That pool is private, of one connection, on a reactor with timers. Whenever
 //! the connection breaks, notifications may be lost: the reader is told so, then the listener is built anew.
-use crate::config::Config;
-use crate::connect::{failed, options};
+use crate::config::{Config, Host};
+use crate::connect::{failed, options, refused, unsuited};
 use crate::error::Error;
 use crate::executor::Home;
 use crate::reply::Reply;
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{Executor, Row};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Notifications that may wait for their reader; beyond this the oldest are dropped, and a gap is told.
 const ROOM: usize = 10_000;
+/// … and bytes of theirs: a server's own limit is 8000 bytes each, but not every server is honest.
+const ROOM_BYTES: usize = 64 << 20;
 
 /// What a reader gets.
 #[derive(Debug, Clone)]
@@ -27,9 +30,19 @@ pub enum Heard {
     Gap(SystemTime, SystemTime),
 }
 
+impl Heard {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Notification(channel, payload, _) => channel.len() + payload.len(),
+            Self::Gap(..) => 0,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Queue {
     items: VecDeque<Heard>,
+    bytes: usize,
     reader: Option<Waker>,
     ready: bool,
     failed: Option<Error>,
@@ -55,11 +68,12 @@ impl Listening {
 
     fn hear(&self, item: Heard) {
         self.with(|q| {
-            if q.items.len() >= ROOM {
-                q.items.pop_front();
+            q.bytes += item.bytes();
+            q.items.push_back(item);
+            while q.items.len() > ROOM || q.bytes > ROOM_BYTES {
+                q.bytes -= q.items.pop_front().map_or(0, |oldest| oldest.bytes());
                 q.overflow.get_or_insert_with(SystemTime::now);
             }
-            q.items.push_back(item);
         });
     }
 
@@ -102,6 +116,7 @@ impl Listening {
                 return Poll::Ready(Some(Heard::Gap(since, SystemTime::now())));
             }
             if let Some(item) = queue.items.pop_front() {
+                queue.bytes -= item.bytes();
                 return Poll::Ready(Some(item));
             }
             if queue.closed {
@@ -165,20 +180,40 @@ impl Listening {
     }
 }
 
+/// Connects to the first host that suits; each has its share of the time, as for the pool.
 async fn connect(config: &Config, channels: &[String]) -> Result<PgListener, Error> {
-    let host = config.hosts.first().cloned().unwrap_or_default();
+    let share = config.connect_timeout / config.hosts.len().max(1) as u32;
+    let mut last = Error::Configuration("no host to connect to".into());
+    for host in &config.hosts {
+        match tokio::time::timeout(share, one(config, host, channels)).await {
+            Ok(Ok(listener)) => return Ok(listener),
+            Ok(Err(e)) => last = e,
+            Err(_) => last = refused(host, "deadline", format!("no answer within {:.3} s", share.as_secs_f64())),
+        }
+    }
+    Err(last)
+}
+
+async fn one(config: &Config, host: &Host, channels: &[String]) -> Result<PgListener, Error> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .test_before_acquire(false)
         .acquire_timeout(config.connect_timeout)
         .max_lifetime(None)
         .idle_timeout(None)
-        .connect_with(options(config, &host))
+        .connect_with(options(config, host))
         .await
-        .map_err(|e| failed(&host, e))?;
-    let mut listener = PgListener::connect_with(&pool).await.map_err(|e| failed(&host, e))?;
+        .map_err(|e| failed(host, e))?;
+    let mut listener = PgListener::connect_with(&pool).await.map_err(|e| failed(host, e))?;
     listener.eager_reconnect(false);
     listener.ignore_pool_close_event(true);
-    listener.listen_all(channels.iter().map(String::as_str)).await.map_err(|e| failed(&host, e))?;
+    if let Some((question, suits)) = config.target.question() {
+        let row = listener.fetch_one(sqlx::raw_sql(question)).await.map_err(|e| failed(host, e))?;
+        let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;
+        if answer != suits {
+            return Err(unsuited(host, config.target));
+        }
+    }
+    listener.listen_all(channels.iter().map(String::as_str)).await.map_err(|e| failed(host, e))?;
     Ok(listener)
 }

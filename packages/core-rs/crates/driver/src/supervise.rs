@@ -6,9 +6,11 @@
 use crate::connection::{Connection, Work};
 use crate::error::Error;
 use crate::executor::Home;
+use crate::guard;
 use crate::pool::Pool;
 use crate::reply::{Reply, cancel};
-use std::future::poll_fn;
+use futures_util::future::{Either, select};
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 const AGAIN: Duration = Duration::from_millis(20);
 /// A statement that does not react to signals for so long loses its connection.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Signals go out one by one; behind so many that find no answer, a statement loses its connection too.
+const QUEUE: Duration = Duration::from_secs(10);
 
 /// Does `work` on `connection`.
 ///
@@ -42,8 +46,8 @@ pub async fn supervise(
     let result = {
         let mut task = pin!(connection.perform(work, reply, in_transaction));
         poll_fn(|cx| {
-            if let Poll::Ready(result) = task.as_mut().poll(cx) {
-                return Poll::Ready(result);
+            if let Poll::Ready(result) = guard::poll(task.as_mut(), cx) {
+                return Poll::Ready(result.and_then(|end| end));
             }
             if let Some(t) = timer.as_mut()
                 && t.as_mut().poll(cx).is_ready()
@@ -82,7 +86,7 @@ pub async fn supervise(
 }
 
 /// Whether the connection may be used again after [`supervise`] ended with `result`.
-pub async fn settle(connection: &mut Connection, reply: &Reply, result: &Result<(), Error>) -> bool {
+pub async fn settle(home: &Home, connection: &mut Connection, reply: &Reply, result: &Result<(), Error>) -> bool {
     let in_step = !connection.broken && !matches!(result, Err(e) if !e.leaves_connection());
     if reply.cancel.load(Acquire) == cancel::NO {
         return in_step;
@@ -95,7 +99,31 @@ pub async fn settle(connection: &mut Connection, reply: &Reply, result: &Result<
         if reply.cancel.load(Acquire) != cancel::ASKED { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    in_step && reply.cancel.load(Acquire) == cancel::SETTLED && connection.is_clean_after_cancel().await
+    in_step
+        && reply.cancel.load(Acquire) == cancel::SETTLED
+        && within(home, PATIENCE, connection.is_clean_after_cancel()).await == Some(true)
+}
+
+/// What `future` gives, if it does so in time.
+async fn within<F: Future>(home: &Home, limit: Duration, future: F) -> Option<F::Output> {
+    match select(pin!(future), home.reactor.sleep(Instant::now() + limit)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// Cancels whatever these server processes do now, by a connection beside the pool.
+pub async fn cancel_processes(pool: Arc<Pool>, home: Arc<Home>, pids: Vec<i32>, reply: Arc<Reply>) {
+    let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let sql = format!("SELECT pg_catalog.pg_cancel_backend(p) FROM unnest(ARRAY[{list}]::int4[]) p");
+    let done = within(&home, PATIENCE, async {
+        let mut sender = pool.open_control(&home).await?;
+        sender.script(&sql).await?;
+        sender.close().await;
+        Ok(())
+    });
+    let silent = || Error::Lost { message: "no answer to a cancel".into(), sent: true, server: None };
+    reply.finish(done.await.unwrap_or_else(|| Err(silent())));
 }
 
 /// Cancels the statement of `reply` on the server until it has ended.
@@ -113,27 +141,29 @@ async fn send(pool: &Arc<Pool>, home: &Arc<Home>, reply: &Arc<Reply>) -> u8 {
         {
             // One signal at a time: its answer must come before the next leaves.
             let control = pool.control(home.id);
-            let mut control = control.lock().await;
+            let Some(mut control) = within(home, QUEUE, control.lock()).await else {
+                return cancel::LOST;
+            };
             if reply.process() == 0 {
                 return cancel::SETTLED;
             }
-            if control.is_none() {
-                match pool.open_control(home).await {
-                    Ok(c) => *control = Some(c),
-                    Err(_) => return cancel::LOST,
+            // Taken out: when its answer does not come in time, nobody gets a connection that is out of step.
+            let known = control.take();
+            let sent = within(home, PATIENCE, async {
+                let mut sender = match known {
+                    Some(c) => c,
+                    None => pool.open_control(home).await?,
+                };
+                // It may have ended meanwhile, and its process work for somebody else.
+                let pid = reply.process();
+                if pid != 0 {
+                    sender.cancel_process(pid).await?;
                 }
-            }
-            let pid = reply.process();
-            if pid == 0 {
-                return cancel::SETTLED;
-            }
-            let sent = match control.as_mut() {
-                Some(c) => c.cancel_process(pid).await,
-                None => return cancel::LOST,
-            };
-            if sent.is_err() {
-                *control = None;
-                return cancel::LOST;
+                Ok::<_, Error>(sender)
+            });
+            match sent.await {
+                Some(Ok(sender)) => *control = Some(sender),
+                _ => return cancel::LOST,
             }
         }
         let mut pause = home.reactor.sleep(Instant::now() + AGAIN);

@@ -9,11 +9,12 @@ use crate::load::LoadPlan;
 use crate::op::Op;
 use crate::plan::Plan;
 use crate::ticket::{Progress, Ticket};
+use data_bridge_driver::Reply;
 use data_bridge_driver::config::{Config, Host, Limits, Secret, Target, Tls};
 use data_bridge_driver::connection::Work;
 use data_bridge_driver::lease::{Lease, single};
 use data_bridge_driver::pool::Pool;
-use data_bridge_driver::{Reply, Step};
+use data_bridge_driver::supervise::cancel_processes;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::BTreeMap;
@@ -292,13 +293,7 @@ impl PyPool {
         let reply = Reply::new(None, true);
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
-        let lease = Lease::new(pool, home, false);
-        let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let sql = format!("SELECT pg_catalog.pg_cancel_backend(p) FROM unnest(ARRAY[{list}]::int4[]) p");
-        let task = Box::pin(async move {
-            lease.clone().run(Step::Statement(Work::Simple(sql.into())), reply).await;
-            lease.run(Step::GiveBack, Reply::new(None, true)).await;
-        });
+        let task = Box::pin(cancel_processes(pool, home, pids.to_vec(), reply));
         Bridge::start(bridge.bind(py), task, ticket)
     }
 }
