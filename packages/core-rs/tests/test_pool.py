@@ -210,3 +210,11 @@ def test_synchronous_code_waits_for_connections_on_their_way_back(postgres_dsn: 
         assert db.pool_stats().used == 0
     loop.run_until_complete(db.close())
     loop.close()
+
+
+def test_the_least_number_is_there_when_connect_returns(run: Any) -> None:
+    async def test(db: Database) -> None:
+        stats = db.pool_stats()
+        assert (stats.size, stats.idle, stats.opened) == (5, 5, 5)
+
+    run(test, max_connections=8, min_connections=5)

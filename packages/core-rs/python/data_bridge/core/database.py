@@ -168,7 +168,9 @@ class Database(BaseExecutor):
         if self._registered:
             context.register(self.alias, self)
         try:
-            await asyncio.gather(*(self._pool.ping() for _ in range(max(1, self._min))))
+            await self._pool.ping()
+            if self._pool.stats()["size"] < self._min:
+                await self._fill()
         except BaseException:
             await self.close(timeout=0)
             raise
@@ -285,6 +287,17 @@ class Database(BaseExecutor):
         if observers:
             return observed_script(self, lambda: self._pool.script(sql, self.command_timeout), sql)
         return self._pool.script(sql, self.command_timeout)
+
+    async def _fill(self) -> None:
+        """Makes the least number of connections: as many callers at once each get one of their own."""
+        leases = [self._pool.lease() for _ in range(self._min)]
+        try:
+            taken = await asyncio.gather(*(lease.take() for lease in leases), return_exceptions=True)
+        finally:
+            await asyncio.gather(*(to_the_end(lease.give_back()) for lease in leases))
+        for outcome in taken:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def taken(self) -> Any:
         """A connection for one owner, which the hooks have seen."""
