@@ -6,7 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -92,7 +92,7 @@ class Liar:
 
 
 @contextmanager
-def lying(script: Callable[[Session], None]) -> Iterator[Liar]:
+def lying(script: Callable[[Session], None]) -> Generator[Liar]:
     """A server that runs `script` for every client."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         liar = Liar(f"postgresql://someone:secret@127.0.0.1:{listener.getsockname()[1]}/db?sslmode=disable")
