@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import psycopg
 import pytest
 
 from data_bridge.core import Database, _native
@@ -24,6 +25,7 @@ def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.fault("E3")
 def test_many_short_loops_share_one_database(postgres_dsn: str, loop_run: Run) -> None:
     db = Database(postgres_dsn, max_connections=4)
 
@@ -41,6 +43,7 @@ def test_many_short_loops_share_one_database(postgres_dsn: str, loop_run: Run) -
     loop_run(db.close())
 
 
+@pytest.mark.fault("E3")
 def test_loops_that_are_closed_without_ceremony(postgres_dsn: str) -> None:
     db = Database(postgres_dsn, max_connections=4)
     for i in range(50):
@@ -56,6 +59,7 @@ def test_loops_that_are_closed_without_ceremony(postgres_dsn: str) -> None:
     asyncio.run(db.close())
 
 
+@pytest.mark.fault("E3")
 def test_a_run_that_ends_with_statements_under_way(postgres_dsn: str, loop_run: Run) -> None:
     db = Database(postgres_dsn, max_connections=4)
 
@@ -79,6 +83,7 @@ def test_a_run_that_ends_with_statements_under_way(postgres_dsn: str, loop_run: 
     loop_run(db.close())
 
 
+@pytest.mark.fault("E3")
 def test_threads_have_one_limit(postgres_dsn: str) -> None:
     db = Database(postgres_dsn, max_connections=3, acquire_timeout=20)
     wrong: list[Any] = []
@@ -106,6 +111,40 @@ def test_threads_have_one_limit(postgres_dsn: str) -> None:
     asyncio.run(db.close())
 
 
+@pytest.mark.fault("E3", "D8")
+def test_closing_from_another_thread_ends_every_session(postgres_dsn: str) -> None:
+    """The loop that owns the connections does not run any more: it stopped while some of them were still on their way."""
+    for timeout in (0, 0.05):
+        db = Database(postgres_dsn, max_connections=6, application_name="closed from elsewhere")
+        loop = asyncio.new_event_loop()
+
+        async def leave(db: Database = db) -> None:
+            # An answer reaches its caller before its session has been reset.
+            await asyncio.gather(*(db.execute_script("SET search_path = pg_catalog") for _ in range(3)))
+            asyncio.get_running_loop().create_task(db.execute("SELECT pg_sleep(20)"))
+            await db.lease().begin("BEGIN")
+
+        loop.run_until_complete(leave())
+        assert db.pool_stats().used > 0
+        thread = threading.Thread(target=lambda db=db, t=timeout: asyncio.run(db.close(timeout=t)))
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        with psycopg.connect(postgres_dsn, autocommit=True) as session:
+            left = "SELECT query FROM pg_stat_activity WHERE application_name = 'closed from elsewhere'"
+            until = time.monotonic() + 2
+            while found := session.execute(left).fetchall():
+                assert time.monotonic() < until, found
+                time.sleep(0.02)
+        # The loop, when it runs again, only finds out.
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+            loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+@pytest.mark.fault("E5")
 def test_operations_that_nobody_awaits(postgres_dsn: str) -> None:
     async def main() -> None:
         async with Database(postgres_dsn, max_connections=2) as db:
@@ -131,6 +170,7 @@ def _script(text: str, *arguments: str, timeout: float = 30) -> subprocess.Compl
     )
 
 
+@pytest.mark.fault("E4")
 @pytest.mark.parametrize("how", ["return", "raise", "os._exit", "open loop"])
 def test_exit_with_a_statement_running(postgres_dsn: str, how: str) -> None:
     marker = f"/* exit {how} {os.getpid()} */"
@@ -178,6 +218,7 @@ def test_exit_with_a_statement_running(postgres_dsn: str, how: str) -> None:
     assert asyncio.run(left()) == 0, "the server still runs the statement of a process that has ended"
 
 
+@pytest.mark.fault("E1")
 def test_fork(postgres_dsn: str) -> None:
     done = _script(
         """
