@@ -60,6 +60,12 @@ impl CopyIn {
         .await
     }
 
+    /// A last chunk, however far the server is, and then no more.
+    pub fn finish(&self, last: Vec<u8>) {
+        self.pipe().chunks.push_back(last);
+        self.end(Ok(()));
+    }
+
     /// No more chunks: commit what was sent, or throw it away for the given reason.
     pub fn end(&self, how: Result<(), String>) {
         let mut pipe = self.pipe();

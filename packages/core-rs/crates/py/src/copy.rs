@@ -18,20 +18,6 @@ use std::sync::{Arc, Mutex};
 /// What a binary COPY begins with (PostgreSQL manual, "COPY", "Binary Format").
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// Name of the column; OID, name of its type and whether it is an enum; the same of the elements of an array.
-type Described = (String, u32, String, bool, Option<u32>, Option<String>, Option<bool>);
-
-fn layout(oid: u32, name: &str, is_enum: bool) -> Option<Type> {
-    if is_enum { Some(Type::Text) } else { Type::built_in(oid).or_else(|| Type::of_extension(name)) }
-}
-
-fn layout_of((_, oid, name, is_enum, element, element_name, element_is_enum): &Described) -> Option<Type> {
-    layout(*oid, name, *is_enum).or_else(|| {
-        let inner = layout((*element)?, element_name.as_deref()?, (*element_is_enum)?)?;
-        Some(Type::Array((*element)?, Arc::new(inner)))
-    })
-}
-
 /// Turns rows into the binary format of COPY.
 #[pyclass(frozen, module = "data_bridge.core._native")]
 pub struct CopyEncoder {
@@ -102,43 +88,36 @@ impl CopyEncoder {
 
 #[pymethods]
 impl CopyEncoder {
-    /// `asked` has run a statement with one parameter of the type of every column; only needed where [`Self::knows`] says
-    /// no.
+    /// Name and type (its OID) of every column, and where mappings and instances have its value. `asked` has run a
+    /// statement with one parameter of the type of every column; only needed where [`Self::knows`] says no.
     #[new]
     #[pyo3(signature = (columns, keys, asked=None))]
-    fn new(py: Python<'_>, columns: Vec<Described>, keys: Vec<String>, asked: Option<&LoadPlan>) -> PyResult<Self> {
+    fn new(py: Python<'_>, columns: Vec<(String, u32)>, keys: Vec<String>, asked: Option<&LoadPlan>) -> PyResult<Self> {
         if keys.len() != columns.len() {
             return Err(PyTypeError::new_err("one key for each column"));
         }
         let asked = asked.and_then(|load| load.last_types(py)).filter(|types| types.len() == columns.len());
-        let names = columns.iter().zip(&keys);
-        let names =
-            names.map(|(c, key)| (PyString::intern(py, &c.0).unbind(), PyString::intern(py, key).unbind())).collect();
-        let columns = columns
-            .into_iter()
-            .enumerate()
-            .map(|(i, described)| {
-                let known = layout_of(&described);
-                let (column, oid, name, ..) = described;
-                let name: Arc<str> = Type::name(oid).unwrap_or(name).into();
-                let typed = known.map(|layout| Typed { oid, layout, name: name.clone() });
-                match typed.or_else(|| Some(asked.as_ref()?[i].clone())) {
-                    Some(typed) if !matches!(typed.layout, Type::Unknown(_)) => Ok((column, typed)),
-                    _ => Err(crate::errors::named(
-                        py,
-                        "EncodeError",
-                        format!("{column} ({name}): COPY has no encoder for this type; use insert statements"),
-                    )),
-                }
-            })
-            .collect::<PyResult<_>>()?;
-        Ok(Self { columns, names, progress: Mutex::default() })
+        let intern = |text: &str| PyString::intern(py, text).unbind();
+        let names = columns.iter().zip(&keys).map(|((column, _), key)| (intern(column), intern(key))).collect();
+        let typed = |i: usize, oid: u32| match Type::built_in(oid) {
+            Some(layout) => Some(Typed { oid, layout, name: Type::name(oid).unwrap_or_default().into() }),
+            None => Some(asked.as_ref()?[i].clone()),
+        };
+        let columns = columns.into_iter().enumerate().map(|(i, (column, oid))| match typed(i, oid) {
+            Some(Typed { layout: Type::Unknown(name), .. }) => {
+                let message = format!("{column} ({name}): COPY has no encoder for this type; use insert statements");
+                Err(crate::errors::named(py, "EncodeError", message))
+            }
+            Some(typed) => Ok((column, typed)),
+            None => Err(PyTypeError::new_err("the server was not asked about a type")),
+        });
+        Ok(Self { columns: columns.collect::<PyResult<_>>()?, names, progress: Mutex::default() })
     }
 
-    /// Whether the catalog's row is enough to encode the column; if not, the server must be asked what is in the type.
+    /// Whether values of the type can be encoded without asking the server what is in it.
     #[staticmethod]
-    fn knows(column: Described) -> bool {
-        layout_of(&column).is_some()
+    fn knows(oid: u32) -> bool {
+        Type::built_in(oid).is_some()
     }
 
     /// What a binary COPY ends with.
@@ -177,14 +156,9 @@ impl CopyWriter {
         self.start(rows.py(), encoder.get().encode(rows)?)
     }
 
-    /// Hands over bytes; waits while the server is behind.
-    fn put(&self, py: Python<'_>, chunk: &[u8]) -> PyResult<Op> {
-        self.start(py, chunk.to_vec())
-    }
-
-    /// Everything was sent.
-    fn finish(&self) {
-        self.pipe.end(Ok(()));
+    /// `last` ends what was sent.
+    fn finish(&self, last: &[u8]) {
+        self.pipe.finish(last.to_vec());
     }
 
     /// Everything that was sent is thrown away.
@@ -196,7 +170,9 @@ impl CopyWriter {
 impl CopyWriter {
     fn start(&self, py: Python<'_>, chunk: Vec<u8>) -> PyResult<Op> {
         let reply = Reply::new(None, false);
-        let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
+        // The loop gets a turn after every chunk: it leaves while the next one is made.
+        let progress = Progress { breathe: true, ..Progress::default() };
+        let ticket = Ticket::new(reply.clone(), None, None, self.pool, progress);
         let pipe = self.pipe.clone();
         let task = Box::pin(async move {
             pipe.put(chunk, &reply).await;

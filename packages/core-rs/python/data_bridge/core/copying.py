@@ -18,26 +18,14 @@ from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.core.transaction import Transaction
 
 _FIRST_ROWS = 512
-_CHUNK_BYTES = 128 * 1024
+_CHUNK_BYTES = 64 * 1024
 """What the driver hands over at a time, about: enough for few system calls, little enough to keep the event loop awake."""
 _TUPLES = LoadPlan.rows(tuple)
 
-# Column, OID, name, whether it is an enum; a domain travels as its base type. Then the same of the elements of an array,
-# and at last the type as SQL writes it.
+# Column, OID of its type, and the type as SQL writes it.
 _COLUMNS = """
-    WITH RECURSIVE base (own, oid) AS (
-        SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        UNION ALL
-        SELECT b.own, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype = 'd'
-    )
-    SELECT a.attname, t.oid, t.typname, t.typtype = 'e', e.oid, e.typname, e.typtype = 'e',
-        pg_catalog.format_type(t.oid, NULL)
-    FROM base b
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::text::regclass AND a.attnum = b.own
-    JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
-    LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
-    ORDER BY a.attnum
+    SELECT attname, atttypid, pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute
+    WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
 
 
@@ -113,8 +101,7 @@ async def copy_in(
                 await writer.put_rows(encoder, batch)
                 if op.done():
                     break
-            await writer.put(encoder.trailer())
-            writer.finish()
+            writer.finish(encoder.trailer())
         except BaseException as e:
             writer.fail(f"{type(e).__name__} in the client")
             with suppress(Exception):
@@ -127,13 +114,13 @@ async def copy_in(
             await to_the_end(lease.give_back())
 
 
-async def _encoder(executor: Any, columns: list[tuple[Any, ...]], keys: list[str]) -> CopyEncoder:
-    described = [column[:7] for column in columns]
-    if all(CopyEncoder.knows(column) for column in described):
+async def _encoder(executor: Any, columns: list[tuple[str, int, str]], keys: list[str]) -> CopyEncoder:
+    described = [(name, oid) for name, oid, _ in columns]
+    if all(CopyEncoder.knows(oid) for _, oid in described):
         return CopyEncoder(described, keys)
-    # Composites, ranges and multiranges of one's own, domains inside arrays: parameters of these types tell what is in them.
+    # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them.
     asked = LoadPlan.rows(tuple, many=False)
-    parameters = ", ".join(f"${i}::{column[7]}" for i, column in enumerate(columns, 1))
+    parameters = ", ".join(f"${i}::{kind}" for i, (_, _, kind) in enumerate(columns, 1))
     await executor.run(("text", f"SELECT {parameters}"), (None,) * len(columns), asked)
     return CopyEncoder(described, keys, asked)
 
