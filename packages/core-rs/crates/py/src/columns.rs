@@ -11,6 +11,8 @@ use pyo3::types::PyString;
 pub struct Column {
     /// Its type.
     pub typed: Typed,
+    /// What the server calls it.
+    pub name: Box<str>,
     /// Field name or column name, interned.
     pub key: Py<PyString>,
     /// `User.age`, or the column's name, for messages.
@@ -36,6 +38,7 @@ impl Columns {
             .iter()
             .map(|c| Column {
                 typed: registered::resolved(pool, types::resolve(c.type_info())),
+                name: c.name().into(),
                 key: PyString::intern(py, c.name()).unbind(),
                 label: c.name().to_owned(),
                 converter: None,
@@ -53,7 +56,10 @@ impl Columns {
         }
         let columns = row.columns();
         columns.len() == self.all.len()
-            && columns.iter().zip(&self.all).all(|(c, own)| types::oid(c.type_info()) == own.typed.oid)
+            && columns
+                .iter()
+                .zip(&self.all)
+                .all(|(c, own)| types::oid(c.type_info()) == own.typed.oid && c.name() == &*own.name)
     }
 }
 

@@ -401,8 +401,13 @@ impl LoadPlan {
         let typed =
             self.seen.lock().expect("the columns seen").iter().find(|(f, _)| f == field).map(|(_, t)| t.clone());
         let Some(typed) = typed else { return Err(pyo3::exceptions::PyLookupError::new_err(field.to_owned())) };
-        let column =
-            Column { typed, key: PyString::intern(py, field).unbind(), label: field.to_owned(), converter: None };
+        let column = Column {
+            typed,
+            name: field.into(),
+            key: PyString::intern(py, field).unbind(),
+            label: field.to_owned(),
+            converter: None,
+        };
         // SAFETY: a new reference.
         Ok(unsafe { Bound::from_owned_ptr(py, column.decode(py, crate::env::env(py)?, wire)?) }.unbind())
     }
