@@ -14,7 +14,10 @@ enum Element {
 fn inside(element: &Type) -> Element {
     match element {
         Type::Json | Type::Jsonb | Type::Vector | Type::HalfVector | Type::Multirange(_) => Element::List,
-        Type::Geometry(_) | Type::Range(_) | Type::Composite(_) | Type::Tid | Type::Registered(..) => Element::Tuple,
+        // PgInterval is a named tuple.
+        Type::Interval | Type::Geometry(_) | Type::Range(_) | Type::Composite(_) | Type::Tid | Type::Registered(..) => {
+            Element::Tuple
+        }
         Type::Named(_, inner) => inside(inner),
         _ => Element::Scalar,
     }
