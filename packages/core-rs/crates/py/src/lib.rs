@@ -60,6 +60,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("FEATURES", data_bridge_ir::FEATURES.to_vec())?;
     m.add_class::<bridge::Bridge>()?;
     m.add_class::<op::Op>()?;
+    op::Op::returns_without_exception(m.py());
     m.add_class::<load::LoadPlan>()?;
     m.add_class::<plan::Plan>()?;
     m.add_class::<pool::PyPool>()?;

@@ -14,9 +14,17 @@ use std::time::{Duration, Instant};
 
 type Key = (Instant, u64);
 
+#[derive(Default)]
+struct Sleepers {
+    by_time: BTreeMap<Key, Waker>,
+    made: u64,
+    /// What the timer is set to. Setting it is a system call, and one sleeper or other is always there.
+    armed: Option<Instant>,
+}
+
 /// Sleepers by their time, and the timerfd armed for the first of them.
 pub struct Clock {
-    sleepers: Mutex<(BTreeMap<Key, Waker>, u64)>,
+    sleepers: Mutex<Sleepers>,
     timer: OwnedFd,
 }
 
@@ -36,7 +44,10 @@ impl Clock {
         self.timer.as_raw_fd()
     }
 
-    fn arm(&self, at: Instant) {
+    fn arm(&self, sleepers: &mut Sleepers, at: Instant) {
+        if sleepers.armed.replace(at) == Some(at) {
+            return;
+        }
         let wait = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         let spec = libc::itimerspec {
             it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
@@ -51,13 +62,14 @@ impl Clock {
         let mut due = Vec::new();
         {
             let mut guard = self.sleepers.lock().expect("sleepers");
-            if guard.0.is_empty() {
+            if guard.by_time.is_empty() {
                 return;
             }
             let now = Instant::now();
-            while let Some(first) = guard.0.first_entry() {
-                if first.key().0 > now {
-                    self.arm(first.key().0);
+            while let Some(first) = guard.by_time.first_entry() {
+                let at = first.key().0;
+                if at > now {
+                    self.arm(&mut guard, at);
                     break;
                 }
                 due.push(first.remove());
@@ -87,13 +99,13 @@ impl Future for Sleeper {
         let clock = self.clock.clone();
         let mut guard = clock.sleepers.lock().expect("sleepers");
         let key = self.key.unwrap_or_else(|| {
-            guard.1 += 1;
-            (self.at, guard.1)
+            guard.made += 1;
+            (self.at, guard.made)
         });
         self.key = Some(key);
-        guard.0.insert(key, cx.waker().clone());
-        if guard.0.first_key_value().is_some_and(|(k, _)| *k == key) {
-            clock.arm(key.0);
+        guard.by_time.insert(key, cx.waker().clone());
+        if guard.by_time.first_key_value().is_some_and(|(k, _)| *k == key) {
+            clock.arm(&mut guard, key.0);
         }
         Poll::Pending
     }
@@ -102,7 +114,7 @@ impl Future for Sleeper {
 impl Drop for Sleeper {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.clock.sleepers.lock().expect("sleepers").0.remove(&key);
+            self.clock.sleepers.lock().expect("sleepers").by_time.remove(&key);
         }
     }
 }
