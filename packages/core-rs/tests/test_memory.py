@@ -1,0 +1,112 @@
+"""What flows through takes no more memory than what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from data_bridge.core import Database, Notification
+
+MEGABYTE = 1_000_000
+PAGE = os.sysconf("SC_PAGE_SIZE")
+FLOW = 200 * MEGABYTE
+"""Bytes that go through."""
+ROW = 1000
+"""Bytes of a row here, about."""
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what Linux says of the process")
+
+
+class Memory:
+    """The most that the process had in between."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self.before = self.most = self._now()
+
+    def _now(self) -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+    def look(self) -> None:
+        self.most = max(self.most, self._now())
+
+
+@contextmanager
+def constant(most: int = 15) -> Iterator[Memory]:
+    """At most `most` MB more than at the beginning."""
+    memory = Memory()
+    yield memory
+    memory.look()
+    grown = (memory.most - memory.before) / MEGABYTE
+    assert grown < most, f"{grown:.1f} MB more"
+
+
+async def test_rows_of_a_stream(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn) as db:
+        count = FLOW // ROW
+        seen = 0
+        with constant() as memory:
+            async with db.stream(
+                "SELECT g, repeat('x', $1::int) FROM generate_series(1, $2::int) g", ROW, count, as_=tuple
+            ) as rows:
+                async for number, _ in rows:
+                    seen += 1
+                    assert number == seen
+                    if seen % 1000 == 0:
+                        memory.look()
+        assert seen == count
+
+
+async def test_copy_in_and_out(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn) as db:
+        await db.execute_script("DROP TABLE IF EXISTS flow; CREATE UNLOGGED TABLE flow (a int, b text)")
+        count = FLOW // ROW
+        text = "x" * ROW
+
+        def rows(memory: Memory) -> Iterator[tuple[int, str]]:
+            for n in range(count):
+                if n % 1000 == 0:
+                    memory.look()
+                yield n, text
+
+        with constant() as memory:
+            assert await db.copy_in("flow", rows(memory)) == count
+        came = 0
+        with constant() as memory:
+            async for chunk in db.copy_out("SELECT * FROM flow"):
+                came += len(chunk)
+                memory.look()
+                await asyncio.sleep(0)
+        assert came > count * ROW
+        await db.execute_script("DROP TABLE flow")
+
+
+async def test_notifications(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=2) as db, db.listen("flow") as heard:
+        payload = "x" * 7900
+        count = FLOW // len(payload)
+
+        async def send() -> None:
+            for first in range(0, count, 100):
+                among = min(100, count - first)
+                # The server joins notifications that say the same.
+                await db.execute(
+                    "SELECT pg_notify('flow', $1::text || g) FROM generate_series($2::int, $3::int) g",
+                    payload, first, first + among - 1,
+                )  # fmt: skip
+
+        sender = asyncio.create_task(send())
+        with constant() as memory:
+            for n in range(count):
+                async with asyncio.timeout(30):
+                    one = await anext(heard)
+                assert isinstance(one, Notification) and one.payload == f"{payload}{n}"
+                if n % 500 == 0:
+                    memory.look()
+        await sender
