@@ -193,7 +193,9 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Random input for decoders and compiler, needs nightly Rust; `nox -s fuzz -- 60`: 60 seconds for each target."""
+    """Random input for decoders and compiler; `nox -s fuzz -- 60`: 60 seconds for each target. Needs nightly Rust."""
+    if shutil.which("cargo-fuzz") is None:
+        session.error("missing: rustup toolchain install nightly && cargo install cargo-fuzz")
     seconds = session.posargs[0] if session.posargs else "30"
     for target in sorted(CORE.glob("crates/*/fuzz/fuzz_targets/*.rs")):
         with session.chdir(target.parent.parent.parent):
