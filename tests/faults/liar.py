@@ -74,10 +74,14 @@ class Session:
         while self.hear():
             pass
 
-    def greet(self) -> None:
-        """Start-up without a password, and the answer to what a new connection asks first."""
+    def greet_only(self) -> None:
+        """Start-up without a password."""
         self.hear()
         self.say(GREETING)
+
+    def greet(self) -> None:
+        """Start-up, and the answer to what a new connection asks first."""
+        self.greet_only()
         self.hear()
         self.say(columns(("pid", 23), ("port", 23)), row(b"4711", None), done(), READY)
 

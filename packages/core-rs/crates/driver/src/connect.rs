@@ -2,12 +2,11 @@
 use crate::config::{Config, Host, Target, Tls};
 use crate::error::{Error, ServerError};
 use crate::executor::Home;
-use crate::guard;
-use crate::socket;
+use crate::{guard, socket};
 use futures_util::future::{Either, select};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Row};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::os::fd::RawFd;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ pub struct Fresh {
     pub pg: PgConnection,
     /// The server process; 0 where each transaction may have another.
     pub pid: i32,
-    /// The descriptor of its TCP socket, where it could be found.
+    /// The descriptor of its socket, where it could be found.
     pub fd: Option<RawFd>,
     /// Every transaction may get another session of the server.
     pub pooled: bool,
@@ -86,20 +85,51 @@ fn is_patience_asked(e: &Error) -> bool {
     matches!(e.sqlstate(), Some("57P03" | "53300"))
 }
 
+/// A row, and through which of these descriptors it came: the one that had news before it was read and has none after.
+async fn heard_through(
+    pg: &mut PgConnection,
+    question: &'static str,
+    candidates: &[RawFd],
+) -> Result<(PgRow, Option<RawFd>), sqlx::Error> {
+    let mut ours = None;
+    let mut answer = pin!(sqlx::raw_sql(question).fetch_one(pg));
+    let row = poll_fn(|cx| {
+        let ready = candidates.iter().copied().filter(|&fd| socket::has_news(fd)).collect::<Vec<_>>();
+        let polled = answer.as_mut().poll(cx);
+        if polled.is_ready() {
+            let mut read = ready.into_iter().filter(|&fd| !socket::has_news(fd));
+            ours = read.next().filter(|_| read.next().is_none());
+        }
+        polled
+    })
+    .await?;
+    Ok((row, ours))
+}
+
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
+    // A unix socket has no port by which it could be found.
+    let unix = host.0.starts_with('/').then(|| socket::connected_to(&format!("{}/.s.PGSQL.{}", host.0, host.1)));
     // By the simple protocol: through a pooler a statement that is prepared first may meet two servers.
-    let row = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()")
-        .fetch_one(&mut pg)
-        .await
-        .map_err(|e| failed(host, e))?;
+    let question = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
+    let candidates = unix.unwrap_or_default();
+    let mut heard = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
+    for _ in 0..3 {
+        // An answer that came while it was being looked for tells nothing.
+        if candidates.is_empty() || heard.1.is_some() {
+            break;
+        }
+        heard = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
+    }
+    let (row, unix) = heard;
     let pooled = config.statement_cache == 0;
     let pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
     let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
-    let fd = port.and_then(|p| socket::with_local_port(p as u16));
-    if let Some(fd) = fd {
+    let tcp = port.and_then(|p| socket::with_local_port(p as u16));
+    if let Some(fd) = tcp {
         socket::tune(fd);
     }
+    let fd = tcp.or(unix);
     if let Some((question, suits)) = config.target.question() {
         let row = sqlx::raw_sql(question).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
         let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;

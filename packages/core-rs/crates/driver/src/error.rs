@@ -171,8 +171,9 @@ impl fmt::Display for Error {
                 write!(f, "the server ended the connection: {message} ({})", s.sqlstate)
             }
             Self::Lost { message, .. } => write!(f, "the connection was lost: {message}"),
-            Self::Connect { host, port, step, message, .. } => {
-                write!(f, "cannot connect to {host}:{port} ({step}): {message}")
+            Self::Connect { host, port, step, message, sqlstate } => {
+                write!(f, "cannot connect to {host}:{port} ({step}): {message}")?;
+                sqlstate.as_ref().map_or(Ok(()), |code| write!(f, " ({code})"))
             }
             Self::PoolTimeout { size, idle, waiting, seconds, oldest } => {
                 write!(f, "no connection became free in {seconds:.1} s: {size} open, {idle} idle, {waiting} waiting")?;

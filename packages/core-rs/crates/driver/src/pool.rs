@@ -22,8 +22,11 @@ use std::time::{Duration, Instant};
 
 /// Idle for less than this, a connection is not looked at again: the look costs a system call.
 const JUST_USED: Duration = Duration::from_micros(100);
-/// An idle connection is asked for a sign of life before use when it was idle for longer.
+/// An idle connection is asked for a sign of life before use when it was idle for longer (or for a twentieth of the time
+/// for which idle ones are kept).
 const UNSEEN: Duration = Duration::from_secs(30);
+/// … or for this, where its socket is not known and cannot be looked at.
+const UNKNOWN: Duration = Duration::from_secs(1);
 /// … which must come within this.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
@@ -185,20 +188,42 @@ impl Pool {
             return None;
         }
         let idle = now.duration_since(connection.idle_since);
+        let patience = if connection.meta.fd.is_some() { UNSEEN } else { UNKNOWN };
+        let unseen = patience.min(self.limits.idle_timeout / 20);
         // A server that ended the connection has left its reason, or the end of the stream, unread.
         let silent = idle < JUST_USED || connection.meta.fd.is_none_or(|fd| !socket::has_news(fd));
-        if silent && idle < UNSEEN {
+        if silent && idle < unseen {
             return Some(connection);
         }
         let alive = {
             let ping = std::pin::pin!(connection.ping());
             let limit = home.reactor.sleep(Instant::now() + SIGN_OF_LIFE);
-            matches!(futures_util::future::select(ping, limit).await, futures_util::future::Either::Left((Ok(()), _)))
+            match futures_util::future::select(ping, limit).await {
+                futures_util::future::Either::Left((pong, _)) => pong.is_ok(),
+                futures_util::future::Either::Right(_) => {
+                    // What was idle for as long on the same line is not worth as long a wait, one after the other.
+                    self.forget_unseen(home.id, unseen);
+                    false
+                }
+            }
         };
         if !alive {
             self.state().stats.closed_broken += 1;
         }
         alive.then_some(connection)
+    }
+
+    fn forget_unseen(&self, home: usize, unseen: Duration) {
+        let mut gone = vec![];
+        let mut state = self.state();
+        if let Some(idle) = state.idle.get_mut(&home) {
+            let (old, young) = std::mem::take(idle).into_iter().partition(|c| c.idle_since.elapsed() >= unseen);
+            *idle = young;
+            gone = old;
+        }
+        state.stats.closed_broken += gone.len() as u64;
+        drop(state);
+        drop(gone); // each frees its place, for which the lock is needed
     }
 
     /// Starts a connection in the background. It outlives the caller that it is made for and serves who is first then.

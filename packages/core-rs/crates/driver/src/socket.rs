@@ -43,6 +43,30 @@ fn port(fd: RawFd, name: Name) -> Option<u16> {
     }
 }
 
+/// Descriptors of the unix sockets that are connected to this path.
+#[cfg(target_os = "linux")]
+pub fn connected_to(path: &str) -> Vec<RawFd> {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return vec![] };
+    open.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).filter(|&fd| is_peer(fd, path)).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn is_peer(fd: RawFd, path: &str) -> bool {
+    // SAFETY: the storage is large enough for every address family and read only after success.
+    let address = unsafe {
+        let mut address: libc::sockaddr_storage = std::mem::zeroed();
+        let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        if libc::getpeername(fd, (&raw mut address).cast(), &mut length) != 0
+            || i32::from(address.ss_family) != libc::AF_UNIX
+        {
+            return false;
+        }
+        *(&raw const address).cast::<libc::sockaddr_un>()
+    };
+    let name = address.sun_path.iter().map(|&c| c as u8).take_while(|&c| c != 0);
+    name.eq(path.bytes())
+}
+
 #[cfg(target_os = "linux")]
 fn is_tcp(fd: RawFd) -> bool {
     let (mut kind, mut length) = (0i32, size_of::<i32>() as libc::socklen_t);
@@ -108,4 +132,10 @@ pub fn tune(_fd: RawFd) {}
 #[cfg(not(target_os = "linux"))]
 pub fn has_news(_fd: RawFd) -> bool {
     false
+}
+
+/// Nothing is known here.
+#[cfg(not(target_os = "linux"))]
+pub fn connected_to(_path: &str) -> Vec<RawFd> {
+    vec![]
 }

@@ -380,6 +380,9 @@ def database_error_class(sqlstate: str) -> type[DatabaseError]:
 def from_native(kind: str, **fields: Any) -> DataBridgeError:
     """The exception for what the driver reports."""
     message: str = fields.pop("message")
+    if kind == "ConnectionLost" and fields["sqlstate"] == "40001":
+        # A standby ends sessions that stand in the way of what the primary did; the work can be done again.
+        return SerializationFailure(message, sqlstate="40001", severity="FATAL")
     if kind != "Server":
         made: DataBridgeError = globals()[kind](message, **fields)
         return made

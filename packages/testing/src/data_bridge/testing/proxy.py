@@ -65,6 +65,19 @@ class Proxy:
             line.over.wait(2)
         return len(lines)
 
+    @contextmanager
+    def frozen(self) -> Generator[int]:
+        """Inside the block the present connections are half-open, and new ones work; gives the number of the former."""
+        with self._lock:
+            lines = list(self._lines)
+        for line in lines:
+            line.frozen = True
+        try:
+            yield len(lines)
+        finally:
+            for line in lines:
+                line.frozen = False
+
     def _accept(self, listener: socket.socket) -> None:
         while not self._closing:
             try:
@@ -128,6 +141,7 @@ class _Line:
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
         self.over = threading.Event()
+        self.frozen = False
         self._proxy = proxy
         self._client = client
         self._server = server
@@ -163,9 +177,12 @@ class _Line:
             self._wake.close()
             self._waker.close()
 
+    def _silent(self) -> bool | Literal["client", "server"]:
+        return self.frozen or self._proxy.silent
+
     def _is_cut(self) -> bool:
         """Lets pass what may pass now; waits a moment when nothing may."""
-        silent = self._proxy.silent
+        silent = self._silent()
         open_ways = [way for way in self._ways if silent is not True and silent != way.name]
         now = time.monotonic()
         due = {way: at for way in open_ways if (at := way.due()) is not None} if open_ways else {}
@@ -178,7 +195,7 @@ class _Line:
         for way in open_ways:
             if way.target in writable:
                 way.send(self._proxy.bytes_per_second)
-            if way.source in readable and self._proxy.silent == silent and self._read(way):
+            if way.source in readable and self._silent() == silent and self._read(way):
                 return True
         return False
 
