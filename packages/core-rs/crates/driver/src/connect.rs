@@ -67,13 +67,16 @@ pub(crate) fn failed(host: &Host, e: sqlx::Error) -> Error {
         Error::Server(s) | Error::Lost { server: Some(s), .. } => {
             (step_of(&s), Some(s.sqlstate.clone()), s.message.clone())
         }
+        Error::Lost { message, .. } | Error::Protocol(message) if is_about_tls(&message) => ("TLS", None, message),
         Error::Lost { message, .. } => ("connect", None, message),
-        Error::Protocol(message) if message.contains("TLS") || message.contains("certificate") => {
-            ("TLS", None, message)
-        }
         other => ("start-up", None, other.to_string()),
     };
     Error::Connect { host: host.0.clone(), port: host.1, step, sqlstate, message }
+}
+
+/// rustls gives its reasons as text of an I/O error.
+fn is_about_tls(message: &str) -> bool {
+    ["TLS", "certificate", "handshake"].iter().any(|word| message.contains(word))
 }
 
 fn step_of(s: &ServerError) -> &'static str {
@@ -156,7 +159,7 @@ fn word(target: Target) -> &'static str {
     }
 }
 
-async fn attempts(config: &Config, home: &Home, until: Instant) -> Result<Fresh, Error> {
+async fn attempts(config: &Config, home: &Home, until: Instant, patient: bool) -> Result<Fresh, Error> {
     let mut pause = Duration::from_millis(50);
     loop {
         let mut last = None;
@@ -169,7 +172,7 @@ async fn attempts(config: &Config, home: &Home, until: Instant) -> Result<Fresh,
             }
         }
         let e = last.unwrap_or_else(|| Error::Configuration("no host to connect to".into()));
-        if !is_patience_asked(&e) || Instant::now() + pause >= until {
+        if !patient || !is_patience_asked(&e) || Instant::now() + pause >= until {
             return Err(e);
         }
         home.reactor.sleep(Instant::now() + pause).await;
@@ -197,5 +200,13 @@ pub(crate) fn refused(host: &Host, step: &'static str, message: String) -> Error
 /// # Errors
 /// [`Error::Connect`] with host, port, step and code; of several hosts, the last one's.
 pub async fn connect(config: &Config, home: &Home) -> Result<Fresh, Error> {
-    attempts(config, home, Instant::now() + config.connect_timeout).await
+    attempts(config, home, Instant::now() + config.connect_timeout, true).await
+}
+
+/// The same for somebody in a hurry: a server that is full or starting is not waited for.
+///
+/// # Errors
+/// [`Error::Connect`].
+pub async fn connect_at_once(config: &Config, home: &Home) -> Result<Fresh, Error> {
+    attempts(config, home, Instant::now() + config.connect_timeout, false).await
 }

@@ -6,8 +6,9 @@ use crate::pool::Permit;
 use crate::reply::{Reply, Typed};
 use crate::{fork, multirange, types};
 use futures_util::StreamExt;
-use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::postgres::{PgArguments, PgConnection, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, SqlSafeStr, Statement};
+use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
@@ -18,6 +19,8 @@ use std::time::Instant;
 /// Rows per slice: after each slice other work of the event loop gets its turn, and the rows are decoded while they are
 /// still in the cache.
 const SLICE: usize = 256;
+/// Texts of which a connection remembers the types of their parameters.
+const KNOWN: usize = 4096;
 
 /// What to do on a connection.
 pub enum Work {
@@ -25,8 +28,12 @@ pub enum Work {
     Query {
         /// Its text.
         sql: Arc<str>,
-        /// Its parameters; `None`: ask the server for their types, then the caller for the values.
-        args: Option<PgArguments>,
+        /// A number that stands for the text.
+        key: u64,
+        /// Its parameters, encoded to these types; `None`: ask the server for them, then the caller for the values.
+        args: Option<(PgArguments, Arc<[Typed]>)>,
+        /// What is remembered of the text is not to be trusted.
+        afresh: bool,
         /// Whether the server keeps it prepared.
         persistent: bool,
     },
@@ -77,8 +84,17 @@ pub struct Connection {
     /// Every transaction may get another session of the server: no prepared statement outlives one, and a process
     /// number means nothing.
     pub pooled: bool,
+    /// For which types of parameters each text was prepared here.
+    known: HashMap<u64, Arc<[Typed]>>,
     born: u32,
     _permit: Permit,
+}
+
+/// A statement's text.
+struct Text {
+    sql: Arc<str>,
+    key: u64,
+    persistent: bool,
 }
 
 impl Connection {
@@ -98,6 +114,7 @@ impl Connection {
             pooled: fresh.pooled,
             broken: false,
             suspect: false,
+            known: HashMap::new(),
             born: fork::count(),
             _permit: permit,
         }
@@ -109,8 +126,13 @@ impl Connection {
     /// Those of the statement, or of the connection.
     pub(crate) async fn perform(&mut self, work: Work, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
         match work {
-            Work::Query { sql, args, .. } if self.pooled => self.query_pooled(sql, args, reply, in_transaction).await,
-            Work::Query { sql, args, persistent } => self.query(sql, args, persistent, reply, in_transaction).await,
+            Work::Query { sql, args, .. } if self.pooled => {
+                self.query_pooled(sql, args.map(|a| a.0), reply, in_transaction).await
+            }
+            Work::Query { sql, key, args, afresh, persistent } => {
+                let text = Text { sql, key, persistent };
+                self.query(text, args, afresh, reply, in_transaction).await
+            }
             Work::Simple(sql) => self.simple(sql, reply).await,
             Work::CopyIn(sql, source) => source.run(&mut self.pg, &sql, reply).await,
             Work::CopyOut(sql, sink) => {
@@ -125,32 +147,58 @@ impl Connection {
 
     async fn query(
         &mut self,
-        sql: Arc<str>,
-        args: Option<PgArguments>,
-        persistent: bool,
+        text: Text,
+        args: Option<(PgArguments, Arc<[Typed]>)>,
+        afresh: bool,
         reply: &Reply,
         in_transaction: bool,
     ) -> Result<(), Error> {
         let mut kept = None;
+        let remembered = args.is_some();
+        if afresh {
+            self.forget_statements().await?;
+        }
         let mut args = match args {
-            Some(args) => args,
-            None => {
-                let (asked, statement) = self.describe(&sql).await?;
+            Some((args, types)) if self.agrees(text.key, &types) => args,
+            Some((args, types)) => {
+                if self.known.contains_key(&text.key) || self.known.len() >= KNOWN {
+                    self.forget_statements().await?;
+                }
+                // The first time here: the server is asked to prepare it anyway, so it may as well say for which types.
+                let (asked, statement) = self.describe(&text.sql).await?;
+                self.known.insert(text.key, asked.clone());
                 kept = Some(statement);
-                reply.ask(asked).await?
+                if self.agrees(text.key, &types) { args } else { reply.ask(asked).await? }
             }
+            None => self.asked(&text, &mut kept, reply).await?,
         };
-        let again = args.clone();
-        let (mut retried, mut taught) = (in_transaction, false);
+        let mut again = args.clone();
+        let (mut replanned, mut retyped, mut taught) = (in_transaction, in_transaction, false);
         loop {
-            let result = self.fetch(&sql, args, persistent, kept.take(), reply).await;
+            let result = self.fetch(&text.sql, args, text.persistent, kept.take(), reply).await;
             match result {
                 // The plan was made for a table that has changed since, or somebody ran DEALLOCATE ALL: the server has done
                 // nothing, and a statement prepared anew will do.
-                Err(Error::Server(e)) if !retried && is_stale_plan(&e.sqlstate, &e.message) => {
-                    retried = true;
-                    self.pg.clear_cached_statements_quietly().await?;
+                Err(Error::Server(e)) if !replanned && is_stale_plan(&e.sqlstate, &e.message) => {
+                    replanned = true;
+                    self.forget_statements().await?;
                     args = again.clone();
+                }
+                // Its transaction is lost, but the next one must not meet the same plan.
+                Err(Error::Server(e)) if is_stale_plan(&e.sqlstate, &e.message) => {
+                    self.forget_statements().await?;
+                    return Err(Error::Server(e));
+                }
+                // The types of the parameters were those of a table that has changed since.
+                Err(Error::Server(e)) if remembered && is_about_types(&e.sqlstate) => {
+                    if retyped {
+                        reply.with(|a| a.stale = true);
+                        return Err(Error::Server(e));
+                    }
+                    retyped = true;
+                    self.forget_statements().await?;
+                    args = self.asked(&text, &mut kept, reply).await?;
+                    again = args.clone();
                 }
                 Err(Error::Multirange) if !taught => {
                     taught = true;
@@ -160,6 +208,34 @@ impl Connection {
                 other => return other,
             }
         }
+    }
+
+    /// The parameters, encoded to the types that the server gives.
+    async fn asked(
+        &mut self,
+        text: &Text,
+        kept: &mut Option<PgStatement>,
+        reply: &Reply,
+    ) -> Result<PgArguments, Error> {
+        let (asked, statement) = self.describe(&text.sql).await?;
+        self.known.insert(text.key, asked.clone());
+        *kept = Some(statement);
+        reply.ask(asked).await
+    }
+
+    /// sqlx finds prepared statements by their texts alone, and would send values of one type to a statement that was
+    /// prepared for another: the server takes the bytes for what they are not. So no text keeps two lists of types here.
+    fn agrees(&self, key: u64, types: &Arc<[Typed]>) -> bool {
+        types.is_empty()
+            || self
+                .known
+                .get(&key)
+                .is_some_and(|k| Arc::ptr_eq(k, types) || k.iter().map(|t| t.oid).eq(types.iter().map(|t| t.oid)))
+    }
+
+    async fn forget_statements(&mut self) -> Result<(), Error> {
+        self.known.clear();
+        self.pg.clear_cached_statements().await.map_err(|e| Error::from_sqlx(e, false))
     }
 
     /// Parse and Bind travel apart, so they need a transaction to meet one session; the statement has no name there, but
@@ -207,7 +283,7 @@ impl Connection {
     }
 
     /// Prepares `sql` under a name of sqlx's and gives the types of its parameters.
-    async fn describe(&mut self, sql: &Arc<str>) -> Result<(Arc<[Typed]>, sqlx::postgres::PgStatement), Error> {
+    async fn describe(&mut self, sql: &Arc<str>) -> Result<(Arc<[Typed]>, PgStatement), Error> {
         let text = || AssertSqlSafe(sql.clone()).into_sql_str();
         let statement = match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
             Err(Error::Multirange) => {
@@ -228,7 +304,7 @@ impl Connection {
         sql: &Arc<str>,
         args: PgArguments,
         persistent: bool,
-        kept: Option<sqlx::postgres::PgStatement>,
+        kept: Option<PgStatement>,
         reply: &Reply,
     ) -> Result<(), Error> {
         let mut stream = match &kept {
@@ -311,7 +387,8 @@ impl Connection {
     pub(crate) async fn reset(&mut self) -> Result<(), Error> {
         const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
              SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
-             SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql";
+             SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql; \
+             SELECT pg_catalog.count(*)::text FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql";
         if std::mem::take(&mut self.suspect) {
             // Only then: outside a transaction the server would log a warning each time.
             self.script("ROLLBACK").await?;
@@ -319,8 +396,12 @@ impl Connection {
         let rows = self.pg.fetch_all(sqlx::raw_sql(RESET)).await.map_err(|e| Error::from_sqlx(e, true))?;
         // What PREPARE made; the library's own prepared statements stay. pg_advisory_unlock_all() gives a row of no text.
         let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-        for deallocate in names.iter().filter(|text| !text.is_empty()) {
+        let (kept, named) = names.split_last().map_or((None, &names[..]), |(kept, named)| (Some(kept), named));
+        for deallocate in named.iter().filter(|text| !text.is_empty()) {
             self.script(deallocate).await?;
+        }
+        if kept != Some(&self.pg.cached_statements_size().to_string()) {
+            self.forget_statements().await?; // somebody ran DEALLOCATE ALL
         }
         self.dirty = false;
         self.greeted = false;
@@ -354,6 +435,11 @@ impl Drop for Connection {
     }
 }
 
+/// A value is of a type that the statement has no use for.
+fn is_about_types(sqlstate: &str) -> bool {
+    matches!(sqlstate, "42804" | "42846" | "42883")
+}
+
 fn is_stale_plan(sqlstate: &str, message: &str) -> bool {
     sqlstate == "26000" || (sqlstate == "0A000" && message.contains("cached plan"))
 }
@@ -369,17 +455,4 @@ async fn aside() {
         Poll::Ready(())
     })
     .await;
-}
-
-trait ClearQuietly {
-    async fn clear_cached_statements_quietly(&mut self) -> Result<(), Error>;
-}
-
-impl ClearQuietly for PgConnection {
-    async fn clear_cached_statements_quietly(&mut self) -> Result<(), Error> {
-        match self.clear_cached_statements().await {
-            Ok(()) => Ok(()),
-            Err(e) => Err(Error::from_sqlx(e, false)),
-        }
-    }
 }

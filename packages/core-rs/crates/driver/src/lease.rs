@@ -146,7 +146,7 @@ impl Lease {
             let got = if self.counted {
                 self.pool.acquire(&self.home, &reply).await
             } else {
-                self.pool.open_control(&self.home).await
+                self.pool.open_beside(&self.home).await
             };
             match got {
                 Ok(connection) => {

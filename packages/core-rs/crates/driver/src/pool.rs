@@ -7,7 +7,7 @@ mod ending;
 mod upkeep;
 
 use crate::config::{Config, Limits};
-use crate::connect::connect;
+use crate::connect::{Fresh, connect, connect_at_once};
 use crate::connection::{Connection, Meta};
 use crate::error::Error;
 use crate::executor::Home;
@@ -354,9 +354,20 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Connect`].
-    pub async fn open_control(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
-        let fresh = connect(&self.config, home).await?;
-        Ok(Connection::new(fresh, Permit(Weak::new()), home.id, Instant::now() + Duration::from_secs(3600), 0))
+    pub async fn open_beside(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
+        Ok(self.beside(connect(&self.config, home).await?, home))
+    }
+
+    /// The same for cancelling: whoever waits for that is in a hurry.
+    ///
+    /// # Errors
+    /// [`Error::Connect`].
+    pub(crate) async fn open_control(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
+        Ok(self.beside(connect_at_once(&self.config, home).await?, home))
+    }
+
+    fn beside(&self, fresh: Fresh, home: &Home) -> Connection {
+        Connection::new(fresh, Permit(Weak::new()), home.id, Instant::now() + Duration::from_secs(3600), 0)
     }
 
     /// Replaces every connection before its next use.

@@ -29,6 +29,8 @@ pub struct Arrived {
     pub affected: u64,
     /// The types of the parameters, when the caller must encode them now.
     pub asked: Option<Arc<[Typed]>>,
+    /// The types that the parameters were encoded to are those of an earlier schema.
+    pub stale: bool,
     /// How it ended.
     pub end: Option<Result<(), Error>>,
     /// When a connection was had and when the answer was complete, if the caller wants to know.

@@ -66,7 +66,13 @@ fn start(executor: &Executor<()>, task: Task, reply: &Arc<Reply>) {
 }
 
 fn query(sql: &str) -> Work {
-    Work::Query { sql: sql.into(), args: Some(PgArguments::default()), persistent: true }
+    Work::Query {
+        sql: sql.into(),
+        key: 0,
+        args: Some((PgArguments::default(), [].into())),
+        afresh: false,
+        persistent: true,
+    }
 }
 
 /// Runs one statement on any connection of the pool; its rows as text of their first column.

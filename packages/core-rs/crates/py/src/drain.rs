@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Handles whatever has arrived for `ticket`.
@@ -27,6 +28,11 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
         if let Err(e) = decoded {
             ticket.with(|p| p.error = Some(e));
         }
+    }
+    if let (true, Some(plan)) = (arrived.stale, &ticket.plan) {
+        let plan = plan.bind(py).get();
+        plan.forget(ticket.pool);
+        plan.doubted.store(true, Relaxed);
     }
     let Some(end) = arrived.end else { return };
     if let Some((started, ended)) = arrived.times {
@@ -46,7 +52,7 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
 
 fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Typed]>) {
     let types: &Arc<[_]> = &asked.iter().map(|t| registered::resolved(ticket.pool, t.clone())).collect();
-    let params = ticket.with(|p| p.params.take());
+    let params = ticket.with(|p| p.params.as_ref().map(|values| values.clone_ref(py)));
     let encoded = careful(py, "EncodeError", || {
         if let Some(plan) = &ticket.plan {
             plan.bind(py).get().learn(ticket.pool, types);

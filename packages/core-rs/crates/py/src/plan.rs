@@ -6,10 +6,15 @@ use data_bridge_driver::Typed;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Plans per load plan; beyond this the oldest knowledge is thrown away at once.
 const MOST: usize = 4096;
+/// How long the types of parameters are not doubted again, when a value did not fit them.
+const SURE: Duration = Duration::from_millis(100);
 
 /// A pool, and the number of registrations of types.
 type Resolved = (u64, u64);
@@ -29,6 +34,12 @@ pub struct Plan {
     pub soils: bool,
     /// The types of the parameters, per pool and number of registrations.
     prepared: Mutex<Vec<(Resolved, Arc<[Typed]>)>>,
+    /// Stands for the text.
+    pub key: u64,
+    /// When the types were last doubted.
+    asked_again: Mutex<Option<Instant>>,
+    /// What connections remember of the text is of an earlier schema.
+    pub doubted: AtomicBool,
     /// The columns of the last result.
     pub columns: Mutex<Option<Arc<Columns>>>,
 }
@@ -75,7 +86,19 @@ impl Plan {
 
     fn new(sql: Arc<str>, count: Option<usize>, kind: String, tables: Vec<String>) -> Self {
         let soils = soils(&sql, &kind, count.is_some());
-        Self { sql, count, kind, tables, soils, prepared: Mutex::default(), columns: Mutex::default() }
+        let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(&*sql);
+        Self {
+            sql,
+            count,
+            kind,
+            tables,
+            soils,
+            prepared: Mutex::default(),
+            key,
+            asked_again: Mutex::default(),
+            doubted: AtomicBool::new(false),
+            columns: Mutex::default(),
+        }
     }
 
     /// The types of the parameters in a pool's database, if the server was asked before.
@@ -98,6 +121,23 @@ impl Plan {
         let mut prepared = self.prepared.lock().expect("the types");
         prepared.retain(|((id, _), _)| *id != pool);
         prepared.push(((pool, registered::generation()), types.clone()));
+    }
+
+    /// Forgets the types of the parameters; false when that was done a moment ago, so that a caller who is wrong again and
+    /// again does not make the server prepare statements all the time.
+    pub fn doubt(&self, pool: u64) -> bool {
+        let mut asked_again = self.asked_again.lock().expect("the time of doubt");
+        if asked_again.is_some_and(|at| at.elapsed() < SURE) {
+            return false;
+        }
+        *asked_again = Some(Instant::now());
+        self.forget(pool);
+        true
+    }
+
+    /// Forgets the types of the parameters.
+    pub fn forget(&self, pool: u64) {
+        self.prepared.lock().expect("the types").retain(|((id, _), _)| *id != pool);
     }
 
     /// Why this text cannot be run as one statement on a pooled connection, if so.

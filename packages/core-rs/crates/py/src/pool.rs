@@ -18,6 +18,7 @@ use data_bridge_driver::supervise::cancel_processes;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -67,24 +68,36 @@ pub fn prepare(
     if let Some(why) = p.refusal() {
         return Err(crate::errors::named(py, "ConfigurationError", why));
     }
+    let mut afresh = false;
     let args = match p.types(pool.id) {
-        Some(types) => Some(encode::arguments(py, env(py)?, &types, params)?),
+        Some(types) => match encode::arguments(py, env(py)?, &types, params) {
+            Ok(args) => Some((args, types)),
+            // Does the value not fit, or is what is remembered of an earlier schema?
+            Err(_) if types.len() == params.len() && p.doubt(pool.id) => {
+                afresh = true;
+                None
+            }
+            Err(e) => return Err(e),
+        },
         None if p.count.is_some_and(|n| n != params.len()) => {
             let message = format!("the statement takes {} parameters, {} given", p.count.unwrap_or(0), params.len());
             return Err(crate::errors::named(py, "EncodeError", message));
         }
-        None => None,
+        None => {
+            afresh = p.doubted.swap(false, Relaxed);
+            None
+        }
     };
-    let work =
-        Work::Query { sql: p.sql.clone(), args, persistent: pool.config.statement_cache > 0 && p.kind != "fetch" };
+    let persistent = pool.config.statement_cache > 0 && p.kind != "fetch";
+    let work = Work::Query { sql: p.sql.clone(), key: p.key, args, afresh, persistent };
     let soils = p.soils;
     let reply = Reply::new(deadline(py, timeout)?, false);
     let mut progress = Progress { into, ..Progress::default() };
-    if matches!(work, Work::Query { args: None, .. }) {
+    if !params.is_empty() || p.count.is_none() {
         progress.params = Some(params.clone().unbind());
     }
     if timed {
-        reply.timed.store(true, std::sync::atomic::Ordering::Relaxed);
+        reply.timed.store(true, Relaxed);
         progress.asked = Some(Instant::now());
     }
     let ticket = Ticket::new(reply, Some(plan), Some(load.clone().unbind()), pool.id, progress);

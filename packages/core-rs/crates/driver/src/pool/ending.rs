@@ -1,5 +1,6 @@
 //! The end of a pool: by its owner, or because the process is the child of a fork.
 use super::Pool;
+use crate::config::Host;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::socket;
@@ -28,7 +29,12 @@ impl Pool {
     pub fn shut(&self) {
         let metas = self.state().metas.iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
         for fd in metas.iter().filter_map(|m| m.fd) {
-            if socket::peer_port(fd).is_some_and(|port| self.config.hosts.iter().any(|h| h.1 == port)) {
+            // Behind a proxy of this process the descriptor may be the proxy's.
+            let ours = |host: &Host| match socket::peer_port(fd) {
+                Some(port) => host.1 == port,
+                None => host.0.starts_with('/'),
+            };
+            if self.config.hosts.iter().any(ours) {
                 socket::shut(fd);
             }
         }
