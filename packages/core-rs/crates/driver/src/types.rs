@@ -17,6 +17,15 @@ pub fn resolve(info: &PgTypeInfo) -> Typed {
     Typed { oid, layout: layout(info), name: Type::name(oid).unwrap_or_else(|| info.name().to_lowercase()).into() }
 }
 
+/// Whether ALTER TYPE can change how values are laid out: composites, and what is made of them.
+pub fn may_change(info: &PgTypeInfo) -> bool {
+    match info.kind() {
+        PgTypeKind::Composite(_) => true,
+        PgTypeKind::Domain(inner) | PgTypeKind::Array(inner) | PgTypeKind::Range(inner) => may_change(inner),
+        _ => false,
+    }
+}
+
 fn layout(info: &PgTypeInfo) -> Type {
     if let Some(known) = Type::built_in(oid(info)) {
         return known;

@@ -56,10 +56,12 @@ impl Columns {
         }
         let columns = row.columns();
         columns.len() == self.all.len()
-            && columns
-                .iter()
-                .zip(&self.all)
-                .all(|(c, own)| types::oid(c.type_info()) == own.typed.oid && c.name() == &*own.name)
+            && columns.iter().zip(&self.all).all(|(c, own)| {
+                types::oid(c.type_info()) == own.typed.oid
+                    && c.name() == &*own.name
+                    && (!types::may_change(c.type_info())
+                        || registered::resolved(pool, types::resolve(c.type_info())) == own.typed)
+            })
     }
 }
 

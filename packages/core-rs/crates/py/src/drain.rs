@@ -7,7 +7,7 @@ use crate::load::{LoadPlan, Shape};
 use crate::ticket::Ticket;
 use crate::{encode, ready_thread, registered};
 use data_bridge_driver::reply::Wanted;
-use data_bridge_driver::{Error, PgRow};
+use data_bridge_driver::{Column as _, Error, PgRow, Row as _, types};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList};
@@ -79,7 +79,18 @@ fn rows(py: Python<'_>, ticket: &Ticket, rows: Vec<PgRow>) -> PyResult<()> {
         ticket.with(|p| p.kept.extend(rows));
         return Ok(());
     }
-    careful(py, "DecodeError", || decode(py, ticket, load, &rows))
+    decoded(py, ticket, load, &rows)
+}
+
+/// What a composite consists of is known once per connection: when its values are not what they were, no connection is
+/// asked again that may remember the same.
+fn decoded(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, rows: &[PgRow]) -> PyResult<()> {
+    let end = careful(py, "DecodeError", || decode(py, ticket, load, rows));
+    let changes = |row: &PgRow| row.columns().iter().any(|c| types::may_change(c.type_info()));
+    if end.is_err() && rows.first().is_some_and(changes) {
+        crate::pool::expire(ticket.pool);
+    }
+    end
 }
 
 /// Turns a panic into an exception of the one operation that it belongs to: others are answered in the same turn.
@@ -205,7 +216,7 @@ pub fn resume(py: Python<'_>, ticket: &Ticket) -> PyResult<Py<PyAny>> {
     let load = load.bind(py).get();
     if !kept.is_empty() {
         let started = Instant::now();
-        careful(py, "DecodeError", || decode(py, ticket, load, &kept))?;
+        decoded(py, ticket, load, &kept)?;
         ticket.with(|p| {
             if let Some(s) = p.seconds.as_mut() {
                 s.2 += started.elapsed().as_secs_f64();

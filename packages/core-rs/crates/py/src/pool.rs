@@ -311,6 +311,14 @@ impl PyPool {
     }
 }
 
+/// Replaces every connection of this pool before its next use.
+pub fn expire(id: u64) {
+    let found = POOLS.lock().expect("the pools").iter().filter_map(Weak::upgrade).find(|pool| pool.id == id);
+    if let Some(pool) = found {
+        pool.expire();
+    }
+}
+
 /// In the child of a fork: gives up all pools; returns descriptors to close by number.
 pub fn forget_all() -> Vec<i32> {
     let Ok(mut pools) = POOLS.try_lock() else { return vec![] };
