@@ -1,13 +1,16 @@
 //! One connection and the statements that run on it.
+mod prepared;
+
 use crate::connect::Fresh;
 use crate::copying::{CopyIn, CopyOut};
 use crate::error::Error;
 use crate::pool::Permit;
 use crate::reply::{Reply, Typed};
-use crate::{fork, multirange, types};
+use crate::{fork, multirange};
 use futures_util::StreamExt;
+use prepared::Text;
 use sqlx::postgres::{PgArguments, PgConnection, PgStatement};
-use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, SqlSafeStr, Statement};
+use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, Statement};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
@@ -19,8 +22,6 @@ use std::time::Instant;
 /// Rows per slice: after each slice other work of the event loop gets its turn, and the rows are decoded while they are
 /// still in the cache.
 const SLICE: usize = 256;
-/// Texts of which a connection remembers the types of their parameters.
-const KNOWN: usize = 4096;
 
 /// What to do on a connection.
 pub enum Work {
@@ -90,13 +91,6 @@ pub struct Connection {
     _permit: Permit,
 }
 
-/// A statement's text.
-struct Text {
-    sql: Arc<str>,
-    key: u64,
-    persistent: bool,
-}
-
 impl Connection {
     pub(crate) fn new(fresh: Fresh, permit: Permit, home: usize, expires: Instant, epoch: u64) -> Self {
         let now = Instant::now();
@@ -145,99 +139,6 @@ impl Connection {
         }
     }
 
-    async fn query(
-        &mut self,
-        text: Text,
-        args: Option<(PgArguments, Arc<[Typed]>)>,
-        afresh: bool,
-        reply: &Reply,
-        in_transaction: bool,
-    ) -> Result<(), Error> {
-        let mut kept = None;
-        let remembered = args.is_some();
-        if afresh {
-            self.forget_statements().await?;
-        }
-        let mut args = match args {
-            Some((args, types)) if self.agrees(text.key, &types) => args,
-            Some((args, types)) => {
-                if self.known.contains_key(&text.key) || self.known.len() >= KNOWN {
-                    self.forget_statements().await?;
-                }
-                // The first time here: the server is asked to prepare it anyway, so it may as well say for which types.
-                let (asked, statement) = self.describe(&text.sql).await?;
-                self.known.insert(text.key, asked.clone());
-                kept = Some(statement);
-                if self.agrees(text.key, &types) { args } else { reply.ask(asked).await? }
-            }
-            None => self.asked(&text, &mut kept, reply).await?,
-        };
-        let mut again = args.clone();
-        let (mut replanned, mut retyped, mut taught) = (in_transaction, in_transaction, false);
-        loop {
-            let result = self.fetch(&text.sql, args, text.persistent, kept.take(), reply).await;
-            match result {
-                // The plan was made for a table that has changed since, or somebody ran DEALLOCATE ALL: the server has done
-                // nothing, and a statement prepared anew will do.
-                Err(Error::Server(e)) if !replanned && is_stale_plan(&e.sqlstate, &e.message) => {
-                    replanned = true;
-                    self.forget_statements().await?;
-                    args = again.clone();
-                }
-                // Its transaction is lost, but the next one must not meet the same plan.
-                Err(Error::Server(e)) if is_stale_plan(&e.sqlstate, &e.message) => {
-                    self.forget_statements().await?;
-                    return Err(Error::Server(e));
-                }
-                // The types of the parameters were those of a table that has changed since.
-                Err(Error::Server(e)) if remembered && is_about_types(&e.sqlstate) => {
-                    if retyped {
-                        reply.with(|a| a.stale = true);
-                        return Err(Error::Server(e));
-                    }
-                    retyped = true;
-                    self.forget_statements().await?;
-                    args = self.asked(&text, &mut kept, reply).await?;
-                    again = args.clone();
-                }
-                Err(Error::Multirange) if !taught => {
-                    taught = true;
-                    multirange::teach(&mut self.pg).await?;
-                    args = again.clone();
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// The parameters, encoded to the types that the server gives.
-    async fn asked(
-        &mut self,
-        text: &Text,
-        kept: &mut Option<PgStatement>,
-        reply: &Reply,
-    ) -> Result<PgArguments, Error> {
-        let (asked, statement) = self.describe(&text.sql).await?;
-        self.known.insert(text.key, asked.clone());
-        *kept = Some(statement);
-        reply.ask(asked).await
-    }
-
-    /// sqlx finds prepared statements by their texts alone, and would send values of one type to a statement that was
-    /// prepared for another: the server takes the bytes for what they are not. So no text keeps two lists of types here.
-    fn agrees(&self, key: u64, types: &Arc<[Typed]>) -> bool {
-        types.is_empty()
-            || self
-                .known
-                .get(&key)
-                .is_some_and(|k| Arc::ptr_eq(k, types) || k.iter().map(|t| t.oid).eq(types.iter().map(|t| t.oid)))
-    }
-
-    async fn forget_statements(&mut self) -> Result<(), Error> {
-        self.known.clear();
-        self.pg.clear_cached_statements().await.map_err(|e| Error::from_sqlx(e, false))
-    }
-
     /// Parse and Bind travel apart, so they need a transaction to meet one session; the statement has no name there, but
     /// for the moment in which its parameters are asked for.
     async fn query_pooled(
@@ -280,23 +181,6 @@ impl Connection {
             }
             other => other,
         }
-    }
-
-    /// Prepares `sql` under a name of sqlx's and gives the types of its parameters.
-    async fn describe(&mut self, sql: &Arc<str>) -> Result<(Arc<[Typed]>, PgStatement), Error> {
-        let text = || AssertSqlSafe(sql.clone()).into_sql_str();
-        let statement = match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
-            Err(Error::Multirange) => {
-                multirange::teach(&mut self.pg).await?;
-                self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false))
-            }
-            other => other,
-        }?;
-        let asked = match statement.parameters() {
-            Some(Either::Left(types)) => types.iter().map(types::resolve).collect(),
-            _ => Arc::new([]) as Arc<[Typed]>,
-        };
-        Ok((asked, statement))
     }
 
     async fn fetch(
@@ -433,15 +317,6 @@ impl Drop for Connection {
             unsafe { ManuallyDrop::drop(&mut self.pg) };
         }
     }
-}
-
-/// A value is of a type that the statement has no use for.
-fn is_about_types(sqlstate: &str) -> bool {
-    matches!(sqlstate, "42804" | "42846" | "42883")
-}
-
-fn is_stale_plan(sqlstate: &str, message: &str) -> bool {
-    sqlstate == "26000" || (sqlstate == "0A000" && message.contains("cached plan"))
 }
 
 /// Lets everybody else have a turn.
