@@ -127,6 +127,15 @@ async def test_types_made_anew(postgres_dsn: str) -> None:
             await db.execute("INSERT INTO g.t VALUES ($1)", f"v{n}")
             assert await everywhere(db, sql, "ok") == [("ok",)]
             assert await everywhere(db, sql, f"v{n}") == [(f"v{n}",)]
+        await other.execute_script("DROP TABLE g.t; DROP TYPE g.mood;" + make.format("'ok'"))
+        failures = 0
+        for _ in range(8):
+            try:
+                async with db.transaction() as tx:
+                    assert await tx.fetch(sql, "ok", as_=tuple) == [("ok",)]
+            except DatabaseError:
+                failures += 1
+        assert failures <= 3, "in a transaction each place of the pool may fail once"
 
 
 @pytest.mark.fault("G2", "D9")

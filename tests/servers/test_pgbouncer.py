@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,17 @@ pytestmark = pytest.mark.servers
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
 
+def keeps_statements() -> bool:
+    """From 1.21 on PgBouncer keeps prepared statements apart for its clients."""
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout if PROGRAM else ""
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
+    return found is not None and (int(found[1]), int(found[2])) >= (1, 21)
+
+
+KEEPS_STATEMENTS = keeps_statements()
+MODES = [("session", 500), ("transaction", 0), *([("transaction, statements", 500)] if KEEPS_STATEMENTS else [])]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,7 +53,10 @@ def bouncer(embedded_server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
     folder = Path(tempfile.mkdtemp(prefix="dbb-"))
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(mode: str) -> str:
+    def start(kind: str) -> str:
+        mode, _, statements = kind.partition(", ")
+        count = {"no statements": 0, "statements": 200}.get(statements)
+        more = f"max_prepared_statements = {count}\n" if count is not None and KEEPS_STATEMENTS else ""
         target = urlsplit(embedded_server.dsn)
         port = free_port()
         place = f"host=127.0.0.1 port={target.port} user={target.username} password={target.password}"
@@ -50,11 +65,12 @@ def bouncer(embedded_server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
             f"[databases]\npostgres = {place} dbname=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
             f"auth_type = any\nauth_file = {folder}/users\npool_mode = {mode}\ndefault_pool_size = 3\n"
             f"logfile = {folder}/log\npidfile = {folder}/pid\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n"
+            + more
         )
         if account:
             account.own(folder)
         log = (folder / "out").open("wb")
-        process = subprocess.Popen(
+        process = subprocess.Popen[bytes](
             [PROGRAM or "", folder / "pgbouncer.ini"],
             stdout=log,
             stderr=log,
@@ -78,7 +94,8 @@ def bouncer(embedded_server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize(("mode", "cache"), [("session", 500), ("transaction", 0)])
+@pytest.mark.fault("G4")
+@pytest.mark.parametrize(("mode", "cache"), MODES)
 async def test_statements_and_transactions(bouncer: Callable[[str], str], mode: str, cache: int) -> None:
     async with core.Database(bouncer(mode), statement_cache_size=cache, ssl="disable") as db:
         await db.execute("DROP TABLE IF EXISTS bounced")
@@ -152,3 +169,14 @@ async def test_migrations_run_through_a_pool_of_sessions(bouncer: Callable[[str]
         assert (await get_migration_status(directory=migrations, using=db)).pending == []
         assert await run_migrations(directory=migrations, using=db, direction="down", target="0") == ["0002", "0001"]
         await db.execute("DROP TABLE _data_bridge_migrations")
+
+
+@pytest.mark.fault("G4")
+async def test_prepared_statements_through_a_pool_of_transactions(bouncer: Callable[[str], str]) -> None:
+    """With the default cache and a PgBouncer that keeps none: what happens, and what the message says to do."""
+    async with core.Database(bouncer("transaction, no statements"), ssl="disable", max_connections=6) as db:
+        with pytest.raises(core.DatabaseError) as caught:
+            for _ in range(50):
+                await asyncio.gather(*(db.fetch_val("SELECT $1::int FROM pg_sleep(0.01)", n) for n in range(6)))
+        assert caught.value.sqlstate in ("26000", "42P05")
+        assert "statement_cache_size=0" in str(caught.value)

@@ -79,6 +79,7 @@ def test_what_is_refused(dsn: str) -> None:
         parse(dsn, environment=EMPTY)
 
 
+@pytest.mark.fault("I2")
 def test_secrets_stay_secret() -> None:
     db = Database("postgresql://u:hunter2@h/x", max_connections=1)
     assert "hunter2" not in repr(db) and "hunter2" not in str(vars(db))

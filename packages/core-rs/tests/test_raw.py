@@ -88,6 +88,7 @@ async def test_number_of_parameters(postgres_dsn: str) -> None:
         )
 
 
+@pytest.mark.fault("H1")
 async def test_every_field_of_an_error(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db, db.transaction() as tx:
         await tx.execute_script(
@@ -118,6 +119,7 @@ async def test_every_field_of_an_error(postgres_dsn: str) -> None:
             assert sql in str(caught.value)
 
 
+@pytest.mark.fault("I2")
 async def test_values_never_appear_in_messages(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as db:
         await db.execute_script(

@@ -181,6 +181,7 @@ async def test_savepoints(postgres_dsn: str) -> None:
         assert await ids() == [1, 3, 4]
 
 
+@pytest.mark.fault("H3")
 async def test_a_commit_that_the_server_turned_into_a_rollback_raises(postgres_dsn: str) -> None:
     async with opened(postgres_dsn):
         with pytest.raises(TransactionAborted, match="rolled back instead of committed"):

@@ -133,6 +133,7 @@ def condition(rng: random.Random, depth: int) -> Expr[bool]:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.fault("I4")
 async def test_memory_and_server_agree(postgres_dsn: str, seed: int) -> None:
     rng = random.Random(seed)
     data = rows(rng, 60)

@@ -188,6 +188,7 @@ INJECTIONS = [
 ]
 
 
+@pytest.mark.fault("I1", "I4")
 async def test_injection_in_every_position_leaves_the_canary_alive(postgres_dsn: str) -> None:
     async with core.Database(postgres_dsn) as db:
         await db.execute_script(
@@ -235,6 +236,7 @@ def _text(rng: random.Random, length: int) -> str:
     return "".join(rng.choice(rng.choice(kinds)) for _ in range(rng.randint(1, length)))
 
 
+@pytest.mark.fault("I1")
 async def test_100_000_values_and_identifiers_round_trip(postgres_dsn: str) -> None:
     rng = random.Random(5)
     async with core.Database(postgres_dsn) as db:

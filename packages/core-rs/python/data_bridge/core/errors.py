@@ -388,4 +388,10 @@ def from_native(kind: str, **fields: Any) -> DataBridgeError:
         return made
     if fields["sqlstate"] == "57014":
         return QueryCancelled(message)
+    if fields["sqlstate"] in ("26000", "42P05", "08P01") and '"sqlx_s_' in message and not fields.get("hint"):
+        # The library's own statement is not where it was prepared, or another's is there.
+        fields["hint"] = (
+            "behind a pool of transactions (PgBouncer with pool_mode = transaction) sessions change: use "
+            "statement_cache_size=0, or max_prepared_statements of PgBouncer 1.21 and later"
+        )
     return database_error_class(fields["sqlstate"])(message, **fields)

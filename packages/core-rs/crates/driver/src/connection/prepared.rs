@@ -66,6 +66,7 @@ impl Connection {
                 // The types of the parameters were those of a table that has changed since.
                 Err(Error::Server(e)) if remembered && is_about_types(&e.sqlstate, &e.message) => {
                     if retyped {
+                        self.forget_statements().await?;
                         reply.with(|a| a.stale = true);
                         return Err(Error::Server(e));
                     }
