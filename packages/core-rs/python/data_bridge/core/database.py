@@ -179,7 +179,8 @@ class Database(BaseExecutor):
     async def close(self, *, timeout: float = 10.0) -> None:
         """Refuses new statements, waits for those that run, then cancels them and ends what is left, open transactions too.
 
-        Connections of other threads, whose loops may not run any more, are ended as well. Closing twice does nothing.
+        Connections of other threads, whose loops may not run any more, are ended as well, but for one that is being made
+        there at this moment: it ends when its loop runs again. Closing twice does nothing.
 
         Args:
             timeout: seconds to wait.
