@@ -123,7 +123,7 @@ pub enum Error {
     /// The answer does not follow the protocol; the connection was closed.
     Protocol(String),
     /// The statement has a parameter or column of a multirange type that sqlx was not told about yet
-    /// ([`crate::multirange`]); nothing was executed.
+    /// (the module `multirange`); nothing was executed.
     Multirange,
 }
 
