@@ -46,8 +46,9 @@ async def something(db: Database, r: random.Random) -> None:
             await tx.execute("INSERT INTO soak VALUES ($1)", r.randrange(10**6))
             tx.set_rollback_only()
     elif kind == 7:
-        assert await db.copy_in("soak", [(i,) for i in range(100)]) == 100
-        await db.execute("DELETE FROM soak")
+        mine = r.randrange(10**9)  # two that deleted the rows of each other would wait in a circle
+        assert await db.copy_in("soak", [(mine,)] * 100) == 100
+        assert await db.execute("DELETE FROM soak WHERE a = $1", mine) == 100
     elif kind == 8:
         async for _ in db.copy_out("SELECT generate_series(1, 500)"):
             pass
@@ -75,7 +76,7 @@ async def test_a_long_run(postgres_dsn: str, warm: float, seconds: float) -> Non
     async with Database(
         postgres_dsn, max_connections=4, statement_cache_size=STATEMENTS, max_lifetime=max(2, seconds / 20), application_name="soak"
     ) as db:  # fmt: skip
-        await db.execute_script("DROP TABLE IF EXISTS soak; CREATE TABLE soak (a int)")
+        await db.execute_script("DROP TABLE IF EXISTS soak; CREATE TABLE soak (a int); CREATE INDEX ON soak (a)")
 
         async def work(until: float) -> None:
             while time.monotonic() < until:
