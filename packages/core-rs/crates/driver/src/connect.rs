@@ -111,28 +111,32 @@ async fn heard_through(
 
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
-    // A unix socket has no port by which it could be found.
-    let unix = host.0.starts_with('/').then(|| socket::connected_to(&format!("{}/.s.PGSQL.{}", host.0, host.1)));
     // By the simple protocol: through a pooler a statement that is prepared first may meet two servers.
     let question = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
-    let candidates = unix.unwrap_or_default();
-    let mut heard = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
-    for _ in 0..3 {
-        // An answer that came while it was being looked for tells nothing.
-        if candidates.is_empty() || heard.1.is_some() {
-            break;
-        }
-        heard = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
-    }
-    let (row, unix) = heard;
+    let is_unix = host.0.starts_with('/');
+    let candidates = match is_unix {
+        true => socket::connected_to(&format!("{}/.s.PGSQL.{}", host.0, host.1)),
+        false => socket::connected_to_port(host.1),
+    };
+    let (row, mut fd) =
+        heard_through(&mut pg, question, if is_unix { &candidates } else { &[] }).await.map_err(|e| failed(host, e))?;
     let pooled = config.statement_cache == 0;
     let pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
     let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
-    let tcp = port.and_then(|p| socket::with_local_port(p as u16));
-    if let Some(fd) = tcp {
+    if !is_unix {
+        fd = candidates.iter().copied().find(|&fd| socket::local_port(fd).map(i32::from) == port && port.is_some());
+    }
+    // A proxy or a translated address: the server has seen another port. An answer that came while it was being looked for
+    // tells nothing, so it is asked for again.
+    for _ in 0..3 {
+        if candidates.is_empty() || fd.is_some() {
+            break;
+        }
+        fd = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?.1;
+    }
+    if let Some(fd) = fd.filter(|_| !is_unix) {
         socket::tune(fd);
     }
-    let fd = tcp.or(unix);
     if let Some((question, suits)) = config.target.question() {
         let row = sqlx::raw_sql(question).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
         let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;

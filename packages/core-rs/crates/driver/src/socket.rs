@@ -1,19 +1,21 @@
-//! Options of a connection's TCP socket, which sqlx does not hand out: it is found by its local port.
+//! A connection's socket, which sqlx does not hand out: found among those that are connected to the server's address.
 use std::os::fd::RawFd;
 
-/// The descriptor of the TCP socket with this local port.
+/// Descriptors of the TCP sockets that are connected to this port.
 #[cfg(target_os = "linux")]
-pub fn with_local_port(port: u16) -> Option<RawFd> {
-    // Sockets are young: the lowest descriptors first, and no further than the process has any.
-    let highest = std::fs::read_dir("/proc/self/fd")
-        .ok()?
-        .filter_map(|e| e.ok()?.file_name().to_str()?.parse::<RawFd>().ok())
-        .max()?;
-    (3..=highest).find(|&fd| local_port(fd) == Some(port) && is_tcp(fd))
+pub fn connected_to_port(port: u16) -> Vec<RawFd> {
+    open().filter(|&fd| peer_port(fd) == Some(port) && is_tcp(fd)).collect()
 }
 
 #[cfg(target_os = "linux")]
-fn local_port(fd: RawFd) -> Option<u16> {
+fn open() -> impl Iterator<Item = RawFd> {
+    let listed = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    listed.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The port of this end.
+#[cfg(target_os = "linux")]
+pub fn local_port(fd: RawFd) -> Option<u16> {
     port(fd, libc::getsockname)
 }
 
@@ -46,8 +48,7 @@ fn port(fd: RawFd, name: Name) -> Option<u16> {
 /// Descriptors of the unix sockets that are connected to this path.
 #[cfg(target_os = "linux")]
 pub fn connected_to(path: &str) -> Vec<RawFd> {
-    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return vec![] };
-    open.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).filter(|&fd| is_peer(fd, path)).collect()
+    open().filter(|&fd| is_peer(fd, path)).collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -108,9 +109,15 @@ pub fn shut(fd: RawFd) {
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
 
-/// The descriptor of the TCP socket with this local port.
+/// Nothing is known here.
 #[cfg(not(target_os = "linux"))]
-pub fn with_local_port(_port: u16) -> Option<RawFd> {
+pub fn connected_to_port(_port: u16) -> Vec<RawFd> {
+    vec![]
+}
+
+/// Not known here.
+#[cfg(not(target_os = "linux"))]
+pub fn local_port(_fd: RawFd) -> Option<u16> {
     None
 }
 

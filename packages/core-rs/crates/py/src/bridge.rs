@@ -344,7 +344,7 @@ impl Bridge {
         if !shared && running_loop(py)?.is_some() {
             return Err(PyRuntimeError::new_err("the event loop of this thread is running: use await"));
         }
-        let until = timeout.map(|t| Instant::now() + Duration::from_secs_f64(t));
+        let until = timeout.map(|t| Instant::now() + Duration::from_secs_f64(t.clamp(0.0, 1e9)));
         // Another thread may take the news of a shared bridge; look again soon.
         let patience = if shared { 2 } else { 50 };
         loop {
