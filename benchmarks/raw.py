@@ -1,7 +1,7 @@
 """Raw rows as tuples: data-bridge-core beside asyncpg, psycopg 3 and psqlpy, interleaved in one run.
 
 Every peer runs the same statements against the same server and must give the same rows before anything is timed. Rounds go
-over all peers in turn; a figure is the median over the rounds of a peer's time against asyncpg's in the same round (above
+over the scenarios, and in each over all peers in turn; a figure is the median over the rounds of a peer's time against asyncpg's in the same round (above
 1: faster), with the client's CPU per operation beside it. Peers that are not installed are left out:
 ``pip install asyncpg 'psycopg[binary,pool]' psqlpy uvloop``. Run it alone on the machine:
 ``python benchmarks/raw.py [--loop asyncio|uvloop] [--rounds N]``; a release build of the core is meant.
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,38 +169,39 @@ def _in_order(row: Any) -> tuple[Any, ...]:
     return tuple(value for _, value in row)
 
 
-Operation = Callable[[], Awaitable[Any]]
+async def from_many_tasks(peer: Any, place: Any) -> None:
+    """64 tasks, each with 20 statements, on connections of their own or through a pool."""
+
+    async def work(at: Any) -> None:
+        for _ in range(20):
+            await peer.row(at, random.randint(1, ITEMS))
+
+    own = isinstance(place, list)
+    await asyncio.gather(*(work(place[i] if own else place) for i in range(64)))
 
 
-def scenarios(peer: Any, opened: dict[int, Any]) -> dict[str, tuple[Operation, int]]:
-    """Operations by their name, and how many statements each is."""
+def one_row(peer: Any, place: Any) -> Awaitable[Any]:
+    """A row by its key."""
+    return peer.row(place, random.randint(1, ITEMS))
 
-    def one() -> Awaitable[Any]:
-        return peer.row(opened[1], random.randint(1, ITEMS))
 
-    async def many(place: Any, tasks: int) -> None:
-        async def work(at: Any) -> None:
-            for _ in range(20):
-                await peer.row(at, random.randint(1, ITEMS))
+SCENARIOS: dict[str, tuple[int, int, Callable[[Any, Any], Awaitable[Any]]]] = {
+    "1 row, 1 task": (1, 1, one_row),
+    "1 row, 64 tasks, 64 connections": (64, 64 * 20, from_many_tasks),
+    "1 row, 64 tasks, 10 connections": (10, 64 * 20, from_many_tasks),
+    "100 rows": (1, 1, lambda peer, place: peer.rows(place, 100)),
+    "10,000 rows": (1, 1, lambda peer, place: peer.rows(place, 10_000)),
+    "unnest insert of 10,000 rows": (1, 1, lambda peer, place: peer.unnest(place)),
+    "COPY in of 10,000 rows": (1, 1, lambda peer, place: peer.copy(place)),
+}
+"""Connections, statements in one call, and the call."""
 
-        own = isinstance(place, list)
-        await asyncio.gather(*(work(place[i] if own else place) for i in range(tasks)))
 
-    single = opened[1]
-    found: dict[str, tuple[Operation, int]] = {
-        "1 row, 1 task": (one, 1),
-        "1 row, 64 tasks, 64 connections": (lambda: many(opened[64], 64), 64 * 20),
-        "1 row, 64 tasks, 10 connections": (lambda: many(opened[10], 64), 64 * 20),
-        "100 rows": (lambda: peer.rows(single, 100), 1),
-        "10,000 rows": (lambda: peer.rows(single, 10_000), 1),
-        "unnest insert of 10,000 rows": (lambda: peer.unnest(single), 1),
-    }
-    if hasattr(peer, "copy"):
-        found["COPY in of 10,000 rows"] = (lambda: peer.copy(single), 1)
-    if isinstance(opened[10], list):
-        # Without a pool nothing shares ten connections.
-        del found["1 row, 64 tasks, 10 connections"]
-    return found
+def takes_part(peer: Any, scenario: str) -> bool:
+    """Not everyone has COPY, and without a pool nothing shares ten connections."""
+    if scenario.startswith("COPY"):
+        return hasattr(peer, "copy")
+    return not (type(peer) is AsyncpgBare and "10 connections" in scenario)
 
 
 async def validated(peer: Any, place: Any, expected: list[Any] | None) -> list[Any]:
@@ -210,7 +212,7 @@ async def validated(peer: Any, place: Any, expected: list[Any] | None) -> list[A
     return found
 
 
-async def timed(operation: Operation, statements: int, seconds: float) -> tuple[float, float]:
+async def timed(operation: Callable[[], Awaitable[Any]], statements: int, seconds: float) -> tuple[float, float]:
     """Wall and CPU seconds of one statement."""
     await operation()
     count, wall, cpu = 0, time.perf_counter(), time.process_time()
@@ -238,12 +240,15 @@ async def run(dsn: str, rounds: int, seconds: float) -> dict[str, dict[str, list
         async with peer.opened(dsn, 1) as place:
             expected = await validated(peer, place, expected)
     for _ in range(rounds):
-        for name, peer in makers.items():
-            async with peer.opened(dsn, 1) as a, peer.opened(dsn, 10) as b, peer.opened(dsn, 64) as c:
-                for scenario, (operation, statements) in scenarios(peer, {1: a, 10: b, 64: c}).items():
-                    figures = await timed(operation, statements, seconds)
-                    results.setdefault(scenario, {}).setdefault(name, []).append(figures)
-            await admin.execute("TRUNCATE sink")
+        # One scenario after the other, so that all peers meet the same moment of the machine.
+        for scenario, (connections, statements, call) in SCENARIOS.items():
+            for name, peer in makers.items():
+                if not takes_part(peer, scenario):
+                    continue
+                await admin.execute("TRUNCATE sink")
+                async with peer.opened(dsn, connections) as place:
+                    figures = await timed(partial(call, peer, place), statements, seconds)
+                results.setdefault(scenario, {}).setdefault(name, []).append(figures)
     await admin.close()
     return results
 
