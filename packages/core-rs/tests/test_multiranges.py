@@ -36,6 +36,15 @@ async def test_there_and_back(postgres_dsn: str, kind: str, value: Any) -> None:
         assert (stats.opened, stats.closed_broken) == (1, 0), "the connection was not kept"
 
 
+async def test_nothing_of_the_lesson_stays_on_the_server(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=1) as database:
+        sql = "SELECT $1::int4multirange, 'it''s', E'\\\\', $$x$$"
+        for _ in range(2):
+            assert await database.fetch_one(sql, [Range(1, 2)], as_=tuple) == ([Range(1, 2)], "it's", "\\", "x")
+        left = await database.fetch("SELECT statement FROM pg_prepared_statements", as_=tuple)
+        assert [text for (text,) in left].count(sql) == 1
+
+
 async def test_ranges_are_put_in_order_and_joined_by_the_server(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as database:
         spans = (Range(5, 9), Range.empty(), Range(1, 3), (2, 4))

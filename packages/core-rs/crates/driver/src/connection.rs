@@ -176,7 +176,7 @@ impl Connection {
         };
         match self.fetch(sql, args.clone(), false, None, reply).await {
             Err(Error::Multirange) => {
-                multirange::teach(&mut self.pg).await?;
+                multirange::teach(&mut self.pg, sql).await?;
                 self.fetch(sql, args, false, None, reply).await
             }
             other => other,

@@ -7,7 +7,7 @@
 //! pinned; tests/test_multiranges.py fails when another one asks differently (ADR 0012).
 use crate::error::Error;
 use sqlx::postgres::{PgConnection, PgTypeInfo, PgTypeKind};
-use sqlx::{Executor, SqlSafeStr, TypeInfo};
+use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr, TypeInfo};
 
 /// In place of a name, and therefore on one line: it ends the list of names, gives the rows to read from, and leaves what
 /// sqlx appends to a second query without rows.
@@ -25,16 +25,29 @@ pub(crate) fn is_unknown(e: &sqlx::Error) -> bool {
         if index.contains("typtype") && source.to_string().ends_with("109"))
 }
 
-/// Tells the connection about the multirange types of its database; one round trip.
+/// Tells the connection about the multirange types of its database, after the description of `sql` has failed.
 ///
 /// # Errors
 /// When the server refuses, or when this sqlx does not listen.
-pub(crate) async fn teach(pg: &mut PgConnection) -> Result<(), Error> {
+pub(crate) async fn teach(pg: &mut PgConnection, sql: &str) -> Result<(), Error> {
     match pg.prepare_with("SELECT".into_sql_str(), &[PgTypeInfo::array_of(LESSON)]).await {
         // The name itself is nobody's, of course.
-        Err(sqlx::Error::TypeNotFound { .. }) | Ok(_) => Ok(()),
+        Err(sqlx::Error::TypeNotFound { .. }) | Ok(_) => forget(pg, sql).await.map_err(|e| Error::from_sqlx(e, false)),
         Err(e) => Err(Error::from_sqlx(e, false)),
     }
+}
+
+/// The statement stayed prepared on the server, and sqlx does not know its name any more.
+async fn forget(pg: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    let text = sql.replace('\\', "\\\\").replace('\'', "''");
+    let question = format!(
+        "SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements \
+         WHERE NOT from_sql AND statement = E'{text}'"
+    );
+    for row in pg.fetch_all(sqlx::raw_sql(AssertSqlSafe(question))).await? {
+        pg.execute(sqlx::raw_sql(AssertSqlSafe(row.try_get::<String, _>(0)?))).await?;
+    }
+    Ok(())
 }
 
 /// Whether a type that sqlx takes for an array is a multirange: only the names of arrays end in brackets.

@@ -77,7 +77,7 @@ impl Connection {
                 }
                 Err(Error::Multirange) if !taught => {
                     taught = true;
-                    multirange::teach(&mut self.pg).await?;
+                    multirange::teach(&mut self.pg, &text.sql).await?;
                     args = again.clone();
                 }
                 other => return other,
@@ -118,7 +118,7 @@ impl Connection {
         let text = || AssertSqlSafe(sql.clone()).into_sql_str();
         let statement = match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
             Err(Error::Multirange) => {
-                multirange::teach(&mut self.pg).await?;
+                multirange::teach(&mut self.pg, sql).await?;
                 self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false))
             }
             other => other,
