@@ -20,10 +20,13 @@ from data_bridge.postgres import (
     RowNotFound,
     Table,
     TimestampMixin,
+    add_observer,
     create_all,
     execute,
+    fetch_val,
     param,
     progress_bar,
+    remove_observer,
 )
 from data_bridge.query import select
 
@@ -178,6 +181,26 @@ async def test_check_schema(db: Any) -> None:
     found = {(d.kind, d.name): (d.expected, d.found) for d in await Stock.check_schema()}
     assert found["type", "stock.n"] == ("bigint", "integer") and found["nullable", "stock.n"] == (False, True)
     assert {("column", "stock"), ("primary key", "stock")} <= found.keys()
+
+
+async def test_the_catalogs_are_read_without_compiling_the_query(isolated_db: Any) -> None:
+    before = await fetch_val("SHOW jit")
+    texts: list[str] = []
+
+    class Texts:
+        def started(self, event: Any) -> None:
+            texts.append(event.sql)
+
+        def finished(self, token: Any, event: Any) -> None: ...
+
+    hear = Texts()
+    add_observer(hear)
+    try:
+        await Archive.check_schema()
+    finally:
+        remove_observer(hear)
+    assert texts.index("SET LOCAL jit = off") < next(i for i, text in enumerate(texts) if "pg_constraint" in text)
+    assert await fetch_val("SHOW jit") == before
 
 
 async def test_progress(db: Any) -> None:

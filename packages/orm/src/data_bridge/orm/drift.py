@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from data_bridge.core import LoadPlan, resolve
+from data_bridge.core import LoadPlan, Transaction, pg_transaction, resolve
 from data_bridge.query import ColumnDef, TableDef, catalog
 
 if TYPE_CHECKING:
@@ -38,15 +38,24 @@ async def differences(entity: Entity, using: Any) -> list[Difference]:
     """Reads the catalogs once for each of their parts and compares."""
     executor = resolve(using if using is not None else entity.settings.using)
     schemas = None if entity.settings.schema is None else [entity.settings.schema]
-    rows: dict[str, Any] = {}
-    for name, statement in catalog.queries(schemas).items():
-        rows[name] = await executor.run(statement.ir, statement.params, _TUPLES)
+    if isinstance(executor, Transaction):
+        rows = await _rows(executor, schemas)
+    else:
+        async with pg_transaction(using=executor) as tx:
+            # The planner's guesses for large catalogs are high enough for compiling, which takes longer than the query.
+            await tx.execute("SET LOCAL jit = off")
+            rows = await _rows(tx, schemas)
     schema = catalog.read(rows)
     own = entity.definition
     there = schema.tables.get((None if own.schema == schema.default_schema else own.schema, own.name))
     if there is None:
         return [Difference("table", own.name, own.name, None)]
     return list(_compared(own, there))
+
+
+async def _rows(executor: Any, schemas: list[str] | None) -> dict[str, Any]:
+    queries = catalog.queries(schemas)
+    return {name: await executor.run(statement.ir, statement.params, _TUPLES) for name, statement in queries.items()}
 
 
 def _compared(own: TableDef, there: TableDef) -> Iterable[Difference]:
