@@ -83,7 +83,8 @@ class Session:
         """Start-up, and the answer to what a new connection asks first."""
         self.greet_only()
         self.hear()
-        self.say(columns(("pid", 23), ("port", 23)), row(b"4711", None), done(), READY)
+        port = str(self.end.getpeername()[1]).encode()
+        self.say(columns(("pid", 23), ("port", 23)), row(b"4711", port), done(), READY)
 
 
 @dataclass
