@@ -102,7 +102,7 @@ async def test_notifications(postgres_dsn: str) -> None:
                 )  # fmt: skip
 
         sender = asyncio.create_task(send())
-        with constant() as memory:
+        with constant(80) as memory:  # what nobody has taken yet may be 64 MB
             for n in range(count):
                 async with asyncio.timeout(30):
                     one = await anext(heard)
