@@ -186,9 +186,8 @@ def faults(session: nox.Session) -> None:
     """Everything that hurts the server, the network and the process while statements run, under both reactors."""
     sync(session, "test")
     for reactor in ("loop", "thread"):
-        session.run(
-            "pytest", "-m", "not servers", "tests/faults", *session.posargs, env={"DATA_BRIDGE_REACTOR": reactor}
-        )
+        folders = ["tests/faults", "packages/core-rs/tests"]
+        session.run("pytest", "-m", "not servers", *(session.posargs or folders), env={"DATA_BRIDGE_REACTOR": reactor})
 
 
 @nox.session
