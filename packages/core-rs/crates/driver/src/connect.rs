@@ -118,20 +118,18 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
         true => socket::connected_to(&format!("{}/.s.PGSQL.{}", host.0, host.1)),
         false => socket::connected_to_port(host.1),
     };
-    let (row, mut fd) =
-        heard_through(&mut pg, question, if is_unix { &candidates } else { &[] }).await.map_err(|e| failed(host, e))?;
+    let (row, heard) = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
     let pooled = config.statement_cache == 0;
     let pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
     let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
-    if !is_unix {
-        fd = candidates.iter().copied().find(|&fd| socket::local_port(fd).map(i32::from) == port && port.is_some());
-    }
-    // A proxy or a translated address: the server has seen another port. An answer that came while it was being looked for
-    // tells nothing, so it is asked for again.
+    // The port tells it exactly; a unix socket has none, and through a proxy the server has seen another.
+    let has_port = |fd: &RawFd| port.is_some() && socket::local_port(*fd).map(i32::from) == port;
+    let mut fd = candidates.iter().copied().find(has_port).or(heard);
     for _ in 0..3 {
         if candidates.is_empty() || fd.is_some() {
             break;
         }
+        // An answer that came while it was being looked for tells nothing, so it is asked for again.
         fd = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?.1;
     }
     if let Some(fd) = fd.filter(|_| !is_unix) {

@@ -25,11 +25,11 @@ impl Pool {
 
     /// Ends the connections that somebody still has, whatever thread they live in: both directions of their sockets are
     /// shut, so the server ends the session at once and the owner hears it when it turns there again. Sockets that are
-    /// not known (no TCP, not Linux, behind a proxy) end with their owners.
+    /// not known (not Linux, or not found) end with their owners.
     pub fn shut(&self) {
         let metas = self.state().metas.iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
         for fd in metas.iter().filter_map(|m| m.fd) {
-            // Behind a proxy of this process the descriptor may be the proxy's.
+            // Its owner may close it at this moment, and the number may be somebody else's already.
             let ours = |host: &Host| match socket::peer_port(fd) {
                 Some(port) => host.1 == port,
                 None => host.0.starts_with('/'),
