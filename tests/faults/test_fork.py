@@ -11,18 +11,7 @@ import psycopg
 import pytest
 
 from .encrypted import encrypted
-
-
-def script(text: str, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Another interpreter, in which a warning is an error."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(text), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
+from .interpreter import script
 
 FORKS = """
     import asyncio, gc, os, sys, warnings
@@ -94,7 +83,7 @@ FORKS = """
 @pytest.mark.parametrize("tls", ["plain", "tls"])
 def test_a_child_cannot_hurt_its_parent(postgres_dsn: str, tmp_path: Path, tls: str) -> None:
     with encrypted(postgres_dsn, tmp_path) as front:
-        done = script(FORKS, front.dsn if tls == "tls" else postgres_dsn)
+        done = script(FORKS, front.dsn if tls == "tls" else postgres_dsn, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("child fine") == 3 and "parent fine" in done.stdout, done.stderr
     assert done.stderr == ""
@@ -153,7 +142,7 @@ PREFORK = """
 
 @pytest.mark.fault("E2")
 def test_servers_that_fork_their_workers(postgres_dsn: str) -> None:
-    done = script(PREFORK, postgres_dsn)
+    done = script(PREFORK, postgres_dsn, timeout=60)
     assert done.returncode == 0 and "master fine" in done.stdout, done.stderr
     assert done.stderr == ""
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -17,6 +14,8 @@ import psycopg
 import pytest
 
 from data_bridge.core import Database, _native
+
+from .interpreter import script
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -164,21 +163,11 @@ def test_operations_that_nobody_awaits(postgres_dsn: str) -> None:
     asyncio.run(main())
 
 
-def _script(text: str, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(text), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
 @pytest.mark.fault("E4")
 @pytest.mark.parametrize("how", ["return", "raise", "os._exit", "open loop"])
 def test_exit_with_a_statement_running(postgres_dsn: str, how: str) -> None:
     marker = f"/* exit {how} {os.getpid()} */"
-    done = _script(
+    done = script(
         f"""
         import asyncio, os, sys
         from data_bridge.core import Database
@@ -198,6 +187,7 @@ def test_exit_with_a_statement_running(postgres_dsn: str, how: str) -> None:
             asyncio.run(main())
         """,
         postgres_dsn,
+        timeout=30,
     )
     assert done.returncode == (7 if how == "raise" else 0), done.stderr
     assert "panicked" not in done.stderr
@@ -224,7 +214,7 @@ def test_exit_with_a_statement_running(postgres_dsn: str, how: str) -> None:
 
 @pytest.mark.fault("E1")
 def test_fork(postgres_dsn: str) -> None:
-    done = _script(
+    done = script(
         """
         import asyncio, os, sys, gc
         from data_bridge.core import Database
@@ -255,6 +245,7 @@ def test_fork(postgres_dsn: str) -> None:
         print("parent fine")
         """,
         postgres_dsn,
+        timeout=30,
     )
     assert done.returncode == 0 and "parent fine" in done.stdout, done.stderr
 
