@@ -134,7 +134,7 @@ async def test_what_a_pooled_statement_leaves_behind(bouncer: Callable[[str], st
         await db.execute("VACUUM pg_catalog.pg_class")
         others = [asyncio.create_task(db.fetch_val("SELECT $1::int FROM pg_sleep(0.4)", n)) for n in range(2)]
         with pytest.raises(core.QueryTimeout):
-            await db.execute("SELECT pg_sleep(20)", timeout=0.1)
+            await db.execute("SELECT pg_sleep(3)", timeout=0.1)
         assert await asyncio.gather(*others) == [0, 1]
         assert await db.fetch_val("SELECT 1") == 1
 
@@ -180,3 +180,39 @@ async def test_prepared_statements_through_a_pool_of_transactions(bouncer: Calla
                 await asyncio.gather(*(db.fetch_val("SELECT $1::int FROM pg_sleep(0.01)", n) for n in range(6)))
         assert caught.value.sqlstate in ("26000", "42P05")
         assert "statement_cache_size=0" in str(caught.value)
+
+
+@pytest.mark.fault("G4")
+@pytest.mark.skipif(not KEEPS_STATEMENTS, reason="PgBouncer before 1.21 keeps no prepared statements")
+async def test_giving_up_hurts_nobody_else(bouncer: Callable[[str], str]) -> None:
+    """Behind a pooler that keeps statements, too, a process works for whoever has its session now: none is signalled."""
+    sleeping = "SELECT $1::int FROM pg_sleep(0.3)"
+    async with core.Database(bouncer("transaction, statements"), ssl="disable", max_connections=6) as db:
+        for _ in range(5):
+            others = [asyncio.create_task(db.fetch_val(sleeping, n)) for n in range(2)]
+            with pytest.raises(core.QueryTimeout):
+                await db.execute("SELECT pg_sleep(0.5)", timeout=0.1)
+            assert await asyncio.gather(*others) == [0, 1]
+        assert await db.fetch_val(sleeping, 7) == 7
+        # A signal would have left it, and hit anybody.
+        assert db.pool_stats().closed_broken == 5
+
+
+@pytest.mark.fault("G4")
+async def test_the_server_ends_what_was_given_up(
+    bouncer: Callable[[str], str], embedded_server: EmbeddedServer
+) -> None:
+    """What the documentation advises: the server looks now and then whether anybody still waits."""
+    runs = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep(19)%'"
+    async with core.Database(embedded_server.dsn, max_connections=1) as server:
+        await server.execute("ALTER DATABASE postgres SET client_connection_check_interval = '200ms'")
+        try:
+            async with core.Database(bouncer("transaction"), statement_cache_size=0, ssl="disable") as db:
+                with pytest.raises(core.QueryTimeout):
+                    await db.execute("SELECT pg_sleep(19)", timeout=0.3)
+                deadline = time.monotonic() + 3
+                while await server.fetch_val(runs):
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.02)
+        finally:
+            await server.execute("ALTER DATABASE postgres RESET client_connection_check_interval")

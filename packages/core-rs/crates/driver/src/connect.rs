@@ -19,8 +19,10 @@ pub struct Fresh {
     pub pid: i32,
     /// The descriptor of its socket, where it could be found.
     pub fd: Option<RawFd>,
-    /// Every transaction may get another session of the server.
+    /// No prepared statement may outlive its transaction.
     pub pooled: bool,
+    /// How long it took with the host that was chosen.
+    pub connecting: Duration,
 }
 
 pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
@@ -109,7 +111,23 @@ async fn heard_through(
     Ok((row, ours))
 }
 
+/// Whether transactions have sessions of their own behind this connection: a pooler that keeps prepared statements for
+/// its clients (PgBouncer's `max_prepared_statements`) gives them other names than ours.
+async fn has_many_sessions(pg: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    const QUESTION: &str = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements \
+         WHERE name LIKE 'sqlx\\_s\\_%' AND statement LIKE '%/* whose session */%') /* whose session */";
+    let answer = match sqlx::query(QUESTION).fetch_one(&mut *pg).await {
+        Ok(row) => row.try_get(0)?,
+        // It was prepared in another session than it should have run in.
+        Err(sqlx::Error::Database(e)) if matches!(e.code().as_deref(), Some("26000" | "42P05")) => true,
+        Err(e) => return Err(e),
+    };
+    pg.clear_cached_statements().await?;
+    Ok(answer)
+}
+
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
+    let started = Instant::now();
     let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
     // By the simple protocol: through a pooler a statement that is prepared first may meet two servers.
     let question = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
@@ -120,11 +138,12 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     };
     let (row, heard) = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
     let pooled = config.statement_cache == 0;
-    let pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
+    let mut pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
     let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
     // The port tells it exactly; a unix socket has none, and through a proxy the server has seen another.
     let has_port = |fd: &RawFd| port.is_some() && socket::local_port(*fd).map(i32::from) == port;
-    let mut fd = candidates.iter().copied().find(has_port).or(heard);
+    let seen = candidates.iter().copied().find(has_port);
+    let mut fd = seen.or(heard);
     for _ in 0..3 {
         if candidates.is_empty() || fd.is_some() {
             break;
@@ -135,6 +154,10 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     if let Some(fd) = fd.filter(|_| !is_unix) {
         socket::tune(fd);
     }
+    // Somebody may stand between; then a process is only ours when one session is.
+    if seen.is_none() && !pooled && has_many_sessions(&mut pg).await.map_err(|e| failed(host, e))? {
+        pid = 0;
+    }
     if let Some((question, suits)) = config.target.question() {
         let row = sqlx::raw_sql(question).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
         let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;
@@ -143,7 +166,7 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
             return Err(unsuited(host, config.target));
         }
     }
-    Ok(Fresh { pg, pid, fd, pooled })
+    Ok(Fresh { pg, pid, fd, pooled, connecting: started.elapsed() })
 }
 
 /// A host that answers, and is not the one that is wanted.

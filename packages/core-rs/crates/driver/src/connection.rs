@@ -17,7 +17,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rows per slice: after each slice other work of the event loop gets its turn, and the rows are decoded while they are
 /// still in the cache.
@@ -59,6 +59,8 @@ pub struct Meta {
     pub busy: AtomicBool,
     /// Since when somebody has it; `None` while it is idle.
     pub taken: Mutex<Option<Instant>>,
+    /// How long connecting took: the measure of what may be asked of this server in a hurry.
+    pub connecting: Duration,
 }
 
 /// A connection; dropping it closes the socket and frees its place in the pool.
@@ -82,8 +84,7 @@ pub struct Connection {
     pub dirty: bool,
     /// The application's on_connect has seen this session as it is.
     pub greeted: bool,
-    /// Every transaction may get another session of the server: no prepared statement outlives one, and a process
-    /// number means nothing.
+    /// No prepared statement may outlive its transaction: the next one may have another session of the server.
     pub pooled: bool,
     /// For which types of parameters each text was prepared here.
     known: HashMap<u64, Arc<[Typed]>>,
@@ -95,7 +96,8 @@ impl Connection {
     pub(crate) fn new(fresh: Fresh, permit: Permit, home: usize, expires: Instant, epoch: u64) -> Self {
         let now = Instant::now();
         let (busy, taken) = (AtomicBool::new(false), Mutex::new(None));
-        let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy, taken });
+        let connecting = fresh.connecting;
+        let meta = Arc::new(Meta { pid: fresh.pid, fd: fresh.fd, busy, taken, connecting });
         Self {
             pg: ManuallyDrop::new(fresh.pg),
             meta,
@@ -292,9 +294,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks the server to cancel the statement of another process.
-    pub(crate) async fn cancel_process(&mut self, pid: i32) -> Result<(), Error> {
-        self.script(&format!("SELECT pg_catalog.pg_cancel_backend({pid})")).await.map(|_| ())
+    /// Asks the server to cancel what these processes do.
+    pub(crate) async fn cancel_processes(&mut self, pids: &[i32]) -> Result<(), Error> {
+        let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let sql = format!("SELECT pg_catalog.pg_cancel_backend(p) FROM unnest(ARRAY[{list}]::int4[]) p");
+        self.script(&sql).await.map(|_| ())
     }
 
     /// Says goodbye and closes.

@@ -3,6 +3,7 @@
 //! Knows sockets, SQLSTATEs and the life of a connection. Knows neither statement nodes nor Python: it gets text and
 //! encoded parameters and gives raw rows.
 pub mod bell;
+pub mod canceller;
 pub mod config;
 pub mod connect;
 pub mod connection;

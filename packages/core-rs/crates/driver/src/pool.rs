@@ -6,6 +6,7 @@
 mod ending;
 mod upkeep;
 
+use crate::canceller::Canceller;
 use crate::config::{Config, Limits};
 use crate::connect::{Fresh, connect, connect_at_once};
 use crate::connection::{Connection, Meta};
@@ -64,8 +65,6 @@ struct State {
     stats: Stats,
 }
 
-type Control = Arc<tokio::sync::Mutex<Option<Connection>>>;
-
 /// The connections of one database.
 pub struct Pool {
     /// Unique in the process.
@@ -75,7 +74,7 @@ pub struct Pool {
     /// Sizes and times.
     pub limits: Limits,
     state: Mutex<State>,
-    controls: Mutex<HashMap<usize, Control>>,
+    cancellers: Mutex<HashMap<usize, Arc<Canceller>>>,
     epoch: AtomicU64,
     born: u32,
 }
@@ -105,7 +104,7 @@ impl Pool {
             config,
             limits,
             state: Mutex::default(),
-            controls: Mutex::default(),
+            cancellers: Mutex::default(),
             epoch: AtomicU64::new(0),
             born: fork::count(),
         })
@@ -345,9 +344,9 @@ impl Pool {
         }
     }
 
-    /// The connection that cancels statements of `home`, one at a time.
-    pub(crate) fn control(&self, home: usize) -> Control {
-        self.controls.lock().expect("the control connections").entry(home).or_default().clone()
+    /// Who cancels statements of `home`.
+    pub(crate) fn canceller(&self, home: usize) -> Arc<Canceller> {
+        self.cancellers.lock().expect("the cancellers").entry(home).or_default().clone()
     }
 
     /// A connection outside the limit.

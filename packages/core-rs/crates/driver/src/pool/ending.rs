@@ -18,9 +18,8 @@ impl Pool {
         for w in waiters {
             w.give(Err(Error::PoolClosed));
         }
-        let controls = std::mem::take(&mut *self.controls.lock().expect("the control connections"));
-        let controls = controls.into_values().filter_map(|c| c.try_lock().ok().and_then(|mut c| c.take()));
-        idle.into_values().flatten().chain(controls).collect()
+        let cancellers = std::mem::take(&mut *self.cancellers.lock().expect("the cancellers"));
+        idle.into_values().flatten().chain(cancellers.into_values().filter_map(|c| c.idle())).collect()
     }
 
     /// Ends the connections that somebody still has, whatever thread they live in: both directions of their sockets are
