@@ -6,13 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from data_bridge.core import enter_test_scope, leave_test_scope
 
 from .embedded import EmbeddedServer
-from .embedded.admin import AdminSession
+from .embedded.admin import ADMIN, AdminSession
 from .errors import ServerError
 from .proxy import proxied
 from .source import EmbeddedSource
@@ -21,7 +21,10 @@ from .testdatabase import TestDatabase
 __all__ = ["StopMode", "TestServer"]
 
 StopMode = Literal["smart", "fast", "immediate"]
-OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+OTHERS = (
+    "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    f" AND application_name <> '{ADMIN}'"  # one that has just said goodbye lives on for a moment
+)
 
 
 class TestServer:
@@ -98,7 +101,9 @@ class TestServer:
 
         Raises ServerError when there is no session.
         """
-        os.kill(self._a_backend(), signal.SIGKILL)
+        while True:
+            with suppress(ProcessLookupError):  # it ended by itself: another one, if there is one
+                return os.kill(self._a_backend(), signal.SIGKILL)
 
     def stall(self) -> None:
         """Freeze the postmaster: open sessions work on, new ones hang until `resume`."""
@@ -114,14 +119,17 @@ class TestServer:
     @contextmanager
     def stalled_backends(self) -> Generator[int]:
         """Freeze every client session inside the block, as if the queries of each hung; gives their number."""
-        pids = [int(row[0] or 0) for row in self.run(f"SELECT pid {OTHERS}")]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        pids: list[int] = []
         try:
+            for row in self.run(f"SELECT pid {OTHERS}"):
+                with suppress(ProcessLookupError):
+                    os.kill(int(row[0] or 0), signal.SIGSTOP)
+                    pids.append(int(row[0] or 0))
             yield len(pids)
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def proxy(self, *, delay: float = 0, cut_after: int | None = None) -> Generator[str]:

@@ -17,9 +17,11 @@ from typing import Self
 
 from ..errors import ServerError
 
-__all__ = ["AdminError", "AdminSession", "quote_identifier", "quote_literal"]
+__all__ = ["ADMIN", "AdminError", "AdminSession", "quote_identifier", "quote_literal"]
 
 PROTOCOL = 196608  # 3.0
+ADMIN = "data-bridge-testing admin"
+"""How the harness's own sessions are called in pg_stat_activity."""
 
 
 class AdminError(ServerError):
@@ -44,7 +46,7 @@ class AdminSession:
         try:
             self._socket.connect(str(path))
             self._stream = self._socket.makefile("rb")
-            options = {"user": "postgres", "database": database, "application_name": "data-bridge-testing"}
+            options = {"user": "postgres", "database": database, "application_name": ADMIN}
             body = b"".join(f"{name}\0{value}\0".encode() for name, value in options.items()) + b"\0"
             self._socket.sendall(struct.pack("!ii", len(body) + 8, PROTOCOL) + body)
             self._until_ready()
