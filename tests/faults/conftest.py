@@ -66,7 +66,10 @@ def _unrest(pool: Any) -> dict[str, Any] | None:
 
 def _busy_sessions(dsn: str) -> list[Any]:
     """Sessions of tests that are not idle after a while; a server that was left stopped has none."""
-    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(dsn, autocommit=True) as session:
+    with (
+        contextlib.suppress(psycopg.OperationalError),
+        contextlib.closing(psycopg.connect(dsn, autocommit=True)) as session,
+    ):
         until = time.monotonic() + PATIENCE
         while left := session.execute(BUSY).fetchall():
             if time.monotonic() > until:

@@ -105,7 +105,7 @@ def following(programs: Path, primary: str, port: int, *settings: str, hot: bool
 def _until_open(dsn: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 30
     while True:
-        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(dsn):
+        with contextlib.suppress(psycopg.OperationalError), contextlib.closing(psycopg.connect(dsn)):
             return
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 import pytest
@@ -31,8 +31,15 @@ def quiet(server: TestServer) -> None:
     assert eventually(lambda: server.run(count) == [("1",)])
 
 
-def connect(dsn: str, **options: object) -> psycopg.Connection:
-    return psycopg.connect(dsn, autocommit=True, **options)  # type: ignore[arg-type]
+class Session(psycopg.Connection[tuple[Any, ...]]):
+    """Closed at the end of its block whatever state it is in; psycopg would say COMMIT first, and stop when that fails."""
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def connect(dsn: str, **options: object) -> Session:
+    return Session.connect(dsn, autocommit=True, **options)  # type: ignore[arg-type]
 
 
 def test_terminated_sessions_get_57p01(server: TestServer) -> None:

@@ -104,10 +104,10 @@ def test_help_names_the_options(pytester: pytest.Pytester) -> None:
 def test_own_server_may_be_hurt(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
-        import psycopg, pytest
+        import contextlib, psycopg, pytest
 
         def test_restart(own_server):
-            with psycopg.connect(own_server.dsn) as session:
+            with contextlib.closing(psycopg.connect(own_server.dsn)) as session:
                 own_server.restart()
                 with pytest.raises(psycopg.OperationalError):
                     session.execute("SELECT 1")
