@@ -28,6 +28,8 @@ SETUP = """
         FOR EACH ROW WHEN (NEW.a = 2) EXECUTE FUNCTION linger();
 """
 INSERT = "INSERT INTO halves VALUES ($1, $2)"
+FILES = "DO 'BEGIN FOR i IN 1..25 LOOP EXECUTE format(''CREATE TABLE file_%s (a int)'', i); END LOOP; END'"
+"""What a ROLLBACK must delete, so that it takes some time."""
 
 
 async def acquire(db: Database, go: asyncio.Event, mark: str) -> None:
@@ -96,6 +98,7 @@ async def rollback(db: Database, go: asyncio.Event, mark: str) -> None:
     with suppress(ZeroDivisionError):
         async with db.transaction() as tx:
             await tx.execute(INSERT, mark, 1)
+            await tx.execute(FILES)
             go.set()
             raise ZeroDivisionError
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,12 +101,16 @@ async def test_ended_while_idle(postgres_dsn: str) -> None:
 
 
 @pytest.mark.fault("A2")
-async def test_ended_while_idle_on_a_unix_socket(embedded_server: EmbeddedServer) -> None:
+@pytest.mark.parametrize("folder", ["its own", "another"])
+async def test_ended_while_idle_on_a_unix_socket(embedded_server: EmbeddedServer, tmp_path: Path, folder: str) -> None:
     name = "ended on a socket"
     dsn = embedded_server.socket_dsn_of("postgres")
+    if folder == "another":  # name than that which the server gave its socket
+        (tmp_path / "s").symlink_to(embedded_server.socket.parent)
+        dsn = re.sub("host=[^&]*", f"host={tmp_path / 's'}", dsn)
     async with Database(dsn) as admin, Database(dsn, max_connections=4, application_name=name) as db:
         for _ in range(3):
-            await asyncio.gather(*(db.execute("SELECT pg_sleep(0.05)") for _ in range(4)))
+            await asyncio.gather(*(db.execute("SELECT pg_sleep(0.2)") for _ in range(4)))
             assert await terminate(admin, name) == 4
         assert await db.fetch_val("SELECT 1") == 1
 

@@ -45,14 +45,14 @@ fn port(fd: RawFd, name: Name) -> Option<u16> {
     }
 }
 
-/// Descriptors of the unix sockets that are connected to this path.
+/// Descriptors of the unix sockets that are connected to a path with this end: its folder may have several names.
 #[cfg(target_os = "linux")]
-pub fn connected_to(path: &str) -> Vec<RawFd> {
-    open().filter(|&fd| is_peer(fd, path)).collect()
+pub fn connected_to(end: &str) -> Vec<RawFd> {
+    open().filter(|&fd| is_peer(fd, end)).collect()
 }
 
 #[cfg(target_os = "linux")]
-fn is_peer(fd: RawFd, path: &str) -> bool {
+fn is_peer(fd: RawFd, end: &str) -> bool {
     // SAFETY: the storage is large enough for every address family and read only after success.
     let address = unsafe {
         let mut address: libc::sockaddr_storage = std::mem::zeroed();
@@ -64,8 +64,8 @@ fn is_peer(fd: RawFd, path: &str) -> bool {
         }
         *(&raw const address).cast::<libc::sockaddr_un>()
     };
-    let name = address.sun_path.iter().map(|&c| c as u8).take_while(|&c| c != 0);
-    name.eq(path.bytes())
+    let name = address.sun_path.iter().map(|&c| c as u8);
+    name.take_while(|&c| c != 0).collect::<Vec<_>>().ends_with(end.as_bytes())
 }
 
 #[cfg(target_os = "linux")]
@@ -143,6 +143,6 @@ pub fn has_news(_fd: RawFd) -> bool {
 
 /// Nothing is known here.
 #[cfg(not(target_os = "linux"))]
-pub fn connected_to(_path: &str) -> Vec<RawFd> {
+pub fn connected_to(_end: &str) -> Vec<RawFd> {
     vec![]
 }
