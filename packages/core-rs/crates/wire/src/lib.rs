@@ -12,6 +12,7 @@ pub mod interval;
 pub mod network;
 pub mod numeric;
 pub mod range;
+pub mod sparse;
 pub mod text_search;
 pub mod types;
 pub mod vector;

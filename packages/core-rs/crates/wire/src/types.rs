@@ -76,6 +76,8 @@ pub enum Type {
     Vector,
     /// `halfvec` of pgvector
     HalfVector,
+    /// `sparsevec` of pgvector
+    SparseVector,
     /// A range of this type
     Range(Arc<Type>),
     /// A multirange: ranges whose bounds have this type
@@ -244,6 +246,7 @@ impl Type {
             "ltree" | "lquery" | "ltxtquery" => Type::Versioned,
             "vector" => Type::Vector,
             "halfvec" => Type::HalfVector,
+            "sparsevec" => Type::SparseVector,
             _ => return None,
         })
     }

@@ -1,7 +1,9 @@
 //! Wire bytes to Python objects, without anything in between. Runs with the interpreter attached.
 use crate::env::Env;
 use crate::{json, registered};
-use data_bridge_wire::{Type, WireError, array::Array, bits, exact, network as addresses, numeric, text_search};
+use data_bridge_wire::{
+    Type, WireError, array::Array, bits, exact, network as addresses, numeric, sparse, text_search,
+};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
@@ -112,6 +114,7 @@ pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
             Type::Hstore => record::hstore(b),
             Type::Vector => record::vector(b, 4),
             Type::HalfVector => record::vector(b, 2),
+            Type::SparseVector => text(sparse::read(b)?.as_bytes()),
             Type::Char => system::char(b),
             Type::Xid8 => made(ffi::PyLong_FromUnsignedLongLong(u64::from_be_bytes(exact(b)?))),
             Type::Lsn => system::lsn(b),

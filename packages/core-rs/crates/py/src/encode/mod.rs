@@ -187,6 +187,7 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
             Type::Hstore => record::hstore(v, out),
             Type::Vector => record::vector(v, false, out),
             Type::HalfVector => record::vector(v, true, out),
+            Type::SparseVector => record::sparse_vector(v, out),
             Type::Geometry(kind) => geometry::geometry(*kind, v, out),
             Type::Inet => network::network(env, v, false, out),
             Type::Cidr => network::network(env, v, true, out),

@@ -1,7 +1,8 @@
 //! Values made of several: composites, hstore, vectors.
+use super::system::str_of;
 use super::{Done, Refusal, float, text, value};
 use crate::env::Env;
-use data_bridge_wire::{Type, array, vector as floats};
+use data_bridge_wire::{Type, array, sparse, vector as floats};
 use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySequence, PyTuple};
@@ -94,4 +95,12 @@ pub unsafe fn vector(v: *mut PyObject, is_half: bool, out: &mut Vec<u8>) -> Done
         if is_half { out.extend(floats::to_half(narrow).to_be_bytes()) } else { out.extend(narrow.to_be_bytes()) }
     }
     Ok(())
+}
+
+/// A text like `{1:0.5,4:2}/5`.
+pub unsafe fn sparse_vector(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: `v` is alive.
+    let text = unsafe { str_of(v)? };
+    sparse::write(text, out)
+        .ok_or_else(|| Refusal::Reason("a sparsevec is written {index:value,...}/dimensions".into()))
 }

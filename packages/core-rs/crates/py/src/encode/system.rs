@@ -4,7 +4,7 @@ use data_bridge_wire::bits as wire;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
-unsafe fn str_of<'a>(v: *mut PyObject) -> Result<&'a str, Refusal> {
+pub(super) unsafe fn str_of<'a>(v: *mut PyObject) -> Result<&'a str, Refusal> {
     // SAFETY: `v` is alive; the text lives as long.
     unsafe {
         if ffi::PyUnicode_Check(v) == 0 {

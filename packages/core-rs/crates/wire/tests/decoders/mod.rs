@@ -6,10 +6,10 @@ use data_bridge_wire::hstore::Pairs;
 use data_bridge_wire::interval::Interval;
 use data_bridge_wire::network::{Network, mac, parse_mac};
 use data_bridge_wire::range::{Range, Ranges};
-use data_bridge_wire::{WireError, bits, numeric, text_search, vector};
+use data_bridge_wire::{WireError, bits, numeric, sparse, text_search, vector};
 
 /// How many decoders there are.
-pub const COUNT: u8 = 12;
+pub const COUNT: u8 = 14;
 
 /// Reads `b` to its end with decoder `n`; what can be written is written and must read as the same.
 pub fn read(n: u8, b: &[u8]) -> Result<(), WireError> {
@@ -75,8 +75,21 @@ pub fn read(n: u8, b: &[u8]) -> Result<(), WireError> {
                 Range::read(one)?;
             }
         }
-        _ => {
+        11 => {
+            let mut again = vec![];
+            // The bytes may say more than a server would: only what it sends can be written.
+            let text = sparse::read(b)?;
+            if sparse::write(&text, &mut again).is_some() {
+                let same = sparse::read(&again).expect("what was written can be read");
+                let mut twice = vec![];
+                sparse::write(&same, &mut twice).expect("what was read can be written");
+                assert_eq!(twice, again);
+            }
+        }
+        12 => {
             text_search::query(b)?;
+        }
+        _ => {
             for f in vector::read(b, 4)? {
                 assert_eq!(f.len(), 4);
             }
