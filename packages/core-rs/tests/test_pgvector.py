@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,18 +11,8 @@ from data_bridge.core import Database, EncodeError
 
 
 @pytest.fixture
-def dsn(postgres_dsn: str) -> str:
-    async def is_there() -> bool:
-        async with Database(postgres_dsn, max_connections=1) as database:
-            if not await database.fetch_val(
-                "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')"
-            ):
-                return False
-            await database.execute_script("CREATE EXTENSION IF NOT EXISTS vector")
-            return True
-
-    if not asyncio.run(is_there()):
-        pytest.skip("this server has no pgvector")
+def dsn(postgres_dsn: str, extension: Callable[[str], None]) -> str:
+    extension("vector")
     return postgres_dsn
 
 
