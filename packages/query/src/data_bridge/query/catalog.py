@@ -6,7 +6,7 @@ Nothing here connects. Whoever has a connection runs :func:`queries` and gives t
     schema = read(rows)
 
 Objects of extensions are left out, like the indexes behind constraints and the sequences of identity columns: they
-belong to what they are part of. Needs PostgreSQL 15 or newer.
+belong to what they are part of. Needs PostgreSQL 14 or newer.
 """
 
 from __future__ import annotations

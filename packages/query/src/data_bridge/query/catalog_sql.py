@@ -1,5 +1,5 @@
 """The queries over the system catalogs. Every one gives plain text, bools, ints and arrays of text; ``$1`` is text[]
-or NULL.
+or NULL. A column that came with PostgreSQL 15 is read by its name from the row, so that 14 takes the text too.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TEXTS: dict[str, str] = {
             (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(k.confkey) WITH ORDINALITY o(num, i)
                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = o.num),
             k.confdeltype::text, k.confupdtype::text, k.condeferrable, k.condeferred, k.convalidated,
-            ix.indnullsnotdistinct,
+            (to_jsonb(ix) ->> 'indnullsnotdistinct')::bool,
             (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(ix.indkey::int2[]) WITH ORDINALITY o(num, i)
                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = o.num WHERE o.i > ix.indnkeyatts),
             am.amname::text,
@@ -91,7 +91,7 @@ TEXTS: dict[str, str] = {
                     AND a.attnum > 0),
             (SELECT array_agg(a.attname::text ORDER BY o.i) FROM unnest(ix.indkey::int2[]) WITH ORDINALITY o(num, i)
                 JOIN pg_attribute a ON a.attrelid = ix.indrelid AND a.attnum = o.num WHERE o.i > ix.indnkeyatts),
-            pg_get_expr(ix.indpred, ix.indrelid), ix.indnullsnotdistinct, ix.indisvalid, i.reloptions,
+            pg_get_expr(ix.indpred, ix.indrelid), (to_jsonb(ix) ->> 'indnullsnotdistinct')::bool, ix.indisvalid, i.reloptions,
             obj_description(i.oid, 'pg_class')
         FROM pg_index ix
         JOIN pg_class i ON i.oid = ix.indexrelid
