@@ -18,8 +18,6 @@ from data_bridge.testing.embedded.folder import MEMORY, PREFIX
 
 from .sandbox_items import SCHEMA
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
