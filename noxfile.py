@@ -222,6 +222,8 @@ def oldest(session: nox.Session) -> None:
         "test",
         "--group",
         "tools",
+        "--group",
+        "servers",
     )
     session.run("pytest", "packages", *session.posargs)
 

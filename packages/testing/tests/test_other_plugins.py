@@ -19,9 +19,7 @@ INI = """
     asyncio_default_fixture_loop_scope = function
     filterwarnings =
         error
-        ignore:.*httpx.*:DeprecationWarning
-        ignore:.*httpx.*:PendingDeprecationWarning
-        ignore::starlette.exceptions.StarletteDeprecationWarning
+        ignore:.*httpx.*
 """
 APPLICATION = """
     import asyncio

@@ -25,6 +25,8 @@ pub struct Fresh {
     pub connecting: Duration,
 }
 
+pub(crate) const DEADLINE: &str = "deadline";
+
 pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
     let mut o = PgConnectOptions::new_without_pgpass()
         .host(&host.0)
@@ -88,6 +90,10 @@ fn step_of(s: &ServerError) -> &'static str {
 /// Whether the server said that it will be there soon: starting up (57P03) or full (53300).
 fn is_patience_asked(e: &Error) -> bool {
     matches!(e.sqlstate(), Some("57P03" | "53300"))
+}
+
+fn is_deadline(e: &Error) -> bool {
+    matches!(e, Error::Connect { step: DEADLINE, .. })
 }
 
 /// Questions whose answers come late. One that comes while its question is being sent tells nothing, and on a busy machine
@@ -196,6 +202,7 @@ fn word(target: Target) -> &'static str {
 
 async fn attempts(config: &Config, home: &Home, until: Instant, patient: bool) -> Result<Fresh, Error> {
     let mut pause = Duration::from_millis(50);
+    let mut said: Option<Error> = None;
     loop {
         let mut last = None;
         for (tried, host) in config.hosts.iter().enumerate() {
@@ -207,9 +214,12 @@ async fn attempts(config: &Config, home: &Home, until: Instant, patient: bool) -
             }
         }
         let e = last.unwrap_or_else(|| Error::Configuration("no host to connect to".into()));
+        // A last try that had too little time says less than what the server said before.
+        let e = said.take_if(|_| is_deadline(&e)).unwrap_or(e);
         if !patient || !is_patience_asked(&e) || Instant::now() + pause >= until {
             return Err(e);
         }
+        said = Some(e);
         home.reactor.sleep(Instant::now() + pause).await;
         pause = (pause * 2).min(Duration::from_secs(1));
     }
@@ -222,7 +232,7 @@ async fn in_time(config: &Config, host: &Host, home: &Home, share: Duration) -> 
     match select(guarded, home.reactor.sleep(Instant::now() + share)).await {
         Either::Left((Ok(result), _)) => result,
         Either::Left((Err(e), _)) => Err(refused(host, "start-up", e.to_string())),
-        Either::Right(_) => Err(refused(host, "deadline", format!("no answer within {:.3} s", share.as_secs_f64()))),
+        Either::Right(_) => Err(refused(host, DEADLINE, format!("no answer within {:.3} s", share.as_secs_f64()))),
     }
 }
 

@@ -4,7 +4,7 @@
 //! only through `PgListener`, which wants a pool. That pool is private, of one connection, on a reactor with timers. Whenever
 //! the connection breaks, notifications may be lost: the reader is told so, then the listener is built anew.
 use crate::config::{Config, Host};
-use crate::connect::{failed, options, refused, unsuited};
+use crate::connect::{DEADLINE, failed, options, refused, unsuited};
 use crate::error::Error;
 use crate::executor::Home;
 use crate::reply::Reply;
@@ -188,7 +188,7 @@ async fn connect(config: &Config, channels: &[String]) -> Result<PgListener, Err
         match tokio::time::timeout(share, one(config, host, channels)).await {
             Ok(Ok(listener)) => return Ok(listener),
             Ok(Err(e)) => last = e,
-            Err(_) => last = refused(host, "deadline", format!("no answer within {:.3} s", share.as_secs_f64())),
+            Err(_) => last = refused(host, DEADLINE, format!("no answer within {:.3} s", share.as_secs_f64())),
         }
     }
     Err(last)
