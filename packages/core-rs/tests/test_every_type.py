@@ -328,3 +328,30 @@ async def test_copy_takes_what_statements_take(postgres_dsn: str) -> None:
         await database.execute_script("ALTER TABLE copied_types ADD price money")
         with pytest.raises(EncodeError, match=r"price \(money\): COPY has no encoder for this type"):
             await database.copy_in("copied_types", [(1,)], columns=["price"])
+
+
+async def test_types_that_cannot_be_described(postgres_dsn: str) -> None:
+    """Those of the server's own use, and own types with a category of their own: advice, and the connection goes on."""
+    async with Database(postgres_dsn, max_connections=1) as database:
+        await database.execute_script("""
+            DROP TYPE IF EXISTS label CASCADE; CREATE TYPE label;
+            CREATE FUNCTION label_in(cstring) RETURNS label LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+            CREATE FUNCTION label_out(label) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+            CREATE TYPE label (INPUT = label_in, OUTPUT = label_out, LIKE = text, CATEGORY = 'l')
+        """)
+        session = await database.fetch_val("SELECT pg_backend_pid()")
+        for sql, params in [
+            ("SELECT 'a'::label AS v", ()),
+            ("SELECT $1::int, 'a'::label AS v", (1,)),
+            ("SELECT $1::label::text", ("a",)),
+            ("SELECT adbin FROM pg_attrdef", ()),
+        ]:
+            for _ in range(2):
+                with pytest.raises(DecodeError, match=r"cannot be described.*cast it in SQL"):
+                    await database.fetch(sql, *params)
+        assert await database.fetch_val("SELECT $1::text::label::text", "a") == "a"
+        assert await database.fetch_val("SELECT pg_backend_pid()") == session
+        kept = "SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%label AS v%' OR statement LIKE '%adbin%'"
+        assert [s for (s,) in await database.fetch(kept, as_=tuple) if s != kept] == []
+        assert database.pool_stats().closed_broken == 0
+        await database.execute_script("DROP TYPE label CASCADE")

@@ -177,7 +177,7 @@ impl Connection {
             }
         };
         match self.fetch(sql, args.clone(), false, None, reply).await {
-            Err(Error::Multirange) => {
+            Err(Error::Undescribed) => {
                 multirange::teach(&mut self.pg, sql).await?;
                 self.fetch(sql, args, false, None, reply).await
             }

@@ -122,9 +122,9 @@ pub enum Error {
     Configuration(String),
     /// The answer does not follow the protocol; the connection was closed.
     Protocol(String),
-    /// The statement has a parameter or column of a multirange type that sqlx was not told about yet
-    /// (the module `multirange`); nothing was executed.
-    Multirange,
+    /// The statement has a parameter or column of a type that sqlx cannot describe, or of a multirange type that it was
+    /// not told about yet (the module `multirange`); nothing was executed.
+    Undescribed,
 }
 
 impl Error {
@@ -143,14 +143,14 @@ impl Error {
             },
             sqlx::Error::Io(io) => Self::Lost { message: io.to_string(), sent, server: None },
             sqlx::Error::Protocol(m) => Self::Protocol(m),
-            other if multirange::is_unknown(&other) => Self::Multirange,
+            other if multirange::is_unknown(&other) => Self::Undescribed,
             other => Self::Protocol(other.to_string()),
         }
     }
 
     /// Whether the connection can go on after this error.
     pub fn leaves_connection(&self) -> bool {
-        matches!(self, Self::Server(_) | Self::Refused | Self::Abandoned | Self::Multirange)
+        matches!(self, Self::Server(_) | Self::Refused | Self::Abandoned | Self::Undescribed)
     }
 
     /// The server's code.
@@ -197,9 +197,9 @@ impl fmt::Display for Error {
             ),
             Self::CommitUnknown(m) => write!(f, "the connection was lost during COMMIT, its outcome is unknown: {m}"),
             Self::Configuration(m) => f.write_str(m),
-            Self::Multirange => f.write_str(
-                "the statement has a parameter or column of a multirange type that the connection does not know: cast it \
-                 in SQL, as in column::text or $1::text::int4multirange",
+            Self::Undescribed => f.write_str(
+                "the statement has a parameter or column of a type that cannot be described, one of the server's own use \
+                 or of an own category: cast it in SQL, as in column::text or $1::text::name",
             ),
             Self::Protocol(m) => write!(f, "unexpected answer, the connection was closed: {m}"),
         }

@@ -19,10 +19,11 @@ const LESSON: &str = concat!(
     "SELECT pg_type.oid FROM (SELECT 0::oid AS lookup_oid WHERE false -- ",
 );
 
-/// Whether this is sqlx's word for a multirange that it was not told about: 109 is m.
+/// Whether this is sqlx's word for a multirange that it was not told about (109 is m), or for a type whose category it has
+/// no word for: those of the server's own use, and own types that were given one.
 pub(crate) fn is_unknown(e: &sqlx::Error) -> bool {
     matches!(e, sqlx::Error::ColumnDecode { index, source }
-        if index.contains("typtype") && source.to_string().ends_with("109"))
+        if index.contains("typcategory") || (index.contains("typtype") && source.to_string().ends_with("109")))
 }
 
 /// Tells the connection about the multirange types of its database, after the description of `sql` has failed.
@@ -38,7 +39,7 @@ pub(crate) async fn teach(pg: &mut PgConnection, sql: &str) -> Result<(), Error>
 }
 
 /// The statement stayed prepared on the server, and sqlx does not know its name any more.
-async fn forget(pg: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn forget(pg: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
     let text = sql.replace('\\', "\\\\").replace('\'', "''");
     let question = format!(
         "SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements \

@@ -82,7 +82,7 @@ fn convert(py: Python<'_>, e: &Error, sql: Option<&str>) -> PyResult<PyErr> {
         Error::TransactionClosed => "TransactionClosed",
         Error::CommitUnknown(_) => "CommitUnknown",
         Error::Configuration(_) => "ConfigurationError",
-        Error::Multirange => "DecodeError",
+        Error::Undescribed => "DecodeError",
     };
     Ok(PyErr::from_value(build(py, kind, &d)?))
 }

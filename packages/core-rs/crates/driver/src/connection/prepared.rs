@@ -75,11 +75,12 @@ impl Connection {
                     args = self.asked(&text, &mut kept, reply).await?;
                     again = args.clone();
                 }
-                Err(Error::Multirange) if !taught => {
+                Err(Error::Undescribed) if !taught => {
                     taught = true;
                     multirange::teach(&mut self.pg, &text.sql).await?;
                     args = again.clone();
                 }
+                Err(Error::Undescribed) => return Err(self.undescribed(&text.sql).await),
                 other => return other,
             }
         }
@@ -113,13 +114,21 @@ impl Connection {
         self.pg.clear_cached_statements().await.map_err(|e| Error::from_sqlx(e, false))
     }
 
+    /// There was nothing to be taught: no name of this text stays on the server.
+    async fn undescribed(&mut self, sql: &str) -> Error {
+        multirange::forget(&mut self.pg, sql).await.map_or_else(|e| Error::from_sqlx(e, false), |()| Error::Undescribed)
+    }
+
     /// Prepares `sql` under a name of sqlx's and gives the types of its parameters.
     pub(super) async fn describe(&mut self, sql: &Arc<str>) -> Result<(Arc<[Typed]>, PgStatement), Error> {
         let text = || AssertSqlSafe(sql.clone()).into_sql_str();
         let statement = match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
-            Err(Error::Multirange) => {
+            Err(Error::Undescribed) => {
                 multirange::teach(&mut self.pg, sql).await?;
-                self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false))
+                match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
+                    Err(Error::Undescribed) => Err(self.undescribed(sql).await),
+                    other => other,
+                }
             }
             other => other,
         }?;
