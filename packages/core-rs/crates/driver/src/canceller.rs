@@ -3,11 +3,11 @@
 //! `pg_cancel_backend` names a process, and a process works for whoever has its connection. So a signal leaves only while
 //! the statement's connection is kept back for it, and the connection is given to somebody else only when the signal's
 //! answer has come. Statements given up at the same moment share one signal: a burst costs one round trip, not one each.
-use crate::connection::Connection;
+use crate::connection::{Connection, Meta};
 use crate::error::Error;
 use crate::executor::Home;
 use crate::pool::Pool;
-use crate::reply::{Reply, cancel};
+use crate::reply::{Reply, Shield, cancel};
 use futures_util::future::{Either, select};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -103,8 +103,47 @@ impl Canceller {
         request.state.load(Acquire) == request::ANSWERED
     }
 
+    /// Whether the server says, in time, that a process is at work.
+    async fn is_working(&self, pool: &Arc<Pool>, home: &Home, pid: i32, until: Instant) -> Option<bool> {
+        let mut connection = within(home, until, self.connection.lock()).await?;
+        let known = connection.take();
+        let asked = within(home, until, async {
+            let mut asker = match known {
+                Some(c) => c,
+                None => pool.open_control(home).await?,
+            };
+            let rows = "SELECT FROM pg_catalog.pg_stat_activity WHERE state NOT LIKE 'idle%' AND pid =";
+            let is_working = asker.script(&format!("{rows} {pid}")).await? > 0;
+            Ok::<_, Error>((asker, is_working))
+        });
+        let (asker, is_working) = asked.await?.ok()?;
+        *connection = Some(asker);
+        Some(is_working)
+    }
+
     fn requests(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Request>>> {
         self.requests.lock().expect("the requests for signals")
+    }
+}
+
+/// Ends when no answer is to be waited for any more: it has had its time, or, where the work must not be cut short, the
+/// server is not at it, or cannot be asked.
+pub(crate) async fn silence(pool: Arc<Pool>, home: Arc<Home>, meta: Arc<Meta>, shield: Shield) {
+    let patience = patience(meta.connecting);
+    loop {
+        home.reactor.sleep(Instant::now() + patience).await;
+        if shield != Shield::Whole {
+            return;
+        }
+        let until = Instant::now() + patience;
+        // Behind a pooler nobody knows which process it is.
+        let working = match meta.pid {
+            0 => None,
+            pid => pool.canceller(home.id).is_working(&pool, &home, pid, until).await,
+        };
+        if working != Some(true) {
+            return home.reactor.sleep(until).await; // the answer may be under way
+        }
     }
 }
 

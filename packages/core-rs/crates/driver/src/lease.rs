@@ -2,17 +2,19 @@
 //!
 //! sqlx keeps the server's transaction status to itself, so it is followed here: any error of the server inside a
 //! transaction fails it, until it is rolled back, whole or to a savepoint.
+use crate::canceller::{patience, within};
 use crate::connection::{Connection, Work};
 use crate::error::{Error, ServerError};
 use crate::executor::Home;
 use crate::pool::Pool;
-use crate::reply::Reply;
+use crate::reply::{Reply, Shield};
 use crate::supervise::{settle, supervise};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::*};
 use std::task::Poll;
+use std::time::Instant;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Where a lease stands.
@@ -207,17 +209,11 @@ impl Lease {
             }
             Step::Commit(keep) => self.commit(held, keep, reply).await,
             Step::Rollback(keep) => {
-                if held.status != Status::Idle {
-                    let _ = self.perform(held, Work::Simple("ROLLBACK".into()), reply).await;
-                } else {
-                    reply.finish(Ok(()));
-                }
+                reply.finish(self.roll_back(held, reply).await);
                 self.ended(held, keep).await;
             }
             Step::GiveBack => {
-                if held.status != Status::Idle {
-                    let _ = self.perform(held, Work::Simple("ROLLBACK".into()), reply).await;
-                }
+                let _ = self.roll_back(held, reply).await;
                 reply.finish(Ok(()));
                 self.ended(held, false).await;
             }
@@ -228,18 +224,29 @@ impl Lease {
         if held.status == Status::Failed {
             // The server would answer COMMIT with ROLLBACK and no error; say what it is.
             let cause = held.cause.clone();
-            let quiet = Reply::new(None, true);
-            let _ = self.perform(held, Work::Simple("ROLLBACK".into()), &quiet).await;
+            let _ = self.roll_back(held, reply).await;
             reply.finish(Err(Error::RolledBack(cause)));
             return self.ended(held, keep).await;
         }
-        let quiet = Reply::new(None, true);
+        let quiet = reply.beneath(Shield::Whole);
         let end = match self.perform(held, Work::Simple("COMMIT".into()), &quiet).await {
             Err(Error::Lost { message, sent: true, .. }) => Err(Error::CommitUnknown(message)),
             other => other,
         };
         reply.finish(end);
         self.ended(held, keep).await;
+    }
+
+    /// A transaction whose connection is lost has been rolled back, or will be when the server hears of it.
+    async fn roll_back(&self, held: &mut Held, reply: &Reply) -> Result<(), Error> {
+        if held.status == Status::Idle {
+            return Ok(());
+        }
+        let quiet = reply.beneath(Shield::Brief);
+        match self.perform(held, Work::Simple("ROLLBACK".into()), &quiet).await {
+            Err(Error::Lost { .. }) => Ok(()),
+            other => other,
+        }
     }
 
     /// Runs `work`, tells the caller, then sees that the connection can go on.
@@ -283,13 +290,13 @@ impl Lease {
     async fn give_back(&self, held: &mut Held) {
         self.set(held, Status::Closed);
         if let Some(connection) = held.connection.take() {
-            give_back(&self.pool, connection, self.counted).await;
+            give_back(&self.pool, &self.home, connection, self.counted).await;
         }
     }
 
     /// The owner is gone: whatever it left open is rolled back. From any thread.
     pub fn abandon(self: &Arc<Self>) {
-        let (lease, reply) = (self.clone(), Reply::new(None, true));
+        let (lease, reply) = (self.clone(), Reply::new(None, Shield::Brief));
         self.home.cleaning.fetch_add(1, AcqRel);
         self.home.ready.spawn(async move {
             let home = lease.home.clone();
@@ -305,12 +312,16 @@ impl Lease {
 }
 
 /// Returns a connection to its pool, reset when its session was changed.
-pub async fn give_back(pool: &Arc<Pool>, mut connection: Connection, counted: bool) {
+pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection, counted: bool) {
     if !counted {
         return connection.close().await;
     }
-    if connection.dirty && connection.reset().await.is_err() {
-        return pool.discard(connection);
+    if connection.dirty {
+        // Nobody waits for this; on a line that has fallen silent it would take the place for good.
+        let until = Instant::now() + patience(connection.meta.connecting);
+        if !matches!(within(home, until, connection.reset()).await, Some(Ok(()))) {
+            return pool.discard(connection);
+        }
     }
     pool.release(connection);
 }
@@ -326,7 +337,7 @@ pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, soils: bool, r
     let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
     reply.finish(result.clone());
     if settle(&home, &mut connection, &reply, &result).await {
-        give_back(&pool, connection, true).await;
+        give_back(&pool, &home, connection, true).await;
     } else {
         pool.discard(connection);
     }

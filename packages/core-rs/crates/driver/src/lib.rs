@@ -29,7 +29,7 @@ pub use error::{Error, ServerError};
 pub use executor::{Executor, Home, Told};
 pub use lease::{Lease, Status, Step};
 pub use pool::Pool;
-pub use reply::{Arrived, Reply, Typed};
+pub use reply::{Arrived, Reply, Shield, Typed};
 pub use sqlx::postgres::{PgArguments, PgRow};
 pub use sqlx::{Column, Row, ValueRef};
 pub use wire_argument::Wire;

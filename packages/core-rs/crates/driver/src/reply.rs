@@ -48,6 +48,17 @@ pub enum Wanted {
     TooLate,
 }
 
+/// Whether an operation goes on when its caller is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shield {
+    /// No: it is cancelled too.
+    No,
+    /// Yes, to its end. Where the caller is in a hurry and no answer comes, the server is asked whether it is at work.
+    Whole,
+    /// Yes, but never for long: what it does happens as well when the connection is closed, as ROLLBACK does.
+    Brief,
+}
+
 /// How far the cancelling of a statement is.
 pub(crate) mod cancel {
     /// Nobody asked.
@@ -74,8 +85,10 @@ pub struct Reply {
     ready: OnceLock<Arc<Ready>>,
     /// Ends the wait, and the statement, at this time.
     pub deadline: Option<(Instant, f64)>,
-    /// COMMIT and ROLLBACK run to their end whatever the caller does.
-    pub shielded: bool,
+    /// Whether it goes on when the caller is cancelled.
+    pub shield: Shield,
+    /// The caller of a shielded operation was cancelled and waits for it to end.
+    hurried: Arc<AtomicBool>,
     /// Whether [`Arrived::times`] is wanted.
     pub timed: AtomicBool,
 }
@@ -84,7 +97,16 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Reply {
     /// For one operation; `deadline` with its length in seconds.
-    pub fn new(deadline: Option<(Instant, f64)>, shielded: bool) -> Arc<Self> {
+    pub fn new(deadline: Option<(Instant, f64)>, shield: Shield) -> Arc<Self> {
+        Self::with_hurry(deadline, shield, Arc::default())
+    }
+
+    /// For a part of this operation whose outcome is not the caller's.
+    pub(crate) fn beneath(&self, shield: Shield) -> Arc<Self> {
+        Self::with_hurry(None, shield, self.hurried.clone())
+    }
+
+    fn with_hurry(deadline: Option<(Instant, f64)>, shield: Shield, hurried: Arc<AtomicBool>) -> Arc<Self> {
         Arc::new(Self {
             arrived: Mutex::default(),
             args: Mutex::default(),
@@ -96,7 +118,8 @@ impl Reply {
             slot: AtomicU32::new(NOWHERE),
             ready: OnceLock::new(),
             deadline,
-            shielded,
+            shield,
+            hurried,
             timed: AtomicBool::new(false),
         })
     }
@@ -130,13 +153,27 @@ impl Reply {
     }
 
     pub(crate) fn gave_up(&self) -> bool {
-        !self.shielded && self.wanted.load(Acquire) != 0
+        self.shield == Shield::No && self.wanted.load(Acquire) != 0
+    }
+
+    /// The caller was cancelled and waits for the end all the same.
+    pub fn hurry(&self) {
+        self.hurried.store(true, Release);
+        self.nudge();
+    }
+
+    /// Whether no answer for some time means that none will be waited for.
+    pub(crate) fn is_hasty(&self) -> bool {
+        match self.shield {
+            Shield::No | Shield::Whole => self.hurried.load(Acquire),
+            Shield::Brief => true,
+        }
     }
 
     /// The deadline has passed: the caller hears it now, the statement goes on to its end.
     pub(crate) fn expire(&self, error: Error) {
         // A shielded operation has no deadline of its own.
-        if !self.shielded && self.wanted.compare_exchange(0, 2, AcqRel, Acquire).is_ok() {
+        if self.shield == Shield::No && self.wanted.compare_exchange(0, 2, AcqRel, Acquire).is_ok() {
             self.finish(Err(error));
         }
     }

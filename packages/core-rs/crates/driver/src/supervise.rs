@@ -33,6 +33,7 @@ pub async fn supervise(
     let meta = connection.meta.clone();
     let mut timer = reply.deadline.map(|(at, _)| home.reactor.sleep(at));
     let mut asked = false;
+    let mut silence = None;
     meta.busy.store(true, Release);
     reply.running.store(meta.pid, Release);
     let result = {
@@ -61,6 +62,15 @@ pub async fn supervise(
             }
             if asked && reply.cancel.load(Acquire) == cancel::LOST {
                 let message = "the statement could not be cancelled, its connection was closed".to_owned();
+                return Poll::Ready(Err(Error::Lost { message, sent: true, server: None }));
+            }
+            if silence.is_none() && reply.is_hasty() {
+                silence = Some(Box::pin(canceller::silence(pool.clone(), home.clone(), meta.clone(), reply.shield)));
+            }
+            if let Some(s) = silence.as_mut()
+                && s.as_mut().poll(cx).is_ready()
+            {
+                let message = "no answer came, and the connection was closed".to_owned();
                 return Poll::Ready(Err(Error::Lost { message, sent: true, server: None }));
             }
             Poll::Pending

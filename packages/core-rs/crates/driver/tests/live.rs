@@ -6,7 +6,7 @@ use data_bridge_driver::connection::Work;
 use data_bridge_driver::lease::single;
 use data_bridge_driver::reactor::Kind;
 use data_bridge_driver::ready::Task;
-use data_bridge_driver::{Error, Executor, Lease, PgArguments, Pool, Reply, Row, Status, Step};
+use data_bridge_driver::{Error, Executor, Lease, PgArguments, Pool, Reply, Row, Shield, Status, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -77,7 +77,7 @@ fn query(sql: &str) -> Work {
 
 /// Runs one statement on any connection of the pool; its rows as text of their first column.
 fn run(executor: &Executor<()>, pool: &Arc<Pool>, sql: &str) -> Result<Vec<i32>, Error> {
-    let reply = Reply::new(None, false);
+    let reply = Reply::new(None, Shield::No);
     start(executor, Box::pin(single(pool.clone(), executor.home.clone(), query(sql), false, reply.clone())), &reply);
     let ended = std::cell::RefCell::new((Vec::new(), None));
     turn_until(executor, || {
@@ -110,7 +110,7 @@ fn time_wakes_a_sleeper_under_both_reactors() {
             home.reactor.sleep(at).await;
             seen.store(true, SeqCst);
         };
-        start(&executor, Box::pin(sleep), &Reply::new(None, false));
+        start(&executor, Box::pin(sleep), &Reply::new(None, Shield::No));
         turn_until(&executor, || woken.load(SeqCst));
         assert!(started.elapsed() >= Duration::from_millis(80), "{kind:?} woke too early");
         assert_eq!(executor.pending(), 0);
@@ -138,7 +138,7 @@ fn whoever_gives_up_leaves_a_clean_connection() {
         let executor = Executor::new(kind).expect("an executor");
         let pool = Pool::new(config.clone(), limits(1));
         for i in 0..5 {
-            let reply = Reply::new(None, false);
+            let reply = Reply::new(None, Shield::No);
             let work = query("SELECT 1 FROM pg_sleep(30)");
             let task = single(pool.clone(), executor.home.clone(), work, false, reply.clone());
             start(&executor, Box::pin(task), &reply);
@@ -158,7 +158,7 @@ fn a_deadline_ends_the_wait_and_the_statement() {
         let executor = Executor::new(kind).expect("an executor");
         let pool = Pool::new(config.clone(), limits(1));
         run(&executor, &pool, "SELECT 1").expect("a row");
-        let reply = Reply::new(Some((Instant::now() + Duration::from_millis(100), 0.1)), false);
+        let reply = Reply::new(Some((Instant::now() + Duration::from_millis(100), 0.1)), Shield::No);
         let work = query("SELECT 1 FROM pg_sleep(30)");
         start(&executor, Box::pin(single(pool.clone(), executor.home.clone(), work, false, reply.clone())), &reply);
         let end = std::cell::RefCell::new(None);
@@ -180,7 +180,7 @@ fn a_failed_transaction_is_known_to_be_failed() {
         let pool = Pool::new(config.clone(), limits(1));
         let lease = Lease::new(pool.clone(), executor.home.clone(), true);
         let step = |step: Step| {
-            let reply = Reply::new(None, false);
+            let reply = Reply::new(None, Shield::No);
             let (lease, answer) = (lease.clone(), reply.clone());
             start(&executor, Box::pin(async move { lease.run(step, answer).await }), &reply);
             let end = std::cell::RefCell::new(None);

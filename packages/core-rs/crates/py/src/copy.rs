@@ -8,7 +8,7 @@ use crate::op::Op;
 use crate::ticket::{Progress, Ticket};
 use data_bridge_driver::connection::Work;
 use data_bridge_driver::copying::{CopyIn, CopyOut};
-use data_bridge_driver::{Reply, Step, Typed};
+use data_bridge_driver::{Reply, Shield, Step, Typed};
 use data_bridge_wire::Type;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -169,7 +169,7 @@ impl CopyWriter {
 
 impl CopyWriter {
     fn start(&self, py: Python<'_>, chunk: Vec<u8>) -> PyResult<Op> {
-        let reply = Reply::new(None, false);
+        let reply = Reply::new(None, Shield::No);
         // The loop gets a turn after every chunk: it leaves while the next one is made.
         let progress = Progress { breathe: true, ..Progress::default() };
         let ticket = Ticket::new(reply.clone(), None, None, self.pool, progress);
@@ -195,7 +195,7 @@ pub struct CopyReader {
 impl CopyReader {
     /// Waits for the next chunk.
     fn wait(&self, py: Python<'_>) -> PyResult<Op> {
-        let reply = Reply::new(None, false);
+        let reply = Reply::new(None, Shield::No);
         let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
         let (pipe, place) = (self.pipe.clone(), self.chunk.clone());
         let task = Box::pin(async move {
@@ -234,7 +234,7 @@ impl PyLease {
 
 impl PyLease {
     fn copying(&self, py: Python<'_>, work: Work) -> PyResult<Op> {
-        let reply = Reply::new(None, false);
+        let reply = Reply::new(None, Shield::No);
         let load = Py::new(py, LoadPlan::counting(py))?;
         let ticket = Ticket::new(reply.clone(), None, Some(load), self.lease.pool.id, Progress::default());
         let task = Box::pin(self.lease.clone().run(Step::Statement(work), reply));

@@ -5,7 +5,7 @@ use crate::op::Op;
 use crate::pool::{Prepared, deadline, prepare};
 use crate::ticket::{Progress, Ticket};
 use data_bridge_driver::connection::Work;
-use data_bridge_driver::{Lease, Reply, Status, Step, fork};
+use data_bridge_driver::{Lease, Reply, Shield, Status, Step, fork};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ impl Drop for PyLease {
 }
 
 impl PyLease {
-    fn step(&self, py: Python<'_>, step: Step, timeout: Option<f64>, shielded: bool) -> PyResult<Op> {
-        let reply = Reply::new(deadline(py, timeout)?, shielded);
+    fn step(&self, py: Python<'_>, step: Step, timeout: Option<f64>, shield: Shield) -> PyResult<Op> {
+        let reply = Reply::new(deadline(py, timeout)?, shield);
         let ticket = Ticket::new(reply.clone(), None, None, self.lease.pool.id, Progress::default());
         let task = Box::pin(self.lease.clone().run(step, reply));
         Bridge::start(self.bridge.bind(py), task, ticket)
@@ -60,7 +60,8 @@ impl PyLease {
     /// library's own and may change the session.
     #[pyo3(signature = (sql, timeout=None, shielded=false, soils=true))]
     fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>, shielded: bool, soils: bool) -> PyResult<Op> {
-        let reply = Reply::new(deadline(py, timeout)?, shielded);
+        let shield = if shielded { Shield::Whole } else { Shield::No };
+        let reply = Reply::new(deadline(py, timeout)?, shield);
         let load = Some(Py::new(py, LoadPlan::counting(py))?);
         let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
         let work = Work::Simple(sql.into());
@@ -72,45 +73,45 @@ impl PyLease {
     /// Takes a connection, if there is none.
     #[pyo3(signature = (timeout=None))]
     fn take(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Op> {
-        self.step(py, Step::Take, timeout, false)
+        self.step(py, Step::Take, timeout, Shield::No)
     }
 
     /// Starts a transaction with the given BEGIN.
     #[pyo3(signature = (sql, timeout=None))]
     fn begin(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
-        self.step(py, Step::Begin(sql.into()), timeout, false)
+        self.step(py, Step::Begin(sql.into()), timeout, Shield::No)
     }
 
     /// Ends the transaction; `keep` keeps the connection.
     #[pyo3(signature = (*, keep=false))]
     fn commit(&self, py: Python<'_>, keep: bool) -> PyResult<Op> {
-        self.step(py, Step::Commit(keep), None, true)
+        self.step(py, Step::Commit(keep), None, Shield::Whole)
     }
 
     /// Ends the transaction; `keep` keeps the connection.
     #[pyo3(signature = (*, keep=false))]
     fn rollback(&self, py: Python<'_>, keep: bool) -> PyResult<Op> {
-        self.step(py, Step::Rollback(keep), None, true)
+        self.step(py, Step::Rollback(keep), None, Shield::Brief)
     }
 
     /// ROLLBACK TO a savepoint.
     fn rollback_to(&self, py: Python<'_>, sql: &str) -> PyResult<Op> {
-        self.step(py, Step::RollbackTo(sql.into()), None, true)
+        self.step(py, Step::RollbackTo(sql.into()), None, Shield::Brief)
     }
 
     /// Gives the connection back, rolled back if need be.
     fn give_back(&self, py: Python<'_>) -> PyResult<Op> {
-        self.step(py, Step::GiveBack, None, true)
+        self.step(py, Step::GiveBack, None, Shield::Brief)
     }
 
     /// Closes the connection: nobody else gets it.
     fn discard(&self, py: Python<'_>) -> PyResult<Op> {
-        self.step(py, Step::Discard, None, true)
+        self.step(py, Step::Discard, None, Shield::Brief)
     }
 
     /// Says that on_connect has seen the connection, until its session is reset.
     fn greet(&self, py: Python<'_>) -> PyResult<Op> {
-        self.step(py, Step::Greet, None, true)
+        self.step(py, Step::Greet, None, Shield::Brief)
     }
 
     /// Whether on_connect has seen the connection.

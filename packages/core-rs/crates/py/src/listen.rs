@@ -3,8 +3,8 @@ use crate::bridge::Bridge;
 use crate::op::Op;
 use crate::pool::PyPool;
 use crate::ticket::{Progress, Ticket};
-use data_bridge_driver::Reply;
 use data_bridge_driver::listener::{Heard, Listening};
+use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ impl Listener {
 impl Listener {
     /// Waits until the server has answered.
     fn started(&self, py: Python<'_>) -> PyResult<Op> {
-        let reply = Reply::new(None, false);
+        let reply = Reply::new(None, Shield::No);
         let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
         let listening = self.listening.clone();
         let task = Box::pin(async move {
@@ -58,7 +58,7 @@ impl Listener {
 
     /// Waits for the next notification or gap.
     fn wait(&self, py: Python<'_>) -> PyResult<Op> {
-        let reply = Reply::new(None, false);
+        let reply = Reply::new(None, Shield::No);
         let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
         let (listening, place) = (self.listening.clone(), self.heard.clone());
         let task = Box::pin(async move {

@@ -50,6 +50,11 @@ impl Op {
         self.ticket.with(|p| p.done)
     }
 
+    /// The task that awaits this was cancelled and must have its end all the same: no long silence is put up with.
+    fn hurry(&self) {
+        self.ticket.reply.hurry();
+    }
+
     /// The result of a finished operation; raises its exception.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         if !self.done() {

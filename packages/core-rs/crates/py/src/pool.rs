@@ -9,12 +9,12 @@ use crate::load::LoadPlan;
 use crate::op::Op;
 use crate::plan::Plan;
 use crate::ticket::{Progress, Ticket};
-use data_bridge_driver::Reply;
 use data_bridge_driver::canceller::cancel_processes;
 use data_bridge_driver::config::{Config, Host, Limits, Secret, Target, Tls};
 use data_bridge_driver::connection::Work;
 use data_bridge_driver::lease::{Lease, single};
 use data_bridge_driver::pool::Pool;
+use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::BTreeMap;
@@ -91,7 +91,7 @@ pub fn prepare(
     let persistent = pool.config.statement_cache > 0 && p.kind != "fetch";
     let work = Work::Query { sql: p.sql.clone(), key: p.key, args, afresh, persistent };
     let soils = p.soils;
-    let reply = Reply::new(deadline(py, timeout)?, false);
+    let reply = Reply::new(deadline(py, timeout)?, Shield::No);
     let mut progress = Progress { into, ..Progress::default() };
     if !params.is_empty() || p.count.is_none() {
         progress.params = Some(params.clone().unbind());
@@ -197,7 +197,7 @@ impl PyPool {
     #[pyo3(signature = (sql, timeout=None))]
     fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
         let pool = self.get();
-        let reply = Reply::new(deadline(py, timeout)?, false);
+        let reply = Reply::new(deadline(py, timeout)?, Shield::No);
         let bridge = Bridge::current(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket =
@@ -210,7 +210,7 @@ impl PyPool {
     #[pyo3(signature = (timeout=None))]
     fn ping(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Op> {
         let pool = self.get();
-        let reply = Reply::new(deadline(py, timeout)?, false);
+        let reply = Reply::new(deadline(py, timeout)?, Shield::No);
         let bridge = Bridge::current(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
@@ -263,7 +263,7 @@ impl PyPool {
     /// Refuses new callers and closes idle connections.
     fn close(&self, py: Python<'_>) -> PyResult<Op> {
         let pool = self.get();
-        let reply = Reply::new(None, true);
+        let reply = Reply::new(None, Shield::Whole);
         let bridge = Bridge::current(py)?;
         let own = bridge.bind(py).get().executor.home.id;
         let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
@@ -303,7 +303,7 @@ impl PyPool {
 impl PyPool {
     fn cancel_on(&self, py: Python<'_>, bridge: &Py<Bridge>, pids: &[i32]) -> PyResult<Op> {
         let pool = self.get();
-        let reply = Reply::new(None, true);
+        let reply = Reply::new(None, Shield::Whole);
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
         let task = Box::pin(cancel_processes(pool, home, pids.to_vec(), reply));

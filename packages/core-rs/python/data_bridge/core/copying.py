@@ -104,6 +104,7 @@ async def copy_in(
             writer.finish(encoder.trailer())
         except BaseException as e:
             writer.fail(f"{type(e).__name__} in the client")
+            op.hurry()
             with suppress(Exception):
                 await to_the_end(op)
             raise

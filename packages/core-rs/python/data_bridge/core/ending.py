@@ -22,6 +22,7 @@ async def to_the_end(op: Any) -> Any:
             break
         except asyncio.CancelledError as e:
             cancelled = e
+            op.hurry()
         if op.done():
             result = op.result()
             break

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 from data_bridge.core import context
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import ConfigurationError, QueryTimeout, TransactionBusy, TransactionClosed
+from data_bridge.core.errors import (
+    ConfigurationError,
+    ConnectionLost,
+    QueryTimeout,
+    TransactionBusy,
+    TransactionClosed,
+)
 from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.isolation import IsolationLevel, begin_statement, level
 from data_bridge.core.journal import Callback, Journal, run_callback
@@ -154,7 +160,8 @@ class Transaction(BaseExecutor):
 
         Raises:
             TransactionAborted: a statement had failed; the transaction was rolled back instead.
-            CommitUnknown: the connection was lost before the answer.
+            CommitUnknown: the connection was lost before the answer, or the task was cancelled and no answer came
+                although the server was not at work, or could not be asked.
             TransactionClosed: it has ended already.
             asyncio.CancelledError: the task was cancelled during COMMIT, which was done all the same; a note says so.
         """
@@ -222,7 +229,12 @@ class Transaction(BaseExecutor):
         if kind is None and not self._rollback_only and not late:
             await self.commit()
             return
-        await self.rollback()
+        try:
+            await self.rollback()
+        except ConnectionLost:
+            # Whoever was cancelled must hear that; the blocks around this one are rolled back with the connection.
+            if kind is None or issubclass(kind, Exception):
+                raise
         if kind is None and late:
             raise QueryTimeout("the transaction took longer than its timeout and was rolled back")
 
