@@ -17,6 +17,7 @@ from data_bridge.core.protocol import FEATURES, IR_VERSION, require
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
 
 if TYPE_CHECKING:
+    from data_bridge.core.ambient_transaction import begin_transaction, current_transaction, on_commit
     from data_bridge.core.context import (
         current_database,
         detached,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from data_bridge.core.registered_type import register_type
     from data_bridge.core.row_stream import RowStream
     from data_bridge.core.savepoint import Savepoint, SavepointBlock
-    from data_bridge.core.transaction import Transaction, begin_transaction, current_transaction, on_commit
+    from data_bridge.core.transaction import Transaction
     from data_bridge.core.transaction_block import TransactionBlock, pg_transaction, transaction_attempts
 
 __all__ = [
@@ -157,7 +158,8 @@ _MODULES = {
     "range": ("Range",),
     "registered_type": ("register_type",),
     "row_stream": ("RowStream",),
-    "transaction": ("Transaction", "begin_transaction", "current_transaction", "on_commit"),
+    "ambient_transaction": ("begin_transaction", "current_transaction", "on_commit"),
+    "transaction": ("Transaction",),
     "transaction_block": ("TransactionBlock", "pg_transaction", "transaction_attempts"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

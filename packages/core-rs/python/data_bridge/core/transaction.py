@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core import context
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import (
-    ConfigurationError,
-    ConnectionLost,
-    QueryTimeout,
-    TransactionBusy,
-    TransactionClosed,
-)
+from data_bridge.core.errors import ConnectionLost, QueryTimeout, TransactionBusy, TransactionClosed
 from data_bridge.core.executor import BaseExecutor
-from data_bridge.core.isolation import IsolationLevel, begin_statement, level
-from data_bridge.core.journal import Callback, Journal, run_callback
+from data_bridge.core.isolation import IsolationLevel, begin_statement
+from data_bridge.core.journal import Callback, Journal
 from data_bridge.core.observer import observed, observed_script, observers
 from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted
 
@@ -331,16 +323,6 @@ def _task_name() -> str:
     return f"task {task.get_name()!r}" if task else "a callback"
 
 
-def caller_site(depth: int = 2) -> tuple[str, int]:
-    """File and line of a caller outside this package."""
-    frame: Any = sys._getframe(depth)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
-        ("data_bridge.core", "contextlib")
-    ):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
 async def begin(
     database: Any,
     isolation: IsolationLevel | None,
@@ -366,82 +348,3 @@ async def begin(
         lease.abandon()
         raise
     return transaction
-
-
-async def begin_transaction(
-    isolation: Any = None,
-    *,
-    read_only: bool = False,
-    deferrable: bool = False,
-    timeout: float | None = None,
-    using: Any = None,
-) -> Transaction:
-    """Begins a transaction that the caller ends by commit() or rollback(); statements of this task join it until then.
-
-    Inside another transaction it is a savepoint of it.
-
-    >>> async def transfer() -> None:
-    ...     tx = await begin_transaction()
-    ...     try:
-    ...         ...
-    ...         await tx.commit()
-    ...     except Exception:
-    ...         await tx.rollback()
-    ...         raise
-    """
-    site = caller_site()
-    executor = context.resolve(using)
-    if isinstance(executor, Transaction):
-        transaction = await executor.nest(site)
-    else:
-        transaction = await begin(executor, level(isolation), read_only, deferrable, timeout, site)
-    transaction.enter()
-    return transaction
-
-
-def current_transaction(using: Any = None) -> Transaction | None:
-    """The transaction that statements join here, or None."""
-    executor = context.resolve(using)
-    return executor if isinstance(executor, Transaction) else None
-
-
-def on_commit(callback: Callback, *, using: Any = None) -> None:
-    """Calls `callback` after the current transaction has been committed; outside one, at once.
-
-    Outside a transaction a coroutine function is started as a task of the running loop.
-    """
-    transaction = current_transaction(using)
-    if transaction is not None:
-        transaction.on_commit(callback)
-        return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(run_callback(callback))
-        return
-    task = loop.create_task(run_callback(callback))
-    _running.add(task)
-    task.add_done_callback(_running.discard)
-
-
-_running: set[asyncio.Task[None]] = set()
-
-NESTED: Mapping[str, str] = MappingProxyType(
-    {
-        "savepoint": "a savepoint of the surrounding transaction",
-        "join": "the surrounding transaction itself",
-        "error": "an error",
-        "independent": "a transaction of its own, on another connection",
-    }
-)
-
-
-def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_only: bool) -> None:
-    """Refuses what a savepoint cannot give."""
-    if isolation is not None and isolation is not (outer.isolation or IsolationLevel.READ_COMMITTED):
-        raise ConfigurationError(
-            f"a block inside a transaction has its isolation level ({(outer.isolation or IsolationLevel.READ_COMMITTED).value}); "
-            f"{isolation.value} needs nested='independent'"
-        )
-    if read_only and not outer.read_only:
-        raise ConfigurationError("read_only=True inside a transaction that writes needs nested='independent'")

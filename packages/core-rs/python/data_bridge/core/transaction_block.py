@@ -5,19 +5,41 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from data_bridge.core import context
+from data_bridge.core.ambient_transaction import caller_site
 from data_bridge.core.errors import ConfigurationError, DeadlockDetected, SerializationFailure
 from data_bridge.core.isolation import IsolationLevel, level
-from data_bridge.core.transaction import NESTED, Transaction, begin, caller_site, check_nesting
+from data_bridge.core.transaction import Transaction, begin
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Nested = Literal["savepoint", "join", "error", "independent"]
 Isolation = Literal["SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED", "READ UNCOMMITTED"] | IsolationLevel | None
+
+NESTED: Mapping[str, str] = MappingProxyType(
+    {
+        "savepoint": "a savepoint of the surrounding transaction",
+        "join": "the surrounding transaction itself",
+        "error": "an error",
+        "independent": "a transaction of its own, on another connection",
+    }
+)
+
+
+def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_only: bool) -> None:
+    """Refuses what a savepoint cannot give."""
+    if isolation is not None and isolation is not (outer.isolation or IsolationLevel.READ_COMMITTED):
+        raise ConfigurationError(
+            f"a block inside a transaction has its isolation level ({(outer.isolation or IsolationLevel.READ_COMMITTED).value}); "
+            f"{isolation.value} needs nested='independent'"
+        )
+    if read_only and not outer.read_only:
+        raise ConfigurationError("read_only=True inside a transaction that writes needs nested='independent'")
 
 
 class TransactionBlock:

@@ -11,6 +11,7 @@ __all__ = ["place", "taken_for"]
 PURPOSES = {
     "data_bridge.core.row_stream": "stream",
     "data_bridge.core.copying": "COPY",
+    "data_bridge.core.ambient_transaction": "transaction",
     "data_bridge.core.transaction": "transaction",
     "data_bridge.core.transaction_block": "transaction",
 }
