@@ -94,9 +94,11 @@ impl PyLease {
         self.step(py, Step::Rollback(keep), None, Shield::Brief)
     }
 
-    /// ROLLBACK TO a savepoint.
+    /// ROLLBACK TO a savepoint. Its transaction goes on, so that the server is asked before a silence ends it.
     fn rollback_to(&self, py: Python<'_>, sql: &str) -> PyResult<Op> {
-        self.step(py, Step::RollbackTo(sql.into()), None, Shield::Brief)
+        let op = self.step(py, Step::RollbackTo(sql.into()), None, Shield::Whole)?;
+        op.ticket.reply.hurry();
+        Ok(op)
     }
 
     /// Gives the connection back, rolled back if need be.
