@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,16 @@ async def is_free(db: Database, started: float, limit: float = 1) -> None:
         await asyncio.sleep(0.01)
 
 
+async def is_cancelled(task: asyncio.Task[Any], db: Database, ends: type[BaseException], limit: float = 1) -> None:
+    """A task ends so, and its place is free, within so many seconds of being cancelled."""
+    started = time.monotonic()
+    task.cancel()
+    with pytest.raises(ends):
+        await task
+    assert time.monotonic() - started < limit + AIR
+    await is_free(db, started, limit)
+
+
 @pytest.mark.fault("B1", "C4")
 @pytest.mark.parametrize(("blocks", "limit"), [(1, 1), (2, 3)])  # within another one the server is asked, in vain
 async def test_a_cancelled_task_does_not_wait_for_its_rollback(postgres_dsn: str, blocks: int, limit: int) -> None:
@@ -54,12 +65,7 @@ async def test_a_cancelled_task_does_not_wait_for_its_rollback(postgres_dsn: str
         task = asyncio.create_task(work())
         await inside.wait()
         proxy.silent = True
-        started = time.monotonic()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert time.monotonic() - started < limit + AIR
-        await is_free(db, started, limit)
+        await is_cancelled(task, db, asyncio.CancelledError, limit)
         assert db.pool_stats().closed_broken == 1
 
 
@@ -92,13 +98,8 @@ async def test_a_cancelled_commit_on_a_silent_line_is_unknown(postgres_dsn: str,
         task = asyncio.create_task(work())
         await at_commit.wait()
         await asyncio.sleep(0.1)
-        started = time.monotonic()
-        task.cancel()
-        with pytest.raises(CommitUnknown):
-            await task
         # The server is asked in vain, and the answer gets a last chance.
-        assert time.monotonic() - started < 3 + AIR
-        await is_free(db, started, 3)
+        await is_cancelled(task, db, CommitUnknown, 3)
 
 
 @pytest.mark.fault("C5")
@@ -170,12 +171,7 @@ async def test_a_copy_that_was_cancelled(postgres_dsn: str) -> None:
 
         task = asyncio.create_task(db.copy_in("endings", rows()))
         await begun.wait()
-        started = time.monotonic()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert time.monotonic() - started < 1 + AIR
-        await is_free(db, started)
+        await is_cancelled(task, db, asyncio.CancelledError)
 
 
 @pytest.mark.fault("C4")

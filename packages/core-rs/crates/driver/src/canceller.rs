@@ -80,10 +80,7 @@ impl Canceller {
             // Taken out: when its answer does not come in time, nobody gets a connection that is out of step.
             let known = connection.take();
             let sent = within(home, until, async {
-                let mut sender = match known {
-                    Some(c) => c,
-                    None => pool.open_control(home).await?,
-                };
+                let mut sender = opened(known, pool, home).await?;
                 // Some may have ended meanwhile, and their processes work for somebody else.
                 let pids = requests.iter().map(|r| r.reply.process()).filter(|&pid| pid != 0).collect::<Vec<_>>();
                 if !pids.is_empty() {
@@ -108,10 +105,7 @@ impl Canceller {
         let mut connection = within(home, until, self.connection.lock()).await?;
         let known = connection.take();
         let asked = within(home, until, async {
-            let mut asker = match known {
-                Some(c) => c,
-                None => pool.open_control(home).await?,
-            };
+            let mut asker = opened(known, pool, home).await?;
             let rows = "SELECT FROM pg_catalog.pg_stat_activity WHERE state NOT LIKE 'idle%' AND pid =";
             let is_working = asker.script(&format!("{rows} {pid}")).await? > 0;
             Ok::<_, Error>((asker, is_working))
@@ -123,6 +117,14 @@ impl Canceller {
 
     fn requests(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Request>>> {
         self.requests.lock().expect("the requests for signals")
+    }
+}
+
+/// The connection that is known, or one made now.
+async fn opened(known: Option<Connection>, pool: &Arc<Pool>, home: &Home) -> Result<Connection, Error> {
+    match known {
+        Some(connection) => Ok(connection),
+        None => pool.open_control(home).await,
     }
 }
 
