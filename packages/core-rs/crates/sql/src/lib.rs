@@ -13,10 +13,28 @@ mod ident;
 mod query;
 mod source;
 mod table;
+pub mod text;
+pub mod token;
 mod writer;
 
 use data_bridge_ir::{Decoded, Statement};
 use writer::Writer;
+
+/// A name as a quoted identifier.
+#[must_use]
+pub fn quote_identifier(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 2);
+    ident::quote(&mut out, name);
+    out
+}
+
+/// A text as a literal, right under every setting of `standard_conforming_strings`.
+#[must_use]
+pub fn quote_literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 3);
+    ident::literal(&mut out, text);
+    out
+}
 
 /// What a statement does, as far as a caller must know before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
