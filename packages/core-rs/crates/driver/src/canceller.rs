@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// A signal that found no statement is sent again after this: it may have overtaken the statement.
 const AGAIN: Duration = Duration::from_millis(20);
+/// A connection for signals that could not be had is asked for again after this.
+const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 /// A statement that does not react to signals for so long loses its connection; a fifth of it is left for the proof that
 /// a connection is clean, so that its place is free within a second.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -45,7 +47,10 @@ pub(crate) async fn within<F: Future>(home: &Home, until: Instant, future: F) ->
 mod request {
     pub const WAITING: u8 = 0;
     pub const ANSWERED: u8 = 1;
-    pub const FAILED: u8 = 2;
+    /// There was no connection to send it on.
+    pub const UNSENT: u8 = 2;
+    /// It may have left, and no answer came.
+    pub const UNKNOWN: u8 = 3;
 }
 
 struct Request {
@@ -66,21 +71,27 @@ impl Canceller {
         self.connection.try_lock().ok().and_then(|mut c| c.take())
     }
 
-    /// Sends a signal for `reply`, or waits until somebody has: false when no answer came.
-    async fn signal(&self, pool: &Arc<Pool>, home: &Home, reply: &Arc<Reply>, until: Instant) -> bool {
+    /// Sends a signal for `reply`, or waits until somebody has; how far it came, as one of [`request`].
+    async fn signal(&self, pool: &Arc<Pool>, home: &Home, reply: &Arc<Reply>, until: Instant) -> u8 {
         let request = Arc::new(Request { reply: reply.clone(), state: AtomicU8::new(request::WAITING) });
         self.requests().push(request.clone());
         let Some(mut connection) = within(home, until, self.connection.lock()).await else {
             self.requests().retain(|other| !Arc::ptr_eq(other, &request));
-            return false;
+            // Somebody may have taken it along.
+            return match request.state.load(Acquire) {
+                request::WAITING => request::UNKNOWN,
+                state => state,
+            };
         };
         if request.state.load(Acquire) == request::WAITING {
             // Whoever has the connection speaks for all who wait for it.
             let requests = std::mem::take(&mut *self.requests());
             // Taken out: when its answer does not come in time, nobody gets a connection that is out of step.
             let known = connection.take();
+            let mut has_left = false;
             let sent = within(home, until, async {
                 let mut sender = opened(known, pool, home).await?;
+                has_left = true;
                 // Some may have ended meanwhile, and their processes work for somebody else.
                 let pids = requests.iter().map(|r| r.reply.process()).filter(|&pid| pid != 0).collect::<Vec<_>>();
                 if !pids.is_empty() {
@@ -93,11 +104,12 @@ impl Canceller {
                     *connection = Some(sender);
                     request::ANSWERED
                 }
-                _ => request::FAILED,
+                _ if has_left => request::UNKNOWN,
+                _ => request::UNSENT,
             };
             requests.iter().for_each(|r| r.state.store(outcome, Release));
         }
-        request.state.load(Acquire) == request::ANSWERED
+        request.state.load(Acquire)
     }
 
     /// Whether the server says, in time, that a process is at work.
@@ -160,14 +172,20 @@ pub(crate) async fn cancel(pool: Arc<Pool>, home: Arc<Home>, reply: Arc<Reply>, 
 
 async fn send(pool: &Arc<Pool>, home: &Arc<Home>, reply: &Arc<Reply>, until: Instant) -> u8 {
     let canceller = pool.canceller(home.id);
+    // A signal of which nothing was heard may hit later, so that its connection is not to be used again.
+    let mut is_sure = true;
     loop {
         if reply.process() == 0 {
-            return cancel::SETTLED;
+            return if is_sure { cancel::SETTLED } else { cancel::LOST };
         }
-        if Instant::now() >= until || !canceller.signal(pool, home, reply, until).await {
+        if Instant::now() >= until {
             return cancel::LOST;
         }
-        let mut pause = home.reactor.sleep((Instant::now() + AGAIN).min(until));
+        // When the connection for signals is lost, the next one is tried.
+        let state = canceller.signal(pool, home, reply, until).await;
+        is_sure &= state != request::UNKNOWN;
+        let pause = if state == request::ANSWERED { AGAIN } else { CONNECT_AGAIN };
+        let mut pause = home.reactor.sleep((Instant::now() + pause).min(until));
         poll_fn(|cx| {
             *reply.canceller.lock().expect("the canceller's waker") = Some(cx.waker().clone());
             if reply.process() == 0 { Poll::Ready(()) } else { pause.as_mut().poll(cx) }

@@ -1,5 +1,6 @@
 //! Where and how to connect.
 use crate::error::Error;
+use crate::pool::session::Reset;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -140,4 +141,6 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Connections are replaced after this, ±5 %.
     pub max_lifetime: Duration,
+    /// When a connection is reset before its next user.
+    pub session_reset: Reset,
 }

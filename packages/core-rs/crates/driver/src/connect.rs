@@ -5,7 +5,7 @@ use crate::executor::Home;
 use crate::{guard, socket};
 use futures_util::future::{Either, select};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use std::future::{Future, poll_fn};
 use std::os::fd::RawFd;
 use std::pin::pin;
@@ -21,6 +21,8 @@ pub struct Fresh {
     pub fd: Option<RawFd>,
     /// No prepared statement may outlive its transaction.
     pub pooled: bool,
+    /// The server looks now and then whether the client of a running statement is still there.
+    pub is_watched: bool,
     /// How long it took with the host that was chosen.
     pub connecting: Duration,
 }
@@ -107,11 +109,11 @@ const LATE: [&str; 3] = [
 /// A row, and through which of these descriptors it came: the one that had news before it was read and has none after.
 async fn heard_through(
     pg: &mut PgConnection,
-    question: &'static str,
+    question: impl Into<String>,
     candidates: &[RawFd],
 ) -> Result<(PgRow, Option<RawFd>), sqlx::Error> {
     let mut ours = None;
-    let mut answer = pin!(sqlx::raw_sql(question).fetch_one(pg));
+    let mut answer = pin!(sqlx::raw_sql(AssertSqlSafe(question.into())).fetch_one(pg));
     let row = poll_fn(|cx| {
         let ready = candidates.iter().copied().filter(|&fd| socket::has_news(fd)).collect::<Vec<_>>();
         let polled = answer.as_mut().poll(cx);
@@ -140,20 +142,44 @@ async fn has_many_sessions(pg: &mut PgConnection) -> Result<bool, sqlx::Error> {
     Ok(answer)
 }
 
+/// The setting by which the server looks, while a statement runs, whether its client is still there (PostgreSQL manual,
+/// "Client Connection Defaults"): a statement that could not be cancelled ends when its connection is closed.
+const WATCH: &str = "client_connection_check_interval";
+
+/// Sets it, where it is not set and the server's system supports it; gives text when it did.
+fn watch() -> String {
+    format!(
+        "CASE WHEN pg_catalog.current_setting('{WATCH}', true) = '0' AND pg_catalog.version() ~ 'linux' \
+         THEN pg_catalog.set_config('{WATCH}', '1s', false) END"
+    )
+}
+
+/// Sets it again after RESET ALL.
+pub(crate) const WATCH_AGAIN: &str =
+    "SELECT FROM pg_catalog.set_config('client_connection_check_interval', '1s', false);";
+
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     let started = Instant::now();
     let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
     // By the simple protocol: through a pooler a statement that is prepared first may meet two servers.
-    let question = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port()";
     let is_unix = host.0.starts_with('/');
     let candidates = match is_unix {
         true => socket::connected_to(&format!("/.s.PGSQL.{}", host.1)),
         false => socket::connected_to_port(host.1),
     };
+    let may_watch = config.statement_cache > 0 && !config.settings.contains_key(WATCH);
+    let ports = candidates.iter().filter_map(|&fd| socket::local_port(fd)).map(|p| p.to_string()).collect::<Vec<_>>();
+    // Only where nobody stands between: a pooler stays when its client is gone, and the setting would stay with it.
+    let watched = match may_watch && !ports.is_empty() {
+        true => format!("CASE WHEN pg_catalog.inet_client_port() IN ({}) THEN {} END", ports.join(","), watch()),
+        false => "NULL".to_owned(),
+    };
+    let question = format!("SELECT pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(), {watched} IS NOT NULL");
     let (row, heard) = heard_through(&mut pg, question, &candidates).await.map_err(|e| failed(host, e))?;
     let pooled = config.statement_cache == 0;
     let mut pid: i32 = if pooled { 0 } else { row.try_get(0).map_err(|e| failed(host, e))? };
     let port: Option<i32> = row.try_get(1).map_err(|e| failed(host, e))?;
+    let mut is_watched: bool = row.try_get(2).unwrap_or(false);
     // The port tells it exactly; a unix socket has none, and through a proxy the server has seen another.
     let has_port = |fd: &RawFd| port.is_some() && socket::local_port(*fd).map(i32::from) == port;
     let seen = candidates.iter().copied().find(has_port);
@@ -173,6 +199,10 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     // Somebody may stand between; then a process is only ours when one session is.
     if seen.is_none() && !pooled && has_many_sessions(&mut pg).await.map_err(|e| failed(host, e))? {
         pid = 0;
+    } else if is_unix && may_watch {
+        let question = format!("SELECT {} IS NOT NULL", watch());
+        let row = sqlx::raw_sql(AssertSqlSafe(question)).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
+        is_watched = row.try_get(0).map_err(|e| failed(host, e))?;
     }
     if let Some((question, suits)) = config.target.question() {
         let row = sqlx::raw_sql(question).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
@@ -182,7 +212,7 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
             return Err(unsuited(host, config.target));
         }
     }
-    Ok(Fresh { pg, pid, fd, pooled, connecting: started.elapsed() })
+    Ok(Fresh { pg, pid, fd, pooled, is_watched, connecting: started.elapsed() })
 }
 
 /// A host that answers, and is not the one that is wanted.

@@ -1,7 +1,7 @@
 //! One connection and the statements that run on it.
 mod prepared;
 
-use crate::connect::Fresh;
+use crate::connect::{Fresh, WATCH_AGAIN};
 use crate::copying::{CopyIn, CopyOut};
 use crate::error::Error;
 use crate::pool::Permit;
@@ -37,6 +37,8 @@ pub enum Work {
         afresh: bool,
         /// Whether the server keeps it prepared.
         persistent: bool,
+        /// It may end transactions of its own: CALL and DO.
+        commits: bool,
     },
     /// One or more statements by the simple protocol, without parameters.
     Simple(Arc<str>),
@@ -44,8 +46,21 @@ pub enum Work {
     CopyIn(Arc<str>, Arc<CopyIn>),
     /// COPY … TO STDOUT.
     CopyOut(Arc<str>, Arc<CopyOut>),
+    /// Only the types of a statement's parameters; it is not run.
+    Describe(Arc<str>),
     /// Nothing but a round trip.
     Ping,
+}
+
+/// What a statement may do besides its own work.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Effect {
+    /// It may change the session, which is reset before anybody else gets it.
+    pub dirty: bool,
+    /// It may define functions, tables, triggers.
+    pub defines: bool,
+    /// The names in it, when it was not known yet whether one of them leads to a function that changes the session.
+    pub undecided: Option<Arc<[String]>>,
 }
 
 /// Known to the pool while the connection lives.
@@ -82,8 +97,12 @@ pub struct Connection {
     pub suspect: bool,
     /// Session state may have been changed.
     pub dirty: bool,
+    /// Functions may have been changed by a statement that is not committed yet.
+    pub defines: bool,
     /// The application's on_connect has seen this session as it is.
     pub greeted: bool,
+    /// The server looks whether the client is still there.
+    is_watched: bool,
     /// No prepared statement may outlive its transaction: the next one may have another session of the server.
     pub pooled: bool,
     /// For which types of parameters each text was prepared here.
@@ -106,8 +125,10 @@ impl Connection {
             expires,
             epoch,
             dirty: false,
+            defines: false,
             greeted: false,
             pooled: fresh.pooled,
+            is_watched: fresh.is_watched,
             broken: false,
             suspect: false,
             known: HashMap::new(),
@@ -122,10 +143,14 @@ impl Connection {
     /// Those of the statement, or of the connection.
     pub(crate) async fn perform(&mut self, work: Work, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
         match work {
+            // Without parameters it needs no transaction around it to meet one session.
+            Work::Query { sql, args: Some((_, types)), commits: true, .. } if self.pooled && types.is_empty() => {
+                self.simple(sql, reply).await
+            }
             Work::Query { sql, args, .. } if self.pooled => {
                 self.query_pooled(sql, args.map(|a| a.0), reply, in_transaction).await
             }
-            Work::Query { sql, key, args, afresh, persistent } => {
+            Work::Query { sql, key, args, afresh, persistent, .. } => {
                 let text = Text { sql, key, persistent };
                 self.query(text, args, afresh, reply, in_transaction).await
             }
@@ -137,8 +162,32 @@ impl Connection {
                 self.broken = result.is_err() && !sink.has_started();
                 result
             }
+            Work::Describe(sql) => {
+                let asked = self.parameters(&sql, in_transaction).await?;
+                reply.with(|a| a.described = Some(asked));
+                Ok(())
+            }
             Work::Ping => self.ping().await,
         }
+    }
+
+    /// The types of a statement's parameters.
+    async fn parameters(&mut self, sql: &Arc<str>, in_transaction: bool) -> Result<Arc<[Typed]>, Error> {
+        if !self.pooled {
+            return Ok(self.describe(sql).await?.0);
+        }
+        let is_alone = !in_transaction;
+        if is_alone {
+            self.script("BEGIN").await?;
+        }
+        let asked = self.describe(sql).await;
+        if asked.is_ok() {
+            self.script("DEALLOCATE ALL").await?;
+        }
+        if is_alone && asked.as_ref().err().is_none_or(Error::leaves_connection) {
+            self.script("ROLLBACK").await?;
+        }
+        Ok(asked?.0)
     }
 
     /// Parse and Bind travel apart, so they need a transaction to meet one session; the statement has no name there, but
@@ -154,6 +203,7 @@ impl Connection {
             return self.unnamed(&sql, args, reply).await;
         }
         self.script("BEGIN").await?;
+        let takes_nothing = args.as_ref().is_some_and(|a| sqlx::Arguments::len(a) == 0);
         let result = self.unnamed(&sql, args, reply).await;
         match result {
             Ok(()) => self.script("COMMIT").await.map(|_| ()),
@@ -162,7 +212,10 @@ impl Connection {
                     self.script("ROLLBACK").await?;
                 }
                 // VACUUM and its like refuse a transaction; without parameters they need none.
-                if e.sqlstate() == Some("25001") { self.simple(sql, reply).await } else { Err(e) }
+                match &e {
+                    Error::Server(s) if takes_nothing && s.refuses_transaction() => self.simple(sql, reply).await,
+                    _ => Err(e),
+                }
             }
         }
     }
@@ -246,6 +299,13 @@ impl Connection {
         Ok(affected)
     }
 
+    /// The first column of every row of a query, as text.
+    pub(crate) async fn texts(&mut self, sql: &str) -> Result<Vec<String>, Error> {
+        let rows = self.pg.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
+        let rows = rows.map_err(|e| Error::from_sqlx(e, true))?;
+        Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
+    }
+
     /// One round trip that changes nothing.
     ///
     /// # Errors
@@ -271,15 +331,14 @@ impl Connection {
 
     /// Undoes what a session can keep: settings, temporary tables, cursors, advisory locks, LISTENs, prepared names.
     pub(crate) async fn reset(&mut self) -> Result<(), Error> {
-        const RESET: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
-             SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
+        const BEFORE: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;";
+        const AFTER: &str = "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; \
              SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql; \
              SELECT pg_catalog.count(*)::text FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql";
-        if std::mem::take(&mut self.suspect) {
-            // Only then: outside a transaction the server would log a warning each time.
-            self.script("ROLLBACK").await?;
-        }
-        let rows = self.pg.fetch_all(sqlx::raw_sql(RESET)).await.map_err(|e| Error::from_sqlx(e, true))?;
+        self.end_transaction().await?;
+        let watch = if self.is_watched { WATCH_AGAIN } else { "" };
+        let reset = AssertSqlSafe(format!("{BEFORE}{watch}{AFTER}"));
+        let rows = self.pg.fetch_all(sqlx::raw_sql(reset)).await.map_err(|e| Error::from_sqlx(e, true))?;
         // What PREPARE made; the library's own prepared statements stay. pg_advisory_unlock_all() gives a row of no text.
         let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
         let (kept, named) = names.split_last().map_or((None, &names[..]), |(kept, named)| (Some(kept), named));
@@ -292,6 +351,12 @@ impl Connection {
         self.dirty = false;
         self.greeted = false;
         Ok(())
+    }
+
+    /// Rolls back what a script may have left open.
+    pub(crate) async fn end_transaction(&mut self) -> Result<(), Error> {
+        // Only then: outside a transaction the server would log a warning each time.
+        if std::mem::take(&mut self.suspect) { self.script("ROLLBACK").await.map(|_| ()) } else { Ok(()) }
     }
 
     /// Asks the server to cancel what these processes do.

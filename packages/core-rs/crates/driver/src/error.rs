@@ -31,6 +31,10 @@ pub struct ServerError {
     pub constraint: Option<String>,
     /// Data type concerned.
     pub data_type: Option<String>,
+    /// The function of the server's source that raised it.
+    pub routine: Option<String>,
+    /// Whether it was raised for a query inside the statement, such as one of a function's body.
+    pub is_inner: bool,
 }
 
 impl ServerError {
@@ -44,9 +48,11 @@ impl ServerError {
             hint: own(e.hint()),
             position: match e.position() {
                 Some(PgErrorPosition::Original(n)) => Some(n),
-                Some(PgErrorPosition::Internal { position, .. }) => Some(position),
-                None => None,
+                // A position in a text that the caller has never seen.
+                Some(PgErrorPosition::Internal { .. }) | None => None,
             },
+            is_inner: matches!(e.position(), Some(PgErrorPosition::Internal { .. })),
+            routine: own(e.routine()),
             context: own(e.r#where()),
             schema: own(e.schema()),
             table: own(e.table()),
@@ -56,10 +62,59 @@ impl ServerError {
         }
     }
 
+    /// Whether the server raised it for the statement's own text: no function, trigger or procedure was at work.
+    fn is_own(&self) -> bool {
+        self.context.is_none() && !self.is_inner
+    }
+
+    fn is_from(&self, routines: &[&str]) -> bool {
+        self.routine.as_deref().is_some_and(|r| routines.contains(&r))
+    }
+
+    /// Whether the prepared statement cannot be used as it was prepared: it is gone, or its result has other columns now.
+    /// The server says so before it executes anything.
+    pub(crate) fn is_stale_plan(&self) -> bool {
+        match &*self.sqlstate {
+            "26000" => self.is_own() && self.is_from(&["exec_bind_message", "exec_describe_statement_message"]),
+            "0A000" => self.is_own() && self.is_from(&["RevalidateCachedQuery"]),
+            _ => false,
+        }
+    }
+
+    /// Whether the server, before it executed anything, found no use for the types for which the statement was prepared:
+    /// either its text was analysed again (then the error has a position in it), or a type of a parameter does not exist
+    /// any more.
+    pub(crate) fn may_be_stale_types(&self) -> bool {
+        match &*self.sqlstate {
+            "42804" | "42846" | "42883" | "42704" => self.is_own() && self.position.is_some(),
+            // Its context names the parameter. Only Bind and binary COPY ask for such a function.
+            "XX000" => self.is_from(&["getTypeBinaryInputInfo", "getTypeInputInfo"]),
+            _ => false,
+        }
+    }
+
+    /// Whether the statement refuses to run inside a transaction block; it says so before it does anything.
+    pub(crate) fn refuses_transaction(&self) -> bool {
+        self.sqlstate == "25001" && self.is_own() && self.is_from(&["PreventInTransactionBlock"])
+    }
+
     /// Whether the session ended with this error: FATAL and PANIC, of which 57P01 to 57P03 are the usual ones.
     pub fn is_fatal(&self) -> bool {
         self.severity != "ERROR"
     }
+}
+
+/// How far a statement had come when its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// It waited for a connection and was not sent.
+    Waiting,
+    /// The server has cancelled it.
+    Cancelled,
+    /// It ended before the server could cancel it.
+    Completed,
+    /// Nobody knows: it may still run.
+    Running,
 }
 
 /// The reason why an operation has no result.
@@ -104,8 +159,8 @@ pub enum Error {
     },
     /// The database object was closed.
     PoolClosed,
-    /// The statement took longer than allowed; it was cancelled on the server.
-    QueryTimeout(f64),
+    /// The statement took longer than these seconds.
+    QueryTimeout(f64, Reached),
     /// The caller gave up; nobody reads this.
     Abandoned,
     /// The parameters do not fit; the caller knows why.
@@ -183,7 +238,21 @@ impl fmt::Display for Error {
                 }
             }
             Self::PoolClosed => f.write_str("the database was closed"),
-            Self::QueryTimeout(s) => write!(f, "the statement took longer than {s} s and was cancelled"),
+            Self::QueryTimeout(seconds, reached) => {
+                let seconds = (seconds * 1e6).round() / 1e6;
+                match reached {
+                    Reached::Waiting => write!(f, "the statement could not start within {seconds} s; it was not sent"),
+                    Reached::Cancelled => write!(f, "the statement took longer than {seconds} s and was cancelled"),
+                    Reached::Completed => write!(
+                        f,
+                        "the statement took longer than {seconds} s; it was completed before the server could cancel it"
+                    ),
+                    Reached::Running => write!(
+                        f,
+                        "the statement took longer than {seconds} s; it was not cancelled in time and may still run on the server"
+                    ),
+                }
+            }
             Self::Abandoned => f.write_str("the operation was cancelled"),
             Self::Refused => f.write_str("the parameters do not fit the statement"),
             Self::TransactionClosed => f.write_str("the transaction has ended"),

@@ -3,7 +3,7 @@
 //! sqlx keeps the server's transaction status to itself, so it is followed here: any error of the server inside a
 //! transaction fails it, until it is rolled back, whole or to a savepoint.
 use crate::canceller::{patience, within};
-use crate::connection::{Connection, Work};
+use crate::connection::{Connection, Effect, Work};
 use crate::error::{Error, ServerError};
 use crate::executor::Home;
 use crate::pool::Pool;
@@ -35,10 +35,8 @@ pub enum Status {
 
 /// What to do with the connection.
 pub enum Step {
-    /// A statement that leaves the session as it is.
-    Statement(Work),
-    /// A statement that may change the session: it is reset before anybody else gets it.
-    Soiling(Work),
+    /// A statement.
+    Statement(Work, Effect),
     /// `BEGIN …`.
     Begin(Arc<str>),
     /// Ends the transaction and gives the connection back. True: keep it.
@@ -119,7 +117,7 @@ impl Lease {
                 && t.as_mut().poll(cx).is_ready()
             {
                 timer = None;
-                reply.expire(Error::QueryTimeout(reply.deadline.map_or(0.0, |d| d.1)));
+                reply.expire();
                 return Poll::Ready(Err(Error::Abandoned));
             }
             lock.as_mut().poll(cx).map(Ok)
@@ -181,17 +179,15 @@ impl Lease {
                 }
                 reply.finish(Ok(()));
             }
-            Step::Statement(_) | Step::Soiling(_) if failed => {
-                reply.finish(Err(Error::TransactionAborted(held.cause.clone())))
-            }
-            Step::Statement(work) => {
-                let _ = self.perform(held, work, reply).await;
-            }
-            Step::Soiling(work) => {
+            Step::Statement(..) if failed => reply.finish(Err(Error::TransactionAborted(held.cause.clone()))),
+            Step::Statement(work, effect) => {
                 if let Some(c) = held.connection.as_mut() {
-                    c.dirty = true;
+                    let is_inside = held.status != Status::Idle;
+                    // What is defined inside a transaction is known to nobody until its end.
+                    c.dirty |= self.pool.session.makes_dirty(&effect) || (effect.defines && is_inside);
+                    c.defines |= effect.defines;
                     // Outside a transaction a script may leave one open.
-                    c.suspect |= matches!(work, Work::Simple(_)) && held.status == Status::Idle;
+                    c.suspect |= effect.dirty && matches!(work, Work::Simple(_)) && !is_inside;
                 }
                 let _ = self.perform(held, work, reply).await;
             }
@@ -233,8 +229,18 @@ impl Lease {
             Err(Error::Lost { message, sent: true, .. }) => Err(Error::CommitUnknown(message)),
             other => other,
         };
+        self.defined(held);
         reply.finish(end);
         self.ended(held, keep).await;
+    }
+
+    /// What was defined is visible to everybody from now on.
+    fn defined(&self, held: &mut Held) {
+        if let Some(c) = held.connection.as_mut()
+            && std::mem::take(&mut c.defines)
+        {
+            self.pool.session.forget();
+        }
     }
 
     /// A transaction whose connection is lost has been rolled back, or will be when the server hears of it.
@@ -270,7 +276,11 @@ impl Lease {
             held.status = Status::Failed;
             self.status.store(Status::Failed as u8, Release);
         }
+        if !in_transaction {
+            self.defined(held);
+        }
         reply.finish(result.clone());
+        let Some(connection) = held.connection.as_mut() else { return result };
         if !settle(&self.home, connection, reply, &result).await {
             if let Some(broken) = held.connection.take() {
                 self.pool.discard(broken);
@@ -311,15 +321,16 @@ impl Lease {
     }
 }
 
-/// Returns a connection to its pool, reset when its session was changed.
+/// Returns a connection to its pool, reset when its session may have been changed.
 pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection, counted: bool) {
     if !counted {
         return connection.close().await;
     }
-    if connection.dirty {
-        // Nobody waits for this; on a line that has fallen silent it would take the place for good.
+    connection.defines = false;
+    if pool.session.has_work(&connection) {
+        // Nobody waits for this; on a connection that has become unresponsive it would take the place for good.
         let until = Instant::now() + patience(connection.meta.connecting);
-        if !matches!(within(home, until, connection.reset()).await, Some(Ok(()))) {
+        if !matches!(within(home, until, pool.session.clean(&mut connection)).await, Some(Ok(()))) {
             return pool.discard(connection);
         }
     }
@@ -327,14 +338,17 @@ pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection
 }
 
 /// One statement on any connection of the pool.
-pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, soils: bool, reply: Arc<Reply>) {
+pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, effect: Effect, reply: Arc<Reply>) {
     let mut connection = match pool.acquire(&home, &reply).await {
         Ok(connection) => connection,
         Err(e) => return reply.finish(Err(e)),
     };
-    connection.dirty |= soils;
+    connection.dirty |= pool.session.makes_dirty(&effect);
     connection.suspect |= matches!(work, Work::Simple(_));
     let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
+    if effect.defines {
+        pool.session.forget();
+    }
     reply.finish(result.clone());
     if settle(&home, &mut connection, &reply, &result).await {
         give_back(&pool, &home, connection, true).await;

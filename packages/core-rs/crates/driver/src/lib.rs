@@ -25,7 +25,7 @@ pub mod types;
 pub mod waiter;
 mod wire_argument;
 
-pub use error::{Error, ServerError};
+pub use error::{Error, Reached, ServerError};
 pub use executor::{Executor, Home, Told};
 pub use lease::{Lease, Status, Step};
 pub use pool::Pool;

@@ -21,6 +21,11 @@ const ROOM: usize = 10_000;
 /// … and bytes of theirs: a server's own limit is 8000 bytes each, but not every server is honest.
 const ROOM_BYTES: usize = 64 << 20;
 
+/// A connection on which nothing came for so long is asked for a sign of life …
+const UNHEARD: Duration = Duration::from_secs(10);
+/// … which must come within this.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// What a reader gets.
 #[derive(Debug, Clone)]
 pub enum Heard {
@@ -43,7 +48,7 @@ impl Heard {
 struct Queue {
     items: VecDeque<Heard>,
     bytes: usize,
-    reader: Option<Waker>,
+    readers: Vec<Waker>,
     ready: bool,
     failed: Option<Error>,
     closed: bool,
@@ -60,9 +65,7 @@ impl Listening {
     fn with<R>(&self, f: impl FnOnce(&mut Queue) -> R) -> R {
         let mut queue = self.queue.lock().expect("the notifications");
         let result = f(&mut queue);
-        if let Some(w) = queue.reader.take() {
-            w.wake();
-        }
+        queue.readers.drain(..).for_each(Waker::wake);
         result
     }
 
@@ -99,33 +102,41 @@ impl Listening {
             if queue.ready || reply.gave_up() {
                 return Poll::Ready(Ok(()));
             }
-            queue.reader = Some(cx.waker().clone());
+            queue.readers.push(cx.waker().clone());
             Poll::Pending
         })
         .await
     }
 
-    /// The next item; `None` when the subscription has ended.
-    pub async fn next(&self, reply: &Reply) -> Option<Heard> {
+    /// Waits until there is an item to [`Self::take`], or the subscription has ended. It takes none itself: a reader that
+    /// goes away at this moment loses nothing.
+    pub async fn heard(&self, reply: &Reply) {
         poll_fn(|cx| {
             let mut queue = self.queue.lock().expect("the notifications");
-            if reply.gave_up() {
-                return Poll::Ready(None);
+            if reply.gave_up() || queue.overflow.is_some() || !queue.items.is_empty() || queue.closed {
+                return Poll::Ready(());
             }
-            if let Some(since) = queue.overflow.take() {
-                return Poll::Ready(Some(Heard::Gap(since, SystemTime::now())));
-            }
-            if let Some(item) = queue.items.pop_front() {
-                queue.bytes -= item.bytes();
-                return Poll::Ready(Some(item));
-            }
-            if queue.closed {
-                return Poll::Ready(None);
-            }
-            queue.reader = Some(cx.waker().clone());
+            queue.readers.push(cx.waker().clone());
             Poll::Pending
         })
         .await
+    }
+
+    /// The next item, if there is one.
+    pub fn take(&self) -> Option<Heard> {
+        let mut queue = self.queue.lock().expect("the notifications");
+        if let Some(since) = queue.overflow.take() {
+            return Some(Heard::Gap(since, SystemTime::now()));
+        }
+        let item = queue.items.pop_front()?;
+        queue.bytes -= item.bytes();
+        Some(item)
+    }
+
+    /// Whether nothing more will come.
+    pub fn is_over(&self) -> bool {
+        let queue = self.queue.lock().expect("the notifications");
+        queue.closed && queue.items.is_empty() && queue.overflow.is_none()
     }
 
     /// Listens until closed. Runs on the runtime of a reactor with a thread.
@@ -140,8 +151,7 @@ impl Listening {
                         self.hear(Heard::Gap(since, SystemTime::now()));
                     }
                     self.with(|q| q.ready = true);
-                    self.receive(&mut listener).await;
-                    lost = Some(SystemTime::now());
+                    lost = Some(self.receive(&mut listener).await);
                 }
                 Err(e) => {
                     let first = self.with(|q| {
@@ -162,19 +172,28 @@ impl Listening {
         }
     }
 
-    /// Until the connection breaks, or nobody listens any more.
-    async fn receive(&self, listener: &mut PgListener) {
+    /// Until the connection breaks, or nobody listens any more; the time at which it was last known to work.
+    async fn receive(&self, listener: &mut PgListener) -> SystemTime {
+        let (mut worked, mut at) = (SystemTime::now(), Instant::now());
         loop {
-            // A broken connection is noticed by its silence too: try_recv alone would wait for ever on a half-open one.
             match tokio::time::timeout(Duration::from_secs(1), listener.try_recv()).await {
                 Ok(Ok(Some(n))) => {
-                    self.hear(Heard::Notification(n.channel().to_owned(), n.payload().to_owned(), n.process_id()))
+                    (worked, at) = (SystemTime::now(), Instant::now());
+                    self.hear(Heard::Notification(n.channel().to_owned(), n.payload().to_owned(), n.process_id()));
                 }
-                Ok(Ok(None) | Err(_)) => return,
+                Ok(Ok(None) | Err(_)) => return worked,
+                // A half-open connection is silent like an idle one: only a question tells them apart.
+                Err(_) if at.elapsed() >= UNHEARD => {
+                    let alive = tokio::time::timeout(ANSWER, listener.execute(sqlx::raw_sql("SELECT 1"))).await;
+                    if !matches!(alive, Ok(Ok(_))) {
+                        return worked;
+                    }
+                    (worked, at) = (SystemTime::now(), Instant::now());
+                }
                 Err(_) => {}
             }
             if self.is_closed() {
-                return;
+                return worked;
             }
         }
     }

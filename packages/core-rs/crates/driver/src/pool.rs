@@ -4,19 +4,25 @@
 //! else is common: who asked first is served first, over all loops and threads, and a connection that lies idle
 //! elsewhere is closed when its place is needed.
 mod ending;
+pub mod session;
 mod upkeep;
 
-use crate::canceller::Canceller;
+use crate::canceller::{Canceller, patience, within};
 use crate::config::{Config, Limits};
 use crate::connect::{Fresh, connect, connect_at_once};
 use crate::connection::{Connection, Meta};
 use crate::error::Error;
 use crate::executor::Home;
 use crate::fork;
+use crate::guard;
+use crate::listener::Listening;
 use crate::reply::Reply;
 use crate::socket;
 use crate::waiter::{Served, Waiter};
+use session::Session;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -73,8 +79,11 @@ pub struct Pool {
     pub config: Config,
     /// Sizes and times.
     pub limits: Limits,
+    /// Which statements may leave a session changed.
+    pub session: Session,
     state: Mutex<State>,
     cancellers: Mutex<HashMap<usize, Arc<Canceller>>>,
+    listeners: Mutex<Vec<Weak<Listening>>>,
     epoch: AtomicU64,
     born: u32,
 }
@@ -101,10 +110,12 @@ impl Pool {
     pub fn new(config: Config, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             id: POOLS.fetch_add(1, Relaxed),
+            session: Session::new(limits.session_reset),
             config,
             limits,
             state: Mutex::default(),
             cancellers: Mutex::default(),
+            listeners: Mutex::default(),
             epoch: AtomicU64::new(0),
             born: fork::count(),
         })
@@ -128,7 +139,7 @@ impl Pool {
             let waiter = match self.take(home) {
                 Take::Closed => return Err(Error::PoolClosed),
                 Take::Ready(connection) => match self.checked(home, connection).await {
-                    Some(connection) => return Ok(taken(connection)),
+                    Some(connection) => return Ok(taken(self.informed(home, connection).await?)),
                     None => continue,
                 },
                 Take::Wait(waiter) => waiter,
@@ -137,7 +148,7 @@ impl Pool {
             match waiter.served(home, reply, until).await {
                 Served::Connection(connection) => {
                     self.state().stats.acquire_wait_total += waiter.since.elapsed().as_secs_f64();
-                    return Ok(taken(*connection));
+                    return Ok(taken(self.informed(home, *connection).await?));
                 }
                 Served::Failed(e) => return Err(e),
                 Served::GaveUp(left_over) => {
@@ -210,6 +221,27 @@ impl Pool {
             self.state().stats.closed_broken += 1;
         }
         alive.then_some(connection)
+    }
+
+    /// A connection whose caller may rely on what is known of the functions of the database.
+    async fn informed(&self, home: &Home, mut connection: Connection) -> Result<Connection, Error> {
+        if !self.session.is_due() {
+            return Ok(connection);
+        }
+        let until = Instant::now() + patience(connection.meta.connecting);
+        let read = {
+            let mut reading = pin!(self.session.refresh(&mut connection));
+            within(home, until, poll_fn(|cx| guard::poll(reading.as_mut(), cx))).await
+        };
+        let message = "the server did not answer a question about its functions".to_owned();
+        let failure = match read {
+            Some(Ok(Ok(()))) => return Ok(connection),
+            Some(Ok(Err(Error::Lost { message, server, .. }))) => Error::Lost { message, sent: false, server },
+            Some(Ok(Err(e)) | Err(e)) => e,
+            None => Error::Lost { message, sent: false, server: None },
+        };
+        self.discard(connection);
+        Err(failure)
     }
 
     fn forget_unseen(&self, home: usize, unseen: Duration) {
@@ -347,6 +379,16 @@ impl Pool {
     /// Who cancels statements of `home`.
     pub(crate) fn canceller(&self, home: usize) -> Arc<Canceller> {
         self.cancellers.lock().expect("the cancellers").entry(home).or_default().clone()
+    }
+
+    /// Ends a subscription together with the pool.
+    pub fn remember(&self, listening: &Arc<Listening>) {
+        let mut listeners = self.listeners.lock().expect("the listeners");
+        listeners.retain(|l| l.strong_count() > 0);
+        listeners.push(Arc::downgrade(listening));
+        if self.state().closed {
+            listening.close();
+        }
     }
 
     /// A connection outside the limit.

@@ -1,5 +1,5 @@
 //! What a running operation and its caller tell each other.
-use crate::error::Error;
+use crate::error::{Error, Reached};
 use crate::ready::{Note, Ready};
 use data_bridge_wire::Type;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -29,6 +29,8 @@ pub struct Arrived {
     pub affected: u64,
     /// The types of the parameters, when the caller must encode them now.
     pub asked: Option<Arc<[Typed]>>,
+    /// The types of the parameters, when they were all that was wanted.
+    pub described: Option<Arc<[Typed]>>,
     /// The types that the parameters were encoded to are those of an earlier schema.
     pub stale: bool,
     /// How it ended.
@@ -170,17 +172,29 @@ impl Reply {
         }
     }
 
-    /// The deadline has passed: the caller hears it now, the statement goes on to its end.
-    pub(crate) fn expire(&self, error: Error) {
-        // A shielded operation has no deadline of its own.
-        if self.shield == Shield::No && self.wanted.compare_exchange(0, 2, AcqRel, Acquire).is_ok() {
-            self.finish(Err(error));
+    /// The deadline has passed; false when the caller is gone already, or the operation has no deadline of its own.
+    pub(crate) fn is_late(&self) -> bool {
+        self.shield == Shield::No && self.wanted.compare_exchange(0, 2, AcqRel, Acquire).is_ok()
+    }
+
+    /// The deadline has passed before the statement was sent.
+    pub(crate) fn expire(&self) {
+        if self.is_late() {
+            self.late(Reached::Waiting);
         }
     }
 
-    /// Takes what has come.
+    /// Tells the caller that the time is over.
+    pub(crate) fn late(&self, reached: Reached) {
+        self.finish(Err(Error::QueryTimeout(self.deadline.map_or(0.0, |d| d.1), reached)));
+    }
+
+    /// Takes what has come. The count of affected rows stays: it may come long before the end.
     pub fn take(&self) -> Arrived {
-        std::mem::take(&mut *self.arrived.lock().expect("the reply"))
+        self.with(|a| {
+            let affected = a.affected;
+            std::mem::replace(a, Arrived { affected, ..Arrived::default() })
+        })
     }
 
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Arrived) -> R) -> R {

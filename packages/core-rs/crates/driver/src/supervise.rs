@@ -5,17 +5,20 @@
 //! connection is used again only when nothing that was sent for it can still be under way.
 use crate::canceller::{self, patience, within};
 use crate::connection::{Connection, Work};
-use crate::error::Error;
+use crate::error::{Error, Reached};
 use crate::executor::Home;
 use crate::guard;
 use crate::pool::Pool;
-use crate::reply::{Reply, cancel};
+use crate::reply::{Reply, Wanted, cancel};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::*;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the caller of a statement whose time is over waits to hear whether the server cancelled it.
+const OUTCOME: Duration = Duration::from_millis(250);
 
 /// Does `work` on `connection`.
 ///
@@ -34,6 +37,7 @@ pub async fn supervise(
     let mut timer = reply.deadline.map(|(at, _)| home.reactor.sleep(at));
     let mut asked = false;
     let mut silence = None;
+    let mut told = None;
     meta.busy.store(true, Release);
     reply.running.store(meta.pid, Release);
     let result = {
@@ -46,7 +50,14 @@ pub async fn supervise(
                 && t.as_mut().poll(cx).is_ready()
             {
                 timer = None;
-                reply.expire(Error::QueryTimeout(reply.deadline.map_or(0.0, |d| d.1)));
+                // The caller is told what became of the statement, unless that is long in coming.
+                told = reply.is_late().then(|| home.reactor.sleep(Instant::now() + OUTCOME));
+            }
+            if let Some(t) = told.as_mut()
+                && t.as_mut().poll(cx).is_ready()
+            {
+                told = None;
+                reply.late(Reached::Running);
             }
             if reply.gave_up() && meta.pid == 0 {
                 // Whom a signal would hit is unknown. The pooler sees the connection close and gives up its server's.
@@ -81,6 +92,13 @@ pub async fn supervise(
     meta.busy.store(false, Release);
     if let Some(w) = reply.canceller.lock().expect("the canceller's waker").take() {
         w.wake();
+    }
+    if reply.wanted() == Wanted::TooLate {
+        reply.late(match &result {
+            Ok(()) => Reached::Completed,
+            Err(e) if e.leaves_connection() => Reached::Cancelled,
+            Err(_) => Reached::Running,
+        });
     }
     if let Some(started) = started {
         reply.with(|a| a.times = Some((started, Instant::now())));

@@ -79,7 +79,7 @@ impl Waiter {
                 && d.as_mut().poll(cx).is_ready()
             {
                 deadline = None;
-                reply.expire(Error::QueryTimeout(reply.deadline.map_or(0.0, |d| d.1)));
+                reply.expire();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

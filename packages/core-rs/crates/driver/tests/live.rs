@@ -2,8 +2,9 @@
 //!
 //! `python -m data_bridge.testing server run -- cargo test -p data-bridge-driver` brings a server.
 use data_bridge_driver::config::{Config, Limits, Target, Tls};
-use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::lease::single;
+use data_bridge_driver::pool::session::Reset;
 use data_bridge_driver::reactor::Kind;
 use data_bridge_driver::ready::Task;
 use data_bridge_driver::{Error, Executor, Lease, PgArguments, Pool, Reply, Row, Shield, Status, Step};
@@ -45,6 +46,7 @@ fn limits(max: usize) -> Limits {
         acquire_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
         max_lifetime: Duration::from_secs(600),
+        session_reset: Reset::Auto,
     }
 }
 
@@ -72,13 +74,18 @@ fn query(sql: &str) -> Work {
         args: Some((PgArguments::default(), [].into())),
         afresh: false,
         persistent: true,
+        commits: false,
     }
 }
 
 /// Runs one statement on any connection of the pool; its rows as text of their first column.
 fn run(executor: &Executor<()>, pool: &Arc<Pool>, sql: &str) -> Result<Vec<i32>, Error> {
     let reply = Reply::new(None, Shield::No);
-    start(executor, Box::pin(single(pool.clone(), executor.home.clone(), query(sql), false, reply.clone())), &reply);
+    start(
+        executor,
+        Box::pin(single(pool.clone(), executor.home.clone(), query(sql), Effect::default(), reply.clone())),
+        &reply,
+    );
     let ended = std::cell::RefCell::new((Vec::new(), None));
     turn_until(executor, || {
         let mut arrived = reply.take();
@@ -140,7 +147,7 @@ fn whoever_gives_up_leaves_a_clean_connection() {
         for i in 0..5 {
             let reply = Reply::new(None, Shield::No);
             let work = query("SELECT 1 FROM pg_sleep(30)");
-            let task = single(pool.clone(), executor.home.clone(), work, false, reply.clone());
+            let task = single(pool.clone(), executor.home.clone(), work, Effect::default(), reply.clone());
             start(&executor, Box::pin(task), &reply);
             turn_until(&executor, || reply.process() != 0);
             reply.abandon();
@@ -160,13 +167,17 @@ fn a_deadline_ends_the_wait_and_the_statement() {
         run(&executor, &pool, "SELECT 1").expect("a row");
         let reply = Reply::new(Some((Instant::now() + Duration::from_millis(100), 0.1)), Shield::No);
         let work = query("SELECT 1 FROM pg_sleep(30)");
-        start(&executor, Box::pin(single(pool.clone(), executor.home.clone(), work, false, reply.clone())), &reply);
+        start(
+            &executor,
+            Box::pin(single(pool.clone(), executor.home.clone(), work, Effect::default(), reply.clone())),
+            &reply,
+        );
         let end = std::cell::RefCell::new(None);
         turn_until(&executor, || {
             *end.borrow_mut() = reply.take().end;
             end.borrow().is_some()
         });
-        assert!(matches!(end.into_inner(), Some(Err(Error::QueryTimeout(_)))), "{kind:?}");
+        assert!(matches!(end.into_inner(), Some(Err(Error::QueryTimeout(..)))), "{kind:?}");
         assert_eq!(run(&executor, &pool, "SELECT 7").expect("a row"), [7]);
         assert_eq!(pool.stats().opened, 1);
     }
@@ -192,13 +203,13 @@ fn a_failed_transaction_is_known_to_be_failed() {
         };
         step(Step::Begin("BEGIN".into())).expect("BEGIN");
         assert_eq!(lease.status(), Status::Active);
-        step(Step::Statement(query("SAVEPOINT s"))).expect("SAVEPOINT");
-        let error = step(Step::Statement(query("SELECT 1/0"))).expect_err("division by zero");
+        step(Step::Statement(query("SAVEPOINT s"), Effect::default())).expect("SAVEPOINT");
+        let error = step(Step::Statement(query("SELECT 1/0"), Effect::default())).expect_err("division by zero");
         assert_eq!(error.sqlstate(), Some("22012"));
         assert_eq!(lease.status(), Status::Failed);
         step(Step::RollbackTo("ROLLBACK TO s".into())).expect("ROLLBACK TO");
         assert_eq!(lease.status(), Status::Active);
-        step(Step::Statement(query("SELECT 1/0"))).expect_err("division by zero");
+        step(Step::Statement(query("SELECT 1/0"), Effect::default())).expect_err("division by zero");
         assert!(step(Step::Commit(false)).is_err(), "a COMMIT that rolls back is an error");
         assert_eq!(run(&executor, &pool, "SELECT 3").expect("a row"), [3]);
     }

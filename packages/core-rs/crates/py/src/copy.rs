@@ -5,8 +5,10 @@ use crate::env::env;
 use crate::lease::PyLease;
 use crate::load::LoadPlan;
 use crate::op::Op;
+use crate::plan::{effect, names};
+use crate::pool::deadline;
 use crate::ticket::{Progress, Ticket};
-use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::copying::{CopyIn, CopyOut};
 use data_bridge_driver::{Reply, Shield, Step, Typed};
 use data_bridge_wire::Type;
@@ -88,15 +90,16 @@ impl CopyEncoder {
 
 #[pymethods]
 impl CopyEncoder {
-    /// Name and type (its OID) of every column, and where mappings and instances have its value. `asked` has run a
+    /// Name and type (its OID) of every column, and where mappings and instances have its value. `asked` has described a
     /// statement with one parameter of the type of every column; only needed where [`Self::knows`] says no.
     #[new]
     #[pyo3(signature = (columns, keys, asked=None))]
-    fn new(py: Python<'_>, columns: Vec<(String, u32)>, keys: Vec<String>, asked: Option<&LoadPlan>) -> PyResult<Self> {
+    fn new(py: Python<'_>, columns: Vec<(String, u32)>, keys: Vec<String>, asked: Option<&Op>) -> PyResult<Self> {
         if keys.len() != columns.len() {
             return Err(PyTypeError::new_err("one key for each column"));
         }
-        let asked = asked.and_then(|load| load.last_types(py)).filter(|types| types.len() == columns.len());
+        let asked =
+            asked.and_then(|op| op.ticket.with(|p| p.described.clone())).filter(|types| types.len() == columns.len());
         let intern = |text: &str| PyString::intern(py, text).unbind();
         let names = columns.iter().zip(&keys).map(|((column, _), key)| (intern(column), intern(key))).collect();
         let typed = |i: usize, oid: u32| match Type::built_in(oid) {
@@ -215,16 +218,18 @@ impl CopyReader {
 #[pymethods]
 impl PyLease {
     /// Starts a COPY … FROM STDIN: where chunks go, and the operation that gives the number of rows.
-    fn copy_in(&self, py: Python<'_>, sql: &str) -> PyResult<(CopyWriter, Op)> {
+    #[pyo3(signature = (sql, timeout=None))]
+    fn copy_in(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<(CopyWriter, Op)> {
         let pipe = Arc::new(CopyIn::default());
-        let op = self.copying(py, Work::CopyIn(sql.into(), pipe.clone()))?;
+        let op = self.copying(py, sql, Work::CopyIn(sql.into(), pipe.clone()), timeout)?;
         Ok((CopyWriter { pipe, bridge: self.bridge.clone_ref(py), pool: self.lease.pool.id }, op))
     }
 
     /// Starts a COPY … TO STDOUT: where chunks come from, and the operation that ends with it.
-    fn copy_out(&self, py: Python<'_>, sql: &str) -> PyResult<(CopyReader, Op)> {
+    #[pyo3(signature = (sql, timeout=None))]
+    fn copy_out(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<(CopyReader, Op)> {
         let pipe = Arc::new(CopyOut::default());
-        let op = self.copying(py, Work::CopyOut(sql.into(), pipe.clone()))?;
+        let op = self.copying(py, sql, Work::CopyOut(sql.into(), pipe.clone()), timeout)?;
         Ok((
             CopyReader { pipe, chunk: Arc::default(), bridge: self.bridge.clone_ref(py), pool: self.lease.pool.id },
             op,
@@ -233,11 +238,13 @@ impl PyLease {
 }
 
 impl PyLease {
-    fn copying(&self, py: Python<'_>, work: Work) -> PyResult<Op> {
-        let reply = Reply::new(None, Shield::No);
+    fn copying(&self, py: Python<'_>, sql: &str, work: Work, timeout: Option<f64>) -> PyResult<Op> {
+        let reply = Reply::new(deadline(py, timeout)?, Shield::No);
+        // Triggers of the table, or functions of the query, may change the session.
+        let effect = Effect { undecided: Some(names(sql).collect()), ..effect(sql, "copy") };
         let load = Py::new(py, LoadPlan::counting(py))?;
         let ticket = Ticket::new(reply.clone(), None, Some(load), self.lease.pool.id, Progress::default());
-        let task = Box::pin(self.lease.clone().run(Step::Statement(work), reply));
+        let task = Box::pin(self.lease.clone().run(Step::Statement(work, effect), reply));
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
 }

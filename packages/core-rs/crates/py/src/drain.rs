@@ -34,7 +34,19 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
         plan.forget(ticket.pool);
         plan.doubted.store(true, Relaxed);
     }
+    if let Some(types) = &arrived.described {
+        let oids = PyList::new(py, types.iter().map(|t| t.oid)).map(Bound::into_any);
+        let types = types.iter().map(|t| registered::resolved(ticket.pool, t.clone())).collect();
+        ticket.with(|p| p.described = Some(types));
+        ticket.with(|p| match oids {
+            Ok(oids) => p.out = Some(oids.unbind()),
+            Err(e) => p.error = Some(e),
+        });
+    }
     let Some(end) = arrived.end else { return };
+    if ticket.with(|p| p.done) {
+        return; // its caller has been told already, as at a deadline: what comes of it later is nobody's result
+    }
     if let Some((started, ended)) = arrived.times {
         ticket.with(|p| {
             let asked = p.asked.unwrap_or(started);

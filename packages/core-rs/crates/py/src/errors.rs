@@ -77,7 +77,7 @@ fn convert(py: Python<'_>, e: &Error, sql: Option<&str>) -> PyResult<PyErr> {
             "PoolTimeout"
         }
         Error::PoolClosed => "NotInitialized",
-        Error::QueryTimeout(_) => "QueryTimeout",
+        Error::QueryTimeout(..) => "QueryTimeout",
         Error::Abandoned | Error::Refused => "QueryCancelled",
         Error::TransactionClosed => "TransactionClosed",
         Error::CommitUnknown(_) => "CommitUnknown",

@@ -2,9 +2,9 @@
 use crate::bridge::Bridge;
 use crate::load::LoadPlan;
 use crate::op::Op;
-use crate::pool::{Prepared, deadline, prepare};
+use crate::pool::{Prepared, SCRIPT, deadline, prepare};
 use crate::ticket::{Progress, Ticket};
-use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::{Lease, Reply, Shield, Status, Step, fork};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -50,9 +50,8 @@ impl PyLease {
         timed: bool,
     ) -> PyResult<Op> {
         let py = ir.py();
-        let Prepared { ticket, work, soils } = prepare(&self.lease.pool, ir, params, load, into, timeout, timed)?;
-        let step = if soils { Step::Soiling(work) } else { Step::Statement(work) };
-        let task = Box::pin(self.lease.clone().run(step, ticket.reply.clone()));
+        let Prepared { ticket, work, effect } = prepare(&self.lease.pool, ir, params, load, into, timeout, timed)?;
+        let task = Box::pin(self.lease.clone().run(Step::Statement(work, effect), ticket.reply.clone()));
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
 
@@ -65,9 +64,19 @@ impl PyLease {
         let load = Some(Py::new(py, LoadPlan::counting(py))?);
         let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
         let work = Work::Simple(sql.into());
-        let step = if soils { Step::Soiling(work) } else { Step::Statement(work) };
-        let task = Box::pin(self.lease.clone().run(step, reply));
+        let effect = if soils { SCRIPT } else { Effect::default() };
+        let task = Box::pin(self.lease.clone().run(Step::Statement(work, effect), reply));
         Bridge::start(self.bridge.bind(py), task, ticket)
+    }
+
+    /// The OIDs of the types of a statement's parameters; the statement is not run.
+    #[pyo3(signature = (sql, timeout=None))]
+    fn describe(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
+        let reply = Reply::new(deadline(py, timeout)?, Shield::No);
+        let load = Some(Py::new(py, LoadPlan::counting(py))?);
+        let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
+        let step = Step::Statement(Work::Describe(sql.into()), Effect::default());
+        Bridge::start(self.bridge.bind(py), Box::pin(self.lease.clone().run(step, reply)), ticket)
     }
 
     /// Takes a connection, if there is none.

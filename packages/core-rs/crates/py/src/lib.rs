@@ -23,6 +23,7 @@ mod op;
 mod plan;
 mod pool;
 mod registered;
+mod text;
 mod ticket;
 mod tree;
 
@@ -72,6 +73,12 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<class_attribute::ClassAttribute>()?;
     m.add_function(wrap_pyfunction!(class_attribute::hide, m)?)?;
     m.add_function(wrap_pyfunction!(compile::compile_ir, m)?)?;
+    m.add_function(wrap_pyfunction!(text::tokenize, m)?)?;
+    m.add_function(wrap_pyfunction!(text::first_word, m)?)?;
+    m.add_function(wrap_pyfunction!(text::quoted_identifier, m)?)?;
+    m.add_function(wrap_pyfunction!(text::quoted_literal, m)?)?;
+    m.add_function(wrap_pyfunction!(text::query_with_literals, m)?)?;
+    m.add_function(wrap_pyfunction!(text::count_placeholders, m)?)?;
     m.add_function(wrap_pyfunction!(lint::lint_scripts, m)?)?;
     m.add_function(wrap_pyfunction!(lint::statement_facts, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::current_bridge, m)?)?;

@@ -7,14 +7,13 @@ use data_bridge_driver::listener::{Heard, Listening};
 use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A subscription to some channels, on a connection of its own.
 #[pyclass(frozen, module = "data_bridge.core._native")]
 pub struct Listener {
     listening: Arc<Listening>,
-    heard: Arc<Mutex<Option<Heard>>>,
     bridge: Py<Bridge>,
     pool: u64,
 }
@@ -38,7 +37,8 @@ impl Listener {
         let pool = pool.get();
         // On the runtime's own thread: the subscription goes on whoever runs, and holds no Python object.
         home.reactor.handle().spawn(listening.clone().run(pool.config.clone(), home.clone(), channels));
-        Ok(Self { listening, heard: Arc::default(), bridge, pool: pool.id })
+        pool.remember(&listening);
+        Ok(Self { listening, bridge, pool: pool.id })
     }
 }
 
@@ -56,26 +56,31 @@ impl Listener {
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
 
-    /// Waits for the next notification or gap.
+    /// Waits until there is something to take, or the subscription has ended.
     fn wait(&self, py: Python<'_>) -> PyResult<Op> {
         let reply = Reply::new(None, Shield::No);
         let ticket = Ticket::new(reply.clone(), None, None, self.pool, Progress::default());
-        let (listening, place) = (self.listening.clone(), self.heard.clone());
+        let listening = self.listening.clone();
         let task = Box::pin(async move {
-            let heard = listening.next(&reply).await;
-            *place.lock().expect("the notification") = heard;
+            listening.heard(&reply).await;
             reply.finish(Ok(()));
         });
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
 
-    /// What was waited for: `(channel, payload, pid)`, `(since, until)` of a gap as seconds, or None at the end.
+    /// The next item: `(channel, payload, pid)`, or `(since, until)` of a gap as seconds; None when there is none now.
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        match self.heard.lock().expect("the notification").take() {
+        match self.listening.take() {
             None => Ok(None),
             Some(Heard::Notification(channel, payload, pid)) => (channel, payload, pid).into_pyobject(py).map(Some),
             Some(Heard::Gap(since, until)) => (seconds(since), seconds(until)).into_pyobject(py).map(Some),
         }
+    }
+
+    /// Whether nothing more will come.
+    #[getter]
+    fn is_over(&self) -> bool {
+        self.listening.is_over()
     }
 
     /// Ends the subscription.

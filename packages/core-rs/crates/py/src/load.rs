@@ -2,7 +2,6 @@
 use crate::columns::{Column, Columns};
 use crate::env::Env;
 use crate::model::{Features, Model, Slots, keep_wire};
-use crate::plan::Plan;
 use data_bridge_driver::PgRow;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
@@ -79,12 +78,6 @@ impl LoadPlan {
     /// For operations whose result is the number of affected rows.
     pub fn counting(py: Python<'_>) -> Self {
         Self::make(py, Shape::Affected, true, None)
-    }
-
-    /// The types of the parameters of the statement that this plan was used with, where it was one.
-    pub fn last_types(&self, py: Python<'_>) -> Option<std::sync::Arc<[data_bridge_driver::Typed]>> {
-        let (_, plan) = self.plans.bind(py).iter().next()?;
-        plan.cast::<Plan>().ok()?.get().last_types()
     }
 
     /// Whether code of the user runs for each row.

@@ -3,11 +3,15 @@ use crate::columns::Columns;
 use crate::load::LoadPlan;
 use crate::registered;
 use data_bridge_driver::Typed;
+use data_bridge_driver::connection::Effect;
+use data_bridge_driver::pool::Pool;
+use data_bridge_sql::text::{first_word, placeholders};
+use data_bridge_sql::token::{TokenKind, tokens};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -30,8 +34,12 @@ pub struct Plan {
     pub kind: String,
     /// Tables that it names.
     pub tables: Vec<String>,
-    /// Whether the session may not be the same afterwards.
-    pub soils: bool,
+    /// It is text of the user without placeholders: the server need not be asked for types.
+    takes_nothing: bool,
+    /// What its text alone says that it does besides its work.
+    effect: Effect,
+    /// Whether functions that it leads to may change the session: version of the pool's knowledge, pool, answer.
+    reached: AtomicU64,
     /// The types of the parameters, per pool and number of registrations.
     prepared: Mutex<Vec<(Resolved, Arc<[Typed]>)>>,
     /// Stands for the text.
@@ -85,14 +93,16 @@ impl Plan {
     }
 
     fn new(sql: Arc<str>, count: Option<usize>, kind: String, tables: Vec<String>) -> Self {
-        let soils = soils(&sql, &kind, count.is_some());
+        let effect = effect(&sql, &kind);
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(&*sql);
         Self {
+            takes_nothing: count.is_none() && placeholders(&sql) == 0,
             sql,
             count,
             kind,
             tables,
-            soils,
+            effect,
+            reached: AtomicU64::new(0),
             prepared: Mutex::default(),
             key,
             asked_again: Mutex::default(),
@@ -101,19 +111,32 @@ impl Plan {
         }
     }
 
+    /// What the statement may do besides its work, in the database of a pool.
+    #[inline]
+    pub fn effect(&self, pool: &Pool) -> Effect {
+        if pool.session.is_unknown() {
+            return Effect { undecided: Some(names(&self.sql).collect()), ..self.effect.clone() };
+        }
+        let known = u64::from(pool.session.version()) << 32 | (pool.id & 0x7fff_ffff) << 1;
+        let reached = self.reached.load(Acquire);
+        let may_change = if reached & !1 == known {
+            reached & 1 == 1
+        } else {
+            let may_change = pool.session.may_change(names(&self.sql));
+            self.reached.store(known | u64::from(may_change), Release);
+            may_change
+        };
+        Effect { dirty: self.effect.dirty || may_change, defines: self.effect.defines, undecided: None }
+    }
+
     /// The types of the parameters in a pool's database, if the server was asked before.
     #[inline]
     pub fn types(&self, pool: u64) -> Option<Arc<[Typed]>> {
-        if self.count == Some(0) {
+        if self.count == Some(0) || self.takes_nothing {
             return Some(Arc::new([]));
         }
         let key = (pool, registered::generation());
         self.prepared.lock().expect("the types").iter().find(|(known, _)| *known == key).map(|(_, t)| t.clone())
-    }
-
-    /// The types of the parameters that were learnt last.
-    pub fn last_types(&self) -> Option<Arc<[Typed]>> {
-        self.prepared.lock().expect("the types").last().map(|(_, types)| types.clone())
     }
 
     /// Remembers what the server said.
@@ -156,39 +179,29 @@ impl Plan {
     }
 }
 
-/// Whether the session may not be the same after a statement. `own`: it was made here, of parts that keep nothing but by
-/// what their functions do.
-fn soils(sql: &str, kind: &str, own: bool) -> bool {
-    let lower = sql.to_lowercase();
-    let calls = ["set_config", "pg_advisory_lock", "pg_try_advisory_lock"].iter().any(|f| lower.contains(f));
-    if own || calls {
-        return calls;
-    }
-    let mut words = lower.split_ascii_whitespace();
-    match kind {
-        "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "do" | "call" => true,
-        "declare" => words.any(|w| w == "hold"),
+/// What a text, by its words, may do besides its work.
+pub fn effect(sql: &str, kind: &str) -> Effect {
+    let has = |wanted: &[&str]| names(sql).any(|n| wanted.iter().any(|w| n.starts_with(w)));
+    let is_temporary = || names(sql).any(|n| n == "temp" || n == "temporary" || n.starts_with("pg_temp"));
+    let defines = matches!(kind, "create" | "alter" | "drop" | "do" | "call" | "import" | "ddl" | "script");
+    let dirty = match kind {
+        "set" | "reset" | "prepare" | "deallocate" | "discard" | "load" | "do" | "call" | "execute" | "script" => true,
+        "declare" => names(sql).any(|n| n == "hold"),
         // A column may be called so: only where a table is made.
-        "create" => words.any(|w| w == "temp" || w == "temporary" || w.contains("pg_temp")),
-        _ => lower.contains("into") && words.any(|w| w == "temp" || w == "temporary" || w.contains("pg_temp")),
-    }
+        "create" | "ddl" => is_temporary(),
+        _ => names(sql).any(|n| n == "into") && is_temporary(),
+    };
+    Effect { dirty: dirty || has(CHANGERS), defines, undecided: None }
 }
 
-/// The first keyword of a statement, in lower case; comments before it are passed over.
-pub fn first_word(sql: &str) -> String {
-    let mut rest = sql.trim_start();
-    loop {
-        if let Some(r) = rest.strip_prefix("--") {
-            rest = r.split_once('\n').map_or("", |(_, r)| r).trim_start();
-        } else if let Some(r) = rest.strip_prefix("/*") {
-            rest = r.split_once("*/").map_or("", |(_, r)| r).trim_start();
-        } else if let Some(r) = rest.strip_prefix(['(', ';']) {
-            rest = r.trim_start();
-        } else {
-            break;
-        }
-    }
-    rest.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
+/// Functions of the server that change a session, or run SQL that they are given; their names start so.
+const CHANGERS: &[&str] = &["set_config", "pg_advisory_lock", "pg_try_advisory_lock", "query_to_xml", "ts_stat", "\"*"];
+
+/// The names in a text, without what stands in strings and comments. One that is written with escapes is `"*`.
+pub fn names(sql: &str) -> impl Iterator<Item = String> {
+    tokens(sql)
+        .filter(|t| matches!(t.kind, TokenKind::Word | TokenKind::QuotedIdentifier))
+        .map(|t| t.name().unwrap_or_else(|| "\"*".to_owned()))
 }
 
 #[pymethods]
@@ -204,34 +217,5 @@ impl Plan {
     #[getter]
     fn tables(&self) -> Vec<String> {
         self.tables.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{first_word, soils};
-
-    #[test]
-    fn what_a_session_keeps() {
-        let raw = |sql: &str| soils(sql, &first_word(sql), false);
-        for sql in [
-            "SET x = 1",
-            "select Set_Config('a', 'b', false)",
-            "CREATE TEMP\nTABLE t ()",
-            "create Temporary view v as select 1",
-            "SELECT 1 INTO\tTEMP t",
-            "CREATE TABLE pg_temp.t ()",
-            "DECLARE c CURSOR\nWITH HOLD FOR SELECT 1",
-            "PREPARE p AS SELECT 1",
-            "SELECT pg_try_advisory_lock_shared(1)",
-            "DO $$ $$",
-        ] {
-            assert!(raw(sql), "{sql}");
-        }
-        for sql in ["SELECT temp FROM weather", "INSERT INTO weather VALUES (1)", "SELECT 1", "CREATE TABLE t ()"] {
-            assert!(!raw(sql), "{sql}");
-        }
-        assert!(soils("SELECT set_config($1, $2, $3)", "select", true));
-        assert!(!soils("INSERT INTO \"temp\" (a) VALUES ($1)", "insert", true));
     }
 }

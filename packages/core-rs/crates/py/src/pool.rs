@@ -11,9 +11,10 @@ use crate::plan::Plan;
 use crate::ticket::{Progress, Ticket};
 use data_bridge_driver::canceller::cancel_processes;
 use data_bridge_driver::config::{Config, Host, Limits, Secret, Target, Tls};
-use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::lease::{Lease, single};
 use data_bridge_driver::pool::Pool;
+use data_bridge_driver::pool::session::Reset;
 use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -41,14 +42,17 @@ pub fn deadline(py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<(Instan
     }
 }
 
+/// What a script of the caller may do besides its work: anything.
+pub const SCRIPT: Effect = Effect { dirty: true, defines: true, undecided: None };
+
 /// A statement ready to be started: its ticket and its work.
 pub struct Prepared {
     /// How the caller is told.
     pub ticket: Arc<Ticket>,
     /// What is done.
     pub work: Work,
-    /// Whether the session is not the same afterwards.
-    pub soils: bool,
+    /// What it may do besides.
+    pub effect: Effect,
 }
 
 /// Looks up the plan and encodes the parameters, as far as their types are known.
@@ -69,6 +73,7 @@ pub fn prepare(
         return Err(crate::errors::named(py, "ConfigurationError", why));
     }
     let mut afresh = false;
+    let commits = matches!(p.kind.as_str(), "call" | "do");
     let args = match p.types(pool.id) {
         Some(types) => match encode::arguments(py, env(py)?, &types, params) {
             Ok(args) => Some((args, types)),
@@ -88,9 +93,9 @@ pub fn prepare(
             None
         }
     };
-    let persistent = pool.config.statement_cache > 0 && p.kind != "fetch";
-    let work = Work::Query { sql: p.sql.clone(), key: p.key, args, afresh, persistent };
-    let soils = p.soils;
+    let persistent = pool.config.statement_cache > 0 && !matches!(p.kind.as_str(), "fetch" | "close" | "move");
+    let work = Work::Query { sql: p.sql.clone(), key: p.key, args, afresh, persistent, commits };
+    let effect = p.effect(pool);
     let reply = Reply::new(deadline(py, timeout)?, Shield::No);
     let mut progress = Progress { into, ..Progress::default() };
     if !params.is_empty() || p.count.is_none() {
@@ -101,7 +106,7 @@ pub fn prepare(
         progress.asked = Some(Instant::now());
     }
     let ticket = Ticket::new(reply, Some(plan), Some(load.clone().unbind()), pool.id, progress);
-    Ok(Prepared { ticket, work, soils })
+    Ok(Prepared { ticket, work, effect })
 }
 
 impl PyPool {
@@ -122,7 +127,7 @@ impl PyPool {
     #[new]
     #[pyo3(signature = (*, hosts, user, password, database, ssl, ssl_root_cert, ssl_cert, ssl_key, application_name, server_settings,
                         target_session_attrs, min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout,
-                        max_lifetime, statement_cache_size))]
+                        max_lifetime, statement_cache_size, session_reset))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -144,6 +149,7 @@ impl PyPool {
         idle_timeout: f64,
         max_lifetime: f64,
         statement_cache_size: usize,
+        session_reset: &str,
     ) -> PyResult<Self> {
         let seconds = |s: f64| Duration::from_secs_f64(s.clamp(0.0, 1e9));
         let config = Config {
@@ -167,6 +173,7 @@ impl PyPool {
             acquire_timeout: seconds(acquire_timeout),
             idle_timeout: seconds(idle_timeout),
             max_lifetime: seconds(max_lifetime),
+            session_reset: Reset::parse(session_reset).map_err(|e| exception(py, &e, None))?,
         };
         let pool = Pool::new(config, limits);
         POOLS.lock().expect("the pools").push(Arc::downgrade(&pool));
@@ -186,10 +193,10 @@ impl PyPool {
     ) -> PyResult<Op> {
         let py = ir.py();
         let pool = self.get();
-        let Prepared { ticket, work, soils } = prepare(&pool, ir, params, load, into, timeout, timed)?;
+        let Prepared { ticket, work, effect } = prepare(&pool, ir, params, load, into, timeout, timed)?;
         let bridge = Bridge::current(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
-        let task = Box::pin(single(pool, home, work, soils, ticket.reply.clone()));
+        let task = Box::pin(single(pool, home, work, effect, ticket.reply.clone()));
         Bridge::start(bridge.bind(py), task, ticket)
     }
 
@@ -202,7 +209,7 @@ impl PyPool {
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket =
             Ticket::new(reply.clone(), None, Some(Py::new(py, LoadPlan::counting(py))?), pool.id, Progress::default());
-        let task = Box::pin(single(pool, home, Work::Simple(sql.into()), true, reply));
+        let task = Box::pin(single(pool, home, Work::Simple(sql.into()), SCRIPT, reply));
         Bridge::start(bridge.bind(py), task, ticket)
     }
 
@@ -214,7 +221,7 @@ impl PyPool {
         let bridge = Bridge::current(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
-        let task = Box::pin(single(pool, home, Work::Ping, false, reply));
+        let task = Box::pin(single(pool, home, Work::Ping, Effect::default(), reply));
         Bridge::start(bridge.bind(py), task, ticket)
     }
 

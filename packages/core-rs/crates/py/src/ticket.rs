@@ -2,7 +2,7 @@
 use crate::columns::Columns;
 use crate::load::LoadPlan;
 use crate::plan::Plan;
-use data_bridge_driver::{Error, PgRow, Reply, Told};
+use data_bridge_driver::{Error, PgRow, Reply, Told, Typed};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,8 @@ pub struct Progress {
     pub kept: Vec<PgRow>,
     /// Decoders of this result.
     pub columns: Option<Arc<Columns>>,
+    /// The types of a statement's parameters, when they were all that was wanted.
+    pub described: Option<Arc<[Typed]>>,
     /// Rows affected.
     pub affected: u64,
     /// Rows decoded.

@@ -32,6 +32,7 @@ impl Connection {
         if afresh {
             self.forget_statements().await?;
         }
+        let used = args.as_ref().map_or_else(|| Arc::new([]) as Arc<[Typed]>, |(_, types)| types.clone());
         let mut args = match args {
             Some((args, types)) if self.agrees(text.key, &types) => args,
             Some((args, types)) => {
@@ -51,28 +52,34 @@ impl Connection {
         loop {
             let result = self.fetch(&text.sql, args, text.persistent, kept.take(), reply).await;
             match result {
-                // The plan was made for a table that has changed since, or somebody ran DEALLOCATE ALL: the server has done
-                // nothing, and a statement prepared anew will do.
-                Err(Error::Server(e)) if !replanned && is_stale_plan(&e.sqlstate, &e.message) => {
-                    replanned = true;
+                Err(Error::Server(e)) if e.is_stale_plan() => {
                     self.forget_statements().await?;
+                    if replanned {
+                        // Its transaction is lost, but the next one must not meet the same plan.
+                        return Err(Error::Server(e));
+                    }
+                    replanned = true;
                     args = again.clone();
                 }
-                // Its transaction is lost, but the next one must not meet the same plan.
-                Err(Error::Server(e)) if is_stale_plan(&e.sqlstate, &e.message) => {
+                // A statement runs once: it is sent again only when its parameters have other types than it was sent with,
+                // so that the server cannot have come further than to look at them.
+                Err(Error::Server(e)) if remembered && e.may_be_stale_types() => {
                     self.forget_statements().await?;
-                    return Err(Error::Server(e));
-                }
-                // The types of the parameters were those of a table that has changed since.
-                Err(Error::Server(e)) if remembered && is_about_types(&e.sqlstate, &e.message) => {
                     if retyped {
-                        self.forget_statements().await?;
                         reply.with(|a| a.stale = true);
                         return Err(Error::Server(e));
                     }
                     retyped = true;
-                    self.forget_statements().await?;
-                    args = self.asked(&text, &mut kept, reply).await?;
+                    let Ok((asked, statement)) = self.describe(&text.sql).await else {
+                        return Err(Error::Server(e));
+                    };
+                    let is_same = used.iter().map(|t| t.oid).eq(asked.iter().map(|t| t.oid));
+                    self.known.insert(text.key, asked.clone());
+                    if is_same {
+                        return Err(Error::Server(e));
+                    }
+                    kept = Some(statement);
+                    args = reply.ask(asked).await?;
                     again = args.clone();
                 }
                 Err(Error::Undescribed) if !taught => {
@@ -138,15 +145,4 @@ impl Connection {
         };
         Ok((asked, statement))
     }
-}
-
-/// A value is of a type that the statement has no use for.
-fn is_about_types(sqlstate: &str, message: &str) -> bool {
-    // A type that was made anew has another number; the server tells so in an internal error.
-    matches!(sqlstate, "42804" | "42846" | "42883" | "42704")
-        || (sqlstate == "XX000" && message.starts_with("cache lookup failed for type"))
-}
-
-fn is_stale_plan(sqlstate: &str, message: &str) -> bool {
-    sqlstate == "26000" || (sqlstate == "0A000" && message.contains("cached plan"))
 }

@@ -18,6 +18,8 @@ impl Pool {
         for w in waiters {
             w.give(Err(Error::PoolClosed));
         }
+        let listeners = std::mem::take(&mut *self.listeners.lock().expect("the listeners"));
+        listeners.iter().filter_map(Weak::upgrade).for_each(|l| l.close());
         let cancellers = std::mem::take(&mut *self.cancellers.lock().expect("the cancellers"));
         idle.into_values().flatten().chain(cancellers.into_values().filter_map(|c| c.idle())).collect()
     }
