@@ -80,11 +80,13 @@ class Session:
         self.say(GREETING)
 
     def greet(self) -> None:
-        """Start-up, and the answer to what a new connection asks first."""
+        """Start-up, and the answers to what the first connection of a pool asks."""
         self.greet_only()
         self.hear()
         port = str(self.end.getpeername()[1]).encode()
         self.say(columns(("pid", 23), ("port", 23)), row(b"4711", port), done(), READY)
+        self.hear()
+        self.say(columns(("functions that change a session", 25)), done("SELECT 0"), READY)
 
 
 @dataclass

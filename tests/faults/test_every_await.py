@@ -165,7 +165,10 @@ async def prepared(dsn: str) -> AsyncIterator[Database]:
         counts = await db.fetch("SELECT mark, count(*) FROM halves GROUP BY mark", as_=tuple)
         assert [c for c in counts if c[1] not in (2, ROWS)] == []
         await db.execute_script("DROP TABLE halves; DROP FUNCTION linger")
-        other = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'every await'"
+        other = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE application_name = 'every await' AND datname = current_database()"
+        )
         async with asyncio.timeout(5), Database(dsn, max_connections=1, application_name="looks") as admin:
             while await admin.fetch_val(other) > db.pool_stats().size + 1:  # the one that cancels
                 await asyncio.sleep(0.01)

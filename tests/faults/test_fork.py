@@ -15,7 +15,7 @@ from .interpreter import script
 
 FORKS = """
     import asyncio, gc, os, sys, warnings
-    from data_bridge.core import Database
+    from data_bridge.core import Database, detached
     warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads and forks
     dsn = sys.argv[1]
 
@@ -47,7 +47,8 @@ FORKS = """
         before = await lease.run(("text", "SELECT pg_backend_pid()"), (), VALUE)
         async with db.transaction() as tx:
             await tx.execute("CREATE TEMP TABLE mine (a int)")
-            running = asyncio.create_task(db.fetch_val("SELECT 9 FROM pg_sleep(0.3)"))
+            async with detached():
+                running = asyncio.create_task(db.fetch_val("SELECT 9 FROM pg_sleep(0.3)"))
             await asyncio.sleep(0.05)
             for how in ("exit", "_exit", "exit"):
                 pid = os.fork()
@@ -65,7 +66,8 @@ FORKS = """
                 _, status = os.waitpid(pid, 0)
                 assert os.waitstatus_to_exitcode(status) == 0, status
                 assert await tx.fetch_val("SELECT count(*) FROM mine") == 0, "the transaction has gone on"
-                assert await db.fetch_val("SELECT 12") == 12
+                async with detached():
+                    assert await db.fetch_val("SELECT 12") == 12
             assert await running == 9
         assert await lease.run(("text", "SELECT pg_backend_pid()"), (), VALUE) == before
         await lease.give_back()
@@ -96,7 +98,7 @@ def test_a_child_cannot_hurt_its_parent(postgres_dsn: str, tmp_path: Path, tls: 
 PREFORK = """
     import asyncio, gc, os, signal, sys, warnings
     from data_bridge import core
-    from data_bridge.core import Database
+    from data_bridge.core import Database, detached
     warnings.simplefilter("ignore", DeprecationWarning)
     dsn = sys.argv[1]
 

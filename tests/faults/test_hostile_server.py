@@ -266,7 +266,9 @@ async def test_notifications_that_nobody_reads_are_dropped() -> None:
     payload = b"x" * MEGABYTE
 
     def script(session: Session) -> None:
-        session.greet()
+        session.greet_only()
+        session.hear()
+        session.say(done("LISTEN"), READY)
         session.flood(message("A", b"\0\0\0\1channel\0" + payload + b"\0") * 4)
 
     with lying(script) as liar:

@@ -52,20 +52,21 @@ def test_exhaustion_is_told_on_time_and_with_figures(run: Callable[..., Any]) ->
             await asyncio.sleep(0.3)
             async with detached(), db.transaction() as younger:
                 await younger.execute("SELECT 1")
-                waiters = [asyncio.create_task(db.fetch_val("SELECT 1")) for _ in range(2)]
-                started = time.monotonic()
-                with pytest.raises(PoolTimeout) as caught:
-                    await db.fetch_val("SELECT 1")
-                assert 0.25 <= time.monotonic() - started <= 0.3 + 0.05 + AIR
-                told = caught.value
-                assert (told.size, told.idle) == (2, 0) and told.waiting <= 2
-                # Although it runs no statement, and the other was busy later.
-                assert told.oldest_holder is not None and f"server process {pid}, for 0." in told.oldest_holder
-                assert str(told).startswith("no connection became free in 0.3 s: 2 open, 0 idle, ")
-                assert told.oldest_holder in str(told)
-                for waiter in waiters:
-                    with pytest.raises(PoolTimeout):
-                        await waiter
+                async with detached():
+                    waiters = [asyncio.create_task(db.fetch_val("SELECT 1")) for _ in range(2)]
+                    started = time.monotonic()
+                    with pytest.raises(PoolTimeout) as caught:
+                        await db.fetch_val("SELECT 1")
+                    assert 0.25 <= time.monotonic() - started <= 0.3 + 0.05 + AIR
+                    told = caught.value
+                    assert (told.size, told.idle) == (2, 0) and told.waiting <= 2
+                    # Although it runs no statement, and the other was busy later.
+                    assert told.oldest_holder is not None and f"server process {pid}, for 0." in told.oldest_holder
+                    assert str(told).startswith("no connection became free in 0.3 s: 2 open, 0 idle, ")
+                    assert told.oldest_holder in str(told)
+                    for waiter in waiters:
+                        with pytest.raises(PoolTimeout):
+                            await waiter
         assert db.pool_stats().timeouts == 3
 
     run(test, max_connections=2, acquire_timeout=0.3)
@@ -84,7 +85,8 @@ def test_asking_for_another_while_holding_the_only_one(run: Callable[..., Any]) 
                     async with detached():
                         await db.fetch_val("SELECT 1")
                 with pytest.raises(PoolTimeout, match=f"held longest: server process {pid}"):
-                    await anext(db.stream("SELECT 1"))
+                    async with detached():
+                        await anext(db.stream("SELECT 1"))
                 assert await tx.fetch_val("SELECT 2") == 2
             assert await db.fetch_val("SELECT 3") == 3
 

@@ -318,7 +318,8 @@ async def test_advisory_locks_and_settings(postgres_dsn: str) -> None:
             await tx.advisory_lock(7)
             await tx.set_local("application_name", "inside")
             assert await tx.fetch_val("SHOW application_name") == "inside"
-            assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is False
+            async with core.detached():
+                assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is False
         assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is True
 
 

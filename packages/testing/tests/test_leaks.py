@@ -209,7 +209,9 @@ async def test_it(isolated_db):
     with pytest.raises(core.DataBridgeError):
         async with core.pg_transaction(timeout=0.0):
             pass
-    task = asyncio.create_task(core.begin_transaction())
+    async def begins():
+        await core.begin_transaction()
+    task = asyncio.create_task(begins())
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
@@ -227,7 +229,8 @@ def test_what_fixtures_forget_is_told_at_their_end(pytester: pytest.Pytester, fi
 @pytest.fixture
 def order({fixture}):
     loop = asyncio.new_event_loop()
-    kept = loop.run_until_complete(core.begin_transaction())  # line 10
+    async def begins(): return await core.begin_transaction()  # line 10
+    kept = loop.run_until_complete(begins())
     yield loop
     loop.close()
 

@@ -147,7 +147,9 @@ def test_unittest(pytester: pytest.Pytester) -> None:
                 asyncio.run(core.execute("INSERT INTO item VALUES (1)"))
 
             def test_left_open(self):
-                asyncio.run(core.begin_transaction())
+                async def begins():
+                    await core.begin_transaction()
+                asyncio.run(begins())
         """
     )
     result = pytester.runpytest_subprocess()

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import inspect
 from typing import Any
 
 from data_bridge.core import context
+from data_bridge.core.call_site import call_site
+from data_bridge.core.errors import ConfigurationError
 from data_bridge.core.isolation import level
-from data_bridge.core.journal import Callback, run_callback
+from data_bridge.core.journal import Callback
 from data_bridge.core.transaction import Transaction, begin
-
-
-def caller_site(depth: int = 2) -> tuple[str, int]:
-    """File and line of a caller outside this package."""
-    frame: Any = sys._getframe(depth)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
-        ("data_bridge.core", "contextlib")
-    ):
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+from data_bridge.core.transaction_block import check_nesting
 
 
 async def begin_transaction(
@@ -32,7 +25,11 @@ async def begin_transaction(
 ) -> Transaction:
     """Begins a transaction that the caller ends by commit() or rollback(); statements of this task join it until then.
 
-    Inside another transaction it is a savepoint of it.
+    Inside another transaction it is a savepoint of it, with a timeout of its own at most.
+
+    Raises:
+        ConfigurationError: the surrounding transaction cannot honour the options; or the call is a task of its own, as
+            under asyncio.wait_for() before Python 3.12, so that no statement of the caller would join.
 
     >>> async def transfer() -> None:
     ...     tx = await begin_transaction()
@@ -43,10 +40,17 @@ async def begin_transaction(
     ...         await tx.rollback()
     ...         raise
     """
-    site = caller_site()
+    site = call_site()
+    task = asyncio.current_task()
+    if task is not None and getattr(task.get_coro(), "cr_code", None) is begin_transaction.__code__:
+        raise ConfigurationError(
+            "begin_transaction() runs as a task of its own (asyncio.wait_for() before Python 3.12, create_task(), gather()), so "
+            "that the caller's statements would not join the transaction\nhint: `async with asyncio.timeout(5):` around it"
+        )
     executor = context.resolve(using)
     if isinstance(executor, Transaction):
-        transaction = await executor.nest(site)
+        check_nesting(executor, level(isolation), read_only, deferrable)
+        transaction = await executor.nest(site, timeout)
     else:
         transaction = await begin(executor, level(isolation), read_only, deferrable, timeout, site)
     transaction.enter()
@@ -56,26 +60,34 @@ async def begin_transaction(
 def current_transaction(using: Any = None) -> Transaction | None:
     """The transaction that statements join here, or None."""
     executor = context.resolve(using)
-    return executor if isinstance(executor, Transaction) else None
+    return executor if isinstance(executor, Transaction) and executor.is_active else None
 
 
 def on_commit(callback: Callback, *, using: Any = None) -> None:
     """Calls `callback` after the current transaction has been committed; outside one, at once.
 
-    Outside a transaction a coroutine function is started as a task of the running loop.
+    Raises:
+        ConfigurationError: a coroutine function outside a transaction, where nothing would await it.
+        TransactionClosed: the transaction of the block has ended already.
+
+    >>> async def order() -> None:
+    ...     async with pg_transaction():
+    ...         on_commit(lambda: print("ordered"))
     """
-    transaction = current_transaction(using)
-    if transaction is not None:
-        transaction.on_commit(callback)
+    executor = context.resolve(using)
+    if isinstance(executor, Transaction):
+        executor.on_commit(callback)
         return
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(run_callback(callback))
-        return
-    task = loop.create_task(run_callback(callback))
-    _running.add(task)
-    task.add_done_callback(_running.discard)
+    if inspect.iscoroutinefunction(callback):
+        raise ConfigurationError(_AWAIT_IT)
+    result = callback()
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise ConfigurationError(_AWAIT_IT)
 
 
-_running: set[asyncio.Task[None]] = set()
+_AWAIT_IT = (
+    "on_commit() outside a transaction calls the function at once and cannot await a coroutine function"
+    "\nhint: await it where you are, or register it inside pg_transaction()"
+)

@@ -88,6 +88,12 @@ def resolve(using: Any = None) -> Executor:
     return found
 
 
+def forget_transactions() -> None:
+    """In the child of a fork: the transactions of the parent, and their connections, are not the child's."""
+    global _open
+    _open = ContextVar("data_bridge_transactions", default=_NONE_OPEN)
+
+
 def open_transaction(database: Any) -> Transaction | None:
     """The transaction on `database` that statements of this context join."""
     return _open.get().get(database)

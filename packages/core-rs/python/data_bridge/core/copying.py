@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
+import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from contextvars import ContextVar
 from itertools import islice
 from typing import Any, Literal, Self
-from uuid import UUID
 
 from data_bridge.core import _native
-from data_bridge.core._native import CopyEncoder, LoadPlan
+from data_bridge.core._native import CopyEncoder, LoadPlan, quote_identifier
 from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import ConfigurationError, EncodeError
+from data_bridge.core.errors import ConfigurationError, EncodeError, QueryCancelled
+from data_bridge.core.gate import Hold
 from data_bridge.core.transaction import Transaction
 
 _FIRST_ROWS = 512
 _CHUNK_BYTES = 64 * 1024
 """What the driver hands over at a time, about: enough for few system calls, little enough to keep the event loop awake."""
 _TUPLES = LoadPlan.rows(tuple)
+_TUPLE = LoadPlan.rows(tuple, many=False)
+_SCALARS = LoadPlan.scalars()
+
+_SAVEPOINT = "data_bridge_copy"
+_enclosing: ContextVar[tuple[object, ...]] = ContextVar("data_bridge_copies", default=())
 
 # Column, OID of its type, and the type as SQL writes it.
 _COLUMNS = """
     SELECT attname, atttypid, pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute
     WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
-
-
-def _quoted(name: str) -> str:
-    if not name or "\0" in name or len(name.encode()) > 63:
-        raise ConfigurationError(f"{name!r} cannot be an identifier: 1 to 63 bytes, without NUL")
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _table(given: Any) -> tuple[str | None, str]:
@@ -83,7 +82,7 @@ async def copy_in(
         DatabaseError: when the server refuses a row.
     """
     schema, name = _table(table)
-    path = ".".join(_quoted(p) for p in (schema, name) if p)
+    path = ".".join(quote_identifier(p) for p in (schema, name) if p)
     known = {found[0]: found for found in await executor.run(("text", _COLUMNS), (path,), _TUPLES)}
     names = list(columns) if columns is not None else list(known)
     for n in names:
@@ -91,93 +90,163 @@ async def copy_in(
             raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
     source = getattr(table, "__table_source__", None)
     keys = [n if source is None else source.columns[n].key for n in names]
-    encoder = await _encoder(executor, [known[n] for n in names], keys)
+    described = [known[n] for n in names]
     sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
-    lease, own = await _lease(executor)
+    marker = object()
+    around = _enclosing.get()
+    # Whatever the source of rows runs, and tasks that it makes, is inside this COPY.
+    _enclosing.set((*around, marker))
     try:
-        writer, op = lease.copy_in(sql)
+        if isinstance(executor, Transaction):
+            hold = await executor.occupy("copy_in()", lambda: marker in _enclosing.get())
+            try:
+                encoder = await _encoder(executor._lease, described, keys)
+                return await _send(executor._lease, sql, encoder, rows, executor._timeout(None))
+            finally:
+                executor.vacate(hold)
+        lease = await executor.taken()
         try:
-            async for batch in _batches(rows, lambda: _batch_size(encoder)):
-                await writer.put_rows(encoder, batch)
-                if op.done():
-                    break
-            writer.finish(encoder.trailer())
-        except BaseException as e:
-            writer.fail(f"{type(e).__name__} in the client")
-            op.hurry()
-            with suppress(Exception):
-                await to_the_end(op)
-            raise
-        count: int = await op
-        return count
-    finally:
-        if own:
+            await lease.take()
+            encoder = await _encoder(lease, described, keys)
+            return await _send(lease, sql, encoder, rows, executor.command_timeout)
+        finally:
             await to_the_end(lease.give_back())
+    finally:
+        _enclosing.set(around)
 
 
-async def _encoder(executor: Any, columns: list[tuple[str, int, str]], keys: list[str]) -> CopyEncoder:
+async def _send(
+    lease: Any, sql: str, encoder: CopyEncoder, rows: Iterable[Any] | AsyncIterable[Any], timeout: float | None
+) -> int:
+    writer, op = lease.copy_in(sql, timeout)
+    try:
+        async for batch in _batches(rows, lambda: _batch_size(encoder)):
+            await writer.put_rows(encoder, batch)
+            if op.done():
+                break
+        writer.finish(encoder.trailer())
+    except BaseException as e:
+        writer.fail(f"{type(e).__name__} in the client")
+        op.hurry()
+        with suppress(Exception):
+            await to_the_end(op)
+        raise
+    count: int = await op
+    return count
+
+
+async def _encoder(lease: Any, columns: list[tuple[str, int, str]], keys: list[str]) -> CopyEncoder:
     described = [(name, oid) for name, oid, _ in columns]
     if all(CopyEncoder.knows(oid) for _, oid in described):
         return CopyEncoder(described, keys)
-    # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them.
-    asked = LoadPlan.rows(tuple, many=False)
+    # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them. The statement is
+    # only described, so that no domain refuses a NULL.
     parameters = ", ".join(f"${i}::{kind}" for i, (_, _, kind) in enumerate(columns, 1))
-    await executor.run(("text", f"SELECT {parameters}"), (None,) * len(columns), asked)
+    asked = lease.describe(f"SELECT {parameters}")
+    await asked
     return CopyEncoder(described, keys, asked)
 
 
-async def _lease(executor: Any) -> tuple[Any, bool]:
-    if isinstance(executor, Transaction) or getattr(executor, "is_transaction", False):
-        return executor._lease, False
-    lease = await executor.taken()
-    await lease.take()
-    return lease, True
-
-
 class CopyStream:
-    """Chunks of a COPY … TO STDOUT: an asynchronous iterator, and a block after which the connection is free at once."""
+    """Chunks of a COPY … TO STDOUT: an asynchronous iterator, and a block after which the connection is free at once.
+
+    A step that is cancelled or fails ends the stream, and every later step raises QueryCancelled.
+    """
 
     def __init__(self, executor: Any, sql: str, params: tuple[Any, ...], format_: str) -> None:
         if format_ not in ("csv", "text", "binary"):
             raise ConfigurationError(f"format={format_!r} is not csv, text or binary")
         self._executor = executor
-        self._ir = ("copy", "out", _with_values(sql, params), None, format_)
+        self._sql = sql
+        self._params = params
+        self._format = format_
         self._lease: Any = None
-        self._own = False
+        self._hold: Hold | None = None
         self._reader: Any = None
         self._op: Any = None
+        self._task: asyncio.Task[Any] | None = None
+        self._is_over = False
+        self._is_complete = False
+        self._interrupted = False
+        self._step = asyncio.Lock()
+
+    def __del__(self) -> None:
+        hold = getattr(self, "_hold", None)
+        if hold is None:
+            return
+        # Thrown away inside a transaction, as by `break`: it goes on behind the savepoint.
+        self._reader = self._op = None
+        try:
+            leaving = asyncio.get_running_loop().create_task(_leave(self._executor, self._lease, hold, complete=False))
+        except RuntimeError:
+            self._executor.vacate(hold)
+            return
+        _leaving.add(leaving)
+        leaving.add_done_callback(_leaving.discard)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._reader is None:
-            if self._op is not None:
+        async with self._step:
+            if self._interrupted:
+                raise QueryCancelled(
+                    "a step of this COPY was cancelled or failed, and chunks may be missing: start it again"
+                )
+            if self._is_over:
                 raise StopAsyncIteration
-            sql, *_ = _native.compile_ir(self._ir)
-            self._lease, self._own = await _lease(self._executor)
-            self._reader, self._op = self._lease.copy_out(sql)
-        try:
-            await self._reader.wait()
-            chunk: bytes | None = self._reader.take()
+            self._task = asyncio.current_task()
+            try:
+                if self._reader is None:
+                    await self._open()
+                await self._reader.wait()
+                chunk: bytes | None = self._reader.take()
+                if chunk is None:
+                    await self._op
+            except BaseException:
+                self._interrupted = True
+                await self.aclose()
+                raise
             if chunk is None:
-                await self._op
-        except BaseException:
-            await self.aclose()
-            raise
-        if chunk is None:
-            await self.aclose()
-            raise StopAsyncIteration
-        return chunk
+                self._is_complete = True
+                await self.aclose()
+                raise StopAsyncIteration
+            return chunk
+
+    async def _open(self) -> None:
+        executor = self._executor
+        if isinstance(executor, Transaction):
+            # Weak, so that a stream that is thrown away ends at once.
+            stream = weakref.ref(self)
+
+            def encloses_caller() -> bool:
+                me = stream()
+                return me is not None and asyncio.current_task() is me._task
+
+            async def interrupt() -> None:
+                me = stream()
+                if me is not None:
+                    await me.aclose()
+
+            self._hold = await executor.occupy("copy_out()", encloses_caller, interrupt)
+            self._lease, timeout = executor._lease, executor._timeout(None)
+            await self._lease.script(f"SAVEPOINT {_SAVEPOINT}", None, False, False)
+        else:
+            self._lease, timeout = await executor.taken(), executor.command_timeout
+            await self._lease.take()
+        query = _native.query_with_literals(self._sql, await _literals(self._lease, self._sql, self._params))
+        sql, *_ = _native.compile_ir(("copy", "out", ("raw", query), None, self._format))
+        self._reader, self._op = self._lease.copy_out(sql, timeout)
 
     async def aclose(self) -> None:
         """Cancels what is left and gives the connection back. Closing twice does nothing."""
-        self._reader = None
-        op, lease = self._op, self._lease
-        self._op, self._lease = False, None
-        if op and not op.done():
-            del op  # nobody waits for it: it is cancelled on the server
-        if lease is not None and self._own:
+        self._is_over = True
+        self._reader = self._op = None  # nobody waits for it: what is left is cancelled on the server
+        lease, self._lease = self._lease, None
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            await _leave(self._executor, lease, hold, complete=self._is_complete)
+        elif lease is not None:
             await to_the_end(lease.give_back())
 
     async def __aenter__(self) -> Self:
@@ -187,71 +256,51 @@ class CopyStream:
         await self.aclose()
 
 
+async def _leave(transaction: Transaction, lease: Any, hold: Hold, *, complete: bool) -> None:
+    """Ends a COPY inside a transaction; one that is left before its end leaves the transaction as it was before."""
+    try:
+        if complete:
+            await to_the_end(lease.script(f"RELEASE SAVEPOINT {_SAVEPOINT}", None, True, False))
+        elif lease.status in ("active", "failed"):
+            await to_the_end(lease.rollback_to(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"))
+    finally:
+        transaction.vacate(hold)
+
+
+_leaving: set[asyncio.Task[None]] = set()
+
+
 def copy_out(
     executor: Any, sql: str, params: tuple[Any, ...], format_: Literal["csv", "text", "binary"] = "csv"
 ) -> CopyStream:
-    """COPY (query) TO STDOUT. COPY takes no parameters: values are written as literals by the core's own writer."""
+    """COPY (query) TO STDOUT.
+
+    COPY takes no parameters. The server says their types, as it does for :func:`fetch`; it turns the values, which are
+    bound, into text of these types, and that text is written as typed literals.
+    """
     return CopyStream(executor, sql, params, format_)
 
 
-_PIECE = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$.*?\$\1?\$|--[^\n]*|/\*.*?\*/|\$(\d+)""", re.DOTALL
-)
+async def _literals(lease: Any, sql: str, params: tuple[Any, ...]) -> list[tuple[str | None, str]]:
+    """The values as text that the server reads back as the same values, each with the name of its type."""
+    if not params:
+        return []
+    oids = await lease.describe(sql)
+    if len(oids) != len(params):
+        raise EncodeError(f"the statement takes {len(oids)} parameters, {len(params)} given")
+    types: list[str] = await lease.run(("text", _TYPE_NAMES), (oids,), _SCALARS)
+    given = [i for i, value in enumerate(params) if value is not None]
+    texts: list[str | None] = [None] * len(params)
+    if given:
+        # format() calls the output function of the type, where a cast to text may be one of its own.
+        columns = ", ".join(f"pg_catalog.format('%s', ${n}::{types[i]})" for n, i in enumerate(given, 1))
+        row = await lease.run(("text", f"SELECT {columns}"), tuple(params[i] for i in given), _TUPLE)
+        for i, text in zip(given, row, strict=True):
+            texts[i] = text
+    return list(zip(texts, types, strict=True))
 
 
-def _with_values(sql: str, params: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The query as trusted text with literals between its pieces."""
-    parts: list[Any] = []
-    at = 0
-    used: set[int] = set()
-    for found in _PIECE.finditer(sql):
-        if found[2] is None:
-            continue
-        index = int(found[2]) - 1
-        if index >= len(params):
-            raise EncodeError(f"the statement takes ${index + 1}, {len(params)} parameters given")
-        used.add(index)
-        parts += [sql[at : found.start()], _literal(params[index])]
-        at = found.end()
-    parts.append(sql[at:])
-    if len(used) != len(params):
-        raise EncodeError(f"the statement takes {len(used)} parameters, {len(params)} given")
-    return ("raw", *parts)
-
-
-def _literal(value: Any) -> tuple[Any, ...]:
-    if value is None:
-        return ("null",)
-    if isinstance(value, bool):
-        return ("true",) if value else ("false",)
-    if isinstance(value, int):
-        return ("lit", str(value), "numeric") if abs(value) >= 2**63 else ("lit", value, None)
-    for kinds, cast in _CASTS:
-        if isinstance(value, kinds):
-            return ("lit", _text(value), cast)
-    raise EncodeError(
-        f"copy_out() cannot write a {type(value).__name__} as a literal: put it into the query as text and cast it"
-    )
-
-
-_CASTS: tuple[tuple[Any, str | None], ...] = (
-    (str, "text"),
-    (Decimal, "numeric"),
-    (float, "float8"),
-    (datetime, "timestamptz"),
-    (date, "date"),
-    (time, "time"),
-    (timedelta, "interval"),
-    (UUID, "uuid"),
-    (bytes, "bytea"),
-)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    if isinstance(value, timedelta):
-        return f"{value.days} days {value.seconds}.{value.microseconds:06d} seconds"
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    return str(value)
+# Without a modifier: `character` alone would mean one character.
+_TYPE_NAMES = """
+    SELECT pg_catalog.format_type(o, -1) FROM pg_catalog.unnest($1::pg_catalog.oid[]) WITH ORDINALITY u (o, n) ORDER BY n
+"""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from data_bridge.core import _native, context, life
 from data_bridge.core._native import LoadPlan, Pool
@@ -81,6 +81,7 @@ class Database(BaseExecutor):
         idle_timeout: float = 600.0,
         max_lifetime: float = 1800.0,
         statement_cache_size: int = 500,
+        session_reset: Literal["auto", "always", "never"] = "auto",
         ssl: str | None = None,
         ssl_root_cert: str | None = None,
         ssl_cert: str | None = None,
@@ -149,6 +150,7 @@ class Database(BaseExecutor):
             idle_timeout=idle_timeout,
             max_lifetime=max_lifetime,
             statement_cache_size=statement_cache_size,
+            session_reset=session_reset,
             **files,
         )
         life.remember(self._pool)

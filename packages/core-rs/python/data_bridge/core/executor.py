@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, S
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.context import open_transaction
 from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ def _instances(as_: type[V], rows: list[dict[str, Any]]) -> list[V]:
 
 
 class BaseExecutor:
-    """Raw SQL over :meth:`run`. Parameters are $1, $2 …; values are bound, never interpolated."""
+    """Raw SQL over :meth:`run`. Parameters are $1, $2 …; values are bound, never interpolated.
+
+    Inside a transaction of this database, all methods join it; :func:`detached` is the way out.
+    """
 
     is_transaction = False
 
@@ -79,6 +83,10 @@ class BaseExecutor:
         """Starts a statement; the plan says what its rows become."""
         raise TypeError(f"{type(self).__name__} must define run()")
 
+    def _joined(self) -> Any:
+        """What runs a statement here: this context's open transaction of this database, else the executor itself."""
+        return open_transaction(self) or self
+
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol; gives the affected rows."""
         raise TypeError(f"{type(self).__name__} must define script()")
@@ -90,7 +98,7 @@ class BaseExecutor:
             DatabaseError: when the server refuses it.
             EncodeError: when a value does not fit its parameter.
         """
-        count: int = await self.run(("text", sql), params, COUNT, timeout=timeout)
+        count: int = await self._joined().run(("text", sql), params, COUNT, timeout=timeout)
         return count
 
     @overload
@@ -109,8 +117,8 @@ class BaseExecutor:
             DecodeError: when a value has no Python form, or two columns have one name.
         """
         if as_ is tuple:
-            return await self.run(("text", sql), params, _TUPLES, timeout=timeout)
-        rows = await self.run(("text", sql), params, _DICTS, timeout=timeout)
+            return await self._joined().run(("text", sql), params, _TUPLES, timeout=timeout)
+        rows = await self._joined().run(("text", sql), params, _DICTS, timeout=timeout)
         return rows if as_ is dict else _instances(as_, rows)
 
     @overload
@@ -124,17 +132,17 @@ class BaseExecutor:
     async def fetch_one(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
         """The first row, or None."""
         if as_ is tuple:
-            return await self.run(("text", sql), params, _TUPLE, timeout=timeout)
-        row = await self.run(("text", sql), params, _DICT, timeout=timeout)
+            return await self._joined().run(("text", sql), params, _TUPLE, timeout=timeout)
+        row = await self._joined().run(("text", sql), params, _DICT, timeout=timeout)
         return row if as_ is dict or row is None else _instances(as_, [row])[0]
 
     async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any:
         """The first column of the first row; None without a row."""
-        return await self.run(("text", sql), params, _VALUE, timeout=timeout)
+        return await self._joined().run(("text", sql), params, _VALUE, timeout=timeout)
 
     async def execute_script(self, sql: str) -> None:
         """Runs several statements, without parameters, in one implicit transaction."""
-        await self.script(sql)
+        await self._joined().script(sql)
 
     @overload
     def stream(self, sql: str, *params: Any, batch: int = 1000) -> RowStream[dict[str, Any]]: ...
@@ -153,11 +161,11 @@ class BaseExecutor:
         def convert(rows: list[Any]) -> list[Any]:
             return _instances(as_, rows)
 
-        return RowStream(self, sql, params, plan, batch, None if as_ in (tuple, dict) else convert)
+        return RowStream(self._joined(), sql, params, plan, batch, None if as_ in (tuple, dict) else convert)
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Sends a notification; inside a transaction it is delivered at COMMIT."""
-        await self.run(("text", "SELECT pg_catalog.pg_notify($1, $2)"), (channel, payload), COUNT)
+        await self._joined().run(("text", "SELECT pg_catalog.pg_notify($1, $2)"), (channel, payload), COUNT)
 
     def listen(self, *channels: str) -> AbstractAsyncContextManager[AsyncIterator[Notification | Gap]]:
         """Notifications of these channels, on a connection of its own."""
@@ -171,7 +179,7 @@ class BaseExecutor:
         """COPY … FROM STDIN in binary; gives the number of rows. See :mod:`data_bridge.core.copying`."""
         from data_bridge.core.copying import copy_in
 
-        return copy_in(self, table, rows, columns)
+        return copy_in(self._joined(), table, rows, columns)
 
     def copy_out(
         self,
@@ -182,7 +190,7 @@ class BaseExecutor:
         """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.copying`."""
         from data_bridge.core.copying import copy_out
 
-        return copy_out(self, sql, params, format)
+        return copy_out(self._joined(), sql, params, format)
 
     def transaction(self, isolation: Any = None, **options: Any) -> TransactionBlock:
         """A transaction on this executor; options as for pg_transaction()."""

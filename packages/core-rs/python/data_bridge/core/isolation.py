@@ -27,13 +27,11 @@ def level(given: IsolationLevel | str | None) -> IsolationLevel | None:
     """
     if given is None or isinstance(given, IsolationLevel):
         return given
-    word = " ".join(str(given).replace("_", " ").split()).upper()
-    try:
-        return IsolationLevel(word)
-    except ValueError:
-        raise ConfigurationError(
-            f"isolation={given!r} is not one of {', '.join(i.value for i in IsolationLevel)}"
-        ) from None
+    word = "".join(str(given).replace("_", " ").split()).upper()
+    found = next((i for i in IsolationLevel if i.value.replace(" ", "") == word), None)
+    if found is None:
+        raise ConfigurationError(f"isolation={given!r} is not one of {', '.join(i.value for i in IsolationLevel)}")
+    return found
 
 
 def begin_statement(isolation: IsolationLevel | None, read_only: bool, deferrable: bool) -> str:

@@ -36,12 +36,22 @@ class Journal:
             if kind == "undo":
                 callback()
 
-    async def committed(self) -> None:
-        """Runs the callbacks, in the order of their registration."""
+    async def committed(self) -> list[Exception]:
+        """Calls all callbacks in the order of their registration; returns the exceptions that they raised."""
         entries, self._entries = self._entries, []
+        failures: list[Exception] = []
+        interrupted: BaseException | None = None
         for kind, callback in entries:
             if kind == "commit":
-                await run_callback(callback)
+                try:
+                    await run_callback(callback)
+                except Exception as e:
+                    failures.append(e)
+                except BaseException as e:  # the callbacks behind it are called all the same
+                    interrupted = interrupted or e
+        if interrupted is not None:
+            raise interrupted
+        return failures
 
 
 async def run_callback(callback: Callback) -> None:

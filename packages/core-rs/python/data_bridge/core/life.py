@@ -8,7 +8,7 @@ import os
 import weakref
 from typing import Any
 
-from data_bridge.core import _native
+from data_bridge.core import _native, context
 
 _LIMIT = 0.5
 """Seconds that the exit of the interpreter may be held up by cancelling statements that still run."""
@@ -35,3 +35,4 @@ def _at_exit() -> None:
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_native.after_fork)
+    os.register_at_fork(after_in_child=context.forget_transactions)

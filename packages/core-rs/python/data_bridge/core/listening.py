@@ -42,10 +42,14 @@ class _Notifications:
         return self
 
     async def __anext__(self) -> Notification | Gap:
-        await self._listener.wait()
-        heard = self._listener.take()
-        if heard is None:
-            raise StopAsyncIteration
+        while True:
+            heard = self._listener.take()
+            if heard is not None:
+                break
+            if self._listener.is_over:
+                raise StopAsyncIteration
+            # It only says that there is something: a reader that is cancelled here takes nothing away.
+            await self._listener.wait()
         if len(heard) == 3:
             return Notification(*heard)
         return Gap(*(datetime.fromtimestamp(t, UTC) for t in heard))

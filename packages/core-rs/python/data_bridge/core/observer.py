@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Protocol
 
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.call_site import call_site
 
 observers: list[Observer] = []
 
@@ -83,17 +82,6 @@ def add_observer(observer: Observer) -> None:
 def remove_observer(observer: Observer) -> None:
     """Ends :func:`add_observer`."""
     observers.remove(observer)
-
-
-def call_site() -> tuple[str, int] | None:
-    """File and line of the nearest caller outside data-bridge."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not name.startswith("data_bridge."):
-            return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back
-    return None
 
 
 def observed(

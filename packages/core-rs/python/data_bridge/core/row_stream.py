@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, QueryCancelled
 from data_bridge.core.executor import COUNT
 from data_bridge.core.transaction import Transaction
 
 R = TypeVar("R")
-_cursors = itertools.count(1)
+
+
+class _CursorNumbers:
+    """Numbers for names of cursors, used again when their streams are closed: few names, so few different statements."""
+
+    def __init__(self) -> None:
+        self._used: set[int] = set()
+        self._lock = threading.Lock()
+
+    def take(self) -> int:
+        with self._lock:
+            number = next(n for n in itertools.count(1) if n not in self._used)
+            self._used.add(number)
+        return number
+
+    def give_back(self, number: int) -> None:
+        self._used.discard(number)
+
+
+_numbers = _CursorNumbers()
 
 
 class RowStream(Generic[R]):
     """An asynchronous iterator over the rows of a query; also a block, after which the connection is free at once.
+
+    Several tasks may iterate over it: each row reaches one of them. A step that is cancelled or fails ends the stream, and
+    every later step raises QueryCancelled, because rows may be missing.
 
     >>> async def export(db) -> None:
     ...     async with db.stream("select * from orders", batch=500) as orders:
@@ -44,28 +68,48 @@ class RowStream(Generic[R]):
         self._convert = convert
         self._rows: list[R] = []
         self._at = 0
-        self._cursor = ""
+        self._number = 0
+        self._step = asyncio.Lock()
+        self._interrupted = False
         self._lease: Any = None
         self._own = False
+        self._timeout: float | None = None
         self._done = False
+
+    def __del__(self) -> None:
+        if getattr(self, "_number", 0):
+            _numbers.give_back(self._number)
+
+    @property
+    def _cursor(self) -> str:
+        return f"data_bridge_{self._number}"
 
     async def _open(self) -> Any:
         executor = self._executor
-        self._cursor = f"data_bridge_{next(_cursors)}"
+        self._number = _numbers.take()
         if isinstance(executor, Transaction) or getattr(executor, "is_transaction", False):
-            self._lease = executor
+            lease = executor
+            # A statement of a transaction has the deadline of its block already.
+            self._timeout = None
         else:
             self._own = True
-            self._lease = await executor.taken()
-            await self._lease.begin("BEGIN")
+            self._timeout = executor.command_timeout
+            lease = await executor.taken()
+            self._lease = lease
+            await lease.begin("BEGIN", self._timeout)
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
-        await self._lease.run(("text", declare), self._params, COUNT)
-        return self._lease
+        await self._run(lease, declare, self._params, COUNT)
+        self._lease = lease
+        return lease
+
+    async def _run(self, lease: Any, sql: str, params: tuple[Any, ...], plan: LoadPlan) -> Any:
+        if self._own:
+            return await lease.run(("text", sql), params, plan, None, self._timeout)
+        return await lease.run(("text", sql), params, plan)
 
     async def _fetch(self) -> None:
         lease = self._lease or await self._open()
-        fetch = f'FETCH FORWARD {self._batch} FROM "{self._cursor}"'
-        rows = await lease.run(("text", fetch), (), self._plan)
+        rows = await self._run(lease, f'FETCH FORWARD {self._batch} FROM "{self._cursor}"', (), self._plan)
         if len(rows) < self._batch:
             self._done = True
         self._rows = self._convert(rows) if self._convert else rows
@@ -75,18 +119,24 @@ class RowStream(Generic[R]):
         return self
 
     async def __anext__(self) -> R:
-        if self._at >= len(self._rows):
-            if self._done:
-                await self.aclose()
-                raise StopAsyncIteration
-            try:
-                await self._fetch()
-            except BaseException:
-                await self.aclose()
-                raise
-            if not self._rows:
-                await self.aclose()
-                raise StopAsyncIteration
+        while self._at >= len(self._rows):
+            # One at a time: a second reader would replace the rows of the first.
+            async with self._step:
+                if self._at < len(self._rows):
+                    break
+                if self._interrupted:
+                    raise QueryCancelled(
+                        "a step of this stream was cancelled or failed, and rows may be missing: open the stream again"
+                    )
+                if self._done:
+                    await self.aclose()
+                    raise StopAsyncIteration
+                try:
+                    await self._fetch()
+                except BaseException:
+                    await self.aclose()
+                    self._interrupted = True
+                    raise
         row = self._rows[self._at]
         self._at += 1
         return row
@@ -98,10 +148,14 @@ class RowStream(Generic[R]):
         self._rows, self._at = [], 0
         if lease is None:
             return
-        if self._own:
-            await to_the_end(lease.rollback())
-        elif lease.is_active and not lease.is_aborted:
-            await lease.run(("text", f'CLOSE "{self._cursor}"'), (), COUNT)
+        try:
+            if self._own:
+                await to_the_end(lease.rollback())
+            elif lease.is_active and not lease.is_aborted:
+                await lease.run(("text", f'CLOSE "{self._cursor}"'), (), COUNT)
+        finally:
+            number, self._number = self._number, 0
+            _numbers.give_back(number)
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,14 +6,22 @@ import asyncio
 import itertools
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core import context
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.call_site import call_site
 from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import ConnectionLost, QueryTimeout, TransactionBusy, TransactionClosed
+from data_bridge.core.errors import (
+    ConnectionLost,
+    QueryTimeout,
+    TransactionAborted,
+    TransactionClosed,
+)
 from data_bridge.core.executor import BaseExecutor
+from data_bridge.core.gate import Gate, Hold, task_name
 from data_bridge.core.isolation import IsolationLevel, begin_statement
 from data_bridge.core.journal import Callback, Journal
 from data_bridge.core.observer import observed, observed_script, observers
@@ -48,12 +56,19 @@ class Transaction(BaseExecutor):
         self._savepoint: str | None = None
         self._marks: dict[str, int] = {}
         self._ended = False
+        # Ended by the end of the transaction around it, while its own block was still open.
+        self._is_cut_off = False
         self._rollback_only = False
         self._deadline: float | None = parent._deadline if parent else None
+        # What has the connection instead of this level's statements: a block inside, or COPY.
+        self._gate = Gate()
         self._inner: Transaction | None = None
-        self._gate: list[asyncio.Future[None]] = []
+        self._place = Hold("block", site, self._encloses_caller)
+        # Whether a block will be left that restores the context; else commit() and rollback() do.
+        self._in_block = False
+        self._is_left = False
         self._site = site
-        self._task = _task_name()
+        self._task = task_name()
 
     def __repr__(self) -> str:
         state = "closed" if self._ended else self._lease.status
@@ -84,8 +99,69 @@ class Transaction(BaseExecutor):
         """The block will be rolled back at its end, without an exception."""
         self._rollback_only = True
 
+    def _encloses_caller(self) -> bool:
+        """Whether the running code is inside this block: its statements join it, or a block inside it."""
+        current = context.open_transaction(self.database)
+        while current is not None:
+            if current is self:
+                return True
+            current = current._parent
+        return False
+
+    def _closed(self) -> TransactionClosed:
+        text = f"the transaction begun at {self._site[0]}:{self._site[1]} has ended"
+        if context.open_transaction(self.database) is self:
+            text += (
+                "; statements here still belong to it. hint: a block inside an asynchronous generator that is left by "
+                "`break` ends late: iterate over contextlib.aclosing(generator)"
+                if self._is_left
+                else "; statements join nothing else before its block is left. hint: detached() runs them outside"
+            )
+        return TransactionClosed(text)
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise self._closed()
+
+    async def occupy(
+        self,
+        what: str,
+        encloses_caller: Callable[[], bool],
+        interrupt: Callable[[], Awaitable[None]] | None = None,
+    ) -> Hold:
+        """Keeps the connection from everything else of this transaction until :meth:`vacate`.
+
+        Raises:
+            TransactionBusy: the connection is not to be had.
+            TransactionClosed: the transaction has ended.
+        """
+        self._check_open()
+        hold = Hold(what, call_site(), encloses_caller, interrupt)
+        await self._gate.acquire(hold, self.database.acquire_timeout)
+        try:
+            self._check_open()
+        except BaseException:
+            self._gate.release(hold)
+            raise
+        return hold
+
+    def vacate(self, hold: Hold) -> None:
+        """Ends :meth:`occupy`; whoever waits comes next."""
+        self._gate.release(hold)
+
+    @asynccontextmanager
+    async def held(self, what: str) -> AsyncGenerator[None]:
+        """A block in which nothing else of this transaction uses its connection."""
+        hold = await self.occupy(what, _never)
+        try:
+            yield
+        finally:
+            self.vacate(hold)
+
     # --------------------------------------------------------------------------------------------------- running
     def _timeout(self, timeout: float | None) -> float | None:
+        if timeout is None:
+            timeout = self.database.command_timeout
         if self._deadline is None:
             return timeout
         left = max(0.0, self._deadline - time.monotonic())
@@ -101,11 +177,10 @@ class Transaction(BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on the transaction's connection, behind those that run there."""
-        if self._ended:
-            raise TransactionClosed(f"the transaction begun at {self._site[0]}:{self._site[1]} has ended")
-        if self._inner is not None:
+        self._check_open()
+        if self._gate.holder is not None:
             return self._run_later(ir, params, plan, into, timeout)
-        timeout = self._timeout(timeout if timeout is not None else self.database.command_timeout)
+        timeout = self._timeout(timeout)
         if observers:
             return observed(self, self._lease.run, ir, params, plan, into, timeout)
         started: Awaitable[Any] = self._lease.run(ir, params, plan, into, timeout)
@@ -114,17 +189,49 @@ class Transaction(BaseExecutor):
     async def _run_later(
         self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
     ) -> Any:
-        await self._inner_ended()
-        return await self.run(ir, params, plan, into, timeout=timeout)
+        hold = Hold("a statement", call_site(), _never)
+        await self._gate.acquire(hold, self.database.acquire_timeout)
+
+        def start(*arguments: Any, **options: Any) -> Any:
+            started = self._lease.run(*arguments, **options)
+            self._gate.release(hold)  # it has its place in the order of the connection
+            return started
+
+        try:
+            self._check_open()
+            timeout = self._timeout(timeout)
+            if observers:
+                return await observed(self, start, ir, params, plan, into, timeout)
+            return await start(ir, params, plan, into, timeout)
+        finally:
+            self._gate.release(hold)
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
-        if self._ended:
-            raise TransactionClosed("the transaction has ended")
+        self._check_open()
+        if self._gate.holder is not None:
+            return self._script_later(sql)
         if observers:
             return observed_script(self, lambda: self._lease.script(sql, self._timeout(None)), sql)
         started: Awaitable[int] = self._lease.script(sql, self._timeout(None))
         return started
+
+    async def _script_later(self, sql: str) -> int:
+        hold = Hold("a script", call_site(), _never)
+        await self._gate.acquire(hold, self.database.acquire_timeout)
+
+        def start() -> Any:
+            started = self._lease.script(sql, self._timeout(None))
+            self._gate.release(hold)
+            return started
+
+        try:
+            self._check_open()
+            if observers:
+                return int(await observed_script(self, start, sql))
+            return int(await start())
+        finally:
+            self._gate.release(hold)
 
     async def set_local(self, name: str, value: str) -> None:
         """Sets a configuration parameter until the end of the transaction."""
@@ -139,7 +246,12 @@ class Transaction(BaseExecutor):
 
     # ------------------------------------------------------------------------------------------------- callbacks
     def on_commit(self, callback: Callback) -> None:
-        """Calls `callback` when the outermost transaction has been committed; never, when this part is rolled back."""
+        """Calls `callback` when the outermost transaction has been committed; never, when this part is rolled back.
+
+        Raises:
+            TransactionClosed: the transaction has ended.
+        """
+        self._check_open()
         self._journal.on_commit(callback)
 
     def on_rollback(self, undo: Callable[[], Any]) -> None:
@@ -151,12 +263,29 @@ class Transaction(BaseExecutor):
         """Commits, and runs what on_commit() registered.
 
         Raises:
-            TransactionAborted: a statement had failed; the transaction was rolled back instead.
+            TransactionAborted: a statement had failed, or set_rollback_only() was called; the transaction was rolled back
+                instead.
+            QueryTimeout: the deadline of the transaction has passed; it was rolled back instead.
             CommitUnknown: the connection was lost before the answer, or the task was cancelled and no answer came
                 although the server was not at work, or could not be asked.
             TransactionClosed: it has ended already.
+            ExceptionGroup: callbacks of on_commit() failed; the transaction is committed and all callbacks were called.
             asyncio.CancelledError: the task was cancelled during COMMIT, which was done all the same; a note says so.
         """
+        self._check_open()
+        await self._interrupt()
+        if self._gate.holder is not None:
+            # A sibling's block inside this one ends before, so that no half of it is committed.
+            hold = Hold("COMMIT", call_site(), _never)
+            await self._gate.acquire(hold, self.database.acquire_timeout)
+            self._gate.release(hold)
+            self._check_open()
+        if self._rollback_only:
+            await self.rollback()
+            raise TransactionAborted("set_rollback_only() was called: the transaction was rolled back, not committed")
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            await self.rollback()
+            raise QueryTimeout("the transaction took longer than its timeout and was rolled back")
         self._close()
         cancelled: asyncio.CancelledError | None = None
         try:
@@ -168,16 +297,27 @@ class Transaction(BaseExecutor):
             raise
         finally:
             self._leave()
-        if self._parent is None:
-            await self._journal.committed()
+        failures = await self._call_back() if self._parent is None else []
         if cancelled is not None:
             cancelled.add_note("the transaction was committed before the task was cancelled")
             raise cancelled
+        if failures:
+            raise ExceptionGroup("the transaction is committed, but callbacks of on_commit() failed", failures)
+
+    async def _call_back(self) -> list[Exception]:
+        """Callbacks after COMMIT are outside the transaction, also where its block is still to be left."""
+        joined = context.open_transaction(self.database)
+        context.set_transaction(self.database, self._outer)
+        try:
+            return await self._journal.committed()
+        finally:
+            context.set_transaction(self.database, joined)
 
     async def rollback(self) -> None:
         """Rolls back; a transaction that has ended already stays as it is."""
         if self._ended:
             return
+        await self._interrupt()
         self._close()
         try:
             await self._end("rollback")
@@ -185,10 +325,20 @@ class Transaction(BaseExecutor):
             self._journal.rolled_back(self._mark)
             self._leave()
 
+    async def _interrupt(self) -> None:
+        """Ends what the running code has left open on the connection, such as a COPY whose chunks nobody reads any more."""
+        holder = self._gate.holder
+        if holder is not None and holder.interrupt is not None and holder.encloses_caller():
+            await holder.interrupt()
+
     def _close(self) -> None:
-        if self._ended:
-            raise TransactionClosed("the transaction has ended")
+        self._check_open()
         self._ended = True
+        inner = self._inner
+        while inner is not None:
+            # Its savepoint ends with this one: a statement that it ran now would belong to the level above.
+            inner._ended = inner._is_cut_off = True
+            inner = inner._inner
 
     async def _end(self, how: str) -> None:
         if self._parent is None:
@@ -206,16 +356,36 @@ class Transaction(BaseExecutor):
         context.set_transaction(self.database, self)
 
     def _leave(self) -> None:
+        # Inside a block, what follows must not join what is outside, or run on its own.
+        if not self._in_block:
+            self.restore()
+        if self._parent is not None:
+            self._parent._inner = None
+            self._parent._gate.release(self._place)
+
+    def restore(self) -> None:
+        """Statements of this context join again what they joined before :meth:`enter`; by value, in whatever context."""
+        self._is_left = True
         if context.open_transaction(self.database) is self:
             context.set_transaction(self.database, self._outer)
-        if self._parent is not None:
-            self._parent._release_inner(self)
 
     async def __aenter__(self) -> Self:
+        self._in_block = True
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            await self._exit(kind)
+        finally:
+            self.restore()
+
+    async def _exit(self, kind: type[BaseException] | None) -> None:
         if self._ended:
+            if self._is_cut_off and kind is None:
+                raise TransactionClosed(
+                    f"the transaction around the block at {self._site[0]}:{self._site[1]} ended before the block did, which "
+                    "was not committed on its own"
+                )
             return
         late = self._deadline is not None and time.monotonic() > self._deadline
         if kind is None and not self._rollback_only and not late:
@@ -237,90 +407,52 @@ class Transaction(BaseExecutor):
 
     async def set_savepoint(self, name: str) -> Savepoint:
         """Sets a savepoint; a name that is in use is shadowed, as in SQL."""
-        if self._ended:
-            raise TransactionClosed("the transaction has ended")
-        if self._inner is not None:
-            await self._inner_ended()
-        mark = self._journal.mark()
-        await self._lease.script(f"SAVEPOINT {quoted(name)}", None, False, False)
-        self._marks[name] = mark
+        async with self.held("SAVEPOINT"):
+            mark = self._journal.mark()
+            await self._lease.script(f"SAVEPOINT {quoted(name)}", self._timeout(None), False, False)
+            self._marks[name] = mark
         return Savepoint(self, name)
 
     async def rollback_to(self, savepoint: Savepoint | str) -> None:
         """Rolls back to a savepoint, which stays; younger ones are gone, and a failed transaction can go on."""
         name = savepoint if isinstance(savepoint, str) else savepoint.name
-        if self._ended:
-            raise TransactionClosed("the transaction has ended")
-        await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {quoted(name)}"))
-        self._journal.rolled_back(self._marks.get(name, self._mark))
+        async with self.held("ROLLBACK TO SAVEPOINT"):
+            await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {quoted(name)}"))
+            self._journal.rolled_back(self._marks.get(name, self._mark))
 
     async def release(self, savepoint: Savepoint | str) -> None:
         """Forgets a savepoint and keeps what was done since."""
         name = savepoint if isinstance(savepoint, str) else savepoint.name
-        if self._ended:
-            raise TransactionClosed("the transaction has ended")
-        await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True, False))
-        self._marks.pop(name, None)
+        async with self.held("RELEASE SAVEPOINT"):
+            await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True, False))
+            self._marks.pop(name, None)
 
     # ------------------------------------------------------------------------------------- blocks inside blocks
-    async def _inner_ended(self) -> None:
-        """Waits until no block inside this one is open: blocks of sibling tasks run one after another, as wholes."""
-        patience = self.database.acquire_timeout
-        until = time.monotonic() + patience
-        while self._inner is not None:
-            holder = self._inner
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._gate.append(waiter)
-            try:
-                async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                    await waiter
-            except TimeoutError:
-                raise TransactionBusy(
-                    f"{_task_name()} waited {patience:g} s for a block that {holder._task} opened inside the same transaction "
-                    f"at {holder._site[0]}:{holder._site[1]}"
-                ) from None
-            finally:
-                if waiter in self._gate:
-                    self._gate.remove(waiter)
-
-    def _release_inner(self, inner: Transaction) -> None:
-        if self._inner is inner:
-            self._inner = None
-            waiters, self._gate = self._gate, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.get_loop().call_soon_threadsafe(_wake, waiter)
-
-    async def nest(self, site: tuple[str, int]) -> Transaction:
+    async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:
         """A block inside this one: a savepoint, which nobody else's statements get into."""
-        if self._ended:
-            raise TransactionClosed("the transaction has ended")
-        while self._inner is not None:
-            await self._inner_ended()
+        self._check_open()
         inner = Transaction(self.database, self._lease, self, site)
-        self._inner = inner
-        name = f"data_bridge_{next(self._names)}"
+        if timeout is not None:
+            until = time.monotonic() + timeout
+            inner._deadline = until if self._deadline is None else min(until, self._deadline)
+        await self._gate.acquire(inner._place, self.database.acquire_timeout)
         try:
-            await self._lease.script(f"SAVEPOINT {quoted(name)}", None, False, False)
+            self._check_open()
+            self._inner = inner
+            name = f"data_bridge_{next(self._names)}"
+            await self._lease.script(f"SAVEPOINT {quoted(name)}", inner._timeout(None), False, False)
         except BaseException:
             inner._ended = True
-            self._release_inner(inner)
+            self._inner = None
+            self._gate.release(inner._place)
             raise
         inner._savepoint = name
+        inner._mark = self._journal.mark()
         return inner
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def _task_name() -> str:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return "a thread without a loop"
-    return f"task {task.get_name()!r}" if task else "a callback"
+def _never() -> bool:
+    return False
 
 
 async def begin(

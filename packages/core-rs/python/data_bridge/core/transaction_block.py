@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from data_bridge.core import context
-from data_bridge.core.ambient_transaction import caller_site
+from data_bridge.core.call_site import call_site
 from data_bridge.core.errors import ConfigurationError, DeadlockDetected, SerializationFailure
 from data_bridge.core.isolation import IsolationLevel, level
 from data_bridge.core.transaction import Transaction, begin
@@ -31,8 +31,12 @@ NESTED: Mapping[str, str] = MappingProxyType(
 )
 
 
-def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_only: bool) -> None:
-    """Refuses what a savepoint cannot give."""
+def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_only: bool, deferrable: bool) -> None:
+    """Refuses what a savepoint cannot have of its own.
+
+    Raises:
+        ConfigurationError: naming the option.
+    """
     if isolation is not None and isolation is not (outer.isolation or IsolationLevel.READ_COMMITTED):
         raise ConfigurationError(
             f"a block inside a transaction has its isolation level ({(outer.isolation or IsolationLevel.READ_COMMITTED).value}); "
@@ -40,6 +44,8 @@ def check_nesting(outer: Transaction, isolation: IsolationLevel | None, read_onl
         )
     if read_only and not outer.read_only:
         raise ConfigurationError("read_only=True inside a transaction that writes needs nested='independent'")
+    if deferrable:
+        raise ConfigurationError("deferrable=True inside a transaction needs nested='independent'")
 
 
 class TransactionBlock:
@@ -71,23 +77,28 @@ class TransactionBlock:
 
     async def _open(self) -> tuple[Transaction, bool]:
         executor = context.resolve(self._using)
-        site = caller_site(4)
+        site = call_site()
         if isinstance(executor, Transaction):
             if self._nested == "error":
                 raise ConfigurationError("a transaction is open already (nested='error')")
             if self._nested == "join":
-                check_nesting(executor, self._isolation, self._read_only)
+                check_nesting(executor, self._isolation, self._read_only, self._deferrable)
+                if self._timeout is not None:
+                    raise ConfigurationError("timeout= with nested='join' would be that of the surrounding transaction")
                 return executor, False
             if self._nested == "savepoint":
-                check_nesting(executor, self._isolation, self._read_only)
-                return await executor.nest(site), True
+                check_nesting(executor, self._isolation, self._read_only, self._deferrable)
+                return await executor.nest(site, self._timeout), True
             executor = executor.database
         return await begin(executor, self._isolation, self._read_only, self._deferrable, self._timeout, site), True
 
     async def __aenter__(self) -> Transaction:
+        if self._retries:
+            raise ConfigurationError("retries= needs the decorator: a block cannot run its own body again")
         transaction, own = await self._open()
         if own:
             transaction.enter()
+            transaction._in_block = True
         self._stack.append((_owner(), transaction, own))
         return transaction
 
@@ -96,11 +107,7 @@ class TransactionBlock:
         at = next((i for i in range(len(self._stack) - 1, -1, -1) if self._stack[i][0] is owner), len(self._stack) - 1)
         _, transaction, own = self._stack.pop(at)
         if own:
-            try:
-                await transaction.__aexit__(kind, error, trace)
-            finally:
-                if context.open_transaction(transaction.database) is transaction:
-                    context.set_transaction(transaction.database, transaction._outer)
+            await transaction.__aexit__(kind, error, trace)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R]]:
         """Decorates a coroutine function: each call is such a block of its own."""
@@ -184,6 +191,8 @@ async def transaction_attempts(
     ...         async with attempt:
     ...             ...
     """
+    if n < 1:
+        raise ConfigurationError(f"transaction_attempts({n}) would try nothing: n is at least 1")
     for left in range(n - 1, -1, -1):
         attempt = _Attempt(isolation, using, last=left == 0)
         yield attempt

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from data_bridge.core import on_commit, pg_transaction
+from data_bridge.core import pg_transaction
 from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ class Hooks:
             if inspect.isawaitable(done):
                 await done
 
-    def after_commit(self, event: Any, on: Any, skip: Skip, executor: Any, *arguments: Any) -> None:
-        """Has the functions run when the transaction is committed."""
+    async def after_commit(self, event: Any, on: Any, skip: Skip, executor: Any, *arguments: Any) -> None:
+        """Has the functions run when the transaction is committed; outside one, now."""
         if ("commit", event) not in self._by_event or _skips(skip, event):
             return
 
@@ -157,7 +157,7 @@ class Hooks:
         if executor.is_transaction and hasattr(executor, "on_commit"):
             executor.on_commit(callback)
         else:
-            on_commit(callback, using=executor)
+            await callback()
 
 
 def _events(value: Any) -> tuple[Any, ...]:
@@ -211,7 +211,7 @@ async def sequence(
             await hooks.run("after", event, row, skip, *arguments)
     for event in reversed(events):
         for row in rows:
-            hooks.after_commit(event, row, skip, executor, *arguments)
+            await hooks.after_commit(event, row, skip, executor, *arguments)
     return result
 
 

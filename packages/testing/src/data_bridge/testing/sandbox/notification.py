@@ -49,7 +49,7 @@ class SandboxListener:
         self._hold = hold
         self._channels = channels
         self._heard: deque[Notification] = deque()
-        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._closed = False
         self._lock = threading.Lock()
 
@@ -62,16 +62,21 @@ class SandboxListener:
             if self._heard or self._closed:
                 return
             event = asyncio.Event()
-            self._waiting = (asyncio.get_running_loop(), event)
+            self._waiting.append((asyncio.get_running_loop(), event))
         await event.wait()
 
     def take(self) -> tuple[str, str, int] | None:
-        """The oldest notification; None when the listener was closed."""
+        """The oldest notification; None when there is none."""
         with self._lock:
             if not self._heard:
                 return None
             oldest = self._heard.popleft()
         return oldest.channel, oldest.payload, oldest.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._closed and not self._heard
 
     def hear(self, notification: Notification) -> None:
         """Keep it for whoever takes it, if it is for one of the channels."""
@@ -89,6 +94,7 @@ class SandboxListener:
 
     def _wake(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting[0].is_closed():
-            waiting[0].call_soon_threadsafe(waiting[1].set)
+            waiting, self._waiting = self._waiting, []
+        for loop, event in waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)

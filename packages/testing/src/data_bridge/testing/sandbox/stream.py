@@ -67,13 +67,17 @@ class SandboxLease:
         """End it: what COPY wrote outside a transaction stays, unless it failed."""
         return self.rollback() if self.status == "failed" or self._transaction is None else self.commit()
 
-    def copy_in(self, sql: str) -> Any:
+    def copy_in(self, sql: str, timeout: float | None = None) -> Any:
         """COPY … FROM STDIN on the connection of the test."""
-        return self._sandbox.lease_handle.copy_in(sql)
+        return self._sandbox.lease_handle.copy_in(sql, timeout)
 
-    def copy_out(self, sql: str) -> Any:
+    def copy_out(self, sql: str, timeout: float | None = None) -> Any:
         """COPY … TO STDOUT on the connection of the test."""
-        return self._sandbox.lease_handle.copy_out(sql)
+        return self._sandbox.lease_handle.copy_out(sql, timeout)
+
+    def describe(self, sql: str, timeout: float | None = None) -> Any:
+        """The types of the parameters of a statement."""
+        return self._sandbox.lease_handle.describe(sql, timeout)
 
     def abandon(self) -> None:
         """Nobody waits for its end."""
