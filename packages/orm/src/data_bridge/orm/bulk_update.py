@@ -15,12 +15,14 @@ from data_bridge.orm.bulk import BATCH, PARAMETERS, columns_of
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Skip, Update, happening
 from data_bridge.orm.failing_row import named
+from data_bridge.orm.flight import begin, land, seen, turn
 from data_bridge.orm.persist import executor_for
-from data_bridge.orm.state import CLEAN, GONE, Slots, own, state_of, wire_of
+from data_bridge.orm.state import ABSENT, CLEAN, GONE, known_wire, own, state_of
 from data_bridge.orm.values import stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
+_NOTHING: dict[str, Any] = {}
 
 
 class _Rows:
@@ -57,6 +59,14 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
     ]
     count: int = await happening(hooks, [Update], touched, skip, executor, lambda e: _write(entity, given, wanted, e))
     return count
+
+
+async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
+    flight = begin(executor, given) or await turn(executor, given)
+    try:
+        return await _write_all(entity, given, wanted, executor)
+    finally:
+        flight.end()
 
 
 def _states(given: list[Any]) -> list[Any]:
@@ -103,7 +113,7 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
     return found
 
 
-async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
+async def _write_all(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
     written = _changed(entity, given, wanted)
     if not written:
         return 0
@@ -124,23 +134,21 @@ async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None
 async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> int:
     touched = frozenset[str]().union(*set(written.fields))
     keys = tuple(k for k in entity.keys if k in touched)
+    # What the database decides, and the bytes of documents, from which the next edit in place is told.
+    decided = tuple(k for k in entity.decided if k not in keys)
     edited = tuple(k for k in entity.mutable if k in keys)
-    # Their bytes, from which the next edit in place is told; and who was there, where that is a question.
-    back = (*entity.pk_keys, *edited) if edited or entity.revision is not None else ()
-    if entity.revision == "xmin":
-        back += ("xmin",)
+    back = tuple(dict.fromkeys((*entity.pk_keys, *decided, *edited))) if decided or edited else ()
     plan = entity.plan(back) if back else _COUNT
 
     async def run(low: int, high: int, on: Any) -> Any:
         return await on.run(*_statement(entity, written.part(low, high), keys, back, flat), plan)
 
-    if executor.is_transaction:
-        for row in written.rows:
-            changes.remember(executor, row, () if entity.revision is None else (entity.revision,))
+    sent = {k: [r.__dict__.get(k, ABSENT) for r in written.rows] for k in keys}
+    before = [seen(entity, r, decided) if decided else _NOTHING for r in written.rows]
     found = await named(run, len(written), executor, "bulk_update()", lambda i: written.indexes[i])
     by_key = {_key_of(entity, r): r for r in found} if back else {}
     if entity.revision is not None and len(found) < len(written):
-        missed = next(i for i, r in enumerate(written.rows) if _key_of(entity, r) not in by_key)
+        missed = next(i for i, r in enumerate(written.rows) if _sent_key(entity, r, sent, i) not in by_key)
         index = written.indexes[missed]
         error = RevisionConflict(
             f"row {index} of bulk_update(), {entity.label} {written.rows[missed].pk!r}, was changed or deleted by somebody else "
@@ -148,13 +156,20 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         )
         error.row_index = index  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         raise error
-    for state, changed in zip(written.states, written.fields, strict=True):
-        for k in changed:
-            state.pop(k, None)
-    if back:
-        for row in written.rows:
-            _merge(entity, row, edited, by_key.get(_key_of(entity, row)))
-    return len(found) if back else found
+    if not back:
+        # Which ones were there nobody knows where some were not: then all stay changed, and save() tells.
+        if found == len(written):
+            for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
+                land(entity, row, executor, {k: sent[k][i] for k in changed}, _NOTHING, _NOTHING, _NOTHING)
+        return found  # type: ignore[no-any-return]
+    for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
+        loaded = by_key.get(_sent_key(entity, row, sent, i))
+        if loaded is None:
+            continue
+        bytes_ = {k: v for k, v in known_wire(loaded).items() if k in changed or k in decided}
+        came = {k: loaded.__dict__[k] for k in decided}
+        land(entity, row, executor, {k: sent[k][i] for k in changed}, came, bytes_, before[i])
+    return len(found)
 
 
 def _statement(
@@ -219,19 +234,9 @@ def _statement(
     return ir, (*constants, *params)
 
 
-def _merge(entity: Entity, row: Any, edited: tuple[str, ...], loaded: Any) -> None:
-    """Gives a row the revision that it has now, and the bytes of its documents."""
-    if entity.revision == "xmin":
-        row.__dict__["xmin"] = loaded.__dict__["xmin"]
-    elif entity.revision is not None and entity.revision in row.__dict__:
-        row.__dict__[entity.revision] += 1
-    if loaded is None or not edited:
-        return
-    known = changes.known_wire(entity, row)
-    kept = tuple(k for k in edited if k in row.__dict__)
-    bytes_ = dict(zip(edited, wire_of(loaded), strict=True))
-    Slots.set_wire(row, tuple(bytes_[k] for k in kept))
-    changes.keep_wire(entity, row, known, kept)
+def _sent_key(entity: Entity, row: Any, sent: dict[str, list[Any]], i: int) -> tuple[Any, ...]:
+    """The key under which a row is in the database now."""
+    return tuple(sent[k][i] if k in sent else row.__dict__[k] for k in entity.pk_keys)
 
 
 def _key_of(entity: Entity, row: Any) -> tuple[Any, ...]:

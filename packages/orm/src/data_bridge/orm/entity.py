@@ -25,6 +25,7 @@ from data_bridge.orm.relation import Relation, of_class
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
 from data_bridge.query import ColumnProxy, TableDef, sql
+from data_bridge.query.nodes import Node
 from data_bridge.query.source import TableSource
 
 _numbers = itertools.count()
@@ -63,7 +64,11 @@ class Entity:
         self.table = ("table", settings.schema, settings.name, None)
         qualifier = self.source.name
         self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
-        self.mutable = tuple(f.key for f in self.loaded if f.is_mutable)
+        self.mutable = tuple(f.key for f in fields if f.is_mutable)
+        self.near: dict[str, tuple[str, ...]] = {
+            k: tuple(r.name for r in self.links if k in r.near) for r in self.links for k in r.near
+        }
+        """By the fields that hold keys of other rows, the links that these belong to."""
         soft: str | None = getattr(cls, "__db_soft_delete__", None)
         self.soft = self.by_key[soft] if soft is not None else None
         """The field that says when a row was deleted, of a table with soft deletion."""
@@ -92,6 +97,11 @@ class Entity:
         if self.revision is not None and self.revision != "xmin":
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
+        self.decided: tuple[str, ...] = (
+            *(self.source.columns[n].key for n, d in self.update_defaults if isinstance(d, Node)),
+            *(f.key for f in fields if f.spec.computed),
+        )
+        """Fields that get a value from the database in every UPDATE."""
         self.shapes: dict[Any, Any] = {}
         self.wire_plans: list[tuple[LoadPlan, dict[str, str]]] = []
         self.hooks = Hooks.of(cls)

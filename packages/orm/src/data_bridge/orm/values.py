@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,6 @@ def assignments(
     Raises:
         AttributeError: for an unknown field, with a near match.
         EncodeError: for a value that does not fit, or a field that is set twice.
-        TypeError: when nothing is set.
     """
     made: list[Assignment] = []
     seen: set[str] = set()
@@ -86,16 +85,18 @@ def assignments(
         for key, value in operator.pairs.items():
             field = entity.field(key)
             add(field.key, operator.expression(entity.columns[field.key], value))
-    if not made:
-        raise TypeError("update() sets nothing: give it values")
-    for name, default in entity.update_defaults if defaults else ():
-        key = entity.source.columns[name].key
-        if key not in seen:
-            made.append((entity.by_key[key], *_default(default)))
+    return made + update_defaults(entity, seen) if defaults and made else made
+
+
+def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:
+    """What every UPDATE sets, beside the fields that it names."""
+    made: list[Assignment] = []
+    for name, default in entity.update_defaults:
+        field = entity.by_key[entity.source.columns[name].key]
+        if field.key in named:
+            continue
+        if isinstance(default, Node):
+            made.append((field, default.s, default.p))
+        else:
+            made.append((field, "$", (stored(entity, field, default() if callable(default) else default),)))
     return made
-
-
-def _default(default: Any) -> tuple[Any, tuple[Any, ...]]:
-    if isinstance(default, Node):
-        return default.s, default.p
-    return "$", (default() if callable(default) else default,)

@@ -73,6 +73,8 @@ def update(
     """Structure and parameters of an UPDATE."""
     entity = query._entity
     made = assignments(entity, values, operators, keywords)
+    if not made:
+        raise TypeError("update() sets nothing: give it values")
     through = set[str]()
     for _, s, _ in made if entity.paths else ():
         mentioned(s, entity.paths, through)
