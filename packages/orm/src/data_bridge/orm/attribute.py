@@ -100,8 +100,10 @@ def _assign_link(row: Any, relation: Relation, value: Any) -> None:
         raise TypeError(f"{relation.label} takes a {relation.cls.__name__} or its key, not a {type(value).__name__}")
     else:
         values = tuple(value) if len(relation.near) > 1 else (value,)
+    is_tracked = type(state_of(row)) is dict
     for key, part in zip(relation.near, values, strict=False):
-        if row.__dict__.get(key) != part or key not in row.__dict__:
+        # What is assigned while a statement is on its way stands on record, even when it changes nothing.
+        if is_tracked or row.__dict__.get(key) != part or key not in row.__dict__:
             if part is None and value is not None:
                 put(row, key, None)  # the row is saved later; then its key is known
             else:

@@ -153,16 +153,20 @@ def land(
     if FORCED in known:
         known[FORCED] = {k for k in known[FORCED] if k in pinned or (k not in sent and k not in came)}
     for k, value in came.items():
-        if back is not None:
-            was_known = known.get(k, taken.get(k, _NOTHING))
-            back.came.append((k, value, data.get(k, ABSENT), was_known, wire.get(k, ABSENT)))
+        was_known, was_wire = known.get(k, _NOTHING), wire.get(k, ABSENT)
         if k in mutable:
             known.pop(k, None)
-            if k in pinned or (k in data and not _is_seen(before[k], data[k])):
-                continue
-        elif k != entity.revision and (k in known or data.get(k, ABSENT) is not before[k]):
-            known[k] = value
+            stays = was_known is not _NOTHING or k in pinned or (k in data and not _is_seen(before[k], data[k]))
+        else:
+            stays = k != entity.revision and (k in known or data.get(k, ABSENT) is not before[k])
+            if stays:
+                known[k] = value
+        if stays:
+            if back is not None and not is_new:
+                back.written.append((k, was_wire if k in mutable else taken.get(k, was_known)))
             continue
+        if back is not None:
+            back.came.append((k, value, data.get(k, ABSENT), taken.get(k, was_known), was_wire))
         known.pop(k, None)
         if k not in data:
             get_fields(row).add(k)
@@ -211,7 +215,8 @@ class _Back:
         wire, mutable = known_wire(row), type(row).__db__.mutable
         for k, before in self.written:
             if k not in mutable:
-                state[k] = before
+                if k in state or data.get(k, ABSENT) is not before:
+                    state[k] = before
             elif before is not ABSENT:
                 wire[k] = before
             else:
@@ -220,7 +225,9 @@ class _Back:
         for k, value, before, was_known, bytes_ in self.came:
             if k in mutable:
                 entity = type(row).__db__
-                is_untouched = k in data and k in wire and is_same(entity.original(k, wire[k]), data[k])
+                is_untouched = (
+                    k not in state and k in data and k in wire and is_same(entity.original(k, wire[k]), data[k])
+                )
                 if bytes_ is ABSENT:
                     wire.pop(k, None)
                     state[k] = ABSENT

@@ -9,18 +9,19 @@ call into the core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from data_bridge.core import LoadPlan, resolve
-from data_bridge.core.errors import AlreadySaved, NotSaved, RevisionConflict, RowNotFound
+from data_bridge.core.errors import AlreadySaved, EncodeError, NotSaved, RevisionConflict, RowNotFound
 from data_bridge.orm.attribute import settle
 from data_bridge.orm.changes import changed_fields, original_key, revision_of
+from data_bridge.orm.conflict import is_same_revision, proposed
 from data_bridge.orm.entity import Entity, getter
 from data_bridge.orm.field import field_validator
 from data_bridge.orm.flight import begin, blank, bytes_of, gone, land, seen, taken_off, turn
 from data_bridge.orm.state import CLEAN, GONE, get_fields, own, state_of
-from data_bridge.orm.values import assignments, stored
+from data_bridge.orm.values import assignments, stored, update_defaults
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
@@ -34,11 +35,17 @@ def executor_for(entity: Entity, tx: Any) -> Any:
 
 
 # -------------------------------------------------------------------------------------------------------------- insert
+def said(row: Any) -> Collection[str]:
+    """The fields that somebody gave a value; of a row that is in the database all that it has."""
+    state = state_of(row)
+    return get_fields(row) if state is None or state is GONE else row.__dict__
+
+
 def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
     if entity.links:
         settle(row, entity.links)
-    data, chosen = row.__dict__, get_fields(row)
+    data, chosen = row.__dict__, said(row)
     # A bit for each of them: rows of one shape are told apart from others by a number.
     sent = 1
     for key, is_key, never_null, is_filled in entity.given_if:
@@ -109,8 +116,10 @@ def _returning(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
     return (("cols", None, *(entity.by_key[k].name for k in keys)),) if keys else None
 
 
-def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None) -> _Write:
-    at = ("insert", keys, updates)
+def _insert_shape(
+    entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None, is_conditional: bool = False
+) -> _Write:
+    at = ("insert", keys, updates, is_conditional)
     shape = entity.shapes.get(at)
     if shape is None:
         filled = tuple(
@@ -118,15 +127,16 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
         )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
         if updates is not None:  # what the row in the database has in fields that nobody set here
-            written = {*filled, *updates, *entity.pk_keys}
+            written = {*filled, *(k for k in updates if k != entity.revision), *entity.pk_keys}
             filled += tuple(f.key for f in entity.loaded if f.key not in written)
         conflict = None
         if updates is not None:
             target = ("columns", tuple(("col", None, n) for n in entity.pk_names), None)
-            chosen = tuple(entity.by_key[k].name for k in updates)
             # DO NOTHING would not bring the row back: setting the key to itself does.
-            sets = tuple((n, ("col", "excluded", n)) for n in chosen or entity.pk_names)
-            conflict = ("conflict", target, ("update", sets, None))
+            sets = tuple((f.name, s) for f, s, _ in proposed(entity, updates))
+            sets = sets or tuple((n, ("col", "excluded", n)) for n in entity.pk_names)
+            where = is_same_revision(entity) if is_conditional else None
+            conflict = ("conflict", target, ("update", sets, where))
         rows = "$" if keys else None
         names = tuple(entity.by_key[k].name for k in keys)
         ir = ("insert", entity.table, names, rows, conflict, _returning(entity, filled + entity.mutable), None)
@@ -171,17 +181,31 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any
             wanted = {entity.field(k).key for k in only}
             changed = tuple(k for k in changed if k in wanted)
         if force:
-            changed = _all_but_key(entity, row)
+            changed = _everything(entity, row, changed)
         if changed:
+            _refuse_no_key(entity, row, changed)
             await _update(entity, row, changed, executor)
     finally:
         flight.end()
     return row
 
 
-def _all_but_key(entity: Entity, row: Any) -> tuple[str, ...]:
+def _refuse_no_key(entity: Entity, row: Any, changed: tuple[str, ...]) -> None:
+    for k in entity.pk_keys:
+        if k in changed and row.__dict__[k] is None:
+            raise EncodeError(
+                f"{entity.label}.{k} is the key of a row that is in the database and cannot become None; "
+                f"row.model_copy(update={{{k!r}: None}}) is a new row with the same values"
+            )
+
+
+def _everything(entity: Entity, row: Any, given: Collection[str]) -> tuple[str, ...]:
+    """All fields but the key; of those that every UPDATE sets by itself just the given ones."""
+    out = {entity.source.columns[n].key for n, _ in entity.update_defaults}.difference(given)
     return tuple(
-        f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key
+        f.key
+        for f in entity.fields
+        if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key and f.key not in out
     )
 
 
@@ -194,7 +218,11 @@ async def _save_new(entity: Entity, row: Any, executor: Any) -> None:
         checked(entity, row, keys)
     chosen = get_fields(row)
     updates = tuple(k for k in keys if k in chosen and k not in entity.pk_keys)
-    await _insert_shape(entity, keys, updates).run(entity, row, executor)
+    is_conditional = entity.revision in updates
+    shape = _insert_shape(entity, keys, updates, is_conditional)
+    params = tuple(v for _, _, p in proposed(entity, updates) for v in p) if entity.update_defaults else ()
+    if not await shape.run(entity, row, executor, params):
+        raise await _missed(entity, original_key(entity, row, None), executor, row.__dict__.get(entity.revision))
 
 
 # -------------------------------------------------------------------------------------------------------------- update
@@ -378,7 +406,8 @@ async def replace(entity: Entity, row: Any, tx: Any) -> Any:
             raise NotSaved(f"this {entity.label} was deleted")
         if state is None and any(row.__dict__.get(k) is None for k in entity.pk_keys):
             raise NotSaved(f"replace() needs the key of the {entity.label}")
-        await _update(entity, row, _all_but_key(entity, row), executor)
+        given = get_fields(row) if state is None else changed_fields(entity, row, state)
+        await _update(entity, row, _everything(entity, row, given), executor)
     finally:
         flight.end()
     return row
@@ -394,11 +423,28 @@ async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
         key = original_key(entity, row, state)
         if entity.soft is not None and not hard:
             return await _mark_deleted(entity, row, key, executor, ("call", "now"), entity.present)
-        done = await executor.run(("delete", entity.table, entity.pk_conditions, None, None), key, _COUNT)
+        revision = _revision(entity, row, state)
+        done = bool(await executor.run(("delete", entity.table, _where(entity), None, None), key + revision, _COUNT))
+        if not done:
+            await _refuse_other_revision(entity, key, executor, revision)
         gone(row, executor)
-        return bool(done)
+        return done
     finally:
         flight.end()
+
+
+async def _refuse_other_revision(
+    entity: Entity, key: tuple[Any, ...], executor: Any, revision: tuple[Any, ...]
+) -> None:
+    """A DELETE that found no row is right when there is none.
+
+    Raises:
+        RevisionConflict: there is one, of another revision.
+    """
+    if revision:
+        error = await _missed(entity, key, executor, revision[0])
+        if isinstance(error, RevisionConflict):
+            raise error
 
 
 async def restore(entity: Entity, row: Any, tx: Any) -> bool:
@@ -417,19 +463,19 @@ async def restore(entity: Entity, row: Any, tx: Any) -> bool:
 async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value: Any, where: Any) -> bool:
     soft = entity.soft
     assert soft is not None
-    sets = [(soft.name, value)]
-    params: tuple[Any, ...] = ()
-    for name, default in entity.update_defaults:
-        if isinstance(default, Node):
-            sets.append((name, default.s))
-            params += default.p
+    defaults = update_defaults(entity, (soft.key,))
+    sets = [(soft.name, value), *((f.name, s) for f, s, _ in defaults)]
+    params = tuple(v for _, _, p in defaults for v in p)
     keys = tuple(entity.source.columns[n].key for n, _ in sets) + tuple(f.key for f in entity.fields if f.spec.computed)
     at = ("marked", keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
-    ir = ("update", entity.table, tuple(sets), (*entity.pk_conditions, *where), _returning(entity, keys), None)
+    ir = ("update", entity.table, tuple(sets), (*_where(entity), *where), _returning(entity, keys), None)
+    revision = _revision(entity, row, state_of(row))
     try:
-        await _bring(entity, row, executor, (ir, (*params, *key)), plan, keys)
+        await _bring(entity, row, executor, (ir, (*params, *key, *revision)), plan, keys)
     except _NoRow:
+        if value != ("null",):
+            await _refuse_other_revision(entity, key, executor, revision)
         return False
     return True
 

@@ -13,7 +13,7 @@ from data_bridge.orm import persist
 from data_bridge.orm.conflict import is_same_revision, proposed
 from data_bridge.orm.failing_row import named
 from data_bridge.orm.flight import land, seen, taken_off
-from data_bridge.orm.state import ABSENT, get_fields, known_wire, state_of
+from data_bridge.orm.state import ABSENT, known_wire, state_of
 from data_bridge.orm.values import assignments, stored
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Upsert:
         self._entity = entity
         self._targets = [entity.field(c) for c in conflict]
         self._given = given = persist._given(entity, rows[0])
-        named_fields = {k for k in given if k in get_fields(rows[0])}
+        named_fields = {k for k in given if k in persist.said(rows[0])}
         for row in rows:
-            if persist._given(entity, row) != given or {k for k in given if k in get_fields(row)} != named_fields:
+            if persist._given(entity, row) != given or {k for k in given if k in persist.said(row)} != named_fields:
                 raise ConfigurationError("upsert_many() needs rows that set the same fields")
         self.is_conditional = entity.revision in named_fields
         if isinstance(update, Mapping):
