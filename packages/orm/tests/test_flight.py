@@ -138,7 +138,8 @@ async def test_discarding_while_a_save_is_on_its_way(db: Any) -> None:
     row = await Flown(n=1).save()
     row.n = 2
     await while_flying(row.save(), row.discard_changes)
-    assert row.n == 1 and row.get_changes() == {"n": 1} and (await Flown.get(row.id)).n == 2
+    # The answer of the server may have come before.
+    assert row.get_changes() == ({"n": 1} if row.n == 1 else {}) and (await Flown.get(row.id)).n == 2
 
 
 async def test_a_failed_statement_leaves_the_record_as_it_was(db: Any) -> None:

@@ -114,7 +114,7 @@ class Entity:
         self.instance_plans: set[LoadPlan] = set()
         self._originals: dict[str, tuple[LoadPlan, str, Any]] = {}
         self.given_if = tuple(
-            (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.spec.is_filled_by_server)
+            (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.is_left_to_server)
             for f in fields
             if not f.spec.computed and (f.spec.is_filled_by_server or f in self.primary_key)
         )

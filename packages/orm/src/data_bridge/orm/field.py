@@ -15,6 +15,7 @@ from annotated_types import MaxLen
 from pydantic import AnyUrl, EmailStr, NameEmail, SecretBytes, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
+from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.column import ColumnSpec, spec_of
@@ -44,6 +45,12 @@ class Field:
         self.type = self._type(owner, cls)
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
+
+    @property
+    def is_left_to_server(self) -> bool:
+        """Whether an INSERT leaves the column out unless somebody gave it a value: Python has no default of its own."""
+        has_default = self.info.default_factory is not None or self.info.default not in (None, PydanticUndefined)
+        return self.spec.is_filled_by_server and not has_default
 
     def _type(self, owner: str, cls: Any) -> SQLType:
         spec = self.spec
