@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from data_bridge.orm.attribute import settle
-from data_bridge.orm.document import is_same
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.state import ABSENT, FORCED, known_wire
 
@@ -35,7 +34,7 @@ def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
                 changed.append(k)
         changed += [k for k in forced if k not in changed and k in data]
     for k in entity.mutable if wire else ():
-        if k in wire and k in data and k not in forced and not is_same(entity.original(k, wire[k]), data[k]):
+        if k in wire and k in data and k not in forced and not entity.is_stored(k, wire[k], data[k]):
             changed.append(k)
     return tuple(changed)
 

@@ -10,15 +10,16 @@ import difflib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, cast, get_args
 
-from pydantic import AliasChoices
+from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core import LoadPlan
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.orm.constraints import table_constraints, table_indexes
+from data_bridge.orm.document import is_same, plain
 from data_bridge.orm.events import Hooks, Load
 from data_bridge.orm.field import Field
 from data_bridge.orm.relation import Relation, of_class
@@ -65,6 +66,8 @@ class Entity:
         qualifier = self.source.name
         self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in fields if f.is_mutable)
+        self.documents = frozenset(f.key for f in fields if f.is_document)
+        self._validators: dict[str, Callable[[Any], Any]] = {}
         self.near: dict[str, tuple[str, ...]] = {
             k: tuple(r.name for r in self.links if k in r.near) for r in self.links for k in r.near
         }
@@ -112,7 +115,8 @@ class Entity:
         self.paths: dict[str, Any] = {}
         """Paths whose columns were asked for, by the alias they are joined under."""
         self.instance_plans: set[LoadPlan] = set()
-        self._originals: dict[str, tuple[LoadPlan, str, Any]] = {}
+        self._originals: dict[str, tuple[LoadPlan, str]] = {}
+        self._converters: dict[str, Callable[[Any], Any] | None] = {}
         self.given_if = tuple(
             (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.is_left_to_server)
             for f in fields
@@ -252,24 +256,92 @@ class Entity:
             plan = self.shapes[at] = LoadPlan.mixed([(first, width, False), *made])
         return plan
 
-    def original(self, key: str, wire: bytes | None) -> Any:
-        """The value that a mutable column had when its bytes came."""
+    def decoded(self, key: str, wire: bytes | None) -> Any:
+        """What the bytes of a mutable column say, before it becomes the field's value."""
         if wire is None:
             return None
         known = self._originals.get(key)
         if known is not None:
-            plan, name, converter = known
-            plain = plan.decode(name, wire)
-            return converter(plain) if converter else plain
+            plan, name = known
+            return plan.decode(name, wire)
         for plan, names in self.wire_plans:
             try:
-                plain = plan.decode(names[key], wire)
+                found = plan.decode(names[key], wire)
             except LookupError:
                 continue
-            converter = self.by_key[key].converter(self.cls)
-            self._originals[key] = (plan, names[key], converter)
-            return converter(plain) if converter else plain
+            self._originals[key] = (plan, names[key])
+            return found
         raise LookupError(key)
+
+    def original(self, key: str, wire: bytes | None) -> Any:
+        """The value that a mutable column had when its bytes came."""
+        found = self.decoded(key, wire)
+        if wire is None:
+            return found
+        if key not in self._converters:
+            self._converters[key] = self.by_key[key].converter(self.cls)
+        converter = self._converters[key]
+        return converter(found) if converter else found
+
+    def is_stored(self, key: str, wire: bytes | None, value: Any) -> bool:
+        """Whether the bytes of a mutable column are this value."""
+        if is_same(self.original(key, wire), value):
+            return True
+        # A subclass of the model is stored with its own fields, which loading leaves out.
+        return key in self.documents and value is not None and is_same(self.decoded(key, wire), plain(value))
+
+    # ------------------------------------------------------------------------------------------------- validation
+    def validated(self, key: str, value: Any) -> Any:
+        """A value as the constructor of the class would take it.
+
+        Raises:
+            ValidationError: of Pydantic.
+        """
+        known = self._validators.get(key)
+        if known is None:
+            known = self._validators[key] = self.by_key[key].validator(self.cls)
+        return known(value)
+
+    def assigned(self, key: str, value: Any) -> Any:
+        """A value that is assigned to a document: of another shape it is converted or refused.
+
+        Raises:
+            EncodeError: naming the field.
+        """
+        if value is None:
+            return value
+        try:
+            made = self.validated(key, value)
+        except ValidationError as e:
+            raise self._misfit(key, e) from None
+        return value if made == value else made
+
+    def fitting(self, key: str, value: Any) -> Any:
+        """A document that can be loaded again, all through: edits in place are seen, too.
+
+        Raises:
+            EncodeError: naming the field.
+        """
+        if value is None:
+            return value
+        value = self.assigned(key, value)
+        if key not in self._converters:
+            self._converters[key] = self.by_key[key].converter(self.cls)
+        loader = self._converters[key]
+        assert loader is not None  # a document has one
+        try:
+            loader(plain(value))
+        except ValidationError as e:
+            raise self._misfit(key, e) from None
+        return value
+
+    def _misfit(self, key: str, error: ValidationError) -> EncodeError:
+        # The messages of Pydantic without the values.
+        places = [
+            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {'; '.join(places)}")
 
     # ------------------------------------------------------------------------------------------------------ keys
     def key_values(self, pk: Any) -> tuple[Any, ...]:
@@ -334,6 +406,11 @@ class Entity:
             and r.declaration.target.find(self.cls) is not None
         ]
         return [c for c in known if hasattr(c, "__db_sides__")]
+
+
+def shown(annotation: Any) -> str:
+    """An annotation as it is written."""
+    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
 
 
 def factory(info: FieldInfo) -> Any:

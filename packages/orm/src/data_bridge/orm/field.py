@@ -12,7 +12,18 @@ from typing import Any
 from uuid import UUID
 
 from annotated_types import MaxLen
-from pydantic import AnyUrl, EmailStr, NameEmail, SecretBytes, SecretStr, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    BeforeValidator,
+    EmailStr,
+    NameEmail,
+    PlainValidator,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    WrapValidator,
+)
 from pydantic.fields import FieldInfo
 from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
 from pydantic_core import PydanticUndefined
@@ -45,6 +56,30 @@ class Field:
         self.type = self._type(owner, cls)
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
+
+    @property
+    def is_document(self) -> bool:
+        """Whether the column holds JSON of a shape that Python knows."""
+        return self.type.family == "json" and not is_native(self.annotation, self.type)
+
+    def validator(self, cls: Any) -> Callable[[Any], Any]:
+        """What the class says of one value of this field, as its constructor would."""
+        decorators = cls.__pydantic_decorators__
+        is_whole = bool(decorators.model_validators) or bool(decorators.root_validators)
+        if not is_whole and not cls.model_config.get("frozen") and not self.info.frozen:
+            return field_validator(cls, self.key)
+        # A validator of the whole model would be asked about the other fields, which are not there.
+        kinds: dict[str, Any] = {
+            "before": BeforeValidator, "after": AfterValidator, "wrap": WrapValidator, "plain": PlainValidator,
+        }  # fmt: skip
+        own = [
+            kinds[d.info.mode](d.func)
+            for d in decorators.field_validators.values()
+            if self.key in d.info.fields or "*" in d.info.fields
+        ]
+        metadata = (*self.info.metadata, *own)
+        annotation: Any = self.info.annotation
+        return TypeAdapter(typing.Annotated[(annotation, *metadata)] if metadata else annotation).validate_python
 
     @property
     def is_left_to_server(self) -> bool:

@@ -225,9 +225,7 @@ class _Back:
         for k, value, before, was_known, bytes_ in self.came:
             if k in mutable:
                 entity = type(row).__db__
-                is_untouched = (
-                    k not in state and k in data and k in wire and is_same(entity.original(k, wire[k]), data[k])
-                )
+                is_untouched = k not in state and k in data and k in wire and entity.is_stored(k, wire[k], data[k])
                 if bytes_ is ABSENT:
                     wire.pop(k, None)
                     state[k] = ABSENT

@@ -70,7 +70,7 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
 class _Write:
     """A shape of a statement: its structure, how values are taken from an instance, and what RETURNING brings."""
 
-    __slots__ = ("constants", "fields", "filled", "ir", "kept", "keys", "plan", "values")
+    __slots__ = ("constants", "documents", "fields", "filled", "ir", "kept", "keys", "plan", "values")
 
     def __init__(
         self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], filled: tuple[str, ...], kept: tuple[str, ...]
@@ -82,6 +82,7 @@ class _Write:
         self.plan = entity.merge_plan(filled, kept)
         self.filled = filled
         self.kept = kept
+        self.documents = tuple(k for k in keys if k in entity.documents)
         # Only fields whose Python value may differ from what is sent are looked at one by one.
         self.fields = tuple(
             (i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k])
@@ -98,7 +99,10 @@ class _Write:
 
     async def run(self, entity: Entity, row: Any, executor: Any, more: tuple[Any, ...] = (), ir: Any = None) -> bool:
         """Runs the statement for an instance, which is settled when a row was there."""
-        values = self.values(row.__dict__)
+        data = row.__dict__
+        for k in self.documents:
+            data[k] = entity.fitting(k, data[k])
+        values = self.values(data)
         before = seen(entity, row, self.filled) if self.filled else _NOTHING
         brought = blank(entity)
         if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):

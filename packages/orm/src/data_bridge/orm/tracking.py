@@ -52,6 +52,8 @@ class TrackedModel(BaseModel):
             adopt(self)
             state = None
         entity = type(self).__db__
+        if entity is not None and name in entity.documents:  # pyright: ignore[reportUnnecessaryComparison]
+            value = entity.assigned(name, value)
         if state is None or state is GONE:
             if name in type(self).__db_relation_names__:
                 assign(self, relation_of(type(self), name), value)
@@ -144,9 +146,8 @@ class TrackedModel(BaseModel):
         entity, data = entity_of(type(self)), self.__dict__
         wire = known_wire(self)
         for k, bytes_ in wire.items():
-            before = entity.original(k, bytes_)
-            if k not in data or not is_same(before, data[k]):
-                data[k] = before  # pyright: ignore[reportIndexIssue]
+            if k not in data or not entity.is_stored(k, bytes_, data[k]):
+                data[k] = entity.original(k, bytes_)  # pyright: ignore[reportIndexIssue]
         for k, before in dict[Any, Any](state).items():  # pyright: ignore[reportUnknownArgumentType]
             if k in wire or k not in entity.by_key:
                 continue

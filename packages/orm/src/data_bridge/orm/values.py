@@ -27,6 +27,8 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     """
     if value is None or type(value) is field.type.python:
         return value
+    if field.key in entity.documents:
+        value = entity.fitting(field.key, value)
     if isinstance(value, Enum):
         value = value.value
     elif hasattr(value, "get_secret_value"):
@@ -45,6 +47,7 @@ def assignments(
 
     Raises:
         AttributeError: for an unknown field, with a near match.
+        ValidationError: of Pydantic, with Settings.validate_on_save.
         EncodeError: for a value that does not fit, or a field that is set twice.
     """
     made: list[Assignment] = []
@@ -70,6 +73,8 @@ def assignments(
             s, p = value.__operand__()
             made.append((field, s, p))
         else:
+            if entity.settings.validate_on_save:
+                value = entity.validated(field.key, value)
             made.append((field, "$", (stored(entity, field, value),)))
 
     given: tuple[Any, ...] = (*operators,) if values is None else (values, *operators)
