@@ -1,21 +1,16 @@
-"""Rows that may be there already: insert() on the class, get_or_create(), upsert()."""
+"""Rows that may be there already: insert() on the class, upsert(), insert_from()."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from data_bridge.core import LoadPlan, pg_transaction
-from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import persist
-from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.bulk import BATCH, PARAMETERS, as_row
 from data_bridge.orm.conflict import conflict_clause
 from data_bridge.orm.entity import Entity
-from data_bridge.orm.events import Insert, Save, Skip, happening
+from data_bridge.orm.events import Save, Skip, happening
 from data_bridge.orm.flight import begin, turn
-from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.upsert import Upsert
 from data_bridge.query import insert
@@ -42,64 +37,6 @@ class InsertMethod:
             return await row.insert(tx=tx)
 
         return insert
-
-
-async def get_or_create(
-    cls: Any, defaults: Mapping[str, Any], keys: Mapping[str, Any], tx: Any, skip: Skip = ()
-) -> tuple[Any, bool]:
-    """INSERT … ON CONFLICT DO NOTHING, then SELECT: of several who try, one creates and all find."""
-    if not keys:
-        raise ConfigurationError("get_or_create() needs the values that find the row")
-    entity = entity_of(cls)
-    query = QueryBuilder.of(entity).find(**keys)
-    if tx is not None:
-        query = query.using(tx)
-    for _ in range(3):
-        row = await query.limit(1).first()
-        if row is not None:
-            return row, False
-        made = cls(**{**keys, **defaults})
-        # The bookkeeping of an INSERT whose row nobody wrote stays that of a new row.
-        if entity.hooks is None:
-            if await _insert_unless_there(entity, made, tx):
-                return made, True
-            continue
-        try:
-            await happening(
-                entity.hooks,
-                [Insert],
-                [made],
-                skip,
-                executor_for(entity, tx),
-                partial(_insert_or_stop, entity, made),
-            )
-        except _SomebodyElse:
-            continue
-        return made, True
-    raise ConfigurationError(
-        f"a {entity.label} with these values can neither be found nor inserted: another unique constraint is in the way"
-    )
-
-
-class _SomebodyElse(Exception):
-    """The row was inserted meanwhile: what runs after an Insert must not."""
-
-
-async def _insert_or_stop(entity: Entity, row: Any, executor: Any) -> None:
-    if not await _insert_unless_there(entity, row, executor):
-        raise _SomebodyElse
-
-
-async def _insert_unless_there(entity: Entity, row: Any, tx: Any) -> bool:
-    given = persist._given(entity, row)
-    shape = persist._insert_shape(entity, given, None)
-    ir = (*shape.ir[:4], ("conflict", None, "nothing"), shape.ir[5], None)
-    executor = executor_for(entity, tx)
-    flight = begin(executor, (row,)) or await turn(executor, (row,))
-    try:
-        return await shape.run(entity, row, executor, ir=ir)
-    finally:
-        flight.end()
 
 
 async def upsert_many(
