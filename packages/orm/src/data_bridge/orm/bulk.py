@@ -35,11 +35,11 @@ _MOMENT = frozenset({datetime})
 
 
 def as_row(entity: Entity, given: Any) -> Any:
-    """An instance, made of a mapping where need be."""
+    """An instance, made of a mapping of field names or aliases where need be."""
     if isinstance(given, entity.cls):
         return given
     if isinstance(given, Mapping):
-        return entity.cls(**given)
+        return entity.cls.model_validate(dict(given), by_name=True, by_alias=True)
     raise TypeError(f"rows are {entity.label} instances or mappings, not {type(given).__name__}")
 
 

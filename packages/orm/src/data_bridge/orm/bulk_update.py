@@ -26,14 +26,21 @@ _NOTHING: dict[str, Any] = {}
 
 
 class _Rows:
-    """Rows that are written: what of each, what was there before, and their indexes among those that were given."""
+    """Rows that are written: what of each, what was there before, their indexes among those that were given, and the values
+    that Python makes for this UPDATE.
+    """
 
-    __slots__ = ("fields", "indexes", "rows", "states")
+    __slots__ = ("fields", "indexes", "made", "rows", "states")
 
     def __init__(
-        self, rows: list[Any], states: list[dict[str, Any]], fields: list[frozenset[str]], indexes: list[int]
+        self,
+        rows: list[Any],
+        states: list[dict[str, Any]],
+        fields: list[frozenset[str]],
+        indexes: list[int],
+        made: list[dict[str, Any]],
     ) -> None:
-        self.rows, self.states, self.fields, self.indexes = rows, states, fields, indexes
+        self.rows, self.states, self.fields, self.indexes, self.made = rows, states, fields, indexes, made
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,7 +48,15 @@ class _Rows:
     def part(self, low: int, high: int) -> _Rows:
         if low == 0 and high >= len(self.rows):
             return self
-        return _Rows(self.rows[low:high], self.states[low:high], self.fields[low:high], self.indexes[low:high])
+        return _Rows(*(of[low:high] for of in (self.rows, self.states, self.fields, self.indexes, self.made)))
+
+    def values(self, key: str) -> list[Any]:
+        """What is written of a field."""
+        if any(key in made for made in self.made):
+            return [
+                made[key] if key in made else r.__dict__.get(key) for r, made in zip(self.rows, self.made, strict=True)
+            ]
+        return [r.__dict__.get(key) for r in self.rows]
 
 
 async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any] | None, skip: Skip, tx: Any) -> int:
@@ -79,7 +94,7 @@ def _states(given: list[Any]) -> list[Any]:
 
 def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) -> _Rows:
     """What is to be written; every row of it has a record of its changes."""
-    found = _Rows([], [], [], [])
+    found = _Rows([], [], [], [], [])
     sets: dict[tuple[str, ...], frozenset[str]] = {}
     revision, defaults, is_checked = entity.revision, entity.update_defaults, entity.settings.validate_on_save
     named_fields = () if wanted is None else tuple(wanted)
@@ -99,10 +114,10 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
                 getattr(row, k)  # says that it was not loaded
         if state is CLEAN:
             state = own(row)
-        if defaults:
-            changed = persist.with_defaults(entity, row, changed)
         if is_checked:
             persist.checked(entity, row, changed)
+        made = persist.python_defaults(entity, changed) if defaults else _NOTHING
+        changed = (*changed, *made)
         known = sets.get(changed)
         if known is None:
             known = sets[changed] = frozenset(changed)
@@ -110,6 +125,7 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
         found.states.append(state)
         found.fields.append(known)
         found.indexes.append(i)
+        found.made.append(made)
     return found
 
 
@@ -144,7 +160,10 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         return await on.run(*_statement(entity, written.part(low, high), keys, back, flat), plan)
 
     sent = {k: [r.__dict__.get(k, ABSENT) for r in written.rows] for k in keys}
-    before = [seen(entity, r, decided) if decided else _NOTHING for r in written.rows]
+    before = [
+        seen(entity, r, (*decided, *made)) if decided or made else _NOTHING
+        for r, made in zip(written.rows, written.made, strict=True)
+    ]
     found = await named(run, len(written), executor, "bulk_update()", lambda i: written.indexes[i])
     by_key = {_key_of(entity, r): r for r in found} if back else {}
     if entity.revision is not None and len(found) < len(written):
@@ -160,15 +179,18 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         # Which ones were there nobody knows where some were not: then all stay changed, and save() tells.
         if found == len(written):
             for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
-                land(entity, row, executor, {k: sent[k][i] for k in changed}, _NOTHING, _NOTHING, _NOTHING)
+                made = written.made[i]
+                values = {k: sent[k][i] for k in changed if k not in made}
+                land(entity, row, executor, values, made, _NOTHING, before[i])
         return found  # type: ignore[no-any-return]
     for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
         loaded = by_key.get(_sent_key(entity, row, sent, i))
         if loaded is None:
             continue
         bytes_ = {k: v for k, v in known_wire(loaded).items() if k in changed or k in decided}
-        came = {k: loaded.__dict__[k] for k in decided}
-        land(entity, row, executor, {k: sent[k][i] for k in changed}, came, bytes_, before[i])
+        made = written.made[i]
+        came = {**{k: loaded.__dict__[k] for k in decided}, **made}
+        land(entity, row, executor, {k: sent[k][i] for k in changed if k not in made}, came, bytes_, before[i])
     return len(found)
 
 
@@ -190,12 +212,10 @@ def _statement(
     masked = [not all(k in c for c in distinct) for k in keys]
     for i, (f, is_masked) in enumerate(zip(fields, masked, strict=True)):
         key = f.key
+        values, mask = written.values(key), list[bool]()
         if is_masked:
             mask = [key in c for c in sets_of]
-            values = [r.__dict__.get(key) if there else None for r, there in zip(rows, mask, strict=True)]
-        else:
-            mask = []
-            values = [r.__dict__.get(key) for r in rows]
+            values = [v if there else None for v, there in zip(values, mask, strict=True)]
         columns.append((f"v{i}", f.type.name, values if not flat else columns_of(entity, f, values)))
         if is_masked:
             columns.append((f"m{i}", "boolean", mask))

@@ -97,18 +97,33 @@ class _Write:
             made[i] = stored(entity, f, made[i])
         return tuple(made)
 
-    async def run(self, entity: Entity, row: Any, executor: Any, more: tuple[Any, ...] = (), ir: Any = None) -> bool:
-        """Runs the statement for an instance, which is settled when a row was there."""
+    async def run(
+        self,
+        entity: Entity,
+        row: Any,
+        executor: Any,
+        more: tuple[Any, ...] = (),
+        *,
+        ir: Any = None,
+        made: dict[str, Any] = _NOTHING,
+    ) -> bool:
+        """Runs the statement for an instance, which is settled when a row was there.
+
+        `made` are values of the statement that the instance does not have yet, `more` further parameters.
+        """
         data = row.__dict__
         for k in self.documents:
-            data[k] = entity.fitting(k, data[k])
-        values = self.values(data)
-        before = seen(entity, row, self.filled) if self.filled else _NOTHING
+            if k not in made:
+                data[k] = entity.fitting(k, data[k])
+        values = self.values({**data, **made} if made else data)
+        before = seen(entity, row, (*self.filled, *made)) if self.filled or made else _NOTHING
         brought = blank(entity)
         if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):
             return False
-        sent = dict(zip(self.keys, values, strict=True))
-        land(entity, row, executor, sent, brought.__dict__, bytes_of(brought, self.kept), before)
+        sent, came = dict(zip(self.keys, values, strict=True)), brought.__dict__
+        if made:
+            sent, came = {k: v for k, v in sent.items() if k not in made}, {**came, **made}
+        land(entity, row, executor, sent, came, bytes_of(brought, self.kept), before)
         return True
 
 
@@ -254,14 +269,14 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
     return shape
 
 
-def with_defaults(entity: Entity, row: Any, changed: tuple[str, ...]) -> tuple[str, ...]:
-    """Sets the fields whose value Python makes for every UPDATE; gives all that are to be written."""
+def python_defaults(entity: Entity, changed: Collection[str]) -> dict[str, Any]:
+    """The values that Python makes for every UPDATE, of fields that are not written anyway."""
+    made: dict[str, Any] = {}
     for name, default in entity.update_defaults:
         key = entity.source.columns[name].key
         if key not in changed and not isinstance(default, Node):
-            setattr(row, key, default() if callable(default) else default)
-            changed += (key,)
-    return changed
+            made[key] = default() if callable(default) else default
+    return made
 
 
 def _where(entity: Entity) -> tuple[Any, ...]:
@@ -312,13 +327,15 @@ async def _update(entity: Entity, row: Any, changed: tuple[str, ...], executor: 
     key = original_key(entity, row, state)
     if state is CLEAN:
         own(row)
+    made = _NOTHING
     if entity.update_defaults:
-        changed = with_defaults(entity, row, tuple(k for k in changed if k != entity.revision))
+        changed = tuple(k for k in changed if k != entity.revision)
+        made = python_defaults(entity, changed)
     if entity.settings.validate_on_save:
         checked(entity, row, changed)
-    shape = _update_shape(entity, changed)
+    shape = _update_shape(entity, (*changed, *made))
     revision = _revision(entity, row, state)
-    if not await shape.run(entity, row, executor, shape.constants + key + revision):
+    if not await shape.run(entity, row, executor, shape.constants + key + revision, made=made):
         raise await _missed(entity, key, executor, (*revision, None)[0])
 
 
