@@ -15,7 +15,7 @@ from data_bridge.orm.bulk import BATCH, PARAMETERS, columns_of
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Skip, Update, happening
 from data_bridge.orm.failing_row import named
-from data_bridge.orm.flight import begin, land, seen, turn
+from data_bridge.orm.flight import begin, land, land_written, seen, turn
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import ABSENT, CLEAN, GONE, known_wire, own, state_of
 from data_bridge.orm.values import stored
@@ -117,7 +117,8 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
         if is_checked:
             persist.checked(entity, row, changed)
         made = persist.python_defaults(entity, changed) if defaults else _NOTHING
-        changed = (*changed, *made)
+        if made:
+            changed = (*changed, *made)
         known = sets.get(changed)
         if known is None:
             known = sets[changed] = frozenset(changed)
@@ -177,7 +178,9 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         raise error
     if not back:
         # Which ones were there nobody knows where some were not: then all stay changed, and save() tells.
-        if found == len(written):
+        if found == len(written) and not executor.is_transaction and not any(written.made):
+            land_written(entity, written.rows, written.fields, sent)
+        elif found == len(written):
             for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
                 made = written.made[i]
                 values = {k: sent[k][i] for k in changed if k not in made}

@@ -275,20 +275,24 @@ class Entity:
 
     def original(self, key: str, wire: bytes | None) -> Any:
         """The value that a mutable column had when its bytes came."""
-        found = self.decoded(key, wire)
         if wire is None:
-            return found
-        if key not in self._converters:
-            self._converters[key] = self.by_key[key].converter(self.cls)
-        converter = self._converters[key]
+            return None
+        known = self._originals.get(key)
+        found = self.decoded(key, wire) if known is None else known[0].decode(known[1], wire)
+        try:
+            converter = self._converters[key]
+        except KeyError:
+            converter = self._converters[key] = self.by_key[key].converter(self.cls)
         return converter(found) if converter else found
 
     def is_stored(self, key: str, wire: bytes | None, value: Any) -> bool:
         """Whether the bytes of a mutable column are this value."""
+        if key not in self.documents:
+            return is_same(self.original(key, wire), value)
         if is_same(self.original(key, wire), value):
             return True
         # A subclass of the model is stored with its own fields, which loading leaves out.
-        return key in self.documents and value is not None and is_same(self.decoded(key, wire), plain(value))
+        return value is not None and is_same(self.decoded(key, wire), plain(value))
 
     # ------------------------------------------------------------------------------------------------- validation
     def validated(self, key: str, value: Any) -> Any:

@@ -34,29 +34,38 @@ class Flight:
     A transaction does not wait for a statement outside it, which may itself wait for a lock of the transaction.
     """
 
-    __slots__ = ("_executor", "_loop", "_rows", "_waiting")
+    __slots__ = ("_executor", "_rows", "_waiting")
+    _waiting: list[asyncio.Future[None]] | None
 
     def __init__(self, executor: Any, rows: Sequence[Any]) -> None:
         self._executor = executor
         self._rows = rows
-        self._loop = asyncio.get_running_loop()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting = None
         for row in rows:
             _open[id(row)] = self
 
     def _holds_up(self, executor: Any) -> bool:
-        if self._executor is not executor and executor.is_transaction:
-            return False
-        return self._loop is asyncio.get_running_loop()
+        return self._executor is executor or not executor.is_transaction
+
+    async def _ended(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._waiting is None:
+            self._waiting = []
+        self._waiting.append(future)
+        await future
 
     def end(self) -> None:
         """The instances are free again."""
         for row in self._rows:
             if _open.get(id(row)) is self:
                 del _open[id(row)]
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+        for future in self._waiting or ():  # of this loop, or of one in another thread
+            future.get_loop().call_soon_threadsafe(_wake, future)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def begin(executor: Any, rows: Sequence[Any]) -> Flight | None:
@@ -72,10 +81,7 @@ def begin(executor: Any, rows: Sequence[Any]) -> Flight | None:
 async def turn(executor: Any, rows: Sequence[Any]) -> Flight:
     """Opens a flight when those with the same instances have ended."""
     while (flight := begin(executor, rows)) is None:
-        other = next(f for r in rows if (f := _open.get(id(r))) is not None and f._holds_up(executor))
-        future: asyncio.Future[None] = other._loop.create_future()
-        other._waiting.append(future)
-        await future
+        await next(f for r in rows if (f := _open.get(id(r))) is not None and f._holds_up(executor))._ended()
     return flight
 
 
@@ -124,6 +130,7 @@ def land(
     before: Mapping[str, Any],
     taken: Mapping[str, Any] = _EMPTY,
     pinned: Collection[str] = (),
+    settled: tuple[str, ...] = (),
 ) -> None:
     """Settles what a statement wrote and brought.
 
@@ -137,6 +144,7 @@ def land(
         before: what seen() gave for the fields that came.
         taken: what was on record of the fields that the statement decides, and was taken off it for so long.
         pinned: fields whose value in the instance stays what it is, a change.
+        settled: fields that were written outside a transaction, of which the caller knows that nobody assigned them meanwhile.
     """
     state, data, mutable = state_of(row), row.__dict__, entity.mutable
     is_new = type(state) is not dict
@@ -150,8 +158,12 @@ def land(
             known.pop(k, None)
         else:
             known[k] = value
-    if FORCED in known:
-        known[FORCED] = {k for k in known[FORCED] if k in pinned or (k not in sent and k not in came)}
+    if known:
+        for k in settled:
+            known.pop(k, None)
+        if FORCED in known:
+            done = {*sent, *settled, *came}.difference(pinned)
+            known[FORCED] = known[FORCED] - done
     for k, value in came.items():
         was_known, was_wire = known.get(k, _NOTHING), wire.get(k, ABSENT)
         if k in mutable:
@@ -180,6 +192,23 @@ def land(
         Slots.set_state(row, known)
     if back is not None:
         executor.on_rollback(back)
+
+
+def land_written(
+    entity: Entity, rows: Sequence[Any], fields: Sequence[Iterable[str]], sent: Mapping[str, Sequence[Any]]
+) -> None:
+    """land() for many instances of which a statement outside a transaction just wrote some fields each."""
+    mutable = entity.mutable
+    for i, (row, keys) in enumerate(zip(rows, fields, strict=True)):
+        state, data = state_of(row), row.__dict__
+        if FORCED in state:
+            state[FORCED] = state[FORCED].difference(keys)
+        for k in keys:
+            value = sent[k][i]
+            if k in mutable or k not in data or data[k] is value:
+                state.pop(k, None)
+            else:
+                state[k] = value
 
 
 _NOTHING: Any = object()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+from data_bridge.orm.entity import getter
 from data_bridge.orm.flight import land
 from data_bridge.orm.state import ABSENT, Slots, state_of
 
@@ -22,22 +23,23 @@ class Landing:
     Nearly always nothing was assigned meanwhile, which a comparison of whole columns tells at little cost for each row.
     """
 
-    __slots__ = ("_before", "_entity", "_rows", "_sent")
+    __slots__ = ("_before", "_data", "_entity", "_get", "_keys", "_rows", "_sent")
 
     def __init__(self, entity: Entity, rows: Sequence[Any], given: Sequence[str], filled: Sequence[str]) -> None:
         self._entity = entity
         self._rows = rows
-        data = [r.__dict__ for r in rows]
-        self._sent = {k: [d[k] for d in data] for k in given}
-        self._before = {k: [d.get(k, ABSENT) for d in data] for k in filled}
+        self._data = [r.__dict__ for r in rows]
+        # Of a document the bytes tell.
+        self._keys = tuple(k for k in given if k not in entity.mutable)
+        self._get = getter(self._keys)
+        self._sent = [*map(self._get, self._data)]
+        self._before = {k: [d.get(k, ABSENT) for d in self._data] for k in filled}
 
     def _is_untouched(self) -> bool:
-        data = [r.__dict__ for r in self._rows]
-        mutable = self._entity.mutable
-        return all(
-            k in mutable or all(map(is_, values, [d.get(k, ABSENT) for d in data]))
-            for k, values in (*self._sent.items(), *self._before.items())
-        )
+        data = [r.__dict__ for r in self._rows]  # validation of an assignment replaces it
+        if not all(map(is_, data, self._data)) or self._sent != [*map(self._get, data)]:
+            return False
+        return all(all(map(is_, v, [d.get(k, ABSENT) for d in self._data])) for k, v in self._before.items())
 
     def settle(self, executor: Any, came: Mapping[str, Sequence[Any]], wires: Sequence[Any]) -> None:
         """Settles the rows.
@@ -50,7 +52,7 @@ class Landing:
         entity, rows = self._entity, self._rows
         if not self._is_untouched():
             for i, row in enumerate(rows):
-                sent = {k: values[i] for k, values in self._sent.items()}
+                sent = dict(zip(self._keys, self._sent[i], strict=True))
                 before = {k: values[i] for k, values in self._before.items()}
                 bytes_ = dict(zip(entity.mutable, wires[i], strict=True)) if wires else {}
                 land(entity, row, executor, sent, {k: v[i] for k, v in came.items()}, bytes_, before)

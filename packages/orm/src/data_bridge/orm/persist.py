@@ -9,7 +9,8 @@ call into the core.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Coroutine, Iterable
+from operator import is_
 from typing import Any
 
 from data_bridge.core import LoadPlan, resolve
@@ -20,7 +21,7 @@ from data_bridge.orm.conflict import is_same_revision, proposed
 from data_bridge.orm.entity import Entity, getter
 from data_bridge.orm.field import field_validator
 from data_bridge.orm.flight import begin, blank, bytes_of, gone, land, seen, taken_off, turn
-from data_bridge.orm.state import CLEAN, GONE, get_fields, own, state_of
+from data_bridge.orm.state import CLEAN, GONE, adopt, get_fields, own, state_of
 from data_bridge.orm.values import assignments, stored, update_defaults
 from data_bridge.query.nodes import Node
 
@@ -120,10 +121,14 @@ class _Write:
         brought = blank(entity)
         if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):
             return False
-        sent, came = dict(zip(self.keys, values, strict=True)), brought.__dict__
+        came, bytes_ = brought.__dict__, bytes_of(brought, self.kept)
+        if not made and not executor.is_transaction and all(map(is_, values, self.values(data))):
+            land(entity, row, executor, _NOTHING, came, bytes_, before, settled=self.keys)
+            return True
+        sent = dict(zip(self.keys, values, strict=True))
         if made:
             sent, came = {k: v for k, v in sent.items() if k not in made}, {**came, **made}
-        land(entity, row, executor, sent, came, bytes_of(brought, self.kept), before)
+        land(entity, row, executor, sent, came, bytes_, before)
         return True
 
 
@@ -178,10 +183,10 @@ async def insert(entity: Entity, row: Any, tx: Any) -> Any:
     return row
 
 
-async def _insert(entity: Entity, row: Any, given: tuple[str, ...], executor: Any) -> None:
+def _insert(entity: Entity, row: Any, given: tuple[str, ...], executor: Any) -> Coroutine[Any, Any, bool]:
     if entity.settings.validate_on_save:
         checked(entity, row, given)
-    await _insert_shape(entity, given, None).run(entity, row, executor)
+    return _insert_shape(entity, given, None).run(entity, row, executor)
 
 
 async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any:
@@ -191,6 +196,7 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any
     try:
         state = state_of(row)
         if state is None:
+            adopt(row)
             await _save_new(entity, row, executor)
             return row
         if state is GONE:

@@ -81,6 +81,8 @@ def known_wire(row: Any) -> dict[str, bytes | None]:
     mutable: tuple[str, ...] = type(row).__db__.mutable
     if not wire or not mutable:
         return {}
+    if len(wire) == len(mutable):
+        return dict(zip(mutable, wire, strict=True))
     data = row.__dict__
     return dict(zip([k for k in mutable if k in data], wire, strict=True))
 
