@@ -39,7 +39,7 @@ def as_row(entity: Entity, given: Any) -> Any:
     if isinstance(given, entity.cls):
         return given
     if isinstance(given, Mapping):
-        return entity.cls.model_validate(dict(given), by_name=True, by_alias=True)
+        return entity.cls.model_validate(dict[str, Any](given), by_name=True, by_alias=True)  # pyright: ignore[reportUnknownArgumentType]
     raise TypeError(f"rows are {entity.label} instances or mappings, not {type(given).__name__}")
 
 

@@ -48,7 +48,8 @@ class _Rows:
     def part(self, low: int, high: int) -> _Rows:
         if low == 0 and high >= len(self.rows):
             return self
-        return _Rows(*(of[low:high] for of in (self.rows, self.states, self.fields, self.indexes, self.made)))
+        at = slice(low, high)
+        return _Rows(self.rows[at], self.states[at], self.fields[at], self.indexes[at], self.made[at])
 
     def values(self, key: str) -> list[Any]:
         """What is written of a field."""

@@ -1,7 +1,7 @@
 """What is in a mutable column: when two values are the same document, and what of a value is stored as JSON."""
 
 # Documents hold anything.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def plain(value: Any) -> Any:
         return plain(value.value)
     if isinstance(value, Decimal):
         return value
+    other: Any = value
     serializer = getattr(value, "__pydantic_serializer__", None)
     if serializer is not None:
         return serializer.to_python(value, mode="json", warnings=False)
@@ -84,8 +85,8 @@ def plain(value: Any) -> Any:
         return plain(dataclasses.asdict(value))
     if isinstance(value, UUID):
         return str(value)
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
+    if hasattr(other, "isoformat"):
+        return other.isoformat()
     for base in (str, int, float):
         if isinstance(value, base):
             return base(value)

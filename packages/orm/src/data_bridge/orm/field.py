@@ -79,7 +79,8 @@ class Field:
         ]
         metadata = (*self.info.metadata, *own)
         annotation: Any = self.info.annotation
-        return TypeAdapter(typing.Annotated[(annotation, *metadata)] if metadata else annotation).validate_python
+        whole: Any = typing.Annotated[(annotation, *metadata)] if metadata else annotation
+        return TypeAdapter(whole).validate_python
 
     @property
     def is_left_to_server(self) -> bool:

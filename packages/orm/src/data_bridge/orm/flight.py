@@ -6,13 +6,13 @@ is settled. What was assigned meanwhile differs from that, and stays a change.
 """
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,9 @@ def seen(entity: Entity, row: Any, keys: Iterable[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def taken_off(rows: Sequence[Any], keys: Iterable[str], pinned: Collection[str] = ()) -> Iterator[list[dict[str, Any]]]:
+def taken_off(
+    rows: Sequence[Any], keys: Iterable[str], pinned: Collection[str] = ()
+) -> Generator[list[dict[str, Any]]]:
     """Takes off the record what a statement decides: what is assigned while it is on its way stands there again. When it
     fails, all of it stands there again.
     """

@@ -6,10 +6,13 @@ value that the database has. A mutable column needs no entry there: its bytes te
 was assigned, edited in place or both.
 """
 
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -77,7 +80,7 @@ def known_wire(row: Any) -> dict[str, bytes | None]:
     """The bytes that the database has in the mutable columns of a row, by field; of a row with changes, the record itself."""
     wire = wire_of(row)
     if type(wire) is dict:
-        return wire  # pyright: ignore[reportUnknownVariableType]
+        return wire
     mutable: tuple[str, ...] = type(row).__db__.mutable
     if not wire or not mutable:
         return {}
@@ -116,7 +119,7 @@ def detached(state: Any) -> Any:
         return {}
     if not isinstance(state, dict):
         return state
-    made = dict(cast(dict[Any, Any], state))
+    made = dict(state)
     if FORCED in made:
         made[FORCED] = set(made[FORCED])
     return made

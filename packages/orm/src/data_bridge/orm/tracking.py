@@ -1,7 +1,7 @@
 """TrackedModel: a Pydantic model that knows what changed since it was loaded, and copies and pickles with it."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class TrackedModel(BaseModel):
             if k in wire or k not in entity.by_key:
                 continue
             if before is ABSENT:
-                data.pop(k, None)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+                data.pop(k, None)  # pyright: ignore[reportAttributeAccessIssue]
                 self.__pydantic_fields_set__.discard(k)
             else:
                 data[k] = before  # pyright: ignore[reportIndexIssue]
@@ -165,12 +165,11 @@ class TrackedModel(BaseModel):
         state = state_of(self)
         if state is None or state is GONE:
             return
-        if state is CLEAN:
-            state = own(self)
+        record: dict[Any, Any] = own(self) if state is CLEAN else state
         for f in fields:
             key = entity_of(type(self)).field(f).key
             if key not in entity_of(type(self)).pk_keys:
-                state.setdefault(FORCED, set()).add(key)
+                record.setdefault(FORCED, set()).add(key)
 
     @property
     def pk(self) -> Any:

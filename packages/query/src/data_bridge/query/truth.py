@@ -42,7 +42,8 @@ def _truth(s: Structure, values: Iterator[Any]) -> bool | None:
         return _known(next(values))
     if type(s) is not tuple or not s:
         return None
-    tag, *rest = s
+    tag: str = s[0]
+    rest: tuple[Any, ...] = s[1:]
     if tag in ("true", "false"):
         return tag == "true"
     if tag == "$":
@@ -53,7 +54,9 @@ def _truth(s: Structure, values: Iterator[Any]) -> bool | None:
     if tag in ("and", "or"):
         decisive = tag == "or"
         parts = [_truth(part, values) for part in rest]
-        return decisive if decisive in parts else None if None in parts else not decisive
+        if decisive in parts:
+            return decisive
+        return None if None in parts else not decisive
     if tag == "is" and len(rest) == 2:
         inner = _truth(rest[0], values)
         return None if inner is None or rest[1] not in _IS else _IS[rest[1]][inner]
