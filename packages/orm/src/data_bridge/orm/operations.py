@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import pg_transaction
-from data_bridge.orm import changes, linkrule, persist
+from data_bridge.orm import changes, linkrule, persist, removal
 from data_bridge.orm.events import Delete, Insert, Replace, Save, Skip, Update, happening, sequence
 from data_bridge.orm.linkrule import DeleteRules, WriteRules
 from data_bridge.orm.persist import executor_for
@@ -115,7 +115,7 @@ async def delete(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any, hard:
     if rule is not None and DeleteRules(rule) is DeleteRules.DELETE_LINKS:
         return await linkrule.delete(entity, row, skip, tx, lambda inner: delete(entity, row, None, skip, inner, hard))
     if entity.hooks is None:
-        return await persist.delete(entity, row, tx, hard)
+        return await removal.delete(entity, row, tx, hard)
     return await happening(
-        entity.hooks, [Delete], [row], skip, executor_for(entity, tx), lambda e: persist.delete(entity, row, e, hard)
+        entity.hooks, [Delete], [row], skip, executor_for(entity, tx), lambda e: removal.delete(entity, row, e, hard)
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import operations, persist
+from data_bridge.orm import operations, persist, removal
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.tracking import TrackedModel
@@ -104,7 +104,7 @@ class Row(TrackedModel):
         """
         entity = entity_of(type(self))
         if entity.hooks is None and link_rule is None:
-            return await persist.delete(entity, self, tx)
+            return await removal.delete(entity, self, tx)
         return await operations.delete(entity, self, link_rule, skip_events, tx)  # type: ignore[no-any-return]
 
     async def refresh(
