@@ -9,300 +9,43 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
-import os
 import pickle
-from decimal import Decimal
-from enum import Enum
 from typing import Any, ClassVar
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
-from pydantic import BaseModel
+from orm_tracked import (
+    CLASSES,
+    EXAMPLES,
+    KEYS,
+    MUTABLE,
+    MachineParent,
+    MachinePlain,
+    edit_in_place,
+    field_and_value,
+    frozen,
+)
+from orm_tracking_model import Known, TrackingModel
 
 from data_bridge.postgres import (
-    Col,
-    Column,
-    IdMixin,
-    Link,
     RevisionConflict,
     RowNotFound,
-    Table,
     begin_transaction,
     close,
     create_all,
     drop_all,
-    fetch,
     init,
 )
 
 
-class Mood(Enum):
-    GLAD = "glad"
-    SAD = "sad"
-
-
-class Part(BaseModel):
-    size: int = 0
-    names: list[str] = []
-
-
-class MachineParent(IdMixin):
-    name: Col[str] = Column(default="")
-
-
-class _Fields(Table):
-    class Settings:
-        abstract = True
-
-    id: Col[int] = Column(default=None, primary_key=True, auto_increment=True)
-    n: Col[int] = Column(default=0)
-    price: Col[Decimal | None] = Column(default=None)
-    word: Col[str | None] = Column(default="w", name="a_word")
-    mood: Col[Mood] = Column(default=Mood.GLAD)
-    tags: Col[list[str]] = Column(default_factory=list)
-    flags: Col[set[int]] = Column(default_factory=set)
-    data: Col[dict[str, Any]] = Column(default_factory=dict)
-    part: Col[Part] = Column(default_factory=Part)
-    parts: Col[list[Part] | None] = Column(default=None)
-    parent: Link[MachineParent | None] = Column(default=None)
-
-
-class MachinePlain(_Fields):
-    touched: Col[int] = Column(default=0, update_default="(random() * 1000000000)::integer")
-
-
-class MachineRevised(_Fields):
-    class Settings:
-        use_revision = True
-
-    revision: Col[int] = Column(default=1)
-
-
-class MachineXmin(_Fields):
-    class Settings:
-        use_revision = "xmin"
-
-
-EXAMPLES = int(os.environ.get("TRACKING_EXAMPLES", "40"))
-CLASSES = (MachinePlain, MachineRevised, MachineXmin)
-KEYS = ("n", "price", "word", "mood", "tags", "flags", "data", "part", "parts", "parent_id")
-MUTABLE = ("tags", "flags", "data", "part", "parts")
-SERVER = ("touched", "revision", "xmin")
-
-words = st.sampled_from(["", "a", "b"])
-documents = st.dictionaries(words, st.sampled_from([0, 1, True, 1.0, None, "x", [1], {"k": [2]}]), max_size=2)
-part = st.builds(Part, size=st.integers(0, 2), names=st.lists(words, max_size=2))
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "n": st.integers(0, 3),
-    "price": st.sampled_from([None, Decimal("1.5"), Decimal(2)]),
-    "word": st.none() | words,
-    "mood": st.sampled_from(Mood),
-    "tags": st.lists(words, max_size=3),
-    "flags": st.sets(st.integers(0, 3), max_size=3),
-    "data": documents,
-    "part": part,
-    "parts": st.none() | st.lists(part, max_size=2),
-    "parent_id": st.sampled_from([None, 1, 2, 3]),
-}
-field_and_value = st.sampled_from(KEYS).flatmap(lambda k: st.tuples(st.just(k), VALUES[k]))
-
-
-def frozen(value: Any) -> str:
-    """A value as text that tells 1, 1.0 and True apart."""
-
-    def plain(v: Any) -> Any:
-        if isinstance(v, BaseModel):
-            return v.model_dump(mode="json")
-        if isinstance(v, Enum):
-            return v.value
-        if isinstance(v, (set, frozenset)):
-            return sorted(v)
-        if isinstance(v, Decimal):
-            return f"decimal {v.normalize()}"
-        if isinstance(v, list):
-            return [plain(x) for x in v]
-        return v
-
-    return json.dumps(plain(value), sort_keys=True)
-
-
-def edit_in_place(row: Any, key: str, value: Any, how: int) -> None:
-    """Changes a mutable field without, or with, an assignment of the same object."""
-    now = getattr(row, key)
-    if now is None or value is None:
-        setattr(row, key, value)
-    elif key == "tags":
-        if how % 2:
-            row.tags += value
-        else:
-            row.tags[:] = value
-    elif key == "flags":
-        if how % 2:
-            row.flags |= value
-        else:
-            now.clear()
-            now.update(value)
-    elif key == "data":
-        if how % 2:
-            row.data |= value
-        else:
-            for v in now.values():
-                if isinstance(v, list):
-                    v.append(how)
-                    break
-            else:
-                now.clear()
-                now.update(copy.deepcopy(value))
-    elif key == "part":
-        if how % 2:
-            now.size = value.size
-        else:
-            now.names.append("in place")
-    else:
-        now.extend(copy.deepcopy(value))
-        if how % 2:
-            row.parts = now
-
-
-class Known:
-    """An instance and what the model says of it."""
-
-    def __init__(self, row: Any, pk: int | None, base: dict[str, str] | None, server: dict[str, Any]) -> None:
-        self.row, self.pk, self.base, self.server = row, pk, base, server
-        self.loaded = set(base) if base is not None else set(KEYS)
-        self.mine = {k: frozen(getattr(row, k)) for k in self.loaded}
-        self.by_user: set[str] = set()
-        self.is_gone = False
-
-    def changes(self) -> dict[str, str]:
-        base = self.base or {}
-        return {k: v for k, v in self.mine.items() if base.get(k) != v}
-
-    def snapshot(self) -> tuple[Any, ...]:
-        base = None if self.base is None else dict(self.base)
-        return self.pk, base, dict(self.server), self.is_gone, set(self.loaded)
-
-
-class Tracking(RuleBasedStateMachine):
-    runner: ClassVar[asyncio.Runner]
-    cls: ClassVar[Any]
-
-    def run(self, work: Any) -> Any:
-        return self.runner.run(work)
-
-    @initialize()
-    def start(self) -> None:
-        self.there: dict[int, dict[str, str]] = {}
-        self.server: dict[int, dict[str, Any]] = {}
-        self.known: list[Known] = []
-        self.transactions: list[tuple[Any, Any]] = []
-
-        async def clean() -> None:
-            await self.cls.delete_all()
-            for _ in range(2):
-                await self.insert()
-
-        self.run(clean())
-
-    def teardown(self) -> None:
-        while getattr(self, "transactions", None):
-            self.leave(commit=False)
-
-    # ------------------------------------------------------------------------------------------------------ the model
-    def tx(self) -> Any:
-        return self.transactions[-1][0] if self.transactions else None
-
-    async def read(self) -> tuple[dict[int, dict[str, str]], dict[int, dict[str, Any]]]:
-        """What is in the database, past the ORM."""
-        name = self.cls.__db__.settings.name
-        rows = await fetch(f"SELECT *, xmin::text::bigint AS xmin FROM {name}", using=self.tx())
-        there: dict[int, dict[str, str]] = {}
-        server: dict[int, dict[str, Any]] = {}
-        for r in rows:
-            found = dict(r)
-            values = {k: found[self.cls.__db__.by_key[k].name] for k in KEYS}
-            values["flags"] = set(values["flags"])
-            there[found["id"]] = {k: frozen(v) for k, v in values.items()}
-            server[found["id"]] = {k: found[k] for k in SERVER if k in found}
-        return there, server
-
-    async def check(self, *may_vary: str) -> None:
-        """The database has what the model says; documents that were edited on their way may be either."""
-        there, server = await self.read()
-        assert there.keys() == self.there.keys()
-        for pk, values in there.items():
-            for k, v in values.items():
-                assert v == self.there[pk][k] or k in may_vary, (pk, k, v, self.there[pk][k])
-        self.there, self.server = there, server
-
-    def learn(self, one: Known, keys: Any, *, keep: Any = ()) -> None:
-        """The instance was told what the database has."""
-        values = self.there[one.pk]  # type: ignore[index]
-        assert one.base is not None
-        for k in keys:
-            one.base[k] = values[k]
-            one.loaded.add(k)
-            if k not in keep:
-                one.mine[k] = values[k]
-                one.by_user.discard(k)
-
-    async def wrote(self, one: Known, fields: dict[str, str], *, may_vary: tuple[str, ...] = ()) -> None:
-        """These fields are in the database now, and the instance knows."""
-        if not fields:
-            await self.check()
-            return
-        self.there[one.pk] = {**self.there[one.pk], **fields}  # type: ignore[index]
-        await self.check(*may_vary)
-        assert one.base is not None
-        for k in fields:
-            one.base[k] = self.there[one.pk][k]  # type: ignore[index]
-        one.server = dict(self.server[one.pk])  # type: ignore[index]
-
-    def refused(self, one: Known) -> type[Exception] | None:
-        """What a write of the row must raise."""
-        if one.pk not in self.there:
-            return RowNotFound
-        key = {"MachineRevised": "revision", "MachineXmin": "xmin"}.get(self.cls.__name__)
-        return RevisionConflict if key and self.server[one.pk][key] != one.server[key] else None
-
-    async def write(self, one: Known, work: Any, fields: dict[str, str], edits: Any = None, may_vary: Any = ()) -> bool:
-        """Awaits a write, during which `edits` happen."""
-        error = self.refused(one) if fields else None
-        task = asyncio.ensure_future(work)
-        if edits is not None:
-            await asyncio.sleep(0)
-            edits()
-        if error is not None:
-            with pytest.raises(error):
-                await task
-            await self.check()
-            return False
-        await task
-        await self.wrote(one, fields, may_vary=may_vary)
-        return True
-
-    async def insert(self) -> None:
-        row = self.cls()
-        await row.save(tx=self.tx())
-        there, server = await self.read()
-        assert there.keys() - self.there.keys() == {row.id}
-        self.there, self.server = there, server
-        self.known.append(Known(row, row.id, dict(there[row.id]), dict(server[row.id])))
-
-    def pick(self, data: Any) -> Known:
-        one: Known = data.draw(st.sampled_from([k for k in self.known if not k.is_gone]), label="instance")
-        return one
-
+class Tracking(TrackingModel):
     # ---------------------------------------------------------------------------------------------------------- edits
     def set(self, one: Known, key: str, value: Any, how: int) -> None:
         row = one.row

@@ -9,8 +9,7 @@ import copy
 import difflib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
@@ -21,7 +20,7 @@ from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.orm.constraints import table_constraints, table_indexes
 from data_bridge.orm.document import is_same, plain
 from data_bridge.orm.events import Hooks, Load
-from data_bridge.orm.field import Field
+from data_bridge.orm.field import Field, shown
 from data_bridge.orm.relation import Relation, of_class
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
@@ -412,11 +411,6 @@ class Entity:
         return [c for c in known if hasattr(c, "__db_sides__")]
 
 
-def shown(annotation: Any) -> str:
-    """An annotation as it is written."""
-    return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
-
-
 def factory(info: FieldInfo) -> Any:
     """What makes the default of a field that is no column, from the other values; None for one that all rows share."""
     made = info.default_factory
@@ -439,21 +433,3 @@ def _validated_name(cls: Any, key: str) -> str:
     if isinstance(given, AliasChoices):
         given = next((c for c in given.choices if isinstance(c, str)), None)
     return given if isinstance(given, str) else key
-
-
-def getter(names: tuple[str, ...]) -> Any:
-    """A function from a dict to the tuple of these values."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    if not names:
-        return _nothing
-    only = names[0]
-
-    def one(values: dict[str, Any]) -> tuple[Any]:
-        return (values[only],)
-
-    return one
-
-
-def _nothing(_: object) -> tuple[()]:
-    return ()

@@ -172,6 +172,11 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
     return annotation, False
 
 
+def shown(annotation: Any) -> str:
+    """An annotation as it is written."""
+    return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+
+
 def is_enum(annotation: Any) -> bool:
     """Whether this is an Enum class."""
     return isinstance(annotation, type) and issubclass(annotation, Enum)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.orm.entity import getter
 from data_bridge.orm.flight import land
 from data_bridge.orm.state import ABSENT, Slots, state_of
+from data_bridge.orm.values import getter
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

@@ -18,11 +18,11 @@ from data_bridge.core.errors import AlreadySaved, EncodeError, NotSaved, Revisio
 from data_bridge.orm.attribute import settle
 from data_bridge.orm.changes import changed_fields, original_key, revision_of
 from data_bridge.orm.conflict import is_same_revision, proposed
-from data_bridge.orm.entity import Entity, getter
+from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import field_validator
 from data_bridge.orm.flight import begin, blank, bytes_of, land, seen, taken_off, turn
 from data_bridge.orm.state import CLEAN, GONE, adopt, get_fields, own, state_of
-from data_bridge.orm.values import assignments, stored
+from data_bridge.orm.values import assignments, getter, stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
@@ -435,31 +435,6 @@ async def replace(entity: Entity, row: Any, tx: Any) -> Any:
             raise NotSaved(f"replace() needs the key of the {entity.label}")
         given = get_fields(row) if state is None else changed_fields(entity, row, state)
         await _update(entity, row, _everything(entity, row, given), executor)
-    finally:
-        flight.end()
-    return row
-
-
-# ------------------------------------------------------------------------------------------------------- refresh, lock
-async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
-    """SELECT by key into the instance."""
-    keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
-    executor = executor_for(entity, tx)
-    flight = begin(executor, (row,)) or await turn(executor, (row,))
-    try:
-        state = saved(entity, row, "refresh()")
-        pinned = frozenset[str]() if not keep_changes else frozenset(changed_fields(entity, row, state))
-        at = ("refresh", keys)
-        mutable = tuple(k for k in entity.mutable if k in keys)
-        plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, mutable))
-        projection = (("cols", entity.source.name, *(entity.by_key[k].name for k in keys + mutable)),)
-        extras = (locking,) if locking else None
-        ir = ("select", entity.table, projection, entity.pk_conditions, None, None, None, extras)
-        key = original_key(entity, row, state)
-        try:
-            await _bring(entity, row, executor, (ir, key), plan, keys, mutable, pinned)
-        except _NoRow:
-            raise row_not_found(entity, key) from None
     finally:
         flight.end()
     return row

@@ -180,14 +180,7 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def get_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
-        """The row with these values, made with `defaults` when there is none; safe against others who do the same.
-
-        It is searched with the values that would be stored: validated, and by field names, aliases or links.
-
-        Raises:
-            UniqueViolation: no row has these values, and another unique constraint refuses a new one.
-            ValidationError: of Pydantic.
-        """
+        """The row with these values, as they would be stored; made with `defaults` when there is none. Safe against others."""
         return Upserted(*await search.get_or_create(cls, defaults or {}, keys, tx))
 
     @classmethod
@@ -338,21 +331,9 @@ class Table(Row, metaclass=TableMeta):
     async def upsert(
         cls, row: Any, *, conflict: Sequence[Any], update: Any = None, skip_events: Skip = (), tx: Any = None
     ) -> Upserted:
-        """INSERT … ON CONFLICT (conflict) DO UPDATE.
-
-        Of a row that is there nothing is written but the named fields and what every UPDATE sets; a row that was deleted
-        softly stays deleted.
-
-        Args:
-            row: an instance or a mapping.
-            conflict: the columns of a unique constraint.
-            update: fields that take the given values, or a mapping of fields to values and expressions; by default the fields
-                that were given, but the key.
-            skip_events: events, or names of functions, that do not run; True for all.
-            tx: a transaction or database to run on.
-
-        Raises:
-            RevisionConflict: with Settings.use_revision, when a revision was given and the row has another one.
+        """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to values and expressions; by
+        default the fields that were given, but the key. Nothing else is written, and a row deleted softly stays deleted.
+        RevisionConflict when a revision was given that the row does not have.
         """
         return (await cls.upsert_many([row], conflict=conflict, update=update, skip_events=skip_events, tx=tx))[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import EncodeError
@@ -105,3 +106,21 @@ def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:
         else:
             made.append((field, "$", (stored(entity, field, default() if callable(default) else default),)))
     return made
+
+
+def getter(names: tuple[str, ...]) -> Any:
+    """A function from a dict to the tuple of these values."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return _nothing
+    only = names[0]
+
+    def one(values: dict[str, Any]) -> tuple[Any]:
+        return (values[only],)
+
+    return one
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()
