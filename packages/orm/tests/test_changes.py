@@ -5,9 +5,9 @@ import pickle
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
 
-from data_bridge.postgres import Column, Table, create_all, execute
+from data_bridge.postgres import Column, EncodeError, Table, create_all, execute, fetch_val
 
 Sent = Any
 
@@ -256,3 +256,79 @@ def test_a_new_row_counts_what_was_given() -> None:
     assert row.get_previous_changes() == {}
     row.discard_changes()
     assert row.age == 1
+
+
+async def test_fields_that_were_not_loaded_are_written_whatever_they_become(db: Any) -> None:
+    row = await loaded(age=5)
+    part = (await Changing.find().select("tags"))[0]
+    part.meta = {"q": 1}  # stands before the loaded one
+    part.tags.append("u")
+    part.age = None
+    assert part.get_changes() == {"meta": {"q": 1}, "age": None, "tags": ["t", "u"]}
+    assert part.get_previous_changes() == {"tags": ["t"]}
+    await part.save()
+    await row.refresh()
+    assert (row.meta, row.age, row.tags) == ({"q": 1}, None, ["t", "u"]) and not part.is_changed
+    part.name = "n"
+    part.discard_changes()
+    with pytest.raises(Exception, match="was not loaded"):
+        _ = part.name
+
+
+class Guardian(Table):
+    model_config = ConfigDict(validate_assignment=True)
+    id: int = Column(primary_key=True, auto_increment=True)
+    n: int = 0
+    tags: list[str] = Column(default_factory=list)
+    large: dict[str, Any] = Column(default_factory=dict, exclude_from_select=True)
+
+    @model_validator(mode="after")
+    def count(self) -> "Guardian":
+        self.__dict__["n"] = len(self.__dict__.get("tags", ()))
+        return self
+
+
+async def test_what_validators_set_is_a_change_and_large_columns_are_tracked(db: Any) -> None:
+    await create_all(Guardian)
+    row = await Guardian(tags=["a"], large={"k": 1}).save()
+    assert not row.is_changed
+    row.large["k"] = 2
+    assert row.get_changes() == {"large": {"k": 2}}
+    await row.save()
+    row.tags = ["a", "b"]
+    assert row.get_changes() == {"n": 2, "tags": ["a", "b"]}
+    await row.save()
+    again = await Guardian.get(row.id)
+    assert again.n == 2 and "large" not in again.__dict__
+    again.large = {"k": 3}
+    await again.save()
+    await row.refresh("large")
+    assert row.large == {"k": 3} and not row.is_changed
+    row.large.clear()
+    await row.save()
+    assert await fetch_val("SELECT large::text FROM guardian") == "{}"
+
+
+async def test_a_copy_without_a_key_is_a_new_row(db: Any) -> None:
+    row = await loaded()
+    for copied in (row.model_copy(update={"id": None}), row.model_copy(update={"id": None}, deep=True)):
+        assert copied.is_changed
+        await copied.save()
+        assert copied.id is not None and copied.id != row.id
+        assert (await Changing.get(copied.id)).meta == row.meta
+    row.id = None  # type: ignore[assignment]
+    with pytest.raises(EncodeError, match=r"Changing\.id is the key .*model_copy"):
+        await row.save()
+
+
+async def test_a_bulk_update_that_misses_rows_settles_just_those_that_were_there(db: Any) -> None:
+    rows = [await loaded(), await loaded()]
+    for row in rows:
+        row.name = "b"
+    await execute("DELETE FROM changing WHERE id = $1", rows[0].id)
+    assert await Changing.bulk_update(rows) == 1
+    assert rows[0].is_changed and (await Changing.get(rows[1].id)).name == "b"
+    for row in rows:
+        row.tags.append("x")
+    assert await Changing.bulk_update(rows) == 1
+    assert rows[0].is_changed and not rows[1].is_changed

@@ -1,7 +1,7 @@
 """A relation as an attribute: paths for queries on the class, the other rows on an instance."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
 from data_bridge.orm.linked import Linked
 from data_bridge.orm.many import Many
 from data_bridge.orm.paths import path_of
-from data_bridge.orm.state import Slots, links_of
+from data_bridge.orm.state import ABSENT, CLEAN, Slots, adopt, get_fields, links_of, own, state_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.relation import Relation
@@ -96,15 +96,18 @@ def _assign_link(row: Any, relation: Relation, value: Any) -> None:
         values: tuple[Any, ...] = (None,) * len(relation.near)
     elif isinstance(value, relation.cls):
         values = tuple(value.__dict__.get(k) for k in relation.far)
-        if None in values:  # saved later; then the key is known
-            values = ()
     elif getattr(type(value), "__db__", None) is not None:
         raise TypeError(f"{relation.label} takes a {relation.cls.__name__} or its key, not a {type(value).__name__}")
     else:
         values = tuple(value) if len(relation.near) > 1 else (value,)
+    is_tracked = type(state_of(row)) is dict
     for key, part in zip(relation.near, values, strict=False):
-        if row.__dict__.get(key) != part or key not in row.__dict__:
-            setattr(row, key, part)
+        # What is assigned while a statement is on its way stands on record, even when it changes nothing.
+        if is_tracked or row.__dict__.get(key) != part or key not in row.__dict__:
+            if part is None and value is not None:
+                put(row, key, None)  # the row is saved later; then its key is known
+            else:
+                setattr(row, key, part)
     if isinstance(value, relation.cls):
         keep(row, relation.name, value)
     else:
@@ -125,6 +128,40 @@ def forget(row: Any, name: str) -> None:
     links = links_of(row)
     if links is not None:
         links.pop(name, None)
+
+
+def put(row: Any, key: str, value: Any) -> None:
+    """Sets a field whatever Pydantic would say of the value; the value before is noted."""
+    state = state_of(row)
+    if state is CLEAN:
+        state = own(row)
+    elif state is None:
+        adopt(row)
+    data = row.__dict__
+    if type(state) is dict:
+        state.setdefault(key, data.get(key, ABSENT))
+    data[key] = value
+    get_fields(row).add(key)
+
+
+def point(row: Any, names: Iterable[str]) -> None:
+    """Drops the rows of these links whose key is not (any more) the one that the row has: a row that a link holds without
+    having its key is one that is saved later, and nothing else.
+    """
+    links = links_of(row)
+    if not links:
+        return
+    data = row.__dict__
+    for name in names:
+        other = links.get(name)
+        if other is None:
+            continue
+        relation = type(row).__db__.relations[name]
+        for near, far in zip(relation.near, relation.far, strict=True):
+            mine = data.get(near)
+            if mine is None or mine != other.__dict__.get(far):
+                del links[name]
+                break
 
 
 def settle(row: Any, relations: Iterable[Relation]) -> None:

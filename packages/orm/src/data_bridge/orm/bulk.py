@@ -9,13 +9,15 @@ from typing import Any
 
 from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import AlreadySaved, ConfigurationError
-from data_bridge.orm import changes, persist
+from data_bridge.orm import persist
 from data_bridge.orm.conflict import conflict_clause
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Insert, Skip, happening
 from data_bridge.orm.failing_row import named
+from data_bridge.orm.flight import begin, turn
+from data_bridge.orm.landing import Landing
 from data_bridge.orm.persist import executor_for
-from data_bridge.orm.state import GONE, Slots, state_of, wire_of
+from data_bridge.orm.state import GONE, state_of, wire_of
 from data_bridge.orm.values import stored
 from data_bridge.query.convert import to_timestamptz
 
@@ -33,11 +35,11 @@ _MOMENT = frozenset({datetime})
 
 
 def as_row(entity: Entity, given: Any) -> Any:
-    """An instance, made of a mapping where need be."""
+    """An instance, made of a mapping of field names or aliases where need be."""
     if isinstance(given, entity.cls):
         return given
     if isinstance(given, Mapping):
-        return entity.cls(**given)
+        return entity.cls.model_validate(dict[str, Any](given), by_name=True, by_alias=True)  # pyright: ignore[reportUnknownArgumentType]
     raise TypeError(f"rows are {entity.label} instances or mappings, not {type(given).__name__}")
 
 
@@ -71,8 +73,12 @@ async def insert_many(
         nonlocal done, given
         before = given
 
-        def work(e: Any) -> Any:
-            return _insert_batch(entity, batch, conflict, returning, e, before, shapes)
+        async def work(e: Any) -> Any:
+            flight = begin(e, batch) or await turn(e, batch)
+            try:
+                return await _insert_batch(entity, batch, conflict, returning, e, before, shapes)
+            finally:
+                flight.end()
 
         result = await (work(executor) if hooks is None else happening(hooks, [Insert], batch, skip, executor, work))
         if returning:
@@ -188,6 +194,8 @@ def columns_of(entity: Entity, field: Any, values: list[Any]) -> list[Any]:
     """The values of one column as they are sent."""
     python = field.type.python
     if field.type.family == "json":
+        if field.key in entity.documents:
+            return [entity.fitting(field.key, v) for v in values]
         return values  # core's writer looks at them
     kinds = {*map(type, values)} - _NONE
     if python is None and field.type.family == "text" and kinds <= _TEXT:
@@ -228,38 +236,24 @@ async def _insert_rows(
         clause = conflict[0]
         params += conflict[1]
     ir = ("insert", entity.table, names, source, clause, names_back, None)
-    if not returning or (conflict is None and not back):
+    if not returning:
         count: int = await executor.run(ir, params, _COUNT)
-        if returning:
-            _mark(executor, rows, ())
-            return rows
         return count
     if conflict is not None:
         return await executor.run(ir, params, entity.plan())
-    found = await executor.run(
-        ir, params, entity.plan(back) if entity.mutable else LoadPlan.rows(tuple) if len(back) > 1 else _SCALARS
-    )
-    _mark(executor, rows, back)
-    if entity.mutable:
-        for row, loaded in zip(rows, found, strict=True):
-            for k in back:
-                if k not in entity.mutable:
-                    row.__dict__[k] = loaded.__dict__[k]
-            Slots.set_wire(row, wire_of(loaded))
-    elif len(back) == 1:
-        only = back[0]
-        for row, value in zip(rows, found, strict=True):
-            row.__dict__[only] = value
+    landing = Landing(entity, rows, given, filled)
+    if not back:
+        await executor.run(ir, params, _COUNT)
+        landing.settle(executor, {}, ())
+    elif entity.mutable:
+        loaded = await executor.run(ir, params, entity.plan(back))
+        came = {k: [r.__dict__[k] for r in loaded] for k in filled}
+        landing.settle(executor, came, [*map(wire_of, loaded)])
     else:
-        for row, values in zip(rows, found, strict=True):
-            row.__dict__.update(zip(back, values, strict=True))
+        found = await executor.run(ir, params, LoadPlan.rows(tuple) if len(back) > 1 else _SCALARS)
+        columns = zip(*found, strict=True) if len(back) > 1 else (found,)
+        landing.settle(executor, dict(zip(back, columns, strict=True)), ())
     return rows
 
 
 _SCALARS = LoadPlan.scalars()
-
-
-def _mark(executor: Any, rows: list[Any], keys: tuple[str, ...]) -> None:
-    for row in rows:
-        changes.remember(executor, row, keys)
-        Slots.set_state(row, {})

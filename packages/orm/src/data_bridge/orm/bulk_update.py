@@ -15,23 +15,32 @@ from data_bridge.orm.bulk import BATCH, PARAMETERS, columns_of
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Skip, Update, happening
 from data_bridge.orm.failing_row import named
+from data_bridge.orm.flight import begin, land, land_written, seen, turn
 from data_bridge.orm.persist import executor_for
-from data_bridge.orm.state import CLEAN, GONE, Slots, own, state_of, wire_of
+from data_bridge.orm.state import ABSENT, CLEAN, GONE, known_wire, own, state_of
 from data_bridge.orm.values import stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
+_NOTHING: dict[str, Any] = {}
 
 
 class _Rows:
-    """Rows that are written: what of each, what was there before, and their indexes among those that were given."""
+    """Rows that are written: what of each, what was there before, their indexes among those that were given, and the values
+    that Python makes for this UPDATE.
+    """
 
-    __slots__ = ("fields", "indexes", "rows", "states")
+    __slots__ = ("fields", "indexes", "made", "rows", "states")
 
     def __init__(
-        self, rows: list[Any], states: list[dict[str, Any]], fields: list[frozenset[str]], indexes: list[int]
+        self,
+        rows: list[Any],
+        states: list[dict[str, Any]],
+        fields: list[frozenset[str]],
+        indexes: list[int],
+        made: list[dict[str, Any]],
     ) -> None:
-        self.rows, self.states, self.fields, self.indexes = rows, states, fields, indexes
+        self.rows, self.states, self.fields, self.indexes, self.made = rows, states, fields, indexes, made
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -39,7 +48,16 @@ class _Rows:
     def part(self, low: int, high: int) -> _Rows:
         if low == 0 and high >= len(self.rows):
             return self
-        return _Rows(self.rows[low:high], self.states[low:high], self.fields[low:high], self.indexes[low:high])
+        at = slice(low, high)
+        return _Rows(self.rows[at], self.states[at], self.fields[at], self.indexes[at], self.made[at])
+
+    def values(self, key: str) -> list[Any]:
+        """What is written of a field."""
+        if any(key in made for made in self.made):
+            return [
+                made[key] if key in made else r.__dict__.get(key) for r, made in zip(self.rows, self.made, strict=True)
+            ]
+        return [r.__dict__.get(key) for r in self.rows]
 
 
 async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any] | None, skip: Skip, tx: Any) -> int:
@@ -59,6 +77,14 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
     return count
 
 
+async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
+    flight = begin(executor, given) or await turn(executor, given)
+    try:
+        return await _write_all(entity, given, wanted, executor)
+    finally:
+        flight.end()
+
+
 def _states(given: list[Any]) -> list[Any]:
     states = [*map(state_of, given)]
     for mark in (None, GONE):
@@ -69,7 +95,7 @@ def _states(given: list[Any]) -> list[Any]:
 
 def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) -> _Rows:
     """What is to be written; every row of it has a record of its changes."""
-    found = _Rows([], [], [], [])
+    found = _Rows([], [], [], [], [])
     sets: dict[tuple[str, ...], frozenset[str]] = {}
     revision, defaults, is_checked = entity.revision, entity.update_defaults, entity.settings.validate_on_save
     named_fields = () if wanted is None else tuple(wanted)
@@ -89,10 +115,11 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
                 getattr(row, k)  # says that it was not loaded
         if state is CLEAN:
             state = own(row)
-        if defaults:
-            changed = persist.with_defaults(entity, row, changed)
         if is_checked:
             persist.checked(entity, row, changed)
+        made = persist.python_defaults(entity, changed) if defaults else _NOTHING
+        if made:
+            changed = (*changed, *made)
         known = sets.get(changed)
         if known is None:
             known = sets[changed] = frozenset(changed)
@@ -100,10 +127,11 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
         found.states.append(state)
         found.fields.append(known)
         found.indexes.append(i)
+        found.made.append(made)
     return found
 
 
-async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
+async def _write_all(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
     written = _changed(entity, given, wanted)
     if not written:
         return 0
@@ -124,23 +152,24 @@ async def _write(entity: Entity, given: list[Any], wanted: frozenset[str] | None
 async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> int:
     touched = frozenset[str]().union(*set(written.fields))
     keys = tuple(k for k in entity.keys if k in touched)
+    # What the database decides, and the bytes of documents, from which the next edit in place is told.
+    decided = tuple(k for k in entity.decided if k not in keys)
     edited = tuple(k for k in entity.mutable if k in keys)
-    # Their bytes, from which the next edit in place is told; and who was there, where that is a question.
-    back = (*entity.pk_keys, *edited) if edited or entity.revision is not None else ()
-    if entity.revision == "xmin":
-        back += ("xmin",)
+    back = tuple(dict.fromkeys((*entity.pk_keys, *decided, *edited))) if decided or edited else ()
     plan = entity.plan(back) if back else _COUNT
 
     async def run(low: int, high: int, on: Any) -> Any:
         return await on.run(*_statement(entity, written.part(low, high), keys, back, flat), plan)
 
-    if executor.is_transaction:
-        for row in written.rows:
-            changes.remember(executor, row, () if entity.revision is None else (entity.revision,))
+    sent = {k: [r.__dict__.get(k, ABSENT) for r in written.rows] for k in keys}
+    before = [
+        seen(entity, r, (*decided, *made)) if decided or made else _NOTHING
+        for r, made in zip(written.rows, written.made, strict=True)
+    ]
     found = await named(run, len(written), executor, "bulk_update()", lambda i: written.indexes[i])
     by_key = {_key_of(entity, r): r for r in found} if back else {}
     if entity.revision is not None and len(found) < len(written):
-        missed = next(i for i, r in enumerate(written.rows) if _key_of(entity, r) not in by_key)
+        missed = next(i for i, r in enumerate(written.rows) if _sent_key(entity, r, sent, i) not in by_key)
         index = written.indexes[missed]
         error = RevisionConflict(
             f"row {index} of bulk_update(), {entity.label} {written.rows[missed].pk!r}, was changed or deleted by somebody else "
@@ -148,13 +177,25 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         )
         error.row_index = index  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         raise error
-    for state, changed in zip(written.states, written.fields, strict=True):
-        for k in changed:
-            state.pop(k, None)
-    if back:
-        for row in written.rows:
-            _merge(entity, row, edited, by_key.get(_key_of(entity, row)))
-    return len(found) if back else found
+    if not back:
+        # Which ones were there nobody knows where some were not: then all stay changed, and save() tells.
+        if found == len(written) and not executor.is_transaction and not any(written.made):
+            land_written(entity, written.rows, written.fields, sent)
+        elif found == len(written):
+            for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
+                made = written.made[i]
+                values = {k: sent[k][i] for k in changed if k not in made}
+                land(entity, row, executor, values, made, _NOTHING, before[i])
+        return found  # type: ignore[no-any-return]
+    for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
+        loaded = by_key.get(_sent_key(entity, row, sent, i))
+        if loaded is None:
+            continue
+        bytes_ = {k: v for k, v in known_wire(loaded).items() if k in changed or k in decided}
+        made = written.made[i]
+        came = {**{k: loaded.__dict__[k] for k in decided}, **made}
+        land(entity, row, executor, {k: sent[k][i] for k in changed if k not in made}, came, bytes_, before[i])
+    return len(found)
 
 
 def _statement(
@@ -175,12 +216,10 @@ def _statement(
     masked = [not all(k in c for c in distinct) for k in keys]
     for i, (f, is_masked) in enumerate(zip(fields, masked, strict=True)):
         key = f.key
+        values, mask = written.values(key), list[bool]()
         if is_masked:
             mask = [key in c for c in sets_of]
-            values = [r.__dict__.get(key) if there else None for r, there in zip(rows, mask, strict=True)]
-        else:
-            mask = []
-            values = [r.__dict__.get(key) for r in rows]
+            values = [v if there else None for v, there in zip(values, mask, strict=True)]
         columns.append((f"v{i}", f.type.name, values if not flat else columns_of(entity, f, values)))
         if is_masked:
             columns.append((f"m{i}", "boolean", mask))
@@ -219,19 +258,9 @@ def _statement(
     return ir, (*constants, *params)
 
 
-def _merge(entity: Entity, row: Any, edited: tuple[str, ...], loaded: Any) -> None:
-    """Gives a row the revision that it has now, and the bytes of its documents."""
-    if entity.revision == "xmin":
-        row.__dict__["xmin"] = loaded.__dict__["xmin"]
-    elif entity.revision is not None and entity.revision in row.__dict__:
-        row.__dict__[entity.revision] += 1
-    if loaded is None or not edited:
-        return
-    known = changes.known_wire(entity, row)
-    kept = tuple(k for k in edited if k in row.__dict__)
-    bytes_ = dict(zip(edited, wire_of(loaded), strict=True))
-    Slots.set_wire(row, tuple(bytes_[k] for k in kept))
-    changes.keep_wire(entity, row, known, kept)
+def _sent_key(entity: Entity, row: Any, sent: dict[str, list[Any]], i: int) -> tuple[Any, ...]:
+    """The key under which a row is in the database now."""
+    return tuple(sent[k][i] if k in sent else row.__dict__[k] for k in entity.pk_keys)
 
 
 def _key_of(entity: Entity, row: Any) -> tuple[Any, ...]:

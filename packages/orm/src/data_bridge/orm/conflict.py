@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm.values import assignments
+from data_bridge.orm.values import Assignment, assignments, update_defaults
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
@@ -37,16 +37,29 @@ class Conflict:
             target = ("columns", tuple(("col", None, entity.field(c).name) for c in self.columns), where)
         else:
             target = None
-        if self.update is None:
+        if not self.update:
             return ("conflict", target, "nothing"), params
         update: Any = self.update
         if isinstance(update, Mapping):
-            made = assignments(entity, update, (), {}, defaults=False)
-            sets = tuple((f.name, s) for f, s, _ in made)
-            params += tuple(v for _, _, p in made for v in p)
+            made = assignments(entity, update, (), {})
         else:
-            sets = tuple((entity.field(k).name, ("col", "excluded", entity.field(k).name)) for k in update)
-        return ("conflict", target, ("update", sets, None)), params
+            made = proposed(entity, [entity.field(k).key for k in update])
+        params += tuple(v for _, _, p in made for v in p)
+        return ("conflict", target, ("update", tuple((f.name, s) for f, s, _ in made), None)), params
+
+
+def proposed(entity: Entity, keys: Iterable[str]) -> list[Assignment]:
+    """DO UPDATE of these fields to the proposed values, and of what every UPDATE sets; nothing without fields."""
+    fields = [entity.by_key[k] for k in keys if k != entity.revision and not entity.by_key[k].spec.computed]
+    made: list[Assignment] = [(f, ("col", "excluded", f.name), ()) for f in fields]
+    return made + update_defaults(entity, {f.key for f in fields}) if made else made
+
+
+def is_same_revision(entity: Entity) -> tuple[Any, ...]:
+    """The condition that the row that is there has the proposed revision."""
+    assert entity.revision is not None
+    name = entity.by_key[entity.revision].name
+    return (("=", ("col", entity.source.name, name), ("col", "excluded", name)),)
 
 
 def conflict_clause(entity: Entity, on_conflict: Any) -> Any:

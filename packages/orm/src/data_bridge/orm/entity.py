@@ -9,22 +9,23 @@ import copy
 import difflib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
 from typing import Any, cast
 
-from pydantic import AliasChoices
+from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core import LoadPlan
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.orm.constraints import table_constraints, table_indexes
+from data_bridge.orm.document import is_same, plain
 from data_bridge.orm.events import Hooks, Load
-from data_bridge.orm.field import Field
+from data_bridge.orm.field import Field, shown
 from data_bridge.orm.relation import Relation, of_class
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
 from data_bridge.query import ColumnProxy, TableDef, sql
+from data_bridge.query.nodes import Node
 from data_bridge.query.source import TableSource
 
 _numbers = itertools.count()
@@ -63,7 +64,13 @@ class Entity:
         self.table = ("table", settings.schema, settings.name, None)
         qualifier = self.source.name
         self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
-        self.mutable = tuple(f.key for f in self.loaded if f.is_mutable)
+        self.mutable = tuple(f.key for f in fields if f.is_mutable)
+        self.documents = frozenset(f.key for f in fields if f.is_document)
+        self._validators: dict[str, Callable[[Any], Any]] = {}
+        self.near: dict[str, tuple[str, ...]] = {
+            k: tuple(r.name for r in self.links if k in r.near) for r in self.links for k in r.near
+        }
+        """By the fields that hold keys of other rows, the links that these belong to."""
         soft: str | None = getattr(cls, "__db_soft_delete__", None)
         self.soft = self.by_key[soft] if soft is not None else None
         """The field that says when a row was deleted, of a table with soft deletion."""
@@ -92,6 +99,11 @@ class Entity:
         if self.revision is not None and self.revision != "xmin":
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
+        self.decided: tuple[str, ...] = (
+            *(self.source.columns[n].key for n, d in self.update_defaults if isinstance(d, Node)),
+            *(f.key for f in fields if f.spec.computed),
+        )
+        """Fields that get a value from the database in every UPDATE."""
         self.shapes: dict[Any, Any] = {}
         self.wire_plans: list[tuple[LoadPlan, dict[str, str]]] = []
         self.hooks = Hooks.of(cls)
@@ -102,9 +114,10 @@ class Entity:
         self.paths: dict[str, Any] = {}
         """Paths whose columns were asked for, by the alias they are joined under."""
         self.instance_plans: set[LoadPlan] = set()
-        self._originals: dict[str, tuple[LoadPlan, str, Any]] = {}
+        self._originals: dict[str, tuple[LoadPlan, str]] = {}
+        self._converters: dict[str, Callable[[Any], Any] | None] = {}
         self.given_if = tuple(
-            (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.spec.is_filled_by_server)
+            (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.is_left_to_server)
             for f in fields
             if not f.spec.computed and (f.spec.is_filled_by_server or f in self.primary_key)
         )
@@ -242,24 +255,96 @@ class Entity:
             plan = self.shapes[at] = LoadPlan.mixed([(first, width, False), *made])
         return plan
 
+    def decoded(self, key: str, wire: bytes | None) -> Any:
+        """What the bytes of a mutable column say, before it becomes the field's value."""
+        if wire is None:
+            return None
+        known = self._originals.get(key)
+        if known is not None:
+            plan, name = known
+            return plan.decode(name, wire)
+        for plan, names in self.wire_plans:
+            try:
+                found = plan.decode(names[key], wire)
+            except LookupError:
+                continue
+            self._originals[key] = (plan, names[key])
+            return found
+        raise LookupError(key)
+
     def original(self, key: str, wire: bytes | None) -> Any:
         """The value that a mutable column had when its bytes came."""
         if wire is None:
             return None
         known = self._originals.get(key)
-        if known is not None:
-            plan, name, converter = known
-            plain = plan.decode(name, wire)
-            return converter(plain) if converter else plain
-        for plan, names in self.wire_plans:
-            try:
-                plain = plan.decode(names[key], wire)
-            except LookupError:
-                continue
-            converter = self.by_key[key].converter(self.cls)
-            self._originals[key] = (plan, names[key], converter)
-            return converter(plain) if converter else plain
-        raise LookupError(key)
+        found = self.decoded(key, wire) if known is None else known[0].decode(known[1], wire)
+        try:
+            converter = self._converters[key]
+        except KeyError:
+            converter = self._converters[key] = self.by_key[key].converter(self.cls)
+        return converter(found) if converter else found
+
+    def is_stored(self, key: str, wire: bytes | None, value: Any) -> bool:
+        """Whether the bytes of a mutable column are this value."""
+        if key not in self.documents:
+            return is_same(self.original(key, wire), value)
+        if is_same(self.original(key, wire), value):
+            return True
+        # A subclass of the model is stored with its own fields, which loading leaves out.
+        return value is not None and is_same(self.decoded(key, wire), plain(value))
+
+    # ------------------------------------------------------------------------------------------------- validation
+    def validated(self, key: str, value: Any) -> Any:
+        """A value as the constructor of the class would take it.
+
+        Raises:
+            ValidationError: of Pydantic.
+        """
+        known = self._validators.get(key)
+        if known is None:
+            known = self._validators[key] = self.by_key[key].validator(self.cls)
+        return known(value)
+
+    def assigned(self, key: str, value: Any) -> Any:
+        """A value that is assigned to a document: of another shape it is converted or refused.
+
+        Raises:
+            EncodeError: naming the field.
+        """
+        if value is None:
+            return value
+        try:
+            made = self.validated(key, value)
+        except ValidationError as e:
+            raise self._misfit(key, e) from None
+        return value if made == value else made
+
+    def fitting(self, key: str, value: Any) -> Any:
+        """A document that can be loaded again, all through: edits in place are seen, too.
+
+        Raises:
+            EncodeError: naming the field.
+        """
+        if value is None:
+            return value
+        value = self.assigned(key, value)
+        if key not in self._converters:
+            self._converters[key] = self.by_key[key].converter(self.cls)
+        loader = self._converters[key]
+        assert loader is not None  # a document has one
+        try:
+            loader(plain(value))
+        except ValidationError as e:
+            raise self._misfit(key, e) from None
+        return value
+
+    def _misfit(self, key: str, error: ValidationError) -> EncodeError:
+        # The messages of Pydantic without the values.
+        places = [
+            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {'; '.join(places)}")
 
     # ------------------------------------------------------------------------------------------------------ keys
     def key_values(self, pk: Any) -> tuple[Any, ...]:
@@ -348,21 +433,3 @@ def _validated_name(cls: Any, key: str) -> str:
     if isinstance(given, AliasChoices):
         given = next((c for c in given.choices if isinstance(c, str)), None)
     return given if isinstance(given, str) else key
-
-
-def getter(names: tuple[str, ...]) -> Any:
-    """A function from a dict to the tuple of these values."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    if not names:
-        return _nothing
-    only = names[0]
-
-    def one(values: dict[str, Any]) -> tuple[Any]:
-        return (values[only],)
-
-    return one
-
-
-def _nothing(_: object) -> tuple[()]:
-    return ()

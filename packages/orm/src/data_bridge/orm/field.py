@@ -12,9 +12,21 @@ from typing import Any
 from uuid import UUID
 
 from annotated_types import MaxLen
-from pydantic import AnyUrl, EmailStr, NameEmail, SecretBytes, SecretStr, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    BeforeValidator,
+    EmailStr,
+    NameEmail,
+    PlainValidator,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    WrapValidator,
+)
 from pydantic.fields import FieldInfo
 from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
+from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.column import ColumnSpec, spec_of
@@ -44,6 +56,37 @@ class Field:
         self.type = self._type(owner, cls)
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
+
+    @property
+    def is_document(self) -> bool:
+        """Whether the column holds JSON of a shape that Python knows."""
+        return self.type.family == "json" and not is_native(self.annotation, self.type)
+
+    def validator(self, cls: Any) -> Callable[[Any], Any]:
+        """What the class says of one value of this field, as its constructor would."""
+        decorators = cls.__pydantic_decorators__
+        is_whole = bool(decorators.model_validators) or bool(decorators.root_validators)
+        if not is_whole and not cls.model_config.get("frozen") and not self.info.frozen:
+            return field_validator(cls, self.key)
+        # A validator of the whole model would be asked about the other fields, which are not there.
+        kinds: dict[str, Any] = {
+            "before": BeforeValidator, "after": AfterValidator, "wrap": WrapValidator, "plain": PlainValidator,
+        }  # fmt: skip
+        own = [
+            kinds[d.info.mode](d.func)
+            for d in decorators.field_validators.values()
+            if self.key in d.info.fields or "*" in d.info.fields
+        ]
+        metadata = (*self.info.metadata, *own)
+        annotation: Any = self.info.annotation
+        whole: Any = typing.Annotated[(annotation, *metadata)] if metadata else annotation
+        return TypeAdapter(whole).validate_python
+
+    @property
+    def is_left_to_server(self) -> bool:
+        """Whether an INSERT leaves the column out unless somebody gave it a value: Python has no default of its own."""
+        has_default = self.info.default_factory is not None or self.info.default not in (None, PydanticUndefined)
+        return self.spec.is_filled_by_server and not has_default
 
     def _type(self, owner: str, cls: Any) -> SQLType:
         spec = self.spec
@@ -127,6 +170,11 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
         if len(rest) < len(arguments):
             return (rest[0] if len(rest) == 1 else typing.Union[rest]), True  # noqa: UP007 - made at run time
     return annotation, False
+
+
+def shown(annotation: Any) -> str:
+    """An annotation as it is written."""
+    return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
 
 
 def is_enum(annotation: Any) -> bool:

@@ -181,7 +181,9 @@ def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQ
             made = r if isinstance(r, entity.cls) else as_row(entity, r)
             values = made.__dict__
             said |= made.model_fields_set
-            rows.append({k: values[k] for k in entity.keys if k in values and (k in said or values[k] is not None)})
+            # None in a key means that it is left out.
+            nullable = said.difference(entity.pk_keys)
+            rows.append({k: values[k] for k in entity.keys if k in values and (k in nullable or values[k] is not None)})
         if not rows:
             raise ConfigurationError("merge() needs at least one row")
         keys = tuple(k for k in entity.keys if k in rows[0])

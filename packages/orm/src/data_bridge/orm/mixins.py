@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import UUID
 
-from data_bridge.orm import operations, persist
+from data_bridge.orm import operations, removal
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.col import Col
 from data_bridge.orm.column import Column
@@ -114,7 +114,7 @@ class SoftDeleteMixin(Table):
 
     async def restore(self, *, tx: Any = None) -> bool:
         """Takes the mark away; False when the row had none."""
-        return await persist.restore(entity_of(type(self)), self, tx)
+        return await removal.restore(entity_of(type(self)), self, tx)
 
     async def hard_delete(self, *, skip_events: Skip = (), tx: Any = None) -> bool:
         """Deletes the row for good; False when it was gone already."""

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import pg_transaction
-from data_bridge.orm import changes, linkrule, persist
+from data_bridge.orm import changes, linkrule, persist, removal
 from data_bridge.orm.events import Delete, Insert, Replace, Save, Skip, Update, happening, sequence
 from data_bridge.orm.linkrule import DeleteRules, WriteRules
 from data_bridge.orm.persist import executor_for
-from data_bridge.orm.state import CLEAN, Slots, own, state_of
+from data_bridge.orm.state import ABSENT, CLEAN, own, state_of
 from data_bridge.orm.values import assignments
 
 if TYPE_CHECKING:
@@ -64,26 +64,41 @@ async def update(
     assert entity.hooks is not None
     state = persist.saved(entity, row, "update()")
     made = assignments(entity, values, operators, kw, defaults=False)
+    if not made:
+        return row
     said = {f.key for f, _, _ in made}
     before = dict(row.get_changes())
-    data, recorded = dict(row.__dict__), dict(state) if isinstance(state, dict) else state
     pending: dict[str, Any] = own(row) if state is CLEAN else state
+    tried: dict[str, tuple[Any, Any, bool]] = {}
+    data = row.__dict__
+    had, recorded = dict(data), set(pending)
     for f, structure, params in made:
         if structure == "$":
             (value,) = params
             convert = None if value is None else f.converter(entity.cls)
-            pending.setdefault(f.key, row.__dict__.get(f.key))
-            row.__dict__[f.key] = value if convert is None else convert(value)
+            value = value if convert is None else convert(value)
+            tried[f.key] = (value, had.get(f.key, ABSENT), f.key in recorded)
+            pending.setdefault(f.key, data.get(f.key, ABSENT))
+            data[f.key] = value
 
     async def work(executor: Any) -> Any:
         more = {k: v for k, v in row.get_changes().items() if k not in said and (k not in before or before[k] is not v)}
+        tried.update({k: (v, had.get(k, ABSENT), k in recorded) for k, v in more.items()})
         return await persist.update(entity, row, values, operators, {**more, **kw}, executor)
 
     try:
         return await happening(entity.hooks, [Update], [row], skip, executor_for(entity, tx), work)
     except BaseException:
-        row.__dict__.update(data)
-        Slots.set_state(row, recorded if recorded is not CLEAN else {})
+        now = state_of(row)
+        for k, (value, before_it, was_pending) in tried.items():
+            if row.__dict__.get(k, ABSENT) is not value:
+                continue  # assigned meanwhile
+            if before_it is ABSENT:
+                row.__dict__.pop(k, None)
+            else:
+                row.__dict__[k] = before_it
+            if not was_pending and isinstance(now, dict):
+                now.pop(k, None)  # pyright: ignore[reportUnknownMemberType]
         raise
 
 
@@ -100,7 +115,7 @@ async def delete(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any, hard:
     if rule is not None and DeleteRules(rule) is DeleteRules.DELETE_LINKS:
         return await linkrule.delete(entity, row, skip, tx, lambda inner: delete(entity, row, None, skip, inner, hard))
     if entity.hooks is None:
-        return await persist.delete(entity, row, tx, hard)
+        return await removal.delete(entity, row, tx, hard)
     return await happening(
-        entity.hooks, [Delete], [row], skip, executor_for(entity, tx), lambda e: persist.delete(entity, row, e, hard)
+        entity.hooks, [Delete], [row], skip, executor_for(entity, tx), lambda e: removal.delete(entity, row, e, hard)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from data_bridge.core.errors import NotSaved
 from data_bridge.query import ColumnProxy, Expr, func
 from data_bridge.query.expr import Built
 from data_bridge.query.nodes import Node
@@ -248,7 +249,11 @@ class ManyPath(Path, Generic[M]):
 
 
 def key_of(relation: Relation, other: Any) -> tuple[Any, ...]:
-    """The values of a link's columns for a row of the other side, a Linked, a key or None."""
+    """The values of a link's columns for a row of the other side, a Linked, a key or None.
+
+    Raises:
+        NotSaved: the row has no key yet.
+    """
     from data_bridge.orm.linked import Linked
 
     if other is None:
@@ -256,7 +261,10 @@ def key_of(relation: Relation, other: Any) -> tuple[Any, ...]:
     if isinstance(other, Linked):
         other = other.pk
     elif isinstance(other, relation.cls):
-        return tuple(other.__dict__.get(k) for k in relation.far)
+        key = tuple(other.__dict__.get(k) for k in relation.far)
+        if None in key:
+            raise NotSaved(f"{relation.label} is a {relation.cls.__name__} that is not in the database: save it first")
+        return key
     if len(relation.near) == 1:
         return (other,)
     return tuple(other)

@@ -9,21 +9,25 @@ call into the core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Collection, Coroutine, Iterable
+from operator import is_
+from typing import Any
 
 from data_bridge.core import LoadPlan, resolve
-from data_bridge.core.errors import AlreadySaved, NotSaved, RevisionConflict, RowNotFound
+from data_bridge.core.errors import AlreadySaved, EncodeError, NotSaved, RevisionConflict, RowNotFound
 from data_bridge.orm.attribute import settle
-from data_bridge.orm.changes import changed_fields, keep_wire, known_wire, original_key, remember, revision_of
-from data_bridge.orm.entity import Entity, getter
+from data_bridge.orm.changes import changed_fields, original_key, revision_of
+from data_bridge.orm.conflict import is_same_revision, proposed
+from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import field_validator
-from data_bridge.orm.state import CLEAN, GONE, Slots, get_fields, own, set_fields, state_of
-from data_bridge.orm.values import assignments, stored
+from data_bridge.orm.flight import begin, blank, bytes_of, land, seen, taken_off, turn
+from data_bridge.orm.state import CLEAN, GONE, adopt, get_fields, own, state_of
+from data_bridge.orm.values import assignments, getter, stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
 _ABSENT: Any = object()
+_NOTHING: dict[str, Any] = {}
 
 
 def executor_for(entity: Entity, tx: Any) -> Any:
@@ -32,11 +36,17 @@ def executor_for(entity: Entity, tx: Any) -> Any:
 
 
 # -------------------------------------------------------------------------------------------------------------- insert
+def said(row: Any) -> Collection[str]:
+    """The fields that somebody gave a value; of a row that is in the database all that it has."""
+    state = state_of(row)
+    return get_fields(row) if state is None or state is GONE else row.__dict__
+
+
 def _given(entity: Entity, row: Any) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
     if entity.links:
         settle(row, entity.links)
-    data, chosen = row.__dict__, get_fields(row)
+    data, chosen = row.__dict__, said(row)
     # A bit for each of them: rows of one shape are told apart from others by a number.
     sent = 1
     for key, is_key, never_null, is_filled in entity.given_if:
@@ -61,30 +71,65 @@ def _given(entity: Entity, row: Any) -> tuple[str, ...]:
 class _Write:
     """A shape of a statement: its structure, how values are taken from an instance, and what RETURNING brings."""
 
-    __slots__ = ("constants", "fields", "filled", "ir", "kept", "plan", "values")
+    __slots__ = ("constants", "documents", "fields", "filled", "ir", "kept", "keys", "plan", "values")
 
     def __init__(
         self, entity: Entity, ir: tuple[Any, ...], keys: tuple[str, ...], filled: tuple[str, ...], kept: tuple[str, ...]
     ) -> None:
         self.ir = ir
         self.constants: tuple[Any, ...] = ()
+        self.keys = keys
         self.values = getter(keys)
         self.plan = entity.merge_plan(filled, kept)
         self.filled = filled
         self.kept = kept
+        self.documents = tuple(k for k in keys if k in entity.documents)
         # Only fields whose Python value may differ from what is sent are looked at one by one.
         self.fields = tuple(
             (i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k])
         )
 
-    def params(self, entity: Entity, data: dict[str, Any]) -> tuple[Any, ...]:
-        values: tuple[Any, ...] = self.values(data)
+    def params(self, entity: Entity, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """How these values of an instance are sent."""
         if not self.fields:
             return values
         made = list(values)
         for i, f in self.fields:
             made[i] = stored(entity, f, made[i])
         return tuple(made)
+
+    async def run(
+        self,
+        entity: Entity,
+        row: Any,
+        executor: Any,
+        more: tuple[Any, ...] = (),
+        *,
+        ir: Any = None,
+        made: dict[str, Any] = _NOTHING,
+    ) -> bool:
+        """Runs the statement for an instance, which is settled when a row was there.
+
+        `made` are values of the statement that the instance does not have yet, `more` further parameters.
+        """
+        data = row.__dict__
+        for k in self.documents:
+            if k not in made:
+                data[k] = entity.fitting(k, data[k])
+        values = self.values({**data, **made} if made else data)
+        before = seen(entity, row, (*self.filled, *made)) if self.filled or made else _NOTHING
+        brought = blank(entity)
+        if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):
+            return False
+        came, bytes_ = brought.__dict__, bytes_of(brought, self.kept)
+        if not made and not executor.is_transaction and all(map(is_, values, self.values(data))):
+            land(entity, row, executor, _NOTHING, came, bytes_, before, settled=self.keys)
+            return True
+        sent = dict(zip(self.keys, values, strict=True))
+        if made:
+            sent, came = {k: v for k, v in sent.items() if k not in made}, {**came, **made}
+        land(entity, row, executor, sent, came, bytes_, before)
+        return True
 
 
 def _is_sent_as_it_is(field: Any) -> bool:
@@ -95,8 +140,10 @@ def _returning(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
     return (("cols", None, *(entity.by_key[k].name for k in keys)),) if keys else None
 
 
-def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None) -> _Write:
-    at = ("insert", keys, updates)
+def _insert_shape(
+    entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None, is_conditional: bool = False
+) -> _Write:
+    at = ("insert", keys, updates, is_conditional)
     shape = entity.shapes.get(at)
     if shape is None:
         filled = tuple(
@@ -104,16 +151,16 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
         )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
         if updates is not None:  # what the row in the database has in fields that nobody set here
-            written = {*filled, *updates, *entity.pk_keys}
+            written = {*filled, *(k for k in updates if k != entity.revision), *entity.pk_keys}
             filled += tuple(f.key for f in entity.loaded if f.key not in written)
         conflict = None
         if updates is not None:
             target = ("columns", tuple(("col", None, n) for n in entity.pk_names), None)
-            chosen = tuple(entity.by_key[k].name for k in updates)
-            action: Any = "nothing"
-            if chosen:
-                action = ("update", tuple((n, ("col", "excluded", n)) for n in chosen), None)
-            conflict = ("conflict", target, action)
+            # DO NOTHING would not bring the row back: setting the key to itself does.
+            sets = tuple((f.name, s) for f, s, _ in proposed(entity, updates))
+            sets = sets or tuple((n, ("col", "excluded", n)) for n in entity.pk_names)
+            where = is_same_revision(entity) if is_conditional else None
+            conflict = ("conflict", target, ("update", sets, where))
         rows = "$" if keys else None
         names = tuple(entity.by_key[k].name for k in keys)
         ir = ("insert", entity.table, names, rows, conflict, _returning(entity, filled + entity.mutable), None)
@@ -124,62 +171,83 @@ def _insert_shape(entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...
 
 async def insert(entity: Entity, row: Any, tx: Any) -> Any:
     """Plain INSERT; what the database fills comes back in the same round trip."""
-    state = state_of(row)
-    if state is not None and state is not GONE:
-        raise AlreadySaved(f"this {entity.label} is in the database already: save() or update() it")
-    given = _given(entity, row)
+    executor = executor_for(entity, tx)
+    flight = begin(executor, (row,)) or await turn(executor, (row,))
+    try:
+        state = state_of(row)
+        if state is not None and state is not GONE:
+            raise AlreadySaved(f"this {entity.label} is in the database already: save() or update() it")
+        await _insert(entity, row, _given(entity, row), executor)
+    finally:
+        flight.end()
+    return row
+
+
+def _insert(entity: Entity, row: Any, given: tuple[str, ...], executor: Any) -> Coroutine[Any, Any, bool]:
     if entity.settings.validate_on_save:
         checked(entity, row, given)
-    shape = _insert_shape(entity, given, None)
-    executor = executor_for(entity, tx)
-    remember(executor, row, shape.filled)
-    await executor.run(shape.ir, shape.params(entity, row.__dict__), shape.plan, row)
-    return row
+    return _insert_shape(entity, given, None).run(entity, row, executor)
 
 
 async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any:
     """INSERT, upsert by key, or UPDATE of what changed; nothing when nothing did."""
-    state = state_of(row)
-    if state is None:
-        return await _save_new(entity, row, tx)
-    if state is GONE:
-        raise NotSaved(f"this {entity.label} was deleted; insert() writes it anew")
-    changed = changed_fields(entity, row, state)
-    if only is not None:
-        wanted = {entity.field(k).key for k in only}
-        changed = tuple(k for k in changed if k in wanted)
-    if force:
-        changed = tuple(
-            f.key
-            for f in entity.fields
-            if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key
-        )
-    if not changed:
-        return row
-    recorded = cast(dict[str, Any], state) if isinstance(state, dict) else {}
-    pending = {k: v for k, v in recorded.items() if k not in changed}
-    await _update(entity, row, state, changed, tx)
-    if pending:  # what `only` left out stays unsaved
-        Slots.set_state(row, pending)
+    executor = executor_for(entity, tx)
+    flight = begin(executor, (row,)) or await turn(executor, (row,))
+    try:
+        state = state_of(row)
+        if state is None:
+            adopt(row)
+            await _save_new(entity, row, executor)
+            return row
+        if state is GONE:
+            raise NotSaved(f"this {entity.label} was deleted; insert() writes it anew")
+        changed = changed_fields(entity, row, state)
+        if only is not None:
+            wanted = {entity.field(k).key for k in only}
+            changed = tuple(k for k in changed if k in wanted)
+        if force:
+            changed = _everything(entity, row, changed)
+        if changed:
+            _refuse_no_key(entity, row, changed)
+            await _update(entity, row, changed, executor)
+    finally:
+        flight.end()
     return row
 
 
-async def _save_new(entity: Entity, row: Any, tx: Any) -> Any:
-    data = row.__dict__
+def _refuse_no_key(entity: Entity, row: Any, changed: tuple[str, ...]) -> None:
+    for k in entity.pk_keys:
+        if k in changed and row.__dict__[k] is None:
+            raise EncodeError(
+                f"{entity.label}.{k} is the key of a row that is in the database and cannot become None; "
+                f"row.model_copy(update={{{k!r}: None}}) is a new row with the same values"
+            )
+
+
+def _everything(entity: Entity, row: Any, given: Collection[str]) -> tuple[str, ...]:
+    """All fields but the key; of those that every UPDATE sets by itself just the given ones."""
+    out = {entity.source.columns[n].key for n, _ in entity.update_defaults}.difference(given)
+    return tuple(
+        f.key
+        for f in entity.fields
+        if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key and f.key not in out
+    )
+
+
+async def _save_new(entity: Entity, row: Any, executor: Any) -> None:
     keys = _given(entity, row)
-    if all(k in keys for k in entity.pk_keys):
-        if entity.settings.validate_on_save:
-            checked(entity, row, keys)
-        chosen = get_fields(row)
-        updates = tuple(k for k in keys if k in chosen and k not in entity.pk_keys)
-        shape = _insert_shape(entity, keys, updates)
-        executor = executor_for(entity, tx)
-        remember(executor, row, shape.filled)
-        written = await executor.run(shape.ir, shape.params(entity, data), shape.plan, row)
-        if not written:  # DO NOTHING: only the key was given, and the row is there
-            Slots.set_state(row, {})
-        return row
-    return await insert(entity, row, tx)
+    if not all(k in keys for k in entity.pk_keys):
+        await _insert(entity, row, keys, executor)
+        return
+    if entity.settings.validate_on_save:
+        checked(entity, row, keys)
+    chosen = get_fields(row)
+    updates = tuple(k for k in keys if k in chosen and k not in entity.pk_keys)
+    is_conditional = entity.revision in updates
+    shape = _insert_shape(entity, keys, updates, is_conditional)
+    params = tuple(v for _, _, p in proposed(entity, updates) for v in p) if entity.update_defaults else ()
+    if not await shape.run(entity, row, executor, params):
+        raise await _missed(entity, original_key(entity, row, None), executor, row.__dict__.get(entity.revision))
 
 
 # -------------------------------------------------------------------------------------------------------------- update
@@ -207,14 +275,14 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
     return shape
 
 
-def with_defaults(entity: Entity, row: Any, changed: tuple[str, ...]) -> tuple[str, ...]:
-    """Sets the fields whose value Python makes for every UPDATE; gives all that are to be written."""
+def python_defaults(entity: Entity, changed: Collection[str]) -> dict[str, Any]:
+    """The values that Python makes for every UPDATE, of fields that are not written anyway."""
+    made: dict[str, Any] = {}
     for name, default in entity.update_defaults:
         key = entity.source.columns[name].key
         if key not in changed and not isinstance(default, Node):
-            setattr(row, key, default() if callable(default) else default)
-            changed += (key,)
-    return changed
+            made[key] = default() if callable(default) else default
+    return made
 
 
 def _where(entity: Entity) -> tuple[Any, ...]:
@@ -260,23 +328,21 @@ def checked(entity: Entity, row: Any, keys: Iterable[str]) -> None:
         data.update((k, field_validator(cls, k)(data[k])) for k in list(keys))
 
 
-async def _update(entity: Entity, row: Any, state: Any, changed: tuple[str, ...], tx: Any) -> Any:
+async def _update(entity: Entity, row: Any, changed: tuple[str, ...], executor: Any) -> None:
+    state = state_of(row)
     key = original_key(entity, row, state)
     if state is CLEAN:
         own(row)
+    made = _NOTHING
     if entity.update_defaults:
-        changed = with_defaults(entity, row, tuple(k for k in changed if k != entity.revision))
+        changed = tuple(k for k in changed if k != entity.revision)
+        made = python_defaults(entity, changed)
     if entity.settings.validate_on_save:
         checked(entity, row, changed)
-    shape = _update_shape(entity, changed)
-    params = shape.params(entity, row.__dict__) + shape.constants + key + _revision(entity, row, state)
-    executor = executor_for(entity, tx)
-    remember(executor, row, shape.filled)
-    wire = known_wire(entity, row) if shape.kept else None
-    if not await executor.run(shape.ir, params, shape.plan, row):
-        raise await _missed(entity, key, executor, (*_revision(entity, row, state), None)[0])
-    keep_wire(entity, row, wire, shape.kept)
-    return row
+    shape = _update_shape(entity, (*changed, *made))
+    revision = _revision(entity, row, state)
+    if not await shape.run(entity, row, executor, shape.constants + key + revision, made=made):
+        raise await _missed(entity, key, executor, (*revision, None)[0])
 
 
 def _shown(entity: Entity, key: tuple[Any, ...]) -> str:
@@ -302,116 +368,73 @@ def saved(entity: Entity, row: Any, doing: str) -> Any:
 
 async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords: Any, tx: Any) -> Any:
     """One UPDATE by key; what was set comes back and is merged, other changes stay unsaved."""
-    state = saved(entity, row, "update()")
+    saved(entity, row, "update()")
     made = assignments(entity, values, operators, keywords)
+    if not made:
+        return row
     keys = tuple(f.key for f, _, _ in made) + tuple(f.key for f in entity.fields if f.spec.computed)
-    key = original_key(entity, row, state)
-    sets = tuple((f.name, s) for f, s, _ in made)
-    params = tuple(v for _, _, p in made for v in p)
-    kept = tuple(k for k in entity.mutable if k in keys)
-    names = (("cols", None, *(entity.by_key[k].name for k in keys + kept)),)
-    ir = ("update", entity.table, sets, _where(entity), names, None)
-    at = ("merge", keys)
-    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, kept))
-    if state is CLEAN:
-        state = own(row)
-    pending = {k: v for k, v in state.items() if k not in keys}
     executor = executor_for(entity, tx)
-    remember(executor, row, keys)
-    wire = known_wire(entity, row)
-    if not await executor.run(ir, params + key + _revision(entity, row, state), plan, row):
-        raise await _missed(entity, key, executor, (*_revision(entity, row, state), None)[0])
-    keep_wire(entity, row, wire, kept)
-    if pending:
-        Slots.set_state(row, pending)
+    flight = begin(executor, (row,)) or await turn(executor, (row,))
+    try:
+        state = saved(entity, row, "update()")
+        key = original_key(entity, row, state)
+        kept = tuple(k for k in entity.mutable if k in keys)
+        names = (("cols", None, *(entity.by_key[k].name for k in keys + kept)),)
+        ir = ("update", entity.table, tuple((f.name, s) for f, s, _ in made), _where(entity), names, None)
+        at = ("merge", keys)
+        plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, kept))
+        revision = _revision(entity, row, state)
+        params = tuple(v for _, _, p in made for v in p) + key + revision
+        try:
+            await _bring(entity, row, executor, (ir, params), plan, keys, kept)
+        except _NoRow:
+            raise await _missed(entity, key, executor, (*revision, None)[0]) from None
+    finally:
+        flight.end()
     return row
+
+
+class _NoRow(Exception):
+    """A statement by key found no row."""
+
+
+async def _bring(
+    entity: Entity,
+    row: Any,
+    executor: Any,
+    statement: tuple[Any, tuple[Any, ...]],
+    plan: LoadPlan,
+    keys: tuple[str, ...],
+    kept: tuple[str, ...] = (),
+    pinned: frozenset[str] = frozenset(),
+) -> None:
+    """Runs a statement that decides these fields of an instance, whatever is on record of them.
+
+    Raises:
+        _NoRow: the statement found none.
+    """
+    if state_of(row) is CLEAN:
+        own(row)
+    before = seen(entity, row, keys)
+    brought = blank(entity)
+    with taken_off((row,), keys, pinned) as taken:
+        if not await executor.run(*statement, plan, brought):
+            raise _NoRow
+    land(entity, row, executor, _NOTHING, brought.__dict__, bytes_of(brought, kept), before, taken[0], pinned)
 
 
 async def replace(entity: Entity, row: Any, tx: Any) -> Any:
     """UPDATE of every column by key."""
-    state = state_of(row)
-    if state is GONE:
-        raise NotSaved(f"this {entity.label} was deleted")
-    if state is None and any(row.__dict__.get(k) is None for k in entity.pk_keys):
-        raise NotSaved(f"replace() needs the key of the {entity.label}")
-    keys = tuple(
-        f.key for f in entity.fields if f.key in row.__dict__ and not f.spec.computed and f not in entity.primary_key
-    )
-    if state is None:
-        set_fields(row, set(get_fields(row)))
-    return await _update(entity, row, state, keys, tx)
-
-
-# -------------------------------------------------------------------------------------------------------------- delete
-async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
-    """DELETE by key, or the mark of a soft deletion; False when the row was gone."""
-    state = saved(entity, row, "delete()")
-    key = original_key(entity, row, state)
     executor = executor_for(entity, tx)
-    if entity.soft is not None and not hard:
-        return await _mark_deleted(entity, row, key, executor, ("call", "now"), entity.present)
-    remember(executor, row, ())
-    gone = await executor.run(("delete", entity.table, entity.pk_conditions, None, None), key, _COUNT)
-    Slots.set_state(row, GONE)
-    return bool(gone)
-
-
-async def restore(entity: Entity, row: Any, tx: Any) -> bool:
-    """Takes the mark of a soft deletion away; False when there was none."""
-    if entity.soft is None:
-        raise TypeError(f"{entity.label} has no soft deletion: inherit SoftDeleteMixin")
-    key = original_key(entity, row, saved(entity, row, "restore()"))
-    return await _mark_deleted(entity, row, key, executor_for(entity, tx), ("null",), entity.deleted)
-
-
-async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value: Any, where: Any) -> bool:
-    soft = entity.soft
-    assert soft is not None
-    sets = [(soft.name, value)]
-    params: tuple[Any, ...] = ()
-    for name, default in entity.update_defaults:
-        if isinstance(default, Node):
-            sets.append((name, default.s))
-            params += default.p
-    keys = tuple(entity.source.columns[n].key for n, _ in sets) + tuple(f.key for f in entity.fields if f.spec.computed)
-    at = ("marked", keys)
-    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
-    ir = ("update", entity.table, tuple(sets), (*entity.pk_conditions, *where), _returning(entity, keys), None)
-    state = state_of(row)
-    pending: dict[str, Any] = {}
-    if state is CLEAN:
-        own(row)
-    elif isinstance(state, dict):
-        pending = {k: v for k, v in cast(dict[str, Any], state).items() if k not in keys}
-    remember(executor, row, keys)
-    done: bool = await executor.run(ir, (*params, *key), plan, row)
-    if done:
-        Slots.set_state(row, pending)
-    return done
-
-
-# ------------------------------------------------------------------------------------------------------- refresh, lock
-async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
-    """SELECT by key into the instance."""
-    state = saved(entity, row, "refresh()")
-    keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
-    changes = dict(cast(dict[str, Any], state)) if isinstance(state, dict) else {}
-    kept = {k: row.__dict__[k] for k in changes if k in row.__dict__ and (keep_changes or k not in keys)}
-    at = ("refresh", keys)
-    mutable = tuple(k for k in entity.mutable if k in keys)
-    plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, mutable))
-    projection = (("cols", entity.source.name, *(entity.by_key[k].name for k in keys + mutable)),)
-    extras = (locking,) if locking else None
-    ir = ("select", entity.table, projection, entity.pk_conditions, None, None, None, extras)
-    key = original_key(entity, row, state)
-    if state is CLEAN:
-        own(row)
-    wire = known_wire(entity, row)
-    if not await executor_for(entity, tx).run(ir, key, plan, row):
-        raise row_not_found(entity, key)
-    keep_wire(entity, row, wire, mutable)
-    if kept:
-        row.__dict__.update(kept)
-        Slots.set_state(row, {k: changes[k] for k in kept})
-    get_fields(row).update(keys)
+    flight = begin(executor, (row,)) or await turn(executor, (row,))
+    try:
+        state = state_of(row)
+        if state is GONE:
+            raise NotSaved(f"this {entity.label} was deleted")
+        if state is None and any(row.__dict__.get(k) is None for k in entity.pk_keys):
+            raise NotSaved(f"replace() needs the key of the {entity.label}")
+        given = get_fields(row) if state is None else changed_fields(entity, row, state)
+        await _update(entity, row, _everything(entity, row, given), executor)
+    finally:
+        flight.end()
     return row

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import operations, persist
+from data_bridge.orm import operations, persist, refreshing, removal
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.tracking import TrackedModel
@@ -104,7 +104,7 @@ class Row(TrackedModel):
         """
         entity = entity_of(type(self))
         if entity.hooks is None and link_rule is None:
-            return await persist.delete(entity, self, tx)
+            return await removal.delete(entity, self, tx)
         return await operations.delete(entity, self, link_rule, skip_events, tx)  # type: ignore[no-any-return]
 
     async def refresh(
@@ -116,7 +116,7 @@ class Row(TrackedModel):
             RowNotFound: the row is no longer there.
         """
         locking = ("locking", ("update", None, None)) if for_update else None
-        return await persist.refresh(entity_of(type(self)), self, columns, keep_changes, locking, tx)  # type: ignore[no-any-return]
+        return await refreshing.refresh(entity_of(type(self)), self, columns, keep_changes, locking, tx)  # type: ignore[no-any-return]
 
     async def lock(self, *, nowait: bool = False, skip_locked: bool = False, tx: Any = None) -> Self:
         """SELECT … FOR UPDATE of the row, which is loaded again. Only inside a transaction.
@@ -130,7 +130,7 @@ class Row(TrackedModel):
         if not executor_for(entity, tx).is_transaction:
             raise ConfigurationError("lock() outside a transaction would be released at once: use pg_transaction()")
         wait = "nowait" if nowait else "skip locked" if skip_locked else None
-        return await persist.refresh(entity, self, (), False, ("locking", ("update", None, wait)), tx)  # type: ignore[no-any-return]
+        return await refreshing.refresh(entity, self, (), False, ("locking", ("update", None, wait)), tx)  # type: ignore[no-any-return]
 
     async def fetch(self, *paths: Any, tx: Any = None) -> Self:
         """Loads these relations (`"author"`, `Post.comments.author`): one query for each, which the row has from then on.

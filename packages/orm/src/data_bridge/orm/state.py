@@ -1,13 +1,18 @@
-"""What changed since a row was loaded: one slot per instance.
+"""What a row is known to have in the database: one slot per instance, and one with the bytes of its mutable columns.
 
-The slot is unset or None for a new row, CLEAN for a loaded one that nobody touched (its fields-set is shared with all
-rows of the statement), a dict {field: value before} from the first change on, and GONE after delete().
+The state is unset or None for a new row, CLEAN for a loaded one that nobody touched (its fields-set is shared with all
+rows of the statement), GONE after delete(), and from the first change on a dict: the fields that were assigned, each with the
+value that the database has. A mutable column needs no entry there: its bytes tell what the database has, whether the value
+was assigned, edited in place or both.
 """
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -34,7 +39,9 @@ class _Mark:
 CLEAN = _Mark("CLEAN")
 GONE = _Mark("GONE")
 FORCED = _Mark("FORCED")
-"""The value before of a field that mark_changed() has written whatever it is."""
+"""The key in a state under which stand the fields that mark_changed() has written whatever they are."""
+ABSENT = _Mark("ABSENT")
+"""The value before of a field that was not loaded: nobody knows what the database has."""
 
 
 # A slot that is read as an attribute and is unset goes on to BaseModel.__getattr__, which costs a microsecond.
@@ -62,11 +69,25 @@ def state_of(row: Any) -> Any:
 
 
 def wire_of(row: Any) -> Any:
-    """The wire bytes of the mutable columns of a row, or None."""
+    """What the core left of the mutable columns: bytes in the order of the fields, or a dict of them, or None."""
     try:
         return Slots.get_wire(row)
     except AttributeError:
         return None
+
+
+def known_wire(row: Any) -> dict[str, bytes | None]:
+    """The bytes that the database has in the mutable columns of a row, by field; of a row with changes, the record itself."""
+    wire = wire_of(row)
+    if type(wire) is dict:
+        return wire
+    mutable: tuple[str, ...] = type(row).__db__.mutable
+    if not wire or not mutable:
+        return {}
+    if len(wire) == len(mutable):
+        return dict(zip(mutable, wire, strict=True))
+    data = row.__dict__
+    return dict(zip([k for k in mutable if k in data], wire, strict=True))
 
 
 def links_of(row: Any) -> dict[str, Any] | None:
@@ -78,9 +99,10 @@ def links_of(row: Any) -> dict[str, Any] | None:
 
 
 def own(row: Any) -> dict[str, Any]:
-    """Gives a clean row its own fields-set and an empty record of changes."""
+    """Gives a clean row its own fields-set, an empty record of changes, and the bytes by field: from now on fields may come."""
     state: dict[str, Any] = {}
     set_fields(row, set(get_fields(row)))
+    Slots.set_wire(row, known_wire(row))
     Slots.set_state(row, state)
     return state
 
@@ -91,13 +113,24 @@ def adopt(row: Any) -> None:
     Slots.set_state(row, None)
 
 
+def detached(state: Any) -> Any:
+    """A state that a copy of the row may change."""
+    if state is CLEAN:
+        return {}
+    if not isinstance(state, dict):
+        return state
+    made = dict(state)
+    if FORCED in made:
+        made[FORCED] = set(made[FORCED])
+    return made
+
+
 def carry(source: Any, copy: Any) -> Any:
     """Gives a copy of a row the state of its source."""
     state = state_of(source)
-    Slots.set_state(
-        copy, {} if state is CLEAN else dict(cast(dict[str, Any], state)) if isinstance(state, dict) else state
-    )
-    Slots.set_wire(copy, wire_of(source))
+    Slots.set_state(copy, detached(state))
+    if state is not None:
+        Slots.set_wire(copy, dict(known_wire(source)))
     links = links_of(source)
     if links:
         Slots.set_links(copy, dict(links))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, over
 from typing_extensions import deprecated
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import bulk, reading, schemas, upserts
+from data_bridge.orm import bulk, reading, schemas, search, upserts
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.bulk_update import bulk_update
 from data_bridge.orm.events import Skip, loaded
@@ -180,18 +180,15 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def get_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
-        """The row with these values, made with `defaults` when there is none; safe against others who do the same."""
-        return Upserted(*await upserts.get_or_create(cls, defaults or {}, keys, tx))
+        """The row with these values, as they would be stored; made with `defaults` when there is none. Safe against others."""
+        return Upserted(*await search.get_or_create(cls, defaults or {}, keys, tx))
 
     @classmethod
     async def update_or_create(
         cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any
     ) -> Upserted:
-        """Updates the row with these values by `defaults`, or makes it."""
-        row, created = await upserts.get_or_create(cls, defaults or {}, keys, tx)
-        if not created and defaults:
-            await row.update(defaults, tx=tx)
-        return Upserted(row, created)
+        """Updates the row with these values by `defaults`, or makes it; otherwise like get_or_create()."""
+        return Upserted(*await search.update_or_create(cls, defaults or {}, keys, tx))
 
     # --------------------------------------------------------------------------------------------- many rows, by class
     @overload
@@ -334,7 +331,10 @@ class Table(Row, metaclass=TableMeta):
     async def upsert(
         cls, row: Any, *, conflict: Sequence[Any], update: Any = None, skip_events: Skip = (), tx: Any = None
     ) -> Upserted:
-        """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to expressions."""
+        """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to values and expressions; by
+        default the fields that were given, but the key. Nothing else is written, and a row deleted softly stays deleted.
+        RevisionConflict when a revision was given that the row does not have.
+        """
         return (await cls.upsert_many([row], conflict=conflict, update=update, skip_events=skip_events, tx=tx))[0]
 
     @classmethod

@@ -1,7 +1,7 @@
 """TrackedModel: a Pydantic model that knows what changed since it was loaded, and copies and pickles with it."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -13,9 +13,23 @@ from pydantic import BaseModel
 
 from data_bridge.core.errors import ColumnNotLoaded
 from data_bridge.orm import changes
-from data_bridge.orm.attribute import assign, missing, relation_of, value_of
+from data_bridge.orm.attribute import assign, missing, point, relation_of, value_of
+from data_bridge.orm.document import is_same
 from data_bridge.orm.meta import entity_of
-from data_bridge.orm.state import CLEAN, FORCED, GONE, Slots, adopt, carry, links_of, own, state_of, wire_of
+from data_bridge.orm.state import (
+    ABSENT,
+    CLEAN,
+    FORCED,
+    GONE,
+    Slots,
+    adopt,
+    carry,
+    detached,
+    known_wire,
+    links_of,
+    own,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
@@ -37,31 +51,39 @@ class TrackedModel(BaseModel):
         except AttributeError:
             adopt(self)
             state = None
+        entity = type(self).__db__
+        if entity is not None and name in entity.documents:  # pyright: ignore[reportUnnecessaryComparison]
+            value = entity.assigned(name, value)
         if state is None or state is GONE:
             if name in type(self).__db_relation_names__:
-                return assign(self, relation_of(type(self), name), value)
-            return _assign(self, name, value)
+                assign(self, relation_of(type(self), name), value)
+                return
+            _assign(self, name, value)
+            if entity is not None and name in entity.near:  # pyright: ignore[reportUnnecessaryComparison]
+                point(self, entity.near[name])
+            return
         if state is CLEAN:
             state = own(self)
         data = self.__dict__
-        entity = type(self).__db__
         if name in entity.plain:
-            if name not in state and name in data:
-                state[name] = data[name]
-            elif name not in state:
-                state[name] = None
+            if name not in state:
+                state[name] = data.get(name, ABSENT)
             data[name] = value  # pyright: ignore[reportIndexIssue]
             self.__pydantic_fields_set__.add(name)
-        elif name in data:
-            before = data[name]
-            _assign(self, name, value)  # may raise, may replace __dict__
-            if name not in state:
-                state[name] = before
+        elif name in entity.by_key:
+            before = dict(data)
+            _assign(self, name, value)  # may raise, may replace __dict__, and validators may set other fields
+            for k, now in self.__dict__.items():
+                if k not in state and k in entity.by_key and (k not in before or before[k] is not now):
+                    state[k] = before.get(k, ABSENT)
         elif name in entity.relations:
             assign(self, entity.relations[name], value)
+            return
         else:
             _assign(self, name, value)
-        return None
+            return
+        if name in entity.near:
+            point(self, entity.near[name])
 
     if not TYPE_CHECKING:
 
@@ -105,31 +127,37 @@ class TrackedModel(BaseModel):
         return {k: self.__dict__[k] for k in changes.changed_fields(entity_of(type(self)), self, state)}
 
     def get_previous_changes(self) -> dict[str, Any]:
-        """The fields that were assigned since the row was loaded, with their values before."""
+        """The fields that save() would write, with the values that the database has; not those that were never loaded."""
         state = state_of(self)
-        if not isinstance(state, dict):
+        if state is None or state is GONE:
             return {}
-        before = dict[str, Any](state)  # pyright: ignore[reportUnknownArgumentType]
-        return {
-            k: v
-            for k, v in before.items()
-            if v is not FORCED and changes.is_other(type(self).__db__, k, v, self.__dict__.get(k))
-        }
+        entity = entity_of(type(self))
+        changed = changes.changed_fields(entity, self, state)
+        before = {k: changes.value_before(entity, self, state, k) for k in changed}
+        return {k: v for k, v in before.items() if v is not ABSENT and not is_same(v, self.__dict__[k])}
 
     def discard_changes(self) -> None:
         """Brings back the values that were loaded; what was edited in place, too."""
         state = state_of(self)
-        if not isinstance(state, dict):
-            if state is not CLEAN:
-                return
+        if state is CLEAN:
             state = own(self)
-        entity = entity_of(type(self))
-        changed = changes.changed_fields(entity, self, state)
-        wire = dict(zip([k for k in entity.mutable if k in self.__dict__], wire_of(self) or (), strict=False))
-        for k in changed:
-            before = state[k] if k in state else entity.original(k, wire[k])
-            if before is not FORCED:
-                self.__dict__[k] = before  # pyright: ignore[reportIndexIssue]
+        if not isinstance(state, dict):
+            return
+        entity, data = entity_of(type(self)), self.__dict__
+        wire = known_wire(self)
+        for k, bytes_ in wire.items():
+            if k not in data or not entity.is_stored(k, bytes_, data[k]):
+                data[k] = entity.original(k, bytes_)  # pyright: ignore[reportIndexIssue]
+        for k, before in dict[Any, Any](state).items():  # pyright: ignore[reportUnknownArgumentType]
+            if k in wire or k not in entity.by_key:
+                continue
+            if before is ABSENT:
+                data.pop(k, None)  # pyright: ignore[reportAttributeAccessIssue]
+                self.__pydantic_fields_set__.discard(k)
+            else:
+                data[k] = before  # pyright: ignore[reportIndexIssue]
+        for relation in entity.links:
+            point(self, (relation.name,))
         Slots.set_state(self, {})
 
     def mark_changed(self, *fields: str) -> None:
@@ -137,12 +165,11 @@ class TrackedModel(BaseModel):
         state = state_of(self)
         if state is None or state is GONE:
             return
-        if state is CLEAN:
-            state = own(self)
+        record: dict[Any, Any] = own(self) if state is CLEAN else state
         for f in fields:
             key = entity_of(type(self)).field(f).key
             if key not in entity_of(type(self)).pk_keys:
-                state[key] = FORCED
+                record.setdefault(FORCED, set()).add(key)
 
     @property
     def pk(self) -> Any:
@@ -164,15 +191,24 @@ class TrackedModel(BaseModel):
         return made
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy of the row, of the same row in the database; what `update` sets counts as changed."""
+        """A copy of the row, of the same row in the database; what `update` sets counts as changed.
+
+        With a key of None it is a copy that is new: save() inserts it, and the database makes its key.
+        """
         names = self.__db_relation_names__
         given = {} if not update or names.isdisjoint(update) else {k: v for k, v in update.items() if k in names}
         made = super().model_copy(update={k: v for k, v in (update or {}).items() if k not in given}, deep=deep)
         state = state_of(made)
         if update and isinstance(state, dict):
+            entity = entity_of(type(self))
+            if any(k in update and update[k] is None for k in entity.pk_keys):
+                Slots.set_state(made, None)  # without a key it is another row
+                Slots.set_wire(made, None)
             for k in update:
-                if k in entity_of(type(self)).by_key:
-                    state.setdefault(k, self.__dict__.get(k))  # pyright: ignore[reportUnknownMemberType]
+                if k in entity.by_key:
+                    state.setdefault(k, self.__dict__.get(k, ABSENT))  # pyright: ignore[reportUnknownMemberType]
+        if update and links_of(made):
+            point(made, {n for k in update for n in entity_of(type(self)).near.get(k, ())})
         for k, v in given.items():
             assign(made, relation_of(type(made), k), v)
         return made
@@ -182,8 +218,8 @@ class TrackedModel(BaseModel):
         own_state = state_of(self)
         # The memo of pickle would keep the set of a statement's rows shared between the copies.
         state["__pydantic_fields_set__"] = set(state["__pydantic_fields_set__"])
-        state["__db_state__"] = {} if own_state is CLEAN else own_state
-        state["__db_wire__"] = wire_of(self)
+        state["__db_state__"] = detached(own_state)
+        state["__db_wire__"] = None if own_state is None else dict(known_wire(self))
         if links := links_of(self):
             state["__db_links__"] = links
         return state

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import EncodeError
@@ -27,6 +28,8 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     """
     if value is None or type(value) is field.type.python:
         return value
+    if field.key in entity.documents:
+        value = entity.fitting(field.key, value)
     if isinstance(value, Enum):
         value = value.value
     elif hasattr(value, "get_secret_value"):
@@ -45,8 +48,8 @@ def assignments(
 
     Raises:
         AttributeError: for an unknown field, with a near match.
+        ValidationError: of Pydantic, with Settings.validate_on_save.
         EncodeError: for a value that does not fit, or a field that is set twice.
-        TypeError: when nothing is set.
     """
     made: list[Assignment] = []
     seen: set[str] = set()
@@ -71,6 +74,8 @@ def assignments(
             s, p = value.__operand__()
             made.append((field, s, p))
         else:
+            if entity.settings.validate_on_save:
+                value = entity.validated(field.key, value)
             made.append((field, "$", (stored(entity, field, value),)))
 
     given: tuple[Any, ...] = (*operators,) if values is None else (values, *operators)
@@ -86,16 +91,36 @@ def assignments(
         for key, value in operator.pairs.items():
             field = entity.field(key)
             add(field.key, operator.expression(entity.columns[field.key], value))
-    if not made:
-        raise TypeError("update() sets nothing: give it values")
-    for name, default in entity.update_defaults if defaults else ():
-        key = entity.source.columns[name].key
-        if key not in seen:
-            made.append((entity.by_key[key], *_default(default)))
+    return made + update_defaults(entity, seen) if defaults and made else made
+
+
+def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:
+    """What every UPDATE sets, beside the fields that it names."""
+    made: list[Assignment] = []
+    for name, default in entity.update_defaults:
+        field = entity.by_key[entity.source.columns[name].key]
+        if field.key in named:
+            continue
+        if isinstance(default, Node):
+            made.append((field, default.s, default.p))
+        else:
+            made.append((field, "$", (stored(entity, field, default() if callable(default) else default),)))
     return made
 
 
-def _default(default: Any) -> tuple[Any, tuple[Any, ...]]:
-    if isinstance(default, Node):
-        return default.s, default.p
-    return "$", (default() if callable(default) else default,)
+def getter(names: tuple[str, ...]) -> Any:
+    """A function from a dict to the tuple of these values."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return _nothing
+    only = names[0]
+
+    def one(values: dict[str, Any]) -> tuple[Any]:
+        return (values[only],)
+
+    return one
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()

@@ -15,6 +15,7 @@ from data_bridge.orm.correlated import mentioned
 from data_bridge.orm.values import assignments
 from data_bridge.query import func
 from data_bridge.query.results import Columns
+from data_bridge.query.truth import filters_rows
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
@@ -32,10 +33,9 @@ def _conditions(
     query = query._with_paths()
     extras: dict[str, Any] = query._extras or {}
     joins: Any = extras.get("joins")
-    if query._where == entity.present and joins is None and not query._unfiltered and query._limit is None:
-        raise UnfilteredWrite(
-            f"find().{doing}() without a filter would {doing} every row: {doing}_all() says so explicitly"
-        )
+    if not query._unfiltered and query._limit is None and not _is_filtered(query, joins):
+        what = "with a filter that is TRUE" if query._where not in (entity.present, ()) else "without a filter"
+        raise UnfilteredWrite(f"find().{doing}() {what} would {doing} every row: {doing}_all() says so explicitly")
     by_key: bool = (
         query._source.s[0] == "sample"
         or query._limit is not None
@@ -63,6 +63,22 @@ def _conditions(
     return (*on, *query._where), (*joins[1], *query._where_p), sources, ()
 
 
+def _is_filtered(query: Any, joins: Any) -> bool:
+    """Whether a query may leave rows of its table out: by a condition, or by a join that not every row has a partner in."""
+    present = query._entity.present
+    # Whether a row is marked as deleted is no filter of the caller; these conditions have no parameters.
+    if filters_rows([c for c in query._where if c not in present], query._where_p):
+        return True
+    extras: dict[str, Any] = query._extras or {}
+    if "having" in extras:
+        return True
+    if joins is None:
+        return False
+    return any(
+        kind in ("inner", "right") and (not _is_condition(on) or filters_rows(on, ())) for kind, _, on in joins[0][1:]
+    )
+
+
 def _is_condition(on: Any) -> bool:
     return isinstance(on, tuple) and all(isinstance(c, tuple) for c in on)  # pyright: ignore[reportUnknownVariableType]
 
@@ -73,6 +89,8 @@ def update(
     """Structure and parameters of an UPDATE."""
     entity = query._entity
     made = assignments(entity, values, operators, keywords)
+    if not made:
+        raise TypeError("update() sets nothing: give it values")
     through = set[str]()
     for _, s, _ in made if entity.paths else ():
         mentioned(s, entity.paths, through)

@@ -11,6 +11,7 @@ from .filters import added
 from .join import How, join_structure
 from .nodes import Node
 from .source import Source, source_of
+from .truth import filters_rows
 from .write import Write, assignments_of
 
 __all__ = ["Delete", "Update", "delete", "update"]
@@ -87,9 +88,10 @@ class _Filtered(Write):
         return new._with(_where=(*self._where, *s[2]), _where_p=self._where_p + p[len(source.p) :])
 
     def _checked(self) -> None:
-        if not self._where and not self._all:
+        if not self._all and not filters_rows(self._where, self._where_p):
             verb = type(self).__name__.lower()
-            raise UnfilteredWrite(f"{verb}({self._table.label}) has no where(): say all_rows() if every row is meant")
+            what = "a where() that is TRUE for every row" if self._where else "no where()"
+            raise UnfilteredWrite(f"{verb}({self._table.label}) has {what}: say all_rows() if every row is meant")
 
 
 class Update(_Filtered):

@@ -1,0 +1,93 @@
+"""What is in a mutable column: when two values are the same document, and what of a value is stored as JSON."""
+
+# Documents hold anything.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import dataclasses
+import marshal
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+_SCALARS = frozenset({int, bool, float, str, type(None)})
+_SEQUENCES = frozenset({list, tuple, set, frozenset})
+
+
+def is_same(a: Any, b: Any) -> bool:
+    """Whether the database would have the same for both. 1, 1.0 and true are equal in Python and different in JSON; a
+    datetime and its text are different in Python and the same in JSON.
+    """
+    if a != b:
+        return _is_stored_alike(a, b)
+    try:
+        # Equal bytes have equal types all through, and are told in half the time; version 2 knows no references.
+        if marshal.dumps(a, 2) == marshal.dumps(b, 2):
+            return True
+    except ValueError:  # other objects than those of JSON, or nested deeply
+        pass
+    return _has_same_types(a, b)
+
+
+def _is_stored_alike(a: Any, b: Any) -> bool:
+    """Whether two values that are different in Python are one in JSON: what was loaded has no tuples and no datetimes."""
+    if type(a) in _SCALARS or type(b) in _SCALARS:
+        return False
+    plain_a, plain_b = plain(a), plain(b)
+    if plain_a == plain_b:
+        return _has_same_types(plain_a, plain_b)
+    return repr(plain_a) == repr(plain_b)  # NaN is no equal of itself
+
+
+def _has_same_types(a: Any, b: Any) -> bool:
+    """Whether two values that are equal in Python are of the same types all through."""
+    kind = type(a)
+    if kind is not type(b):
+        return False
+    if kind is dict:
+        if list(a) != list(b):  # the same keys in another order
+            return all(_has_same_types(v, b[k]) for k, v in a.items())
+        a, b = a.values(), b.values()
+    elif issubclass(kind, BaseModel):
+        if a.model_extra and not _has_same_types(a.model_extra, b.model_extra):
+            return False
+        a, b = a.__dict__.values(), b.__dict__.values()
+    elif kind is not list and kind is not tuple:
+        return kind in _SCALARS or kind in _SEQUENCES or str(a) == str(b)
+    kinds = [*map(type, a)]
+    if kinds != [*map(type, b)]:
+        return False
+    return _SCALARS.issuperset(kinds) or all(map(_has_same_types, a, b))
+
+
+def plain(value: Any) -> Any:
+    """The value as it comes back from a JSON column: dicts, lists, text, numbers. A Decimal stays one, of all its digits."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return {k: plain(v) for k, v in value.items()}
+    if kind in _SEQUENCES:
+        return [plain(v) for v in value]
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, Decimal):
+        return value
+    other: Any = value
+    serializer = getattr(value, "__pydantic_serializer__", None)
+    if serializer is not None:
+        return serializer.to_python(value, mode="json", warnings=False)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    if isinstance(value, UUID):
+        return str(value)
+    if hasattr(other, "isoformat"):
+        return other.isoformat()
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
+    return value
