@@ -34,7 +34,7 @@ _MOMENT = frozenset({datetime})
 
 def as_row(entity: Entity, given: Any) -> Any:
     """An instance, made of a mapping where need be."""
-    if isinstance(given, entity.cls):
+    if entity.holds(given):
         return given
     if isinstance(given, Mapping):
         return entity.cls(**given)

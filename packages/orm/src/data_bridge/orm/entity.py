@@ -60,7 +60,7 @@ class Entity:
         self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})
         self.complete(self.source)
         self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
-        self.table = ("table", settings.schema, settings.name, None)
+        self.table = self.source.s
         qualifier = self.source.name
         self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in self.loaded if f.is_mutable)
@@ -301,6 +301,17 @@ class Entity:
         raise TypeError(f"{given!r} is no column of {self.label}")
 
     # ------------------------------------------------------------------------------------------------- relations
+    def holds(self, row: object) -> bool:
+        """Whether an instance is a row of this table: one of the class, or of a subclass that maps the same table.
+
+        A subclass with a table of its own has other rows, whose keys mean nothing here.
+        """
+        cls = type(row)
+        if cls is self.cls:
+            return True
+        other = getattr(cls, "__db__", None) if isinstance(row, self.cls) else None
+        return other is not None and other.table == self.table
+
     def relation(self, name: str) -> Relation:
         """The relation called `name`.
 

@@ -248,14 +248,17 @@ class ManyPath(Path, Generic[M]):
 
 
 def key_of(relation: Relation, other: Any) -> tuple[Any, ...]:
-    """The values of a link's columns for a row of the other side, a Linked, a key or None."""
-    from data_bridge.orm.linked import Linked
+    """The values of a link's columns for a row of the other side, a Linked, a key or None.
+
+    Raises:
+        TypeError: for a row of another table.
+    """
+    from data_bridge.orm.linked import other_side
 
     if other is None:
         return (None,) * len(relation.near)
-    if isinstance(other, Linked):
-        other = other.pk
-    elif isinstance(other, relation.cls):
+    other = other_side(relation, other)
+    if relation.target.holds(other):
         return tuple(other.__dict__.get(k) for k in relation.far)
     if len(relation.near) == 1:
         return (other,)
