@@ -79,13 +79,14 @@ def assign(row: Any, relation: Relation, value: Any) -> None:
     if relation.kind == "link":
         _assign_link(row, relation, other_side(relation, value))
         return
+    others: list[Any] = []
     if relation.is_list:
         if not isinstance(value, Iterable) or isinstance(value, (str, bytes, dict)):
             raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows")
-        value = [other_side(relation, v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        value = others = [other_side(relation, v) for v in value]  # pyright: ignore[reportUnknownVariableType]
     elif value is not None:
         value = other_side(relation, value)
-    others: list[Any] = value if relation.is_list else [] if value is None else [value]
+        others = [value]
     for other in others:
         if not relation.target.holds(other):
             raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows, not {type(other).__name__}")

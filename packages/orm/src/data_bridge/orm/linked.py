@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -114,6 +115,15 @@ class Linked(Generic[M]):
 
     def __hash__(self) -> int:
         return hash((self._relation.target.table, self.pk))
+
+    def __copy__(self) -> Linked[M]:
+        return Linked(self._row, self._relation)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Linked[M]:
+        return Linked(copy.deepcopy(self._row, memo), self._relation)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._row, self._relation.name)
 
     def __repr__(self) -> str:
         found = self._loaded()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -58,7 +59,18 @@ class Many(Generic[M]):
         return len(self._list())
 
     def __iter__(self) -> Iterator[M]:
-        return iter(self._list())
+        # A generator, so that what was not fetched is an error of the first step: Pydantic reports that one with its text,
+        # and takes an object whose iter() fails for no list.
+        yield from self._list()
+
+    def __copy__(self) -> Many[M]:
+        return Many(self._row, self._relation)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Many[M]:
+        return Many(copy.deepcopy(self._row, memo), self._relation)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._row, self._relation.name)
 
     @overload
     def __getitem__(self, index: int) -> M: ...

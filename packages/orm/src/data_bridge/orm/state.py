@@ -33,6 +33,8 @@ class _Mark:
 
 CLEAN = _Mark("CLEAN")
 GONE = _Mark("GONE")
+NOT_LOADED = _Mark("<not loaded>")
+"""What repr() shows for a computed field whose columns or relations are not here."""
 FORCED = _Mark("FORCED")
 """The value before of a field that mark_changed() has written whatever it is."""
 
