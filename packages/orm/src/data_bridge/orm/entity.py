@@ -165,17 +165,21 @@ class Entity:
             found = self._plans[at] = self._make_plan(keys or tuple(f.key for f in self.loaded), many)
         return found
 
+    @property
+    def validates_whole(self) -> bool:
+        """Whether rows are loaded by the class's whole validation, not field by field."""
+        decorators = self.cls.__pydantic_decorators__
+        return bool(
+            self.settings.validate_on_load
+            or decorators.model_validators
+            or decorators.root_validators
+            or self.cls.__pydantic_custom_init__
+        )
+
     def _make_plan(self, keys: tuple[str, ...], many: bool) -> LoadPlan:
         cls = self.cls
-        decorators = cls.__pydantic_decorators__
-        whole = (
-            self.settings.validate_on_load
-            or bool(decorators.model_validators)
-            or bool(decorators.root_validators)
-            or cls.__pydantic_custom_init__
-        )
         partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
-        validate = whole and not partial
+        validate = self.validates_whole and not partial
         fields = {k: f for k, f in cls.__pydantic_fields__.items() if k not in self.by_key}
         # With places for the columns, so that everything stands in the order of the fields.
         others = {
@@ -185,7 +189,7 @@ class Entity:
         }
         factories = [(k, made) for k, f in fields.items() if (made := factory(f)) is not None]
         # What is validated as a whole is validated by the names that the model knows its fields by.
-        names = {k: _validated_name(cls, k) if validate else k for k in keys}
+        names = {k: validated_name(cls, k) if validate else k for k in keys}
         plan = LoadPlan.model(
             cls,
             list(names.values()),
@@ -350,7 +354,7 @@ def factory(info: FieldInfo) -> Any:
     return None
 
 
-def _validated_name(cls: Any, key: str) -> str:
+def validated_name(cls: Any, key: str) -> str:
     """The name under which model_validate() takes a field."""
     config = cls.model_config
     if config.get("populate_by_name") or config.get("validate_by_name"):

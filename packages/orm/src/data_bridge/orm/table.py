@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, over
 from typing_extensions import deprecated
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import bulk, reading, schemas, upserts
+from data_bridge.orm import bulk, by_name, reading, schemas, upserts
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.bulk_update import bulk_update
 from data_bridge.orm.events import Skip, loaded
@@ -377,11 +377,25 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def raw(cls, sql: str, *params: Any, tx: Any = None) -> list[Self]:
-        """Instances from a query in SQL that gives the columns of the table, in the order of the fields."""
+        """Instances from a statement in SQL whose result has every column of the table, in any order.
+
+        Columns are told by their name: that of the column in the database, or of the field.
+
+        Raises:
+            DecodeError: a column is missing, is no field of the table, or has values of another type.
+
+        >>> async def first(User) -> list:
+        ...     return await User.raw("SELECT * FROM users WHERE age > $1", 18)
+        """
         entity = entity_of(cls)
-        rows: list[Self] = await executor_for(entity, tx).run(("text", sql), params, entity.plan())
+        rows: list[Self] = by_name.instances(entity, await executor_for(entity, tx).fetch(sql, *params))
         await loaded(entity, rows)
         return rows
+
+    @classmethod
+    def __from_rows__(cls, rows: Sequence[Mapping[str, Any]]) -> list[Self]:
+        """What `fetch(…, as_=User)` makes of its rows; see raw()."""
+        return by_name.instances(entity_of(cls), rows)
 
     @classmethod
     def using(cls, database: Any) -> type[Self]:
