@@ -21,8 +21,8 @@ from data_bridge.migrate.connection import RunnerConnection
 from data_bridge.migrate.discover import checksum
 from data_bridge.migrate.executing import Executing, Watch
 from data_bridge.migrate.failure import explain
-from data_bridge.migrate.files import is_atomic
 from data_bridge.migrate.history import AppliedMigration, History
+from data_bridge.migrate.marks import is_atomic
 from data_bridge.migrate.migration import Migration
 
 Direction = Literal["up", "down"]
