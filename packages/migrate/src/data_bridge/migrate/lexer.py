@@ -28,7 +28,9 @@ _TOKEN = re.compile(f"(?P<gap>{_GAP}){_QUOTES}|(?P<word>{_WORD})|(?P<end>;){_RES
 _COMMENTS = re.compile(
     f"(?P<gap>(?:{_GAP}|;|{_WORD}(?![\"'&])|[()])++){_QUOTES}|(?P<word>{_WORD}){_REST}", re.VERBOSE | re.DOTALL
 )
-_PIECE = re.compile(rf"\s++|{_WORD}|\d[\w.]*+|'[^']*+(?:''[^']*+)*+'|\"[^\"]*+(?:\"\"[^\"]*+)*+\"|.", re.DOTALL)
+_PIECE = re.compile(
+    rf"\s++|--[^\n]*+|/\*.*?\*/|{_WORD}|\d[\w.]*+|'[^']*+(?:''[^']*+)*+'|\"[^\"]*+(?:\"\"[^\"]*+)*+\"|.", re.DOTALL
+)
 _BLOCK = re.compile(r"/\*|\*/")
 
 
@@ -67,13 +69,17 @@ class Comment(NamedTuple):
 
 
 def tokens(text: str) -> list[tuple[str, str, int]]:
-    """The tokens of a short text without comments: kind, text, place.
+    """The tokens of a short text, without comments: kind, text, place.
 
     >>> [t for _, t, _ in tokens("int DEFAULT f('a b')")]
     ['int', 'DEFAULT', 'f', '(', "'a b'", ')']
     """
-    found = [(m[0], m.start()) for m in _PIECE.finditer(text)]
-    return [("word" if t[0].isalpha() or t[0] == "_" else "other", t, at) for t, at in found if not t.isspace()]
+    found: list[tuple[str, str, int]] = []
+    for m in _PIECE.finditer(text):
+        piece = m[0]
+        if not piece.isspace() and not piece.startswith(("--", "/*")):
+            found.append(("word" if piece[0].isalpha() or piece[0] == "_" else "other", piece, m.start()))
+    return found
 
 
 def _unclosed(what: str, text: str, at: int) -> UnclosedError:
