@@ -62,7 +62,7 @@ class Session:
     async def state(self) -> str:
         """The state as text: equal texts are equal states."""
         row = (await self._connection.fetch(_STATE, sorted(self._names)))[0]
-        settings = {**(row["settings"] or {}), **(row["custom"] or {})}
+        settings: dict[str, str] = {**(row["settings"] or {}), **(row["custom"] or {})}
         return json.dumps({"role": row["role"], "who": row["who"], "settings": settings}, sort_keys=True)
 
     async def restore(self, state: str) -> None:
