@@ -16,6 +16,8 @@ from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import DecodeError
 from data_bridge.orm.entity import factory, validated_name
+from data_bridge.orm.events import loaded
+from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import CLEAN, Slots
 
 if TYPE_CHECKING:
@@ -60,6 +62,13 @@ def instances(entity: Entity, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
             values[field.key] = value
         made.append(make(values))
     return made
+
+
+async def raw(entity: Entity, sql: str, params: tuple[Any, ...], tx: Any) -> list[Any]:
+    """Instances from a statement in SQL; see Table.raw()."""
+    rows = instances(entity, await executor_for(entity, tx).fetch(sql, *params))
+    await loaded(entity, rows)
+    return rows
 
 
 def _places(entity: Entity, columns: tuple[str, ...]) -> list[_Place]:

@@ -377,25 +377,10 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def raw(cls, sql: str, *params: Any, tx: Any = None) -> list[Self]:
-        """Instances from a statement in SQL whose result has every column of the table, in any order.
-
-        Columns are told by their name: that of the column in the database, or of the field.
-
-        Raises:
-            DecodeError: a column is missing, is no field of the table, or has values of another type.
-
-        >>> async def first(User) -> list:
-        ...     return await User.raw("SELECT * FROM users WHERE age > $1", 18)
+        """Instances from SQL, `User.raw("SELECT * FROM users WHERE age > $1", 18)`: every column, by its or its field's name.
+        A column that is missing, is no field, or has values of another type is a DecodeError.
         """
-        entity = entity_of(cls)
-        rows: list[Self] = by_name.instances(entity, await executor_for(entity, tx).fetch(sql, *params))
-        await loaded(entity, rows)
-        return rows
-
-    @classmethod
-    def __from_rows__(cls, rows: Sequence[Mapping[str, Any]]) -> list[Self]:
-        """What `fetch(…, as_=User)` makes of its rows; see raw()."""
-        return by_name.instances(entity_of(cls), rows)
+        return await by_name.raw(entity_of(cls), sql, params, tx)
 
     @classmethod
     def using(cls, database: Any) -> type[Self]:
