@@ -55,7 +55,7 @@ async def test_statements_that_run_alone(folder: Folder) -> None:
         **{
             "1_index.sql": "create table t (a int);\ncreate index concurrently i on t (a);",
             "2_choice.sql": "-- no-transaction\nselect 1; select 2;",
-            "4_head.sql": "-- a table, atomic: false\n-- up\nselect 1; select 2;\n-- down\nselect 3; select 4;",
+            "4_head.sql": "-- a table\n-- atomic: false\n-- up\nselect 1; select 2;\n-- down\nselect 3; select 4;",
             "3_dbmate.sql": "-- migrate:up transaction:false\nselect 1; select 2;",
         }
     )

@@ -81,3 +81,123 @@ def test_another_scheme_is_refused(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(db): pass")
     result = pytester.runpytest_subprocess("--db-url=mysql://here")
     result.stdout.fnmatch_lines(["*--db-url is not a PostgreSQL URL*"])
+
+
+def templates(server: EmbeddedServer) -> set[str]:
+    with server.admin() as session:
+        names = {str(row[0]) for row in session.run("SELECT datname FROM pg_database")}
+    return {name for name in names if name.startswith("data_bridge_test_template_")}
+
+
+WAYS = {
+    "function": "from schema import build; return build",
+    "script": "from pathlib import Path; return lambda: Path('schema.sql').read_text()",
+    "models": "from schema import Item; return [Item]",
+    "one migration": "from schema import Create; return [Create]",
+    "folder of Python": "return 'steps'",
+    "folder of SQL": "return 'texts'",
+}
+
+
+def write(pytester: pytest.Pytester, columns: str, fields: str) -> None:
+    pytester.makepyfile(
+        schema=f"""
+        from data_bridge.postgres import Column, Migration, Table, create_all
+
+        class Item(Table):
+            id: int = Column(primary_key=True)
+            {fields}
+
+        async def build():
+            await create_all(Item)
+
+        class Create(Migration):
+            version = "1"
+            async def up(self):
+                import other
+                await self.execute(other.SQL)
+        """,
+        other=f"SQL = 'CREATE TABLE item ({columns})'",
+    )
+    (pytester.path / "schema.sql").write_text(f"CREATE TABLE item ({columns})")
+    steps, texts = pytester.path / "steps", pytester.path / "texts"
+    steps.mkdir(exist_ok=True)
+    texts.mkdir(exist_ok=True)
+    (texts / "1_all.sql").write_text(f"CREATE TABLE item ({columns});")
+    (steps / "1_all.py").write_text(
+        "from data_bridge.migrate import Migration\nimport other\n\nclass All(Migration):\n    version = '1'\n"
+        "    async def up(self):\n        await self.execute(other.SQL)\n"
+    )
+
+
+@pytest.mark.parametrize(("way", "arguments"), [*((way, []) for way in WAYS), ("function", ["-n", "2"])])
+def test_a_template_is_never_that_of_an_older_schema(pytester: pytest.Pytester, way: str, arguments: list[str]) -> None:
+    pytester.makeini(INI + "    pythonpath = .\n")
+    pytester.makeconftest(f"""
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def db_template():
+            {WAYS[way]}
+    """)
+    pytester.makepyfile(
+        test_it="""
+        from pathlib import Path
+
+        import pytest
+        from data_bridge.core import fetch_val
+
+        @pytest.mark.parametrize("fixture", ["db", "committed", "isolated_db"])
+        async def test_it(request, fixture):
+            request.getfixturevalue(fixture)
+            names = await fetch_val("SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'item'::regclass AND attnum > 0")
+            assert names == Path("expected").read_text()
+        """
+    )
+    with EmbeddedServer() as server:
+        for columns, fields, expected in (
+            ("id bigint", "pass", "id"),
+            ("id bigint, name text", "name: str = ''", "id,name"),
+            ("id bigint, title text", "title: str = ''", "id,title"),
+        ):
+            write(pytester, columns, fields)
+            (pytester.path / "expected").write_text(expected)
+            pytester.runpytest_subprocess(f"--db-url={server.dsn}", *arguments).assert_outcomes(passed=3)
+            assert len(templates(server)) <= 1, "old templates are dropped"
+        if way == "folder of SQL":
+            assert len(templates(server)) == 1, "what its key covers is kept for the next run"
+
+
+def test_a_template_of_a_killed_run_is_dropped_and_one_in_use_is_not(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.makepyfile(
+        """
+        import os, signal
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def db_template():
+            def schema():
+                return "CREATE TABLE item (id int PRIMARY KEY)"
+            return schema
+
+        def test_it(db):
+            if "KILL" in os.environ:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if "INNER" not in os.environ:
+                import subprocess, sys
+                inner = {**os.environ, "INNER": "1"}
+                subprocess.run([sys.executable, "-m", "pytest", *os.environ["ARGUMENTS"].split()], env=inner, check=True)
+
+        def test_after(isolated_db):
+            pass
+        """
+    )
+    with EmbeddedServer() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARGUMENTS", f"--db-url={server.dsn} -p no:cacheprovider {pytester.path}")
+        patch.setenv("KILL", "1")
+        pytester.runpytest_subprocess(f"--db-url={server.dsn}")
+        assert len(templates(server)) == 1
+        patch.delenv("KILL")
+        pytester.runpytest_subprocess(f"--db-url={server.dsn}").assert_outcomes(passed=2)
+        assert templates(server) == set()

@@ -166,12 +166,19 @@ class RevisionConflict(DataBridgeError):
     """Somebody else changed the row since it was loaded."""
 
 
-class ColumnNotLoaded(DataBridgeError, AttributeError):
-    """The column was not selected when the row was loaded."""
+class ColumnNotLoaded(DataBridgeError):
+    """The column was not selected when the row was loaded.
+
+    Not an AttributeError: Pydantic's `from_attributes`, hasattr() and getattr() with a default take that for "there is no
+    such attribute", and what was not loaded would become a default without a word.
+    """
 
 
-class LinkNotLoaded(DataBridgeError, AttributeError):
-    """The relation was not fetched; the message names the fetch_links(...) to add."""
+class LinkNotLoaded(DataBridgeError):
+    """The relation was not fetched; the message names the fetch_links(...) to add.
+
+    Not an AttributeError, for the reason of ColumnNotLoaded.
+    """
 
 
 class UnfilteredWrite(DataBridgeError):

@@ -55,6 +55,11 @@ class Executor(Protocol):
 
 
 def _instances(as_: type[V], rows: list[dict[str, Any]]) -> list[V]:
+    # A class that maps a table knows its columns better than its validator does.
+    load: Any = getattr(as_, "__from_rows__", None)
+    if load is not None:
+        loaded: list[V] = load(rows)
+        return loaded
     validate = getattr(as_, "model_validate", None)
     if validate is not None:
         return [validate(r) for r in rows]

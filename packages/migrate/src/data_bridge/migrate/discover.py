@@ -12,7 +12,7 @@ from types import ModuleType
 
 from data_bridge.core.errors import ConfigurationError, MigrationConflict
 from data_bridge.migrate.config import Config
-from data_bridge.migrate.files import is_versioned, read_file, read_folder
+from data_bridge.migrate.files import is_versioned, is_way_back, read_file, read_folder, read_text
 from data_bridge.migrate.migration import Migration, imported
 from data_bridge.migrate.version import key
 
@@ -53,7 +53,7 @@ def in_directory(directory: Path) -> list[type[Migration]]:
                 if inspect.isclass(c) and issubclass(c, Migration) and c.__module__ == module.__name__
             ]
             found += [c for c in classes if c.version]
-        elif path.suffix == ".sql" and not path.name.endswith(".down.sql"):
+        elif path.suffix == ".sql" and not is_way_back(path):
             files.append(path)
     # Beside migrations in folders of their own, a file without a version is something else.
     return found + [read_file(path) for path in files if not found or is_versioned(path.name)]
@@ -110,7 +110,7 @@ def checksum(migration: type[Migration]) -> str:
     path = migration.source
     if path is not None:
         files = [path] if path.is_file() else [path / "up.sql"]
-        text = "\n".join(f.read_text(encoding="utf-8") for f in files)
+        text = "\n".join(read_text(f) for f in files)
     else:
         try:
             text = inspect.getsource(migration)

@@ -8,7 +8,6 @@ migration is continued behind the last step that is recorded, and the catalog te
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +17,9 @@ from data_bridge.migrate.backfill import Batches, batch_sql
 from data_bridge.migrate.connection import RunnerConnection
 from data_bridge.migrate.history import History
 from data_bridge.migrate.recovery import Recovery
+from data_bridge.migrate.session import Session, touches_session
 from data_bridge.migrate.step import STRENGTH, Step
 
-_SESSION = re.compile(
-    r"(?:^|;)\s*(?:set|reset|discard|listen|declare)\b|\bset_config\b|\btemp(?:orary)?\b|\bdo\b",
-    re.IGNORECASE | re.MULTILINE,
-)
 _WEAK = "SHARE UPDATE EXCLUSIVE"
 _QUICK = "30s"
 """What changes only the catalog takes no longer once it has its lock; whoever waits behind it is not left waiting."""
@@ -35,7 +31,7 @@ class Executing:
 
     def __init__(
         self, connection: RunnerConnection, history: History, migration: Any, checksum: str, done: tuple[str, ...], *,
-        atomic: Any, state: str, watch: Watch | None = None,
+        atomic: Any, state: str, session: str | None = None, watch: Watch | None = None,
     ) -> None:  # fmt: skip
         self._connection = connection
         self._history = history
@@ -47,6 +43,10 @@ class Executing:
         self._state = state
         self._watch = watch
         self._recovery = Recovery(connection)
+        self._session = Session(connection)
+        self._left = session
+        """The state of the session that the last committed step left, until a step needs it."""
+        self._state_now = session
         self.digests: list[str] = []
         self.current: Step | None = None
         self.is_partial = bool(done)
@@ -58,12 +58,14 @@ class Executing:
     async def step(self, step: Step) -> int:
         """Runs a step, or passes over it when an earlier run committed it."""
         self.current = step
+        self._session.hear(step.sql)
         announced = self._recorded(step)
         if announced == "":
             self.digests.append(step.digest)
             return 0
+        await self._as_it_was_left()
         self._tell("step", step=len(self.digests) + 1, sql=step.sql, lock=step.lock if self._watch else None)
-        self.touches_session = self.touches_session or _SESSION.search(step.sql) is not None
+        self.touches_session = self.touches_session or touches_session(step.sql)
         if self._atomic is False and step.transactional and not _may_commit(step):
             # A transaction of its own, with its record: exactly once, however often it is interrupted.
             await self.barrier()
@@ -108,7 +110,7 @@ class Executing:
         else:
             await self._recovery.clear(step)
             note = await self._recovery.note(step)
-            await self._record([*self.digests, f"{digest}?{note}"])
+            await self._record_alone([*self.digests, f"{digest}?{note}"])
             self.was_transactional = False
             patient = any(STRENGTH.index(lock) > STRENGTH.index(_WEAK) for f in step.facts for _, lock in f.locks)
             try:
@@ -122,7 +124,8 @@ class Executing:
                     raise
                 count = 0
         self.digests.append(digest)
-        await self._record(self.digests)
+        await self._look_at_session()
+        await self._record_alone(self.digests)
         self.is_partial = True
         return count
 
@@ -147,15 +150,44 @@ class Executing:
         m = self._migration
         # While steps of an earlier run are passed over, its record stays.
         kept = [*digests, *self._done[len(digests) :]]
-        await self._history.record(m.version, m.title(), self._checksum, self._state, kept)
+        await self._history.record(
+            m.version, m.title(), self._checksum, self._state, kept, self._state_now if self.touches_session else None
+        )
+
+    async def _record_alone(self, digests: list[str]) -> None:
+        """The record outside of a transaction of steps."""
+        if not self.touches_session:
+            await self._record(digests)
+            return
+        await self._connection.begin(self.lock_timeout)
+        await self._back_to_self()
+        await self._record(digests)
+        await self._connection.commit()
 
     async def barrier(self) -> None:
         """Commits, with the record of the steps so far."""
         if self._connection.in_transaction:
+            before = await self._look_at_session()
             await self._back_to_self()
             await self._record(self.digests)
             await self._connection.commit()
             self.is_partial = True
+            # What was set for the transaction only has ended with it.
+            if await self._look_at_session() != before:
+                await self._record_alone(self.digests)
+
+    # ---------------------------------------------------------------------------------------------------------- session
+    async def _look_at_session(self) -> str | None:
+        if self.touches_session:
+            self._state_now = await self._session.state()
+        return self._state_now
+
+    async def _as_it_was_left(self) -> None:
+        """Brings back what the steps before have set, in a session in which they did not run."""
+        if self._left is not None:
+            self.touches_session = True
+            left, self._left = self._left, None
+            await self._session.restore(left)
 
     async def finish(self, *, forget: bool) -> None:
         """The last commit, with the row in the history, or without it when it was taken back."""
@@ -170,13 +202,16 @@ class Executing:
         await self._connection.commit()
 
     async def _back_to_self(self) -> None:
-        """The history belongs to the role that connected."""
+        """The history belongs to the role that connected; the role of the migration is back after the commit."""
         if self.touches_session:
-            await self._connection.script("RESET SESSION AUTHORIZATION; SET LOCAL statement_timeout = 0")
+            await self._connection.script(
+                "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0"
+            )
 
     async def fetch(self, sql: str, params: tuple[Any, ...]) -> list[dict[str, Any]]:
         """Rows, inside the transaction of the steps before."""
         self.touches_session = True
+        await self._as_it_was_left()
         if not self._connection.in_transaction and self._atomic is not False:
             await self._connection.begin(self.lock_timeout)
         return await self._connection.fetch(sql, *params)
@@ -187,6 +222,8 @@ class Executing:
     ) -> int:
         """Batches, each committed together with the key it came to: no row is updated twice, however often it stops."""
         await self.barrier()
+        if len(self.digests) >= len(self._done) - 1:
+            await self._as_it_was_left()
         batches = await Batches.of(self._connection, table, key, where)
         sql = batch_sql(table, assignments, where, key, batches.key_type)
         step = Step(Statement(("text", sql), (batch,)), sql, transactional=False)
@@ -208,10 +245,11 @@ class Executing:
             if row["last"] is None:
                 await self._connection.commit()
                 self.digests.append(step.digest)
-                await self._record(self.digests)
+                await self._record_alone(self.digests)
                 self.is_partial = True
                 return total
             last, total = row["last"], total + row["rows"]
+            await self._back_to_self()
             await self._record([*self.digests, f"{step.digest}@{last}"])
             await self._connection.commit()
             self.is_partial = True

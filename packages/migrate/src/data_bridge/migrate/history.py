@@ -14,6 +14,8 @@ from data_bridge.core.errors import UndefinedTable
 from data_bridge.migrate.backfill import quoted
 
 TABLE = "_data_bridge_migrations"
+_SESSION = "session "
+"""What begins the last entry of a row's steps, where they left a session that is not as new."""
 _FIELDS = "version, name, state, checksum, steps_done, steps, started_at, finished_at, error, down"
 
 
@@ -32,6 +34,7 @@ class AppliedMigration:
         started_at, finished_at: by the server's clock.
         error: the message of the failure.
         down: reserved.
+        session: settings and role that the committed steps left, for the steps behind them.
     """
 
     version: str
@@ -44,6 +47,7 @@ class AppliedMigration:
     finished_at: datetime | None
     error: str | None
     down: tuple[str, ...] | None
+    session: str | None = None
 
 
 class History:
@@ -83,15 +87,18 @@ class History:
             rows = await self._connection.fetch(f"SELECT {_FIELDS} FROM {self.name}")
         except UndefinedTable:
             return []
-        return [
-            AppliedMigration(
-                **dict[str, Any](r, steps=tuple(r["steps"]), down=None if r["down"] is None else tuple(r["down"]))
-            )
-            for r in rows
-        ]
+        found: list[AppliedMigration] = []
+        for r in rows:
+            steps: list[str] = r["steps"]
+            session = steps.pop().removeprefix(_SESSION) if steps and steps[-1].startswith(_SESSION) else None
+            down = None if r["down"] is None else tuple(r["down"])
+            found.append(AppliedMigration(**dict[str, Any](r, steps=tuple(steps), down=down, session=session)))
+        return found
 
-    async def record(self, version: str, name: str, checksum: str, state: str, digests: Sequence[str]) -> None:
-        """The row of a migration in any state, with the steps that are committed with it."""
+    async def record(
+        self, version: str, name: str, checksum: str, state: str, digests: Sequence[str], session: str | None = None
+    ) -> None:
+        """The row of a migration in any state, with the steps that are committed with it and the session that they left."""
         if not self._who:
             self._who = f"{getpass.getuser()}@{socket.gethostname()}"
             self._tool = f"data-bridge-migrate {installed('data-bridge-migrate')}"
@@ -100,8 +107,8 @@ class History:
             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE $3 WHEN 'applied' THEN clock_timestamp() END) "
             "ON CONFLICT (version) DO UPDATE SET state = excluded.state, checksum = excluded.checksum, error = NULL, "
             "steps_done = excluded.steps_done, steps = excluded.steps, finished_at = excluded.finished_at",
-            version, name, state, checksum, len(digests), list(digests), self._who,
-            self._tool,
+            version, name, state, checksum, len(digests), [*digests, *([] if session is None else [_SESSION + session])],
+            self._who, self._tool,
         )  # fmt: skip
 
     async def fail(self, version: str, message: str, *, state: str = "failed") -> None:

@@ -12,8 +12,9 @@ from data_bridge.core.errors import DataBridgeError, IrreversibleMigration, Migr
 from data_bridge.core.lint import Finding, Script, lint
 from data_bridge.migrate import config as configuration
 from data_bridge.migrate.discover import discover, in_directory, ordered
-from data_bridge.migrate.files import is_atomic, read_any, statements_of
+from data_bridge.migrate.files import read_any, read_text, statements_of
 from data_bridge.migrate.lexer import split
+from data_bridge.migrate.marks import is_atomic
 from data_bridge.migrate.migration import Migration
 from data_bridge.migrate.plan import record
 from data_bridge.migrate.waivers import Waivers
@@ -226,7 +227,7 @@ async def _of_class(
 
 def _text(label: str) -> str:
     try:
-        return Path(label).read_text(encoding="utf-8")
+        return read_text(Path(label))
     except OSError:  # a module without a file
         return ""
 

@@ -8,11 +8,19 @@ from data_bridge.core.errors import DatabaseError, DataBridgeError
 from data_bridge.core.lint import Facts
 from data_bridge.migrate.backfill import quoted
 from data_bridge.migrate.step import Step
+from data_bridge.migrate.wanted_index import WantedIndex, index_of
+
+_LIKE = "_data_bridge_like"
 
 _INDEXES = """
-    SELECT c.oid::bigint AS oid, i.indisvalid AS valid,
-        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name
+    SELECT c.oid::bigint AS oid, i.indisvalid AS valid, c.relname::text AS bare,
+        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name,
+        i.indisunique::text || pg_catalog.substr(d.text, pg_catalog.length(p.text) + 1 + pg_catalog.strpos(d.text, p.text)) AS definition
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace,
+        LATERAL (SELECT pg_catalog.pg_get_indexdef(c.oid) AS text) d,
+        LATERAL (SELECT CASE WHEN tn.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE pg_catalog.quote_ident(tn.nspname) END
+            || '.' || pg_catalog.quote_ident(t.relname) || ' USING ' AS text) p
     WHERE i.indrelid = pg_catalog.to_regclass($1) ORDER BY c.oid
 """
 _LEFT_OVER = """
@@ -41,10 +49,35 @@ class Recovery:
             return ""
         return ",".join(str(r["oid"]) for r in await self._connection.fetch(_INDEXES, _spelled(fact.on)))
 
-    async def _new(self, fact: Facts, note: str) -> list[dict[str, Any]]:
+    async def _new(self, step: Step, fact: Facts, note: str) -> list[dict[str, Any]]:
+        """The indexes that are there since the step was announced, and are what it makes: by name and by definition.
+
+        Somebody else's index on the same table, made meanwhile or being made, is none of them.
+        """
         before = set(note.split(","))
         rows = await self._connection.fetch(_INDEXES, _spelled(fact.on))
-        return [r for r in rows if str(r["oid"]) not in before and not _is_spare(r["name"])]
+        made = [r for r in rows if str(r["oid"]) not in before]
+        wanted = index_of(step.sql)
+        if not made or wanted is None:
+            return []
+        if wanted.name is not None:
+            made = [r for r in made if r["bare"] == wanted.name]
+        definition = await self._defined(fact, wanted) if made else None
+        return [r for r in made if definition is not None and r["definition"] == definition]
+
+    async def _defined(self, fact: Facts, wanted: WantedIndex) -> str | None:
+        """How the server words the definition of an index: on an empty table with the same columns. None when it cannot."""
+        await self._connection.begin()
+        try:
+            await self._connection.script(
+                f"CREATE TEMP TABLE {_LIKE} (LIKE {_spelled(fact.on)}) ON COMMIT DROP; {wanted.on(_LIKE)}"
+            )
+            rows = await self._connection.fetch(_INDEXES, f"pg_temp.{_LIKE}")
+            return str(rows[0]["definition"]) if rows else None
+        except DatabaseError:
+            return None
+        finally:
+            await self._connection.rollback()
 
     async def is_done(self, step: Step, note: str) -> bool:
         """Whether an announced step came to its end although nobody recorded it; what it left half done is removed."""
@@ -52,7 +85,7 @@ class Recovery:
         if fact is None:
             return False
         if fact.kind == "create_index":
-            made = await self._new(fact, note)
+            made = await self._new(step, fact, note)
             await self._drop([r["name"] for r in made if not r["valid"]])
             return any(r["valid"] for r in made)
         if fact.kind == "drop_index":
@@ -77,16 +110,18 @@ class Recovery:
         fact = _fact(step)
         if fact is None or fact.kind != "create_index" or fact.object is None:
             return
-        wanted = quoted(fact.object.rpartition(".")[2])
+        wanted = index_of(step.sql)
         rows = await self._connection.fetch(_INDEXES, _spelled(fact.on))
-        await self._drop([r["name"] for r in rows if not r["valid"] and _last(r["name"]) == wanted])
+        await self._drop(
+            [r["name"] for r in rows if not r["valid"] and wanted is not None and r["bare"] == wanted.name]
+        )
 
     async def sweep(self, step: Step, note: str) -> None:
         """After a failure: an index that was not finished only costs time."""
         fact = _fact(step)
         try:
             if fact is not None and fact.kind == "create_index":
-                await self._drop([r["name"] for r in await self._new(fact, note) if not r["valid"]])
+                await self._drop([r["name"] for r in await self._new(step, fact, note) if not r["valid"]])
             elif fact is not None and fact.kind == "reindex":
                 await self._drop([r["name"] for r in await self._connection.fetch(_LEFT_OVER)])
         except DataBridgeError:
@@ -108,15 +143,3 @@ def _fact(step: Step) -> Facts | None:
 
 def _spelled(name: str | None) -> str:
     return quoted(name or "")
-
-
-def _last(name: str) -> str:
-    """The identifier behind the schema, quoted as `quoted` does."""
-    last = (
-        name.rpartition(".")[2] if not name.endswith('"') else name[name.rindex('."') + 1 :] if '."' in name else name
-    )
-    return last if last.startswith('"') else f'"{last}"'
-
-
-def _is_spare(name: str) -> bool:
-    return name.rstrip('0123456789"').endswith(("_ccnew", "_ccold"))

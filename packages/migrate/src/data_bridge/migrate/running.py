@@ -21,8 +21,8 @@ from data_bridge.migrate.connection import RunnerConnection
 from data_bridge.migrate.discover import checksum
 from data_bridge.migrate.executing import Executing, Watch
 from data_bridge.migrate.failure import explain
-from data_bridge.migrate.files import is_atomic
 from data_bridge.migrate.history import AppliedMigration, History
+from data_bridge.migrate.marks import is_atomic
 from data_bridge.migrate.migration import Migration
 
 Direction = Literal["up", "down"]
@@ -109,19 +109,21 @@ class Running:
     async def _once(self, m: type[Migration], row: AppliedMigration | None, direction: Direction) -> None:
         state = "running" if direction == "up" else "undoing"
         done: tuple[str, ...] = ()
+        session: str | None = None
         if row is not None and row.state != "applied":
             if (row.state == "undoing") != (direction == "down") and row.steps:
                 raise MigrationConflict(
                     f"{m.version} {m.title()} was interrupted while it was {'taken back' if row.state == 'undoing' else 'applied'}: "
                     f"finish that first ({'down' if row.state == 'undoing' else 'up'}), or say how it stands with resolve"
                 )
-            done = row.steps
+            done, session = row.steps, row.session
         up, down = m.sections or ("", None)
         text = up if direction == "up" else down or ""
         atomic = m.atomic if is_atomic(text) else False
         sink = Executing(
-            self._connection, self._history, m, checksum(m), done, atomic=atomic, state=state, watch=self._watch
-        )
+            self._connection, self._history, m, checksum(m), done, atomic=atomic, state=state, session=session,
+            watch=self._watch,
+        )  # fmt: skip
         sink.lock_timeout = m.lock_timeout
         try:
             migration = m(sink)
@@ -139,11 +141,11 @@ class Running:
         try:
             if self._connection.in_transaction:
                 await self._connection.rollback()
+            if sink.touches_session:  # first, because the history belongs to the role that connected
+                await self._connection.reset()
             if sink.is_partial or not sink.was_transactional:
                 left = "failed" if state == "running" else state
                 await self._history.fail(m.version, explain(m, sink, e)[:4000], state=left)
-            if sink.touches_session:
-                await self._connection.reset()
         except DataBridgeError:
             pass  # the connection is gone: the first error says more
 

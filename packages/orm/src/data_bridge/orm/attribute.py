@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
-from data_bridge.orm.linked import Linked
+from data_bridge.orm.linked import Linked, other_side
 from data_bridge.orm.many import Many
 from data_bridge.orm.paths import path_of
 from data_bridge.orm.state import ABSENT, CLEAN, Slots, adopt, get_fields, links_of, own, state_of
@@ -74,30 +74,30 @@ def assign(row: Any, relation: Relation, value: Any) -> None:
     """Sets the other side of a relation; of a link, the columns that hold its key too.
 
     Raises:
-        TypeError: for something that is no row of the other table and no key of one.
+        TypeError: for a value that is neither a row of the other table nor the key of one.
     """
-    if isinstance(value, Linked):
-        value = value._loaded() or value.pk
     if relation.kind == "link":
-        _assign_link(row, relation, value)
+        _assign_link(row, relation, other_side(relation, value))
         return
+    others: list[Any] = []
     if relation.is_list:
         if not isinstance(value, Iterable) or isinstance(value, (str, bytes, dict)):
             raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows")
-        value = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    for other in value if relation.is_list else (value,) if value is not None else ():  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(other, relation.cls):
-            raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows, not {type(other).__name__}")  # pyright: ignore[reportUnknownArgumentType]
+        value = others = [other_side(relation, v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+    elif value is not None:
+        value = other_side(relation, value)
+        others = [value]
+    for other in others:
+        if not relation.target.holds(other):
+            raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows, not {type(other).__name__}")
     keep(row, relation.name, value)
 
 
 def _assign_link(row: Any, relation: Relation, value: Any) -> None:
     if value is None:
         values: tuple[Any, ...] = (None,) * len(relation.near)
-    elif isinstance(value, relation.cls):
+    elif relation.target.holds(value):
         values = tuple(value.__dict__.get(k) for k in relation.far)
-    elif getattr(type(value), "__db__", None) is not None:
-        raise TypeError(f"{relation.label} takes a {relation.cls.__name__} or its key, not a {type(value).__name__}")
     else:
         values = tuple(value) if len(relation.near) > 1 else (value,)
     is_tracked = type(state_of(row)) is dict
@@ -108,7 +108,7 @@ def _assign_link(row: Any, relation: Relation, value: Any) -> None:
                 put(row, key, None)  # the row is saved later; then its key is known
             else:
                 setattr(row, key, part)
-    if isinstance(value, relation.cls):
+    if relation.target.holds(value):
         keep(row, relation.name, value)
     else:
         forget(row, relation.name)

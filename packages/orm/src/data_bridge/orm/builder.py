@@ -119,6 +119,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
             query._order, query._order_p = None, ()
             return int(await self._value(query))
         inner = self._copy()
+        inner._said = None  # the rows that to_list() gives are counted
         return int(await self._value(Select(columns_of((func.count(),))).from_(inner.subquery("counted"))))
 
     async def exists(self) -> bool:

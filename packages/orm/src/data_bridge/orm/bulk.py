@@ -36,7 +36,7 @@ _MOMENT = frozenset({datetime})
 
 def as_row(entity: Entity, given: Any) -> Any:
     """An instance, made of a mapping of field names or aliases where need be."""
-    if isinstance(given, entity.cls):
+    if entity.holds(given):
         return given
     if isinstance(given, Mapping):
         return entity.cls.model_validate(dict[str, Any](given), by_name=True, by_alias=True)  # pyright: ignore[reportUnknownArgumentType]

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.query import ColumnProxy
+from data_bridge.query.column import source_of_column
+from data_bridge.query.results import EMPTY, Columns
+from data_bridge.query.source import Source
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
@@ -27,7 +30,7 @@ def correlated(
     made: Any = query.columns(*columns)
     made._links = None
     if not columns:
-        made._columns = _nothing()
+        made._columns = EMPTY
     if relation.kind == "many":
         through = relation.through
         source = through.source
@@ -36,49 +39,59 @@ def correlated(
             for t, f in zip(relation.through_far, relation.far, strict=True)
         ]
         made = made.join(source, on)
-        far = [("col", source.name, through.by_key[k].name) for k in relation.through_near]
+        far = [through.columns[k].s for k in relation.through_near]
     else:
-        far = [("col", entity.source.name, entity.by_key[k].name) for k in relation.far]
-    statement = made.__statement__()
+        far = [entity.columns[k].s for k in relation.far]
+    # Among the result columns while tables get other names, so that they follow.
+    given = made._columns
+    made = made._copy()
+    made._columns = Columns((*given.s, *far), given.p, given.source, ())
+    statement = made._part()
     ir = statement.ir
-    names = {entity.source.name} | ({relation.through.source.name} if relation.kind == "many" else set())
-    clashes = {name: f"{name}.{relation.name}" for name in names & around}
+    own: dict[str, Source] = {entity.source.name: entity.source}
+    if relation.kind == "many":
+        own.setdefault(relation.through.source.name, relation.through.source)
+    clashes = {name: (f"{name}.{relation.name}", source) for name, source in own.items() if name in around}
     if clashes:  # a table inside would hide the one of the same name around it
         ir = renamed(ir, clashes)
-        far = [renamed(s, clashes) for s in far]
+    far = ir[2][len(given.s) :]
+    ir = (*ir[:2], ir[2][: len(given.s)], *ir[3:])
     conditions = tuple(("=", f, n.s) for f, n in zip(far, near, strict=True))
     # They stand in front of everything with parameters only in the text: they have none themselves.
     return (*ir[:3], (*conditions, *(ir[3] or ())), *ir[4:]), statement.params
 
 
-def _nothing() -> Any:
-    from data_bridge.query.results import EMPTY
+def renamed(s: Any, names: dict[str, tuple[str, Source]]) -> Any:
+    """A structure in which tables have other names: these, and the paths that begin with them.
 
-    return EMPTY
-
-
-def renamed(s: Any, names: dict[str, str]) -> Any:
-    """A structure in which tables have other names: these, and the paths that begin with them."""
+    A column that is known to belong to another table of such a name keeps it.
+    """
     if type(s) is not tuple or not s:
         return s
     tag = s[0]
     if tag in ("col", "cols"):
-        return (tag, _name(s[1], names), *s[2:])
+        name = _name(s[1], names)
+        if name == s[1]:
+            return s
+        of = source_of_column(s)
+        if of is not None and s[1] in names and of.columns is not names[s[1]][1].columns:
+            return s
+        return (tag, name, *s[2:])
     if tag == "table" and len(s) == 4:
-        alias = s[3]
-        if alias is None:
-            return (*s[:3], names.get(s[2]))
-        return (*s[:3], _name(alias, names))
+        if s[3] is not None:
+            return (*s[:3], _name(s[3], names))
+        found = names.get(s[2])
+        return s if found is None or found[1].s[:3] != s[:3] else (*s[:3], found[0])
     return tuple([renamed(child, names) for child in s])
 
 
-def _name(name: str | None, names: dict[str, str]) -> str | None:
+def _name(name: str | None, names: dict[str, tuple[str, Source]]) -> str | None:
     if name is None:
         return None
     if name in names:
-        return names[name]
+        return names[name][0]
     head, dot, rest = name.partition(".")
-    return f"{names[head]}.{rest}" if dot and head in names else name
+    return f"{names[head][0]}.{rest}" if dot and head in names else name
 
 
 def mentioned(s: Any, known: Any, found: set[str]) -> None:

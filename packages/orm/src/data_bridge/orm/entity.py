@@ -61,7 +61,7 @@ class Entity:
         self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})
         self.complete(self.source)
         self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
-        self.table = ("table", settings.schema, settings.name, None)
+        self.table = self.source.s
         qualifier = self.source.name
         self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in fields if f.is_mutable)
@@ -178,17 +178,21 @@ class Entity:
             found = self._plans[at] = self._make_plan(keys or tuple(f.key for f in self.loaded), many)
         return found
 
+    @property
+    def validates_whole(self) -> bool:
+        """Whether rows are loaded by the class's whole validation, not field by field."""
+        decorators = self.cls.__pydantic_decorators__
+        return bool(
+            self.settings.validate_on_load
+            or decorators.model_validators
+            or decorators.root_validators
+            or self.cls.__pydantic_custom_init__
+        )
+
     def _make_plan(self, keys: tuple[str, ...], many: bool) -> LoadPlan:
         cls = self.cls
-        decorators = cls.__pydantic_decorators__
-        whole = (
-            self.settings.validate_on_load
-            or bool(decorators.model_validators)
-            or bool(decorators.root_validators)
-            or cls.__pydantic_custom_init__
-        )
         partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
-        validate = whole and not partial
+        validate = self.validates_whole and not partial
         fields = {k: f for k, f in cls.__pydantic_fields__.items() if k not in self.by_key}
         # With places for the columns, so that everything stands in the order of the fields.
         others = {
@@ -198,7 +202,7 @@ class Entity:
         }
         factories = [(k, made) for k, f in fields.items() if (made := factory(f)) is not None]
         # What is validated as a whole is validated by the names that the model knows its fields by.
-        names = {k: _validated_name(cls, k) if validate else k for k in keys}
+        names = {k: validated_name(cls, k) if validate else k for k in keys}
         plan = LoadPlan.model(
             cls,
             list(names.values()),
@@ -386,6 +390,17 @@ class Entity:
         raise TypeError(f"{given!r} is no column of {self.label}")
 
     # ------------------------------------------------------------------------------------------------- relations
+    def holds(self, row: object) -> bool:
+        """Whether an instance is a row of this table: one of the class, or of a subclass that maps the same table.
+
+        A subclass with a table of its own has other rows, whose keys mean nothing here.
+        """
+        cls = type(row)
+        if cls is self.cls:
+            return True
+        other = getattr(cls, "__db__", None) if isinstance(row, self.cls) else None
+        return other is not None and other.table == self.table
+
     def relation(self, name: str) -> Relation:
         """The relation called `name`.
 
@@ -424,7 +439,7 @@ def factory(info: FieldInfo) -> Any:
     return None
 
 
-def _validated_name(cls: Any, key: str) -> str:
+def validated_name(cls: Any, key: str) -> str:
     """The name under which model_validate() takes a field."""
     config = cls.model_config
     if config.get("populate_by_name") or config.get("validate_by_name"):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -103,8 +104,8 @@ class Linked(Generic[M]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Linked):
-            return self._relation.cls is other._relation.cls and bool(self.pk == other.pk)
-        if isinstance(other, self._relation.cls):
+            return self._relation.target.table == other._relation.target.table and bool(self.pk == other.pk)
+        if self._relation.target.holds(other):
             found = self._loaded()
             if found is not None:
                 return found is other or bool(found == other)
@@ -113,8 +114,45 @@ class Linked(Generic[M]):
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self._relation.cls, self.pk))
+        return hash((self._relation.target.table, self.pk))
+
+    def __copy__(self) -> Linked[M]:
+        return Linked(self._row, self._relation)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Linked[M]:
+        return Linked(copy.deepcopy(self._row, memo), self._relation)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._row, self._relation.name)
 
     def __repr__(self) -> str:
         found = self._loaded()
         return f"<Linked {self._relation.cls.__name__} {self.pk!r}>" if found is None else f"<Linked {found!r}>"
+
+
+def refusal(relation: Relation, given: str) -> TypeError:
+    """What a relation raises for a row of another table."""
+    name = relation.cls.__name__
+    takes = f"{'an' if name[0] in 'AEIOU' else 'a'} {name}" + (
+        "" if relation.is_list or relation.kind == "many" else " or its key"
+    )
+    return TypeError(f"{relation.label} takes {takes}, not a {given}, which is a row of another table")
+
+
+def other_side(relation: Relation, value: Any) -> Any:
+    """The row or the key that a value stands for: a Linked stands for its row, or for the key while that is not loaded.
+
+    Raises:
+        TypeError: for a row of another table, and for a Linked that points to one.
+    """
+    if isinstance(value, Linked):
+        found = value._loaded()
+        if found is None:
+            there = value._relation
+            if there.target.table != relation.target.table or there.far != relation.far:
+                raise refusal(relation, f"link to {there.target.label}")
+            return value.pk
+        value = found
+    if getattr(type(value), "__db__", None) is not None and not relation.target.holds(value):
+        raise refusal(relation, type(value).__name__)
+    return value

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import LinkNotLoaded, NotSaved
+from data_bridge.orm.linked import other_side
 from data_bridge.orm.state import links_of, state_of
 
 if TYPE_CHECKING:
@@ -57,7 +59,18 @@ class Many(Generic[M]):
         return len(self._list())
 
     def __iter__(self) -> Iterator[M]:
-        return iter(self._list())
+        # A generator, so that what was not fetched is an error of the first step: Pydantic reports that one with its text,
+        # and takes an object whose iter() fails for no list.
+        yield from self._list()
+
+    def __copy__(self) -> Many[M]:
+        return Many(self._row, self._relation)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Many[M]:
+        return Many(copy.deepcopy(self._row, memo), self._relation)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._row, self._relation.name)
 
     @overload
     def __getitem__(self, index: int) -> M: ...
@@ -126,7 +139,8 @@ class Many(Generic[M]):
 
     def _other(self, row: Any) -> tuple[Any, ...]:
         relation = self._relation
-        if not isinstance(row, relation.cls):
+        row = other_side(relation, row)
+        if not relation.target.holds(row):
             values = row if isinstance(row, tuple) else (row,)  # pyright: ignore[reportUnknownVariableType]
             return tuple(relation.target.columns[k].bind(v) for k, v in zip(relation.far, values, strict=True))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         values = tuple(row.__dict__.get(k) for k in relation.far)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
@@ -164,7 +178,7 @@ class Many(Generic[M]):
         count: int = await insert_many(relation.through, made, "nothing", None, False, tx, None)
         if self.is_loaded:
             known = {self._other(r) for r in self._list()}
-            self._list().extend(r for r in rows if isinstance(r, relation.cls) and self._other(r) not in known)
+            self._list().extend(r for r in rows if relation.target.holds(r) and self._other(r) not in known)
         return count
 
     async def remove(self, *rows: Any, tx: Any = None) -> int:
@@ -202,7 +216,7 @@ class Many(Generic[M]):
             await self.add(*wanted, tx=inner)
         from data_bridge.orm.attribute import forget, keep
 
-        if all(isinstance(r, relation.cls) for r in wanted):
+        if all(relation.target.holds(r) for r in wanted):
             keep(self._row, relation.name, wanted)
         else:
             forget(self._row, relation.name)

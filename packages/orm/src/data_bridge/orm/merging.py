@@ -178,7 +178,7 @@ def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQ
         rows: list[Mapping[str, Any]] = []
         said = set[str]()
         for r in given:
-            made = r if isinstance(r, entity.cls) else as_row(entity, r)
+            made = as_row(entity, r)
             values = made.__dict__
             said |= made.model_fields_set
             # None in a key means that it is left out.

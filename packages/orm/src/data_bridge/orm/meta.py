@@ -183,6 +183,7 @@ def install(cls: Any) -> None:
         if not info.exclude or spec_of(info)
     ]
     entity = Entity(cls, settings, fields)
+    _refuse_foreign_relations(cls, entity)
     if not entity.primary_key:
         raise ConfigurationError(
             f"{cls.__name__} has no primary key: mark a field with Column(primary_key=True), name it in Settings.primary_key, "
@@ -194,6 +195,37 @@ def install(cls: Any) -> None:
     for key, column in entity.columns.items():
         type.__setattr__(cls, key, ClassAttribute(column))
     registry.add(cls)
+
+
+def _refuse_foreign_relations(cls: Any, entity: Entity) -> None:
+    """What points to the rows of a base does not point to those of a class with another table."""
+    for base in cls.__mro__[1:]:
+        if not _maps_table(base) or _path_of(base) == _path_of(cls):
+            continue
+        for name, relation in entity.relations.items():
+            if relation.kind == "link" or name in cls.__dict__.get("__db_declared__", {}) or not _declares(base, name):
+                continue
+            kind = "BackLink" if relation.kind == "back" else "ManyToMany"
+            raise ConfigurationError(
+                f"{cls.__name__}.{name} is the {kind} of {base.__name__}, whose rows are in another table: declare "
+                f"{name} in {cls.__name__} for its own rows, or move the shared fields, without {name}, into a base "
+                "with Settings.abstract = True"
+            )
+
+
+def _maps_table(cls: Any) -> bool:
+    if "__db_declared__" not in cls.__dict__ or cls.__dict__.get("__is_table_root__"):
+        return False
+    return not (Settings(cls).abstract or cls.__pydantic_generic_metadata__["parameters"])
+
+
+def _declares(cls: Any, name: str) -> bool:
+    return any(name in base.__dict__.get("__db_declared__", {}) for base in cls.__mro__)
+
+
+def _path_of(cls: Any) -> tuple[str | None, str]:
+    settings = Settings(cls)
+    return settings.schema, settings.name
 
 
 def entity_of(cls: Any) -> Entity:

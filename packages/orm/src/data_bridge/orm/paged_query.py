@@ -9,6 +9,7 @@ from data_bridge.core import RowStream, resolve
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.page import Page, cursor_of, values_of
 from data_bridge.orm.shaped_query import ShapedQuery
+from data_bridge.orm.total_order import in_total_order
 from data_bridge.query import func, literal
 
 if TYPE_CHECKING:
@@ -105,11 +106,14 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
 
     # --------------------------------------------------------------------------------------------------------- pages
     async def page(self, number: int, size: int, *, total: bool = True) -> Page[T]:
-        """Page `number` (from 1) of `size` rows; without a stated order, by key."""
+        """Page `number` (from 1) of `size` rows, by the stated order and then by key.
+
+        Rows that are equal by the stated order stand in the order of the key (groups in that of the group, distinct rows in that
+        of their columns): without it a row could be on two pages, and another one on none.
+        """
         if number < 1 or size < 1:
             raise ConfigurationError(f"page({number}, {size}): pages are counted from 1 and have at least one row")
-        query = self if self._order else self._ordered_by_key()
-        items = await query.limit(size).offset((number - 1) * size).to_list()
+        items = await in_total_order(self).limit(size).offset((number - 1) * size).to_list()
         counted = await self.count() if total else None
         return Page[Any].model_construct(items=items, next=None, prev=None, total=counted)
 

@@ -253,14 +253,14 @@ def key_of(relation: Relation, other: Any) -> tuple[Any, ...]:
 
     Raises:
         NotSaved: the row has no key yet.
+        TypeError: for a row of another table.
     """
-    from data_bridge.orm.linked import Linked
+    from data_bridge.orm.linked import other_side
 
     if other is None:
         return (None,) * len(relation.near)
-    if isinstance(other, Linked):
-        other = other.pk
-    elif isinstance(other, relation.cls):
+    other = other_side(relation, other)
+    if relation.target.holds(other):
         key = tuple(other.__dict__.get(k) for k in relation.far)
         if None in key:
             raise NotSaved(f"{relation.label} is a {relation.cls.__name__} that is not in the database: save it first")

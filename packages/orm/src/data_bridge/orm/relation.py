@@ -55,14 +55,21 @@ class Relation:
         field: str | None = given.field if given is not None else None
         if field is not None:
             found = there.get(field)
+            if found is None:
+                found = next((r for r in there.values() if r.kind == "link" and r.near == (field,)), None)
             if found is not None and found.kind == "link":
+                if found.target.table != self.entity.table:
+                    raise ConfigurationError(
+                        f"{self.label} = BackLink({field!r}): {found.label} points to the rows of {found.target.label}, "
+                        f"not to those of {self.entity.label}"
+                    )
                 return found
             if field in self.target.by_key and self.target.by_key[field].spec.foreign_key is not None:
-                return next((r for r in there.values() if r.kind == "link" and r.near == (field,)), None)
+                return None
             raise ConfigurationError(
                 f"{self.label} = BackLink({field!r}): {self.target.label} has no such Link or foreign key"
             )
-        links = [r for r in there.values() if r.kind == "link" and issubclass(self.owner, r.cls)]
+        links = [r for r in there.values() if r.kind == "link" and r.target.table == self.entity.table]
         if len(links) != 1:
             raise ConfigurationError(
                 f'{self.label}: {self.target.label} has {len(links) or "no"} Links to {self.owner.__name__}: name one, BackLink("…")'
@@ -75,7 +82,22 @@ class Relation:
         if self.kind == "link":
             return self.declaration.fields
         if self.kind == "back":
-            return self.inverse.far if self.inverse is not None else self.entity.pk_keys
+            return self.inverse.far if self.inverse is not None else self._referenced()
+        return self.entity.pk_keys
+
+    def _referenced(self) -> tuple[str, ...]:
+        """Of a BackLink over a plain foreign key: the fields here that the column there points to."""
+        field = self.target.by_key[self.declaration.given.field]
+        here = self.entity.definition
+        for columns, table, referenced in self.target.definition.foreign_keys:
+            if columns == (field.name,):
+                if table != (here.schema, here.name):
+                    raise ConfigurationError(
+                        f"{self.label} = BackLink({field.key!r}): {self.target.label}.{field.key} points to the table "
+                        f"{table[1]!r}, not to {here.name!r}"
+                    )
+                names = referenced or self.entity.pk_names
+                return tuple(self.entity.source.columns[n].key for n in names)
         return self.entity.pk_keys
 
     @cached_property
@@ -140,10 +162,12 @@ class Relation:
 
     @staticmethod
     def _sides(relations: dict[str, Relation], name: str | None, cls: Any) -> list[Relation]:
+        from data_bridge.orm.meta import entity_of
+
         links = [r for r in relations.values() if r.kind == "link"]
-        if name is not None:
-            return [r for r in links if r.name == name or r.near == (name,)]
-        return [r for r in links if issubclass(cls, r.cls)]
+        table = entity_of(cls).table
+        mine = [r for r in links if r.target.table == table]
+        return mine if name is None else [r for r in mine if r.name == name or r.near == (name,)]
 
     def side_name(self, cls: Any) -> str:
         """How the columns of a table between are called for a class."""

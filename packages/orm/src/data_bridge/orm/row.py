@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import operations, persist, refreshing, removal
+from data_bridge.orm.by_name import instances
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.persist import executor_for
 from data_bridge.orm.tracking import TrackedModel
@@ -153,6 +154,11 @@ class Row(TrackedModel):
 
         await fetch(self, (), tx, depth)
         return self
+
+    @classmethod
+    def __from_rows__(cls, rows: Sequence[Mapping[str, Any]]) -> list[Self]:
+        """What `fetch(…, as_=User)` makes of its rows; see Table.raw()."""
+        return instances(entity_of(cls), rows)
 
     def is_same_row(self, other: object) -> bool:
         """Whether this is the same row of the same table, whatever their values are."""

@@ -36,6 +36,7 @@ class RowQuery(Select[T], Generic[T]):
         "_model",
         "_one",
         "_plan",
+        "_said",
         "_skip",
         "_timeout",
         "_unfiltered",
@@ -45,6 +46,8 @@ class RowQuery(Select[T], Generic[T]):
     _entity: Entity
     _plan: LoadPlan
     _one: LoadPlan | None
+    _said: Columns | None
+    """Of select(): the columns that were named, in their order; what instances need is not among them."""
     _model: Any
     _using: Any
     _timeout: float | None
@@ -68,6 +71,7 @@ class RowQuery(Select[T], Generic[T]):
         new._entity = entity
         new._plan = entity.plan()
         new._one = None
+        new._said = None
         new._model = None
         new._using = entity.settings.using
         new._timeout = None
@@ -83,6 +87,7 @@ class RowQuery(Select[T], Generic[T]):
         new._entity = self._entity
         new._plan = self._plan
         new._one = self._one
+        new._said = self._said
         new._model = self._model
         new._using = self._using
         new._timeout = self._timeout
@@ -98,6 +103,7 @@ class RowQuery(Select[T], Generic[T]):
     ) -> QueryBuilder[Any]:
         new: Any = self._copy()
         new._columns, new._plan, new._one, new._model = columns, plan, one, model
+        new._said = None
         new._links = None
         return new  # type: ignore[no-any-return]
 
@@ -193,8 +199,8 @@ class RowQuery(Select[T], Generic[T]):
             s, p = new._extras["joins"]
             kind, source, condition = s[-1]
             if isinstance(condition, tuple) and (not condition or isinstance(condition[0], tuple)):
-                name = new._sources[-1].name
-                gone = tuple(("is", ("col", name, c[1][2]), "null") for c in entity.present)
+                there = new._sources[-1].columns
+                gone = tuple(("is", there[c[1][2]].s, "null") for c in entity.present)
                 new._extras = {**new._extras, "joins": ((*s[:-1], (kind, source, (*condition, *gone))), p)}
         return new
 
@@ -213,11 +219,14 @@ class RowQuery(Select[T], Generic[T]):
     def select(self, *columns: Any) -> Self:
         """Partial instances: only these columns are loaded, and the key; another one raises ColumnNotLoaded.
 
+        As a part of another statement (in_(), exists(), subquery(), union(), insert_from()) the query has just the
+        columns that are named here, in this order.
+
         Raises:
             TypeError: for an expression; values() and tuples() take those.
         """
         entity = self._entity
-        keys: list[str] = list(entity.pk_keys)
+        said: list[str] = []
         for c in columns:
             if isinstance(c, LinkPath) and c._root is entity and len(c._chain) == 1:
                 found = c._last.near
@@ -226,8 +235,12 @@ class RowQuery(Select[T], Generic[T]):
                 found = entity.relations[name].near if name in entity.relations else (entity.field(c).key,)
             else:
                 raise TypeError("select() loads columns into instances; expressions go into values() or tuples()")
-            keys += [k for k in found if k not in keys]
-        return self._partial(tuple(k for k in entity.keys if k in keys))
+            said += found
+        wanted = {*entity.pk_keys, *said}
+        new = self._partial(tuple(k for k in entity.keys if k in wanted))
+        if said:
+            new._said = chosen_columns([entity.by_key[k] for k in said], self._source)
+        return new
 
     only = select
 
@@ -239,7 +252,7 @@ class RowQuery(Select[T], Generic[T]):
     def _partial(self, keys: tuple[str, ...]) -> Self:
         entity = self._entity
         new = self._copy()
-        new._columns = chosen_columns([entity.by_key[k] for k in keys], self._source)
+        new._columns, new._said = chosen_columns([entity.by_key[k] for k in keys], self._source), None
         new._plan, new._one = entity.plan(keys), entity.plan(keys, many=False)
         return new
 
@@ -322,9 +335,23 @@ class RowQuery(Select[T], Generic[T]):
         joins.append((kind, source.s, on))
         made._sources = (*made._sources, source)
 
+    def columns(self, *columns: Any) -> Self:
+        """The same query with other result columns; see Select.columns()."""
+        new: Any = super().columns(*columns)
+        new._said = None
+        return new  # type: ignore[no-any-return]
+
+    def _inside(self) -> Self:
+        if self._said is None:
+            return self
+        new = self._copy()
+        new._columns, new._said = self._said, None
+        return new
+
     def __statement__(self) -> Statement:
-        made = self._with_paths() if self._entity.paths or len(self._sources) > 1 else self
-        return super(RowQuery, made).__statement__()
+        if not self._entity.paths and len(self._sources) == 1:
+            return self._made()
+        return super(RowQuery, self._with_paths()).__statement__()
 
 
 __all__ = ["Path", "RowQuery"]

@@ -12,7 +12,7 @@ from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from data_bridge.orm.attribute import assign, relation_of
 from data_bridge.orm.column import PENDING, spec_of
-from data_bridge.orm.linked import Linked
+from data_bridge.orm.linked import other_side
 
 
 def core_schema(cls: Any, source: Any, handler: Any) -> Any:
@@ -31,9 +31,11 @@ def core_schema(cls: Any, source: Any, handler: Any) -> Any:
             if relation.kind != "link":
                 rows[name] = value
                 continue
-            if isinstance(value, Linked):
-                value = value._loaded() or value.pk
-            if isinstance(value, relation.cls):
+            try:
+                value = other_side(relation, value)
+            except TypeError as e:
+                raise ValueError(str(e)) from None  # which Pydantic reports with the others
+            if relation.target.holds(value):
                 rows[name] = value
                 keys = tuple(value.__dict__.get(k) for k in relation.far)
                 # A row that is saved later has its key then.
@@ -52,7 +54,7 @@ def core_schema(cls: Any, source: Any, handler: Any) -> Any:
             try:
                 assign(made, relation_of(cls, name), value)
             except TypeError as e:
-                raise ValueError(str(e)) from None  # which Pydantic reports with the others
+                raise ValueError(str(e)) from None
         return made
 
     return no_info_wrap_validator_function(build, schema)

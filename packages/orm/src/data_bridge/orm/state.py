@@ -38,6 +38,8 @@ class _Mark:
 
 CLEAN = _Mark("CLEAN")
 GONE = _Mark("GONE")
+NOT_LOADED = _Mark("<not loaded>")
+"""What repr() shows for a computed field whose columns or relations are not here."""
 FORCED = _Mark("FORCED")
 """The key in a state under which stand the fields that mark_changed() has written whatever they are."""
 ABSENT = _Mark("ABSENT")

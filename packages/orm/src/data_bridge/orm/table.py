@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, over
 from typing_extensions import deprecated
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm import bulk, reading, schemas, search, upserts
+from data_bridge.orm import bulk, by_name, reading, schemas, search, upserts
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.bulk_update import bulk_update
 from data_bridge.orm.events import Skip, loaded
@@ -377,11 +377,10 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def raw(cls, sql: str, *params: Any, tx: Any = None) -> list[Self]:
-        """Instances from a query in SQL that gives the columns of the table, in the order of the fields."""
-        entity = entity_of(cls)
-        rows: list[Self] = await executor_for(entity, tx).run(("text", sql), params, entity.plan())
-        await loaded(entity, rows)
-        return rows
+        """Instances from SQL, `User.raw("SELECT * FROM users WHERE age > $1", 18)`: every column, by its or its field's name.
+        A column that is missing, is no field, or has values of another type is a DecodeError.
+        """
+        return await by_name.raw(entity_of(cls), sql, params, tx)
 
     @classmethod
     def using(cls, database: Any) -> type[Self]:

@@ -24,7 +24,7 @@ def table(relation: Relation, name: str) -> tuple[Any, tuple[str, ...], tuple[st
     for known in registry.through_tables():
         entity = known.__db__
         if entity.settings.name == name and entity.settings.schema == relation.entity.settings.schema:
-            if set(entity.keys) == {*near, *far}:
+            if set(entity.keys) == {*near, *far} and {s.cls for s in known.__db_sides__} == {owner, other}:
                 relation.__dict__["_kept"] = known
                 return known, near, far
             if {s.cls for s in known.__db_sides__} == {owner, other}:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel
 
-from data_bridge.core.errors import ColumnNotLoaded
+from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
 from data_bridge.orm import changes
-from data_bridge.orm.attribute import assign, missing, point, relation_of, value_of
+from data_bridge.orm.attribute import assign, point, relation_of
 from data_bridge.orm.document import is_same
 from data_bridge.orm.meta import entity_of
 from data_bridge.orm.state import (
@@ -21,6 +21,7 @@ from data_bridge.orm.state import (
     CLEAN,
     FORCED,
     GONE,
+    NOT_LOADED,
     Slots,
     adopt,
     carry,
@@ -93,13 +94,23 @@ class TrackedModel(BaseModel):
                 raise ColumnNotLoaded(
                     f"{entity.label}.{name} was not loaded: add it to select(), or `await row.refresh({name!r})`"
                 )
-            if entity is not None and name in entity.relations:
-                # What the attribute raised was an AttributeError, after which Python comes here.
-                relation = entity.relations[name]
-                if relation.kind == "back":
-                    raise missing(relation)
-                return value_of(self, relation)
             return super().__getattr__(name)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """What repr() shows. A computed field that reads what was not loaded must not fail in tracebacks and debuggers."""
+        try:
+            return list(super().__repr_args__())
+        except (ColumnNotLoaded, LinkNotLoaded):
+            shown: list[tuple[str | None, Any]] = [
+                (k, v) for k, v in self.__dict__.items() if k in (fields := type(self).model_fields) and fields[k].repr
+            ]
+            for name, field in type(self).model_computed_fields.items():
+                if field.repr:
+                    try:
+                        shown.append((name, getattr(self, name)))
+                    except (ColumnNotLoaded, LinkNotLoaded):
+                        shown.append((name, NOT_LOADED))
+            return shown
 
     @property
     def model_fields_set(self) -> set[str]:

@@ -14,6 +14,7 @@ from data_bridge.orm import events
 from data_bridge.orm.correlated import mentioned
 from data_bridge.orm.values import assignments
 from data_bridge.query import func
+from data_bridge.query.apart import apart
 from data_bridge.query.results import Columns
 from data_bridge.query.truth import filters_rows
 
@@ -102,7 +103,8 @@ def update(
     sets = tuple((f.name, s) for f, s, _ in made)
     params = tuple(v for _, _, p in made for v in p)
     extras = (("from", *sources),) if sources else None
-    return ("update", entity.table, sets, where or None, returning, extras), (*params, *where_p, *sources_p)
+    ir = ("update", entity.table, sets, where or None, returning, extras)
+    return apart(ir, query._sources) if sources else ir, (*params, *where_p, *sources_p)
 
 
 def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -112,7 +114,8 @@ def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
         return update(query, {entity.soft.key: func.now()}, (), {}, returning)
     where, where_p, sources, sources_p = _conditions(query, "delete")
     extras = (("using", *sources),) if sources else None
-    return ("delete", entity.table, where or None, returning, extras), (*where_p, *sources_p)
+    ir = ("delete", entity.table, where or None, returning, extras)
+    return apart(ir, query._sources) if sources else ir, (*where_p, *sources_p)
 
 
 async def happening_to(query: Any, event: Any, work: Any, executor: Any) -> Any:

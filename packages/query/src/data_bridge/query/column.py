@@ -21,14 +21,30 @@ _SOURCES: WeakValueDictionary[int, Source] = WeakValueDictionary()
 """Sources by the identity of their columns' structures, which live exactly as long."""
 
 
+def remember(structure: Any, source: Source) -> Any:
+    """The structure, which from now on is known to be this source's own. The source must keep it."""
+    _SOURCES[id(structure)] = source
+    return structure
+
+
+def source_of_column(structure: Any) -> Source | None:
+    """The source whose own structure this is: of one of its columns, or of all of them."""
+    found = _SOURCES.get(id(structure))
+    if found is None:
+        return None
+    # A structure that is gone leaves its number behind, which another tuple may get.
+    if structure[0] == "cols":
+        return found if found.all_columns is structure else None
+    column = found.columns.get(structure[2])
+    return found if column is not None and column.s is structure else None
+
+
 def sources_in(structure: Any) -> Source | None:
     """The source of the first column in a structure: an expression such as ``count(users.id)`` knows its table so."""
     if type(structure) is not tuple:
         return None
-    found = _SOURCES.get(id(structure))
-    # A replaced column leaves its number behind, which another tuple may get.
-    if found is not None and structure[0] == "col" and structure[1] == found.name:
-        return found
+    if structure and structure[0] == "col":
+        return source_of_column(structure)
     if structure and structure[0] in ("query", "exists", "array_query"):
         return None
     for child in structure:
@@ -89,7 +105,7 @@ class ColumnProxy(Expr[T_co]):
         s = ("col", source.name, name)
         super().__init__(s, (), type)
         self.source = source
-        _SOURCES[id(s)] = source
+        remember(s, source)
         self.name = name
         self.key = key or name
         self.nullable = nullable

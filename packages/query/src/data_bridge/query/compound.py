@@ -34,7 +34,7 @@ class Compound(Query):
                 raise TypeError(f"a set operation takes queries, got {type(part).__name__}")
             # WITH stands in front of the whole.
             self._ctes = merged(self._ctes, part._ctes)
-            bare = part._copy()
+            bare = part._inside()._copy()
             bare._ctes = ()
             found.append(bare)
         self._parts = tuple(found)
@@ -51,7 +51,7 @@ class Compound(Query):
         structures: list[Any] = []
         p: tuple[Any, ...] = ()
         for part in self._parts:
-            statement = part.__statement__()
+            statement = part._part()
             structures.append(statement.ir)
             p += statement.params
         limit, offset = self._limit, self._offset

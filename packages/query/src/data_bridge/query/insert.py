@@ -124,10 +124,11 @@ class Insert(Write, Generic[R]):
         ctes = self._ctes
         if isinstance(query, Query):
             ctes = merged(ctes, query._ctes)
-            bare = query._copy()
+            bare = query._inside()._copy()
             bare._ctes = ()
+            given = [name for name, _ in bare._names()]
             if columns is None:
-                columns = [name for name, _ in query._names()]
+                columns = given
             query = bare
         statement = query.__statement__()
         names = tuple(column_of(self._table, key).name for key in columns or ())

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from data_bridge.core import Compiled, Statement
 
+from .apart import apart
 from .join import conditions_of
 from .nodes import Node
-from .source import source_of
+from .source import Source, source_of
 from .write import Write, assignments_of, cell, column_of, target_of
 
 __all__ = ["Explain", "Merge", "Truncate", "When", "explain", "merge", "truncate"]
@@ -22,7 +23,7 @@ class Merge(Write):
 
     def __init__(self, table: Any) -> None:
         super().__init__(table)
-        self._source: Any = None
+        self._source: Source | None = None
         self._source_p: tuple[Any, ...] = ()
         self._on: tuple[Any, ...] = ()
         self._whens: tuple[Any, ...] = ()
@@ -38,7 +39,7 @@ class Merge(Write):
         """
         found = source_of(source)
         conditions = conditions_of(on)
-        made = self._with(_source=found.s, _source_p=found.p, _on=tuple(c.s for c in conditions))
+        made = self._with(_source=found, _source_p=found.p, _on=tuple(c.s for c in conditions))
         return made._with(_p=tuple(v for c in conditions for v in c.p))._add_source(found)
 
     def when_matched(self, condition: Node[bool] | None = None) -> When:
@@ -75,7 +76,8 @@ class Merge(Write):
         if self._source is None or not self._whens:
             raise ValueError(f"merge({self._table.label}) needs using(…) and at least one when_…")
         extras, extras_p = self._extra_tuple()
-        ir = ("merge", self._table.s, self._source, self._on, self._whens, self._returning.s or None, extras)
+        ir = ("merge", self._table.s, self._source.s, self._on, self._whens, self._returning.s or None, extras)
+        ir = apart(ir, (self._table, self._source))
         return Statement(ir, self._source_p + self._p + self._returning.p + extras_p)
 
 

@@ -239,8 +239,16 @@ class Query:
 
         return Compound(f"{word} all" if all_ else word, (self, *others))
 
+    def _inside(self) -> Query:
+        """The query as a part of a statement, where its result has the columns that were named, and no others."""
+        return self
+
+    def _part(self) -> Statement:
+        """The statement as a part of another one."""
+        return self._inside().__statement__()
+
     def __operand__(self) -> tuple[Any, tuple[Any, ...]]:
-        statement = self.__statement__()
+        statement = self._part()
         return ("query", statement.ir), statement.params
 
     def scalar(self) -> Expr[Any]:
@@ -253,7 +261,7 @@ class Query:
         """
         from .expr import Built
 
-        names = self._names()
+        names = self._inside()._names()
         s, p = self.__operand__()
         return Built(s, p, names[0][1] if len(names) == 1 else None)
 
@@ -279,10 +287,10 @@ class Query:
         >>> select(s.c.a).sql().sql
         'SELECT "s"."a" FROM (SELECT "t"."a" FROM "t") AS "s"'
         """
-        statement = self.__statement__()
+        statement = self._part()
         name = name or "subquery"
         s = ("subquery", statement.ir, name, "lateral") if lateral else ("subquery", statement.ir, name)
-        return QuerySource(name, s, statement.params, self._names(), statement.ir, statement.params)
+        return QuerySource(name, s, statement.params, self._inside()._names(), statement.ir, statement.params)
 
     def cte(
         self,
@@ -345,7 +353,7 @@ def cte_of(
     """A common table expression of any statement with columns."""
     deps, statement = _without_ctes(query)
     ir, params = statement.ir, statement.params
-    columns = query._names()
+    columns = (query._inside() if isinstance(query, Query) else query)._names()
     if recursive is not None:
         reference = QuerySource(name, ("table", None, name, None), (), columns, ir, params)
         step_deps, step = _without_ctes(recursive(reference))
@@ -362,11 +370,13 @@ def cte_of(
 
 def _without_ctes(query: Any) -> tuple[tuple[Cte, ...], Statement]:
     """The expressions a query brings along move up to the statement that uses it."""
-    if not isinstance(query, Query) or not query._ctes:
+    if not isinstance(query, Query):
         return (), query.__statement__()
+    if not query._ctes:
+        return (), query._part()
     bare = query._copy()
     bare._ctes = ()
-    return query._ctes, bare.__statement__()
+    return query._ctes, bare._part()
 
 
 def merged(known: tuple[Cte, ...], more: tuple[Cte, ...]) -> tuple[Cte, ...]:

@@ -90,7 +90,7 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
             )
         else:
             source = source_of(thing)
-            structures.append(("cols", source.name, *source.columns))
+            structures.append(source.all_columns)
             names += [(name, column.t) for name, column in source.columns.items()]
             first = first or source
     return Columns(tuple(structures), params, first, tuple(names))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import Statement
 
+from .apart import apart, embedded
 from .column import sources_in
 from .expr import Built
 from .filters import added
@@ -261,7 +262,17 @@ class Select(Query, Locking, Generic[R]):
         self._keys = (*self._keys, *found)
 
     # ----------------------------------------------------------------------------------------------------- statement
+    def _part(self) -> Statement:
+        statement = self._inside().__statement__()
+        return Statement(embedded(statement.ir, self._sources), statement.params)
+
     def __statement__(self) -> Statement:
+        if len(self._sources) > 1:
+            made = self._made()
+            return Statement(apart(made.ir, self._sources), made.params)
+        return self._made()
+
+    def _made(self) -> Statement:
         columns, source = self._columns, self._source
         if source is None:
             source = columns.source

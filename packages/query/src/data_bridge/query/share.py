@@ -113,6 +113,8 @@ class _Sharer:
                 self._take()
             return node
         within = _children(node)
+        if not within:
+            return node  # the same object: a column's structure is known by its identity
         return tuple(self.node(child) if i in within else child for i, child in enumerate(node))
 
     def _ahead(self, count: int) -> Params:
@@ -137,6 +139,8 @@ def _again(node: Structure, slots: Any) -> Structure:
     if node[0] == "$":
         return ("same", next(slots), *node[1:])
     within = _children(node)
+    if not within:
+        return node
     return tuple(_again(child, slots) if i in within else child for i, child in enumerate(node))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .column import ColumnProxy
+from .column import ColumnProxy, remember
 from .names import unknown
 from .types import SQLType
 
@@ -42,7 +42,7 @@ class Columns:
 class Source:
     """Something with a name and columns that can stand in FROM or JOIN."""
 
-    __slots__ = ("__weakref__", "columns", "foreign_keys", "label", "name", "p", "s")
+    __slots__ = ("__weakref__", "_all", "columns", "foreign_keys", "label", "name", "p", "s")
 
     name: str
     """What qualifies its columns."""
@@ -60,6 +60,14 @@ class Source:
         self.label = label or name
         self.columns = {}
         self.foreign_keys = ()
+        self._all: Structure = None
+
+    @property
+    def all_columns(self) -> Structure:
+        """All columns as a part of a result; one object as long as no column is added."""
+        if self._all is None or len(self._all) != len(self.columns) + 2:
+            self._all = remember(("cols", self.name, *self.columns), self)
+        return self._all
 
     @property
     def c(self) -> Columns:

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 
 from data_bridge.core import Statement, UnfilteredWrite
 
+from .apart import apart
 from .filters import added
 from .join import How, join_structure
 from .nodes import Node
@@ -138,6 +139,7 @@ class Update(_Filtered):
             raise ValueError(f"update({self._table.label}) has no set()")
         extras, extras_p = self._extra_tuple()
         ir = ("update", self._table.s, self._set, self._where or None, self._returning.s or None, extras)
+        ir = apart(ir, (self._table, *self._sources))
         return Statement(ir, self._set_p + self._where_p + self._returning.p + extras_p)
 
 
@@ -162,6 +164,7 @@ class Delete(_Filtered):
         self._checked()
         extras, extras_p = self._extra_tuple()
         ir = ("delete", self._table.s, self._where or None, self._returning.s or None, extras)
+        ir = apart(ir, (self._table, *self._sources))
         return Statement(ir, self._where_p + self._returning.p + extras_p)
 
 

@@ -139,6 +139,7 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
         left = sandbox.watch.left_by_fixtures()
         home.abandon(sandbox)
         home.roll_back(sandbox)
+        sandbox.end(request.node.nodeid)
         if sandbox.escaped:
             db_homes.replace_sandbox(content)
     _refuse(left)

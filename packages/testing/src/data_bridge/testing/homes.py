@@ -91,6 +91,8 @@ class Homes:
             home.close()
         for database in self._committed.values():
             database.shut()
+        for content, template in self._templates.values():
+            template.release(self.source, content)
 
 
 def marked(node: Any, name: str, default: Any = None) -> Any:

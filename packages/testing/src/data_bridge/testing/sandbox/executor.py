@@ -103,6 +103,7 @@ class Sandbox(Timekeeper, BaseExecutor):
         # What a Database can tell about itself (pool_stats, address, …) is asked of the real one.
         if name.startswith("_"):
             raise AttributeError(name)
+        self.turn.check()
         return getattr(self._database, name)
 
     def __repr__(self) -> str:
@@ -238,9 +239,12 @@ class Sandbox(Timekeeper, BaseExecutor):
             await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}{mode}")
         except BaseException:
             transaction.discard()
-            if self.lease_handle.status in ("active", "failed"):
-                await to_the_end(self.lease_handle.rollback_to(BACK))
-            self.turn.give(transaction)
+            try:
+                if self.lease_handle.status in ("active", "failed"):
+                    await to_the_end(self.lease_handle.rollback_to(BACK))
+            finally:
+                # Whatever becomes of the rollback: nobody else would give the turn of a task that has ended.
+                self.turn.give(transaction)
             raise
         return transaction
 
@@ -271,7 +275,7 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     async def hear(self) -> None:
         """Tell what the transaction that has just been committed has sent."""
-        heard = await self.lease_handle.native.run(("text", TAKE), (), VALUE)
+        heard = await to_the_end(self.lease_handle.native.run(("text", TAKE), (), VALUE))
         for channel, payload in read(heard):
             notification = Notification(channel, payload, 0)
             self.notifications.append(notification)
@@ -292,6 +296,15 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     async def close(self, *, timeout: float = 10.0) -> None:
         """The sandbox ends with the test, whatever the code under test closes."""
+
+    def end(self, test: str) -> None:
+        """The test is over. Its connection serves the next one, so whoever has kept this sandbox must not use it."""
+        why = (
+            f"the database of {test} is closed, because that test is over; something has kept it: a repository, a cache, "
+            "app.state\nhint: ask for get_database() when it is used, or make what keeps it again for each test"
+        )
+        self.turn.close(why)
+        self._pool.end(why)
 
     async def expire(self) -> None:
         """The connection of a test is not replaced."""

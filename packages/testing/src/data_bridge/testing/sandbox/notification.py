@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 
-from data_bridge.core import Notification
+from data_bridge.core import Notification, TransactionClosed
 
 from ..place import taken_for
 from ..watch import Hold, Watch, task_name
@@ -19,16 +19,25 @@ class Post:
 
     def __init__(self, watch: Watch) -> None:
         self._listeners: list[SandboxListener] = []
+        self._closed: str | None = None
         self._watch = watch
 
     def listen(self, channels: list[str]) -> SandboxListener:
         """A listener, as the pool of a Database makes one; `listen()` asks for it."""
+        if self._closed is not None:
+            raise TransactionClosed(self._closed)
         self._watch.saw_task()
         hold = Hold(f"listener to {', '.join(channels)}", taken_for()[1], task_name())
         self._watch.listeners.add(hold)
         listener = SandboxListener(self, frozenset(channels), hold)
         self._listeners.append(listener)
         return listener
+
+    def end(self, why: str) -> None:
+        """The test is over: nothing is delivered any more."""
+        self._closed = why
+        for listener in list(self._listeners):
+            listener.close()
 
     def deliver(self, notification: Notification) -> None:
         """Give a notification to whoever listens."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Transaction
@@ -76,21 +78,32 @@ class EmulatedTransaction(Transaction):
             await to_the_end(self._lease.rollback_to(back))
             return
         if self._lease.status == "failed":
-            failure = await _failure_of(self._lease.script("SELECT 1"))
-            await to_the_end(self._lease.rollback_to(back))
+            failure = await _failure_of(to_the_end(self._lease.script("SELECT 1")))
+            await self._undo(back)
             raise failure
         settings = "".join(
             f"SELECT pg_catalog.set_config({_literal(name)}, {_literal(old or '')}, true); "
             for name, old in self._settings.items()
         )
         check = f"{CHECK_CONSTRAINTS}; " if self._sandbox.defers else ""
+        cancelled: asyncio.CancelledError | None = None
         try:
             await to_the_end(self._lease.script(f"{check}{settings}RELEASE SAVEPOINT {name}", None, True))
+        except asyncio.CancelledError as error:
+            # The task was cancelled, and the commit is done: there is no savepoint to go back to.
+            cancelled = error
         except BaseException:
-            await to_the_end(self._lease.rollback_to(back))
+            await self._undo(back)
             raise
         if self._sandbox.lease_handle.hears:
             await self._sandbox.hear()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _undo(self, back: str) -> None:
+        """Goes back to the savepoint behind an error, which a cancelled task must hear as well."""
+        with suppress(asyncio.CancelledError):
+            await to_the_end(self._lease.rollback_to(back))
 
     def _leave(self) -> None:
         super()._leave()

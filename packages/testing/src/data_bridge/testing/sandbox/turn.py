@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from data_bridge.core import TransactionBusy
+from data_bridge.core import TransactionBusy, TransactionClosed
 
 from ..watch import current_task, task_name
 
@@ -27,13 +28,34 @@ class Turn:
 
     def __init__(self, patience: float) -> None:
         self.patience = patience
+        self.closed: str | None = None
+        """Why nobody gets the turn any more."""
         self.holder: Any = None
         self._task: asyncio.Task[Any] | None = None
         self._waiters: deque[_Waiter] = deque()
         self._lock = threading.Lock()
 
+    def close(self, why: str) -> None:
+        """Nobody gets the turn from now on; who waits for it hears why."""
+        with self._lock:
+            self.closed = why
+            waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            with suppress(RuntimeError):  # its loop was closed
+                waiter.loop.call_soon_threadsafe(_wake, waiter.future)
+
+    def check(self) -> None:
+        """Raises TransactionClosed when the test is over."""
+        if self.closed is not None:
+            raise TransactionClosed(self.closed)
+
     def try_take(self, token: object) -> bool:
-        """Take the turn if nobody has it."""
+        """Take the turn if nobody has it.
+
+        Raises:
+            TransactionClosed: the test is over.
+        """
+        self.check()
         with self._lock:
             if self.holder is not None:
                 return False
@@ -45,6 +67,7 @@ class Turn:
 
         Raises:
             TransactionBusy: it did not come within the patience, or the waiting task itself has it.
+            TransactionClosed: the test is over.
         """
         if self.try_take(token):
             return
@@ -64,6 +87,7 @@ class Turn:
         try:
             async with asyncio.timeout(self.patience):
                 await waiter.future
+            self.check()
         except TimeoutError:
             self._withdraw(waiter)
             raise TransactionBusy(
