@@ -53,8 +53,8 @@ pub struct Config {
     pub hosts: Vec<Host>,
     /// Role.
     pub user: String,
-    /// Its password.
-    pub password: Option<Secret>,
+    /// Its passwords, one for each host.
+    pub passwords: Vec<Option<Secret>>,
     /// Database; `None` is the one named like the role.
     pub database: Option<String>,
     /// TLS.
@@ -69,12 +69,22 @@ pub struct Config {
     pub application_name: Option<String>,
     /// Set for every session, as by `PGOPTIONS`.
     pub settings: BTreeMap<String, String>,
+    /// SQL for every session, after it has begun and after it was reset; each statement ends with a semicolon.
+    pub setup: String,
     /// Which server is wanted.
     pub target: Target,
     /// For name look-up, TCP, TLS, authentication and all retries together.
     pub connect_timeout: Duration,
     /// Named prepared statements per connection; 0 uses none.
     pub statement_cache: usize,
+}
+
+impl Config {
+    /// The password for a host.
+    pub(crate) fn password(&self, host: &Host) -> Option<&str> {
+        let at = self.hosts.iter().position(|h| h == host)?;
+        Some(&self.passwords.get(at)?.as_ref()?.0)
+    }
 }
 
 impl Tls {

@@ -5,7 +5,7 @@ use crate::executor::Home;
 use crate::{guard, socket};
 use futures_util::future::{Either, select};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use std::future::{Future, poll_fn};
 use std::os::fd::RawFd;
 use std::pin::pin;
@@ -21,8 +21,8 @@ pub struct Fresh {
     pub fd: Option<RawFd>,
     /// No prepared statement may outlive its transaction.
     pub pooled: bool,
-    /// The server looks now and then whether the client of a running statement is still there.
-    pub is_watched: bool,
+    /// SQL that makes the session what it is, for after RESET ALL.
+    pub again: String,
     /// How long it took with the host that was chosen.
     pub connecting: Duration,
 }
@@ -43,10 +43,11 @@ pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
         })
         .disable_statement_logging();
     if host.0.starts_with('/') {
-        o = o.socket(&host.0);
+        // As libpq: nothing is encrypted inside a machine.
+        o = o.socket(&host.0).ssl_mode(PgSslMode::Disable);
     }
-    if let Some(p) = &config.password {
-        o = o.password(&p.0);
+    if let Some(password) = config.password(host) {
+        o = o.password(password);
     }
     o = o.database(config.database.as_deref().unwrap_or(&config.user));
     if let Some(path) = &config.root_certificate {
@@ -155,7 +156,7 @@ fn watch() -> String {
 }
 
 /// Sets it again after RESET ALL.
-pub(crate) const WATCH_AGAIN: &str =
+const WATCH_AGAIN: &str =
     "SELECT FROM pg_catalog.set_config('client_connection_check_interval', '1s', false);";
 
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
@@ -204,6 +205,9 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
         let row = sqlx::raw_sql(AssertSqlSafe(question)).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
         is_watched = row.try_get(0).map_err(|e| failed(host, e))?;
     }
+    if !config.setup.is_empty() && !pooled {
+        pg.execute(sqlx::raw_sql(AssertSqlSafe(config.setup.clone()))).await.map_err(|e| failed(host, e))?;
+    }
     if let Some((question, suits)) = config.target.question() {
         let row = sqlx::raw_sql(question).fetch_one(&mut pg).await.map_err(|e| failed(host, e))?;
         let answer: bool = row.try_get(0).map_err(|e| failed(host, e))?;
@@ -212,7 +216,8 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
             return Err(unsuited(host, config.target));
         }
     }
-    Ok(Fresh { pg, pid, fd, pooled, is_watched, connecting: started.elapsed() })
+    let again = format!("{}{}", if is_watched { WATCH_AGAIN } else { "" }, config.setup);
+    Ok(Fresh { pg, pid, fd, pooled, again, connecting: started.elapsed() })
 }
 
 /// A host that answers, and is not the one that is wanted.

@@ -1,7 +1,7 @@
 //! One connection and the statements that run on it.
 mod prepared;
 
-use crate::connect::{Fresh, WATCH_AGAIN};
+use crate::connect::Fresh;
 use crate::copying::{CopyIn, CopyOut};
 use crate::error::Error;
 use crate::pool::Permit;
@@ -101,8 +101,8 @@ pub struct Connection {
     pub defines: bool,
     /// The application's on_connect has seen this session as it is.
     pub greeted: bool,
-    /// The server looks whether the client is still there.
-    is_watched: bool,
+    /// SQL that makes the session what it is, for after RESET ALL.
+    again: String,
     /// No prepared statement may outlive its transaction: the next one may have another session of the server.
     pub pooled: bool,
     /// For which types of parameters each text was prepared here.
@@ -128,7 +128,7 @@ impl Connection {
             defines: false,
             greeted: false,
             pooled: fresh.pooled,
-            is_watched: fresh.is_watched,
+            again: fresh.again,
             broken: false,
             suspect: false,
             known: HashMap::new(),
@@ -336,8 +336,7 @@ impl Connection {
              SELECT 'DEALLOCATE ' || pg_catalog.quote_ident(name) FROM pg_catalog.pg_prepared_statements WHERE from_sql; \
              SELECT pg_catalog.count(*)::text FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql";
         self.end_transaction().await?;
-        let watch = if self.is_watched { WATCH_AGAIN } else { "" };
-        let reset = AssertSqlSafe(format!("{BEFORE}{watch}{AFTER}"));
+        let reset = AssertSqlSafe(format!("{BEFORE}{}{AFTER}", self.again));
         let rows = self.pg.fetch_all(sqlx::raw_sql(reset)).await.map_err(|e| Error::from_sqlx(e, true))?;
         // What PREPARE made; the library's own prepared statements stay. pg_advisory_unlock_all() gives a row of no text.
         let names: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();

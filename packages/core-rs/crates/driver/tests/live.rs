@@ -25,7 +25,7 @@ fn config() -> Option<Config> {
     Some(Config {
         hosts: vec![(host.to_owned(), port.parse().ok()?)],
         user: user.to_owned(),
-        password: Some(data_bridge_driver::config::Secret(password.to_owned())),
+        passwords: vec![Some(data_bridge_driver::config::Secret(password.to_owned()))],
         database: Some(database.split('?').next()?.to_owned()),
         tls: Tls::Prefer,
         root_certificate: None,
@@ -33,6 +33,7 @@ fn config() -> Option<Config> {
         key: None,
         application_name: Some("driver tests".to_owned()),
         settings: BTreeMap::new(),
+        setup: String::new(),
         target: Target::Any,
         connect_timeout: Duration::from_secs(10),
         statement_cache: 100,

@@ -77,8 +77,10 @@ fn convert(py: Python<'_>, e: &Error, sql: Option<&str>) -> PyResult<PyErr> {
             "PoolTimeout"
         }
         Error::PoolClosed => "NotInitialized",
-        Error::QueryTimeout(..) => "QueryTimeout",
-        Error::Abandoned | Error::Refused => "QueryCancelled",
+        Error::QueryTimeout(..) | Error::Abandoned | Error::Refused => {
+            d.set_item("sql", sql)?;
+            if matches!(e, Error::QueryTimeout(..)) { "QueryTimeout" } else { "QueryCancelled" }
+        }
         Error::TransactionClosed => "TransactionClosed",
         Error::CommitUnknown(_) => "CommitUnknown",
         Error::Configuration(_) => "ConfigurationError",

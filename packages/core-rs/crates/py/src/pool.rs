@@ -125,7 +125,7 @@ impl PyPool {
 #[pymethods]
 impl PyPool {
     #[new]
-    #[pyo3(signature = (*, hosts, user, password, database, ssl, ssl_root_cert, ssl_cert, ssl_key, application_name, server_settings,
+    #[pyo3(signature = (*, hosts, user, passwords, database, ssl, ssl_root_cert, ssl_cert, ssl_key, application_name, server_settings, session_setup,
                         target_session_attrs, min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout,
                         max_lifetime, statement_cache_size, session_reset))]
     #[allow(clippy::too_many_arguments)]
@@ -133,7 +133,7 @@ impl PyPool {
         py: Python<'_>,
         hosts: Vec<Host>,
         user: String,
-        password: Option<String>,
+        passwords: Vec<Option<String>>,
         database: Option<String>,
         ssl: &str,
         ssl_root_cert: Option<String>,
@@ -141,6 +141,7 @@ impl PyPool {
         ssl_key: Option<String>,
         application_name: Option<String>,
         server_settings: BTreeMap<String, String>,
+        session_setup: String,
         target_session_attrs: &str,
         min_connections: usize,
         max_connections: usize,
@@ -155,7 +156,7 @@ impl PyPool {
         let config = Config {
             hosts,
             user,
-            password: password.map(Secret),
+            passwords: passwords.into_iter().map(|p| p.map(Secret)).collect(),
             database,
             tls: Tls::parse(ssl).map_err(|e| exception(py, &e, None))?,
             root_certificate: ssl_root_cert,
@@ -163,6 +164,7 @@ impl PyPool {
             key: ssl_key,
             application_name,
             settings: server_settings,
+            setup: session_setup,
             target: Target::parse(target_session_attrs).map_err(|e| exception(py, &e, None))?,
             connect_timeout: seconds(connect_timeout),
             statement_cache: statement_cache_size,

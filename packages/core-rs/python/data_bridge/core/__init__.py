@@ -26,10 +26,11 @@ if TYPE_CHECKING:
         resolve,
         use_database,
     )
-    from data_bridge.core.database import Database, PoolStats, close, get_database, init, is_connected
+    from data_bridge.core.database import Database, PoolStats
     from data_bridge.core.executor import BaseExecutor, Executor
     from data_bridge.core.interval import PgInterval
     from data_bridge.core.isolation import IsolationLevel
+    from data_bridge.core.lifecycle import close, get_database, init, is_connected
     from data_bridge.core.listening import Gap, Notification
     from data_bridge.core.observer import (
         Observer,
@@ -127,10 +128,11 @@ __all__ += errors.__all__
 # Whoever only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
 _MODULES = {
     "context": ("current_database", "detached", "enter_test_scope", "leave_test_scope", "resolve", "use_database"),
-    "database": ("Database", "PoolStats", "close", "get_database", "init", "is_connected"),
+    "database": ("Database", "PoolStats"),
     "executor": ("BaseExecutor", "Executor"),
     "interval": ("PgInterval",),
     "isolation": ("IsolationLevel",),
+    "lifecycle": ("close", "get_database", "init", "is_connected"),
     "listening": ("Gap", "Notification"),
     "observer": (
         "Observer",

@@ -7,11 +7,12 @@ import inspect
 from typing import Any
 
 from data_bridge.core import context
+from data_bridge.core.begin import begin
 from data_bridge.core.call_site import call_site
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.core.isolation import level
 from data_bridge.core.journal import Callback
-from data_bridge.core.transaction import Transaction, begin
+from data_bridge.core.transaction import Transaction
 from data_bridge.core.transaction_block import check_nesting
 
 

@@ -199,8 +199,9 @@ class CopyStream:
             try:
                 if self._reader is None:
                     await self._open()
-                await self._reader.wait()
-                chunk: bytes | None = self._reader.take()
+                reader: Any = self._reader
+                await reader.wait()
+                chunk: bytes | None = reader.take()
                 if chunk is None:
                     await self._op
             except BaseException:

@@ -18,6 +18,13 @@ from data_bridge.core.errors import ConfigurationError, DataBridgeError, NotInit
 from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.hooks import Hook, Hooks
 from data_bridge.core.observer import observed, observed_script, observers
+from data_bridge.core.session_settings import (
+    CONNECT_TIMEOUT,
+    check_timeout,
+    connect_timeout_of,
+    security_of,
+    session_settings,
+)
 
 _CANCELLED = 0.5
 """Seconds that close() gives cancelled statements to end before it ends their connections."""
@@ -69,20 +76,20 @@ class Database(BaseExecutor):
         dsn: str | None = None,
         *,
         host: str | None = None,
-        port: int | None = None,
+        port: int | str | None = None,
         database: str | None = None,
         username: str | None = None,
         password: str | None = None,
         min_connections: int = 0,
         max_connections: int = 10,
         acquire_timeout: float = 30.0,
-        connect_timeout: float = 10.0,
+        connect_timeout: float = CONNECT_TIMEOUT,
         command_timeout: float | None = None,
         idle_timeout: float = 600.0,
         max_lifetime: float = 1800.0,
         statement_cache_size: int = 500,
         session_reset: Literal["auto", "always", "never"] = "auto",
-        ssl: str | None = None,
+        ssl: str | bool | None = None,
         ssl_root_cert: str | None = None,
         ssl_cert: str | None = None,
         ssl_key: str | None = None,
@@ -93,40 +100,19 @@ class Database(BaseExecutor):
         on_connect: Hook | None = None,
         on_checkout: Hook | None = None,
     ) -> None:
-        if not 1 <= max_connections <= 10_000:
-            raise ConfigurationError(f"max_connections={max_connections} is not between 1 and 10,000")
-        if not 0 <= min_connections <= max_connections:
-            raise ConfigurationError(
-                f"min_connections={min_connections} is not between 0 and max_connections={max_connections}"
-            )
+        limits = _checked_limits(
+            min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout, max_lifetime
+        )
+        check_timeout("command_timeout", command_timeout)
         if dsn is None and host is None:
             dsn = os.environ.get("DATABASE_URL")
         self._closed = False
         address = parse(dsn, host=host, port=port, database=database, username=username, password=password)
-        known = dict(address.settings)
-        options = known.pop("options", None)
-        settings = dict(server_settings or {})
-        ssl = ssl or known.pop("sslmode", None) or os.environ.get("PGSSLMODE") or "prefer"
-        target = (
-            target_session_attrs
-            or known.pop("target_session_attrs", None)
-            or os.environ.get("PGTARGETSESSIONATTRS")
-            or "any"
+        security = security_of(address, ssl, ssl_root_cert, ssl_cert, ssl_key)
+        settings, setup = session_settings(
+            {**address.session, **dict(server_settings or {})}, statement_cache_size == 0
         )
-        timeout = float(known.pop("connect_timeout", connect_timeout))
-        known.pop("sslmode", None)
-        known.pop("target_session_attrs", None)
-        name = application_name or known.pop("application_name", None) or os.environ.get("PGAPPNAME") or "data-bridge"
-        files = {
-            "ssl_root_cert": ssl_root_cert or known.pop("ssl_root_cert", None) or os.environ.get("PGSSLROOTCERT"),
-            "ssl_cert": ssl_cert or known.pop("ssl_cert", None) or os.environ.get("PGSSLCERT"),
-            "ssl_key": ssl_key or known.pop("ssl_key", None) or os.environ.get("PGSSLKEY"),
-        }
-        if options:
-            settings.update(_options(options))
-        known.pop("application_name", None)
-        if known:
-            raise ConfigurationError(f"the DSN has unknown parameters: {', '.join(sorted(known))}")
+        known = address.settings
         self.alias = alias or "default"
         self.command_timeout = command_timeout
         self.acquire_timeout = acquire_timeout
@@ -137,21 +123,21 @@ class Database(BaseExecutor):
         self._pool = Pool(
             hosts=address.hosts,
             user=address.user,
-            password=address.password,
+            passwords=address.passwords,
             database=address.database,
-            ssl=ssl,
-            application_name=name,
+            application_name=application_name
+            or settings.pop("application_name", None)
+            or known.get("application_name")
+            or known.get("fallback_application_name")
+            or "data-bridge",
             server_settings=settings,
-            target_session_attrs=target,
-            min_connections=min_connections,
-            max_connections=max_connections,
-            acquire_timeout=acquire_timeout,
-            connect_timeout=timeout,
-            idle_timeout=idle_timeout,
-            max_lifetime=max_lifetime,
+            session_setup=setup,
+            target_session_attrs=target_session_attrs or known.get("target_session_attrs") or "any",
             statement_cache_size=statement_cache_size,
             session_reset=session_reset,
-            **files,
+            connect_timeout=connect_timeout_of(address, connect_timeout),
+            **security,
+            **limits,
         )
         life.remember(self._pool)
 
@@ -163,19 +149,17 @@ class Database(BaseExecutor):
     async def connect(self) -> Self:
         """Connects once to prove the settings, and makes the least number of connections.
 
+        After a failure it may be called again, as by an application that waits for its server.
+
         Raises:
             ConnectError: with host, port, step and SQLSTATE.
         """
         self._check_open()
+        await self._pool.ping()
+        if self._pool.stats()["size"] < self._min:
+            await self._fill()
         if self._registered:
             context.register(self.alias, self)
-        try:
-            await self._pool.ping()
-            if self._pool.stats()["size"] < self._min:
-                await self._fill()
-        except BaseException:
-            await self.close(timeout=0)
-            raise
         return self
 
     async def close(self, *, timeout: float = 10.0) -> None:
@@ -210,7 +194,11 @@ class Database(BaseExecutor):
             await asyncio.sleep(0.005)
 
     async def __aenter__(self) -> Self:
-        return await self.connect()
+        try:
+            return await self.connect()
+        except BaseException:
+            await self.close(timeout=0)
+            raise
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
@@ -256,10 +244,12 @@ class Database(BaseExecutor):
     ) -> Awaitable[Any]:
         """Starts a statement on a connection of the pool."""
         if self._hooks is not None:
-            return self._run_hooked(ir, params, plan, into, timeout or self.command_timeout)
+            return self._run_hooked(ir, params, plan, into, self.command_timeout if timeout is None else timeout)
         if observers:
-            return observed(self, self._pool.run, ir, params, plan, into, timeout or self.command_timeout)
-        return self._pool.run(ir, params, plan, into, timeout or self.command_timeout)
+            return observed(
+                self, self._pool.run, ir, params, plan, into, self.command_timeout if timeout is None else timeout
+            )
+        return self._pool.run(ir, params, plan, into, self.command_timeout if timeout is None else timeout)
 
     async def _run_hooked(
         self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
@@ -314,66 +304,22 @@ class Database(BaseExecutor):
         return self._pool.lease(shared=shared, counted=counted)
 
 
-def _options(text: str) -> dict[str, str]:
-    """`-c name=value -c name=value`, as in PGOPTIONS."""
-    settings: dict[str, str] = {}
-    words = text.split()
-    for i, word in enumerate(words):
-        pair = (
-            words[i + 1] if word == "-c" and i + 1 < len(words) else word[2:] if word.startswith(("-c", "--")) else ""
+def _checked_limits(
+    min_connections: int,
+    max_connections: int,
+    acquire_timeout: float,
+    connect_timeout: float,
+    idle_timeout: float,
+    max_lifetime: float,
+) -> dict[str, Any]:
+    if not 1 <= max_connections <= 10_000:
+        raise ConfigurationError(f"max_connections={max_connections} is not between 1 and 10,000")
+    if not 0 <= min_connections <= max_connections:
+        raise ConfigurationError(
+            f"min_connections={min_connections} is not between 0 and max_connections={max_connections}"
         )
-        name, equals, value = pair.partition("=")
-        if equals:
-            settings[name] = value
-    return settings
-
-
-async def init(dsn: str | None = None, *, alias: str = "default", **options: Any) -> Database:
-    """Opens a database and makes it the one that statements use.
-
-    Args:
-        dsn: `postgresql://user:password@host:port/database`, several hosts allowed; `embedded:` with data-bridge-testing.
-            Without it $DATABASE_URL, then the PG* variables are read.
-        alias: the name under which `using=` and Settings find it.
-        options: those of :class:`Database`.
-
-    Raises:
-        ConnectError: with host, port, step and SQLSTATE.
-        ConfigurationError: when the settings contradict each other.
-
-    >>> async def main() -> None:
-    ...     await init("postgresql://localhost/shop", max_connections=20)
-    """
-    before = context.registered().get(alias)
-    database = Database(dsn, alias=alias, **options)
-    await database.connect()
-    if before is not None:
-        await before.close()
-        context.register(alias, database)
-    return database
-
-
-async def close(alias: str | None = None, *, timeout: float = 10.0) -> None:
-    """Closes the database under `alias`, or all of them.
-
-    Args:
-        timeout: seconds that statements which run are waited for; then they are cancelled.
-    """
-    databases = context.registered()
-    chosen = list(databases.values()) if alias is None else [databases[alias]] if alias in databases else []
-    for database in chosen:
-        await database.close(timeout=timeout)
-
-
-def get_database(alias: str = "default") -> Any:
-    """The database under `alias`.
-
-    Raises:
-        NotInitialized: when there is none.
-    """
-    return context.named(alias)
-
-
-def is_connected(alias: str = "default") -> bool:
-    """Whether a database is open under `alias`."""
-    return alias in context.registered()
+    seconds = {"acquire_timeout": acquire_timeout, "idle_timeout": idle_timeout, "max_lifetime": max_lifetime}
+    for name, value in {**seconds, "connect_timeout": connect_timeout}.items():
+        if not value > 0:  # NaN is not
+            raise ConfigurationError(f"{name}={value} is not a positive number of seconds")
+    return {"min_connections": min_connections, "max_connections": max_connections, **seconds}

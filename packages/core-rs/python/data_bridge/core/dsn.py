@@ -1,90 +1,182 @@
-"""Reading connection strings and the environment, as libpq does (PostgreSQL manual, "Connection Strings")."""
+"""Where and how to connect: arguments, connection strings, services and the environment together."""
 
 from __future__ import annotations
 
 import getpass
 import os
-import stat
+import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
 
+from data_bridge.core import conninfo
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.parameters import ENVIRONMENT, checked
+from data_bridge.core.password_file import password_for, service
 
-_SCHEMES = ("postgresql", "postgres")
-_FILES = {"sslrootcert": "ssl_root_cert", "sslcert": "ssl_cert", "sslkey": "ssl_key"}
+__all__ = ["Address", "parse"]
 
 
 @dataclass(slots=True)
 class Address:
-    """Where to connect, and the settings that a DSN carries. `repr` hides the password."""
+    """Where to connect. `repr` hides passwords.
+
+    Attributes:
+        hosts: host names, addresses or folders of unix sockets, each with its port.
+        user: role.
+        passwords: one for each host; those of the password file differ.
+        database: name; None is that of the role.
+        settings: honoured parameters of libpq that are not in the other fields, such as sslmode.
+        session: configuration parameters for every session, from `options`.
+        release: gives up what the address needs, such as an embedded server.
+    """
 
     hosts: list[tuple[str, int]]
     user: str
-    password: str | None = field(default=None, repr=False)
+    passwords: list[str | None] = field(default_factory=list[str | None], repr=False)
     database: str | None = None
     settings: dict[str, str] = field(default_factory=dict[str, str])
+    session: dict[str, str] = field(default_factory=dict[str, str])
     release: Callable[[], None] | None = field(default=None, repr=False)
+
+    @property
+    def password(self) -> str | None:
+        """The password of the first host."""
+        return self.passwords[0] if self.passwords else None
+
+
+def parse(
+    dsn: str | None = None,
+    *,
+    host: str | None = None,
+    port: int | str | None = None,
+    database: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Address:
+    """The address that arguments, a connection string, its service and PG* variables give, in this order of precedence.
+
+    Raises:
+        ConfigurationError: for what cannot be read or honoured; no password is in the message.
+
+    >>> parse("postgresql://ann:secret@db1:5433,db2/shop?sslmode=require").hosts
+    [('db1', 5433), ('db2', 5432)]
+    >>> parse("host=db1 dbname=shop user=ann").database
+    'shop'
+    """
+    env = os.environ if environment is None else environment
+    release: Callable[[], None] | None = None
+    if dsn is not None and not conninfo.is_uri(dsn) and _has_scheme(dsn):
+        dsn, release = _foreign(dsn)
+    given = checked(conninfo.read(dsn), "the connection string") if dsn is not None else {}
+    outside = checked({name: env[v] for v, name in ENVIRONMENT.items() if env.get(v)}, "the environment")
+    wanted = given.get("service") or outside.get("service")
+    if wanted:
+        file = given.get("servicefile") or outside.get("servicefile")
+        known = checked(service(wanted, file, env), f"the service {wanted!r}")
+        # A place that is named at all replaces the service's as a whole.
+        given = {**known, **given}
+    if "host" in given:
+        outside.pop("hostaddr", None)
+    found = {**outside, **given}
+    if host is not None:
+        found["host"] = host
+        found.pop("hostaddr", None)
+    hosts = _hosts(found, str(port) if port is not None else None, env)
+    user = username or found.get("user") or _login()
+    name = database or found.get("dbname")
+    secret = password if password is not None else found.get("password")
+    passwords = [
+        secret if secret is not None else password_for(h, p, name or user, user, found.get("passfile"), env)
+        for h, p in hosts
+    ]
+    if found.get("load_balance_hosts", "disable") not in ("disable", "random"):
+        raise ConfigurationError("load_balance_hosts is disable or random")
+    if found.get("load_balance_hosts") == "random":
+        order = random.sample(range(len(hosts)), len(hosts))
+        hosts, passwords = [hosts[i] for i in order], [passwords[i] for i in order]
+    rest = (
+        "sslmode sslcert sslkey sslrootcert target_session_attrs connect_timeout application_name "
+        "fallback_application_name channel_binding"
+    )
+    settings = {name: found[name] for name in rest.split() if name in found}
+    return Address(hosts, user, passwords, name, settings, _options(found.get("options", "")), release)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise ConfigurationError(
+            "there is no user name: neither the connection string nor $PGUSER has one, and this process has no login "
+            "name\nhint: give username="
+        ) from None
 
 
 def _port(text: str) -> int:
+    # The text may be a part of a password that was not encoded.
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise ConfigurationError(f"{text!r} is not a port")
+        raise ConfigurationError("a port is a number from 1 to 65535")
     return int(text)
 
 
-def _host_and_port(part: str, default: int) -> tuple[str, int]:
-    if part.startswith("["):
-        host, _, rest = part[1:].partition("]")
-        return host, _port(rest[1:]) if rest.startswith(":") else default
-    host, colon, port = part.rpartition(":")
-    if not colon:
-        return part, default
-    return host, _port(port) if port else default
+def _hosts(found: Mapping[str, str], port: str | None, environment: Mapping[str, str]) -> list[tuple[str, int]]:
+    names = found.get("host", "").split(",")
+    addresses = found.get("hostaddr", "")
+    if addresses:
+        if found.get("sslmode") == "verify-full":
+            raise ConfigurationError(
+                "hostaddr with sslmode=verify-full: the certificate would be checked for the address"
+            )
+        names = addresses.split(",")
+    ports = (port if port is not None else found.get("port", "")).split(",")
+    if len(ports) not in (1, len(names)):
+        raise ConfigurationError(
+            f"there are {len(names)} hosts and {len(ports)} ports: give one port, or one for each host"
+        )
+    default = _port(environment.get("PGPORT", "").split(",")[0] or "5432")
+    each = ports * len(names) if len(ports) == 1 else ports
+    pairs = [(name, _port(given) if given else default) for name, given in zip(names, each, strict=True)]
+    return [(name or _default_host(number), number) for name, number in pairs]
 
 
-def _default_host(environment: Mapping[str, str]) -> str:
-    given = environment.get("PGHOST")
-    if given:
-        return given
+def _default_host(port: int) -> str:
     for folder in ("/var/run/postgresql", "/run/postgresql", "/tmp"):
-        if os.path.exists(f"{folder}/.s.PGSQL.{environment.get('PGPORT', '5432')}"):
+        if os.path.exists(f"{folder}/.s.PGSQL.{port}"):
             return folder
     return "localhost"
 
 
-def _pass_file(hosts: list[tuple[str, int]], database: str, user: str, environment: Mapping[str, str]) -> str | None:
-    path = Path(environment.get("PGPASSFILE") or Path.home() / ".pgpass")
-    try:
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            return None  # as libpq: a file that others may read is ignored
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    host, port = hosts[0]
-    wanted = ("localhost" if host.startswith("/") else host, str(port), database, user)
-    for line in lines:
-        if line.startswith("#"):
-            continue
-        fields: list[str] = []
-        current, escaped = "", False
-        for c in line:
-            if escaped:
-                current, escaped = current + c, False
-            elif c == "\\":
-                escaped = True
-            elif c == ":" and len(fields) < 4:
-                fields.append(current)
-                current = ""
-            else:
-                current += c
-        if len(fields) == 4 and all(f in ("*", w) for f, w in zip(fields, wanted, strict=True)):
-            return current
-    return None
+def _options(text: str) -> dict[str, str]:
+    """`-c name=value`, `-cname=value` and `--name=value`, as the server reads PGOPTIONS: a backslash keeps a space.
+
+    A word without a dash, as hosted providers ask for (`endpoint=…`), is passed on in the same way.
+    """
+    words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:[^\s\\]|\\.)+", text, re.DOTALL)]
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "-c":
+            at += 1
+            word = words[at] if at < len(words) else ""
+        elif word.startswith(("--", "-c")):
+            word = word[2:]
+        name, equals, value = word.partition("=")
+        if not equals or not name or name.startswith("-"):
+            raise ConfigurationError("options: only -c name=value and --name=value are honoured")
+        found[name.replace("-", "_")] = value
+        at += 1
+    return found
 
 
-def _foreign(dsn: str) -> tuple[str, Callable[[], None] | None]:
+def _has_scheme(dsn: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]*:", dsn) is not None
+
+
+def _foreign(dsn: str) -> tuple[str, Any]:
     """Schemes that other packages bring, such as `embedded:` of data-bridge-testing."""
     from importlib.metadata import entry_points  # costs 15 ms, and few have such a scheme
 
@@ -96,70 +188,4 @@ def _foreign(dsn: str) -> tuple[str, Callable[[], None] | None]:
         raise ConfigurationError(
             "the scheme 'embedded:' comes with data-bridge-testing: pip install data-bridge-testing"
         )
-    raise ConfigurationError(f"a DSN starts with postgresql://, not with {scheme}:")
-
-
-def parse(
-    dsn: str | None = None,
-    *,
-    host: str | None = None,
-    port: int | None = None,
-    database: str | None = None,
-    username: str | None = None,
-    password: str | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Address:
-    """The address that a DSN, keyword arguments and PG* variables give; arguments win over the DSN, the DSN over variables.
-
-    Raises:
-        ConfigurationError: for a DSN that cannot be read; its password is not in the message.
-
-    >>> parse("postgresql://ann:secret@db1:5433,db2/shop?sslmode=require").hosts
-    [('db1', 5433), ('db2', 5432)]
-    """
-    env = os.environ if environment is None else environment
-    release = None
-    if dsn is not None and not dsn.startswith(tuple(f"{s}://" for s in _SCHEMES)):
-        dsn, release = _foreign(dsn)
-    settings: dict[str, str] = {}
-    default_port = port or _port(env.get("PGPORT", "5432"))
-    hosts: list[tuple[str, int]] = []
-    user, secret, name = env.get("PGUSER"), env.get("PGPASSWORD"), env.get("PGDATABASE")
-    if dsn is not None:
-        try:
-            parts = urlsplit(dsn)
-            # Not parts.hostname: several hosts are legal here, and names keep their case.
-            credentials, at, places = parts.netloc.rpartition("@")
-            settings = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        except ValueError:
-            raise ConfigurationError(
-                "the DSN is not a URL of the form postgresql://user:password@host:port/database?name=value"
-            ) from None
-        if at:
-            given_user, colon, given_password = credentials.partition(":")
-            user = unquote(given_user) or user
-            secret = unquote(given_password) if colon else secret
-        hosts = [(unquote(h), p) for h, p in (_host_and_port(part, default_port) for part in places.split(",") if part)]
-        name = unquote(parts.path.lstrip("/")) or name
-    if "host" in settings:
-        ports = settings.pop("port", "").split(",")
-        given = settings.pop("host").split(",")
-        hosts = [(h, _port(ports[min(i, len(ports) - 1)]) if ports[0] else default_port) for i, h in enumerate(given)]
-    elif "port" in settings:
-        hosts = [(h, _port(settings["port"])) for h, _ in hosts]
-        default_port = _port(settings.pop("port"))
-    user = username or settings.pop("user", None) or user or getpass.getuser()
-    name = database or settings.pop("dbname", None) or name
-    if host is not None:
-        hosts = [(host, default_port)]
-    elif not hosts:
-        hosts = [(_default_host(env), default_port)]
-    if port is not None:
-        hosts = [(h, port) for h, _ in hosts]
-    secret = password if password is not None else settings.pop("password", None) or secret
-    if secret is None:
-        secret = _pass_file(hosts, name or user, user, env)
-    for word, own in _FILES.items():
-        if word in settings:
-            settings[own] = settings.pop(word)
-    return Address(hosts, user, secret, name, settings, release)
+    raise ConfigurationError(f"a connection string starts with postgresql://, not with {scheme}:")

@@ -5,6 +5,7 @@ SQLSTATE classes are those of PostgreSQL's manual, appendix A. Values of paramet
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = [
@@ -137,14 +138,6 @@ class PoolTimeout(DataBridgeError, TimeoutError):
         self.oldest_holder = oldest_holder
 
 
-class QueryTimeout(DataBridgeError, TimeoutError):
-    """The statement took longer than its timeout and was cancelled on the server."""
-
-
-class QueryCancelled(DataBridgeError):
-    """The statement was cancelled, by somebody else or by statement_timeout (57014)."""
-
-
 # -------------------------------------------------------------------------------------------------------------- rows
 class RowNotFound(DataBridgeError, LookupError):
     """There is no such row."""
@@ -254,11 +247,13 @@ class DatabaseError(DataBridgeError):
         sql: the text of the statement, without its parameters.
     """
 
+    _sqlstate = "XX000"
+
     def __init__(
         self,
         message: str,
         *,
-        sqlstate: str = "XX000",
+        sqlstate: str | None = None,
         severity: str = "ERROR",
         detail: str | None = None,
         hint: str | None = None,
@@ -273,7 +268,7 @@ class DatabaseError(DataBridgeError):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.sqlstate = sqlstate
+        self.sqlstate: str = sqlstate or self._sqlstate
         self.severity = severity
         self.detail = detail
         self.hint = hint
@@ -287,8 +282,10 @@ class DatabaseError(DataBridgeError):
         self.sql = sql
 
     def __str__(self) -> str:
-        # `detail` of a constraint violation repeats the values: it is an attribute and not part of the text.
-        text = f"{self.message} [{self.sqlstate}]"
+        # `detail` of a constraint violation repeats the values, and so do messages about text that cannot be converted: they
+        # are attributes and not part of the text.
+        message = _WITHOUT_VALUE.sub(": …", self.message) if self.sqlstate.startswith("22") else self.message
+        text = f"{message} [{self.sqlstate}]"
         if self.hint:
             text += f"\nHint: {self.hint}"
         if self.sql:
@@ -296,6 +293,22 @@ class DatabaseError(DataBridgeError):
             if self.position:
                 text += f"\nAt: {self.sql[self.position - 1 : self.position + 39]!r}"
         return text
+
+
+# `invalid input syntax for type integer: "secret"`, `date/time field value out of range: "…"`.
+_WITHOUT_VALUE = re.compile(r": \".*\"", re.DOTALL)
+
+
+class QueryCancelled(DatabaseError):
+    """57014: the statement was cancelled, by somebody else, by statement_timeout, or because its caller went away."""
+
+    _sqlstate = "57014"
+
+
+class QueryTimeout(DatabaseError, TimeoutError):
+    """The statement took longer than its timeout; the message says what became of it on the server."""
+
+    _sqlstate = "57014"
 
 
 class IntegrityError(DatabaseError):
@@ -355,6 +368,7 @@ class ServerResourceError(DatabaseError):
 
 
 _BY_CODE: dict[str, type[DatabaseError]] = {
+    "57014": QueryCancelled,
     "23505": UniqueViolation,
     "23503": ForeignKeyViolation,
     "23502": NotNullViolation,
@@ -393,8 +407,6 @@ def from_native(kind: str, **fields: Any) -> DataBridgeError:
     if kind != "Server":
         made: DataBridgeError = globals()[kind](message, **fields)
         return made
-    if fields["sqlstate"] == "57014":
-        return QueryCancelled(message)
     if fields["sqlstate"] in ("26000", "42P05", "08P01") and '"sqlx_s_' in message and not fields.get("hint"):
         # The library's own statement is not where it was prepared, or another's is there.
         fields["hint"] = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core._native import quote_identifier
+from data_bridge.core.ending import to_the_end
 
 if TYPE_CHECKING:
     from data_bridge.core.transaction import Transaction
@@ -17,9 +18,32 @@ def quoted(name: str) -> str:
     Raises:
         ConfigurationError: for NUL, an empty name, or more than 63 bytes (which PostgreSQL would cut off).
     """
-    if not name or "\0" in name or len(name.encode()) > 63:
-        raise ConfigurationError(f"{name!r} cannot be the name of a savepoint: 1 to 63 bytes, without NUL")
-    return '"' + name.replace('"', '""') + '"'
+    return quote_identifier(name)
+
+
+async def set_savepoint(transaction: Transaction, name: str) -> Savepoint:
+    """SAVEPOINT in a transaction."""
+    async with transaction.held("SAVEPOINT"):
+        mark = transaction._journal.mark()
+        await transaction._lease.script(f"SAVEPOINT {quoted(name)}", transaction._timeout(None), False, False)
+        transaction._marks[name] = mark
+    return Savepoint(transaction, name)
+
+
+async def rollback_to(transaction: Transaction, savepoint: Savepoint | str) -> None:
+    """ROLLBACK TO SAVEPOINT, which takes back what Python remembers too."""
+    name = savepoint if isinstance(savepoint, str) else savepoint.name
+    async with transaction.held("ROLLBACK TO SAVEPOINT"):
+        await to_the_end(transaction._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {quoted(name)}"))
+        transaction._journal.rolled_back(transaction._marks.get(name, transaction._mark))
+
+
+async def release(transaction: Transaction, savepoint: Savepoint | str) -> None:
+    """RELEASE SAVEPOINT."""
+    name = savepoint if isinstance(savepoint, str) else savepoint.name
+    async with transaction.held("RELEASE SAVEPOINT"):
+        await to_the_end(transaction._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True, False))
+        transaction._marks.pop(name, None)
 
 
 class Savepoint:

@@ -22,10 +22,10 @@ from data_bridge.core.errors import (
 )
 from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.gate import Gate, Hold, task_name
-from data_bridge.core.isolation import IsolationLevel, begin_statement
+from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.journal import Callback, Journal
 from data_bridge.core.observer import observed, observed_script, observers
-from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted
+from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted, release, rollback_to, set_savepoint
 
 if TYPE_CHECKING:
     from data_bridge.core.database import Database
@@ -407,25 +407,15 @@ class Transaction(BaseExecutor):
 
     async def set_savepoint(self, name: str) -> Savepoint:
         """Sets a savepoint; a name that is in use is shadowed, as in SQL."""
-        async with self.held("SAVEPOINT"):
-            mark = self._journal.mark()
-            await self._lease.script(f"SAVEPOINT {quoted(name)}", self._timeout(None), False, False)
-            self._marks[name] = mark
-        return Savepoint(self, name)
+        return await set_savepoint(self, name)
 
     async def rollback_to(self, savepoint: Savepoint | str) -> None:
         """Rolls back to a savepoint, which stays; younger ones are gone, and a failed transaction can go on."""
-        name = savepoint if isinstance(savepoint, str) else savepoint.name
-        async with self.held("ROLLBACK TO SAVEPOINT"):
-            await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {quoted(name)}"))
-            self._journal.rolled_back(self._marks.get(name, self._mark))
+        await rollback_to(self, savepoint)
 
     async def release(self, savepoint: Savepoint | str) -> None:
         """Forgets a savepoint and keeps what was done since."""
-        name = savepoint if isinstance(savepoint, str) else savepoint.name
-        async with self.held("RELEASE SAVEPOINT"):
-            await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True, False))
-            self._marks.pop(name, None)
+        await release(self, savepoint)
 
     # ------------------------------------------------------------------------------------- blocks inside blocks
     async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:
@@ -453,30 +443,3 @@ class Transaction(BaseExecutor):
 
 def _never() -> bool:
     return False
-
-
-async def begin(
-    database: Any,
-    isolation: IsolationLevel | None,
-    read_only: bool,
-    deferrable: bool,
-    timeout: float | None,
-    site: tuple[str, int],
-) -> Transaction:
-    """Begins a transaction on a connection of its own."""
-    begin_in = getattr(database, "begin", None)
-    if begin_in is not None:  # the sandbox of a test has its own idea of BEGIN
-        begun: Transaction = await begin_in(isolation, read_only, deferrable, timeout, site)
-        return begun
-    lease = await database.taken()
-    transaction = Transaction(database, lease, None, site)
-    transaction.isolation, transaction.read_only = isolation, read_only
-    if timeout is not None:
-        transaction._deadline = time.monotonic() + timeout
-    try:
-        await lease.begin(begin_statement(isolation, read_only, deferrable), timeout)
-    except BaseException:
-        transaction._ended = True
-        lease.abandon()
-        raise
-    return transaction

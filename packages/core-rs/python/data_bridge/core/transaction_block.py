@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from data_bridge.core import context
+from data_bridge.core.begin import begin
 from data_bridge.core.call_site import call_site
 from data_bridge.core.errors import ConfigurationError, DeadlockDetected, SerializationFailure
 from data_bridge.core.isolation import IsolationLevel, level
-from data_bridge.core.transaction import Transaction, begin
+from data_bridge.core.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,0 +1,38 @@
+"""BEGIN on a connection of its own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from data_bridge.core.isolation import IsolationLevel, begin_statement
+from data_bridge.core.transaction import Transaction
+
+__all__ = ["begin"]
+
+
+async def begin(
+    database: Any,
+    isolation: IsolationLevel | None,
+    read_only: bool,
+    deferrable: bool,
+    timeout: float | None,
+    site: tuple[str, int],
+) -> Transaction:
+    """Begins a transaction on a connection of its own."""
+    begin_in = getattr(database, "begin", None)
+    if begin_in is not None:  # the sandbox of a test has its own idea of BEGIN
+        begun: Transaction = await begin_in(isolation, read_only, deferrable, timeout, site)
+        return begun
+    lease = await database.taken()
+    transaction = Transaction(database, lease, None, site)
+    transaction.isolation, transaction.read_only = isolation, read_only
+    if timeout is not None:
+        transaction._deadline = time.monotonic() + timeout
+    try:
+        await lease.begin(begin_statement(isolation, read_only, deferrable), timeout)
+    except BaseException:
+        transaction._ended = True
+        lease.abandon()
+        raise
+    return transaction

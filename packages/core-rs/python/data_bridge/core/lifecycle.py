@@ -1,0 +1,143 @@
+"""Opening databases, finding them by their alias, and closing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Literal
+
+from data_bridge.core import context
+from data_bridge.core.database import Database
+from data_bridge.core.hooks import Hook
+from data_bridge.core.session_settings import CONNECT_TIMEOUT
+
+__all__ = ["close", "get_database", "init", "is_connected"]
+
+
+async def init(
+    dsn: str | None = None,
+    *,
+    host: str | None = None,
+    port: int | str | None = None,
+    database: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    min_connections: int = 0,
+    max_connections: int = 10,
+    acquire_timeout: float = 30.0,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    command_timeout: float | None = None,
+    idle_timeout: float = 600.0,
+    max_lifetime: float = 1800.0,
+    statement_cache_size: int = 500,
+    session_reset: Literal["auto", "always", "never"] = "auto",
+    ssl: str | bool | None = None,
+    ssl_root_cert: str | None = None,
+    ssl_cert: str | None = None,
+    ssl_key: str | None = None,
+    application_name: str | None = None,
+    server_settings: Mapping[str, str] | None = None,
+    target_session_attrs: str | None = None,
+    alias: str = "default",
+    on_connect: Hook | None = None,
+    on_checkout: Hook | None = None,
+    **unknown: Any,
+) -> Database:
+    """Opens a database and makes it the one that statements use.
+
+    Arguments win over the connection string, the connection string over the PG* variables. A database that is open under
+    the same alias goes on until the new one has proved to work; then it is closed.
+
+    Args:
+        dsn: `postgresql://user:password@host:port/database` or `host=… dbname=…`, as libpq reads them, several hosts
+            included; `embedded:` with data-bridge-testing. Without it $DATABASE_URL is read, then the PG* variables.
+        host, port, database, username, password: parts of the address.
+        min_connections: connections that are kept even when idle.
+        max_connections: the limit for the whole process.
+        acquire_timeout: seconds that a caller waits for a connection.
+        connect_timeout: seconds for making one.
+        command_timeout: seconds for each statement; None for no limit.
+        idle_timeout: seconds after which an idle connection is closed.
+        max_lifetime: seconds after which a connection is replaced.
+        statement_cache_size: prepared statements for each connection; 0 behind a pool of transactions.
+        session_reset: when a connection is reset before its next user.
+        ssl: disable, prefer, require or verify-full; True for require, False for disable.
+        ssl_root_cert, ssl_cert, ssl_key: PEM files; `system` as root trusts the public authorities.
+        application_name: what `pg_stat_activity` shows.
+        server_settings: configuration parameters for every session.
+        target_session_attrs: any, read-write, read-only, primary or standby.
+        alias: the name under which `using=` and Settings find it.
+        on_connect, on_checkout: hooks of :class:`Database`.
+
+    Raises:
+        ConnectError: with host, port, step and SQLSTATE.
+        ConfigurationError: when the settings contradict each other.
+        TypeError: for an unknown option, with a near match.
+
+    >>> async def main() -> None:
+    ...     await init("postgresql://localhost/shop", max_connections=20)
+    """
+    options = {name: value for name, value in locals().items() if name not in ("dsn", "unknown")}
+    if unknown:
+        name = next(iter(unknown))
+        near = NEAR.get(name) or next(iter(get_close_matches(name, options, n=1)), None)
+        raise TypeError(f"init() has no option {name!r}" + (f"; did you mean {near}=?" if near else ""))
+    opened = Database(dsn, **options)
+    try:
+        opened._registered = False
+        await opened.connect()
+    except BaseException:
+        await opened.close(timeout=0)
+        raise
+    before = context.registered().get(alias)
+    opened._registered = True
+    context.register(alias, opened)
+    if before is not None:
+        await before.close()
+    return opened
+
+
+NEAR = MappingProxyType(
+    {
+        "pool_size": "max_connections",
+        "max_size": "max_connections",
+        "min_size": "min_connections",
+        "user": "username",
+        "dbname": "database",
+        "timeout": "command_timeout",
+        "sslmode": "ssl",
+        "pool_timeout": "acquire_timeout",
+        "pool_recycle": "max_lifetime",
+        "max_overflow": "max_connections",
+        "name": "alias",
+        "options": "server_settings",
+    }
+)
+"""Options of other libraries."""
+
+
+async def close(alias: str | None = None, *, timeout: float = 10.0) -> None:
+    """Closes the database under `alias`, or all of them.
+
+    Args:
+        timeout: seconds that statements which run are waited for; then they are cancelled.
+    """
+    databases = context.registered()
+    chosen = list(databases.values()) if alias is None else [databases[alias]] if alias in databases else []
+    for database in chosen:
+        await database.close(timeout=timeout)
+
+
+def get_database(alias: str = "default") -> Any:
+    """The database under `alias`.
+
+    Raises:
+        NotInitialized: when there is none.
+    """
+    return context.named(alias)
+
+
+def is_connected(alias: str = "default") -> bool:
+    """Whether a database is open under `alias`."""
+    return alias in context.registered()
