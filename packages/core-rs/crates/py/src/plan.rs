@@ -210,6 +210,11 @@ impl Plan {
     fn sql(&self) -> &str {
         &self.sql
     }
+    /// A number that stands for the text.
+    #[getter]
+    fn shape(&self) -> u64 {
+        self.key
+    }
     #[getter]
     fn kind(&self) -> &str {
         &self.kind

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from data_bridge.core.isolation import IsolationLevel, begin_statement
+from data_bridge.core.observer import observed_step
 from data_bridge.core.transaction import Transaction
 
 __all__ = ["begin"]
@@ -30,7 +31,8 @@ async def begin(
     if timeout is not None:
         transaction._deadline = time.monotonic() + timeout
     try:
-        await lease.begin(begin_statement(isolation, read_only, deferrable), timeout)
+        sql = begin_statement(isolation, read_only, deferrable)
+        await observed_step(transaction, "begin", sql, lease.begin(sql, timeout))
     except BaseException:
         transaction._ended = True
         lease.abandon()

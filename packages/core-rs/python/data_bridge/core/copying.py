@@ -15,6 +15,7 @@ from data_bridge.core._native import CopyEncoder, LoadPlan, quote_identifier
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, EncodeError, QueryCancelled
 from data_bridge.core.gate import Hold
+from data_bridge.core.observer import Observation
 from data_bridge.core.transaction import Transaction
 
 _FIRST_ROWS = 512
@@ -101,14 +102,14 @@ async def copy_in(
             hold = await executor.occupy("copy_in()", lambda: marker in _enclosing.get())
             try:
                 encoder = await _encoder(executor._lease, described, keys)
-                return await _send(executor._lease, sql, encoder, rows, executor._timeout(None))
+                return await _send(executor, executor._lease, sql, encoder, rows, executor._timeout(None))
             finally:
                 executor.vacate(hold)
         lease = await executor.taken()
         try:
             await lease.take()
             encoder = await _encoder(lease, described, keys)
-            return await _send(lease, sql, encoder, rows, executor.command_timeout)
+            return await _send(executor, lease, sql, encoder, rows, executor.command_timeout)
         finally:
             await to_the_end(lease.give_back())
     finally:
@@ -116,6 +117,24 @@ async def copy_in(
 
 
 async def _send(
+    executor: Any,
+    lease: Any,
+    sql: str,
+    encoder: CopyEncoder,
+    rows: Iterable[Any] | AsyncIterable[Any],
+    timeout: float | None,
+) -> int:
+    watched = Observation(executor, "copy", sql)
+    try:
+        count = await _transfer(lease, sql, encoder, rows, timeout)
+    except BaseException as e:
+        watched.finish(e)
+        raise
+    watched.finish(rows=count)
+    return count
+
+
+async def _transfer(
     lease: Any, sql: str, encoder: CopyEncoder, rows: Iterable[Any] | AsyncIterable[Any], timeout: float | None
 ) -> int:
     writer, op = lease.copy_in(sql, timeout)
@@ -165,6 +184,7 @@ class CopyStream:
         self._reader: Any = None
         self._op: Any = None
         self._task: asyncio.Task[Any] | None = None
+        self._watched: Observation | None = None
         self._is_over = False
         self._is_complete = False
         self._interrupted = False
@@ -204,8 +224,10 @@ class CopyStream:
                 chunk: bytes | None = reader.take()
                 if chunk is None:
                     await self._op
-            except BaseException:
+            except BaseException as e:
                 self._interrupted = True
+                if self._watched is not None:
+                    self._watched.finish(e)
                 await self.aclose()
                 raise
             if chunk is None:
@@ -237,11 +259,15 @@ class CopyStream:
             await self._lease.take()
         query = _native.query_with_literals(self._sql, await _literals(self._lease, self._sql, self._params))
         sql, *_ = _native.compile_ir(("copy", "out", ("raw", query), None, self._format))
+        # Without the values, which stand in the text that is sent.
+        self._watched = Observation(executor, "copy", f"COPY ({self._sql}) TO STDOUT")
         self._reader, self._op = self._lease.copy_out(sql, timeout)
 
     async def aclose(self) -> None:
         """Cancels what is left and gives the connection back. Closing twice does nothing."""
         self._is_over = True
+        if self._watched is not None:
+            self._watched.finish()
         self._reader = self._op = None  # nobody waits for it: what is left is cancelled on the server
         lease, self._lease = self._lease, None
         hold, self._hold = self._hold, None

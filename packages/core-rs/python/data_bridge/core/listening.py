@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from data_bridge.core._native import quote_identifier
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.observer import observed_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ async def listen_on(database: Any, channels: tuple[str, ...]) -> AsyncGenerator[
         raise ConfigurationError("listen() has a connection of its own: give it a Database, not a Transaction")
     listener = pool.listen(list(channels))
     try:
-        await listener.started()
+        await observed_step(
+            database, "listen", f"LISTEN {', '.join(map(quote_identifier, channels))}", listener.started()
+        )
         yield _Notifications(listener)
     finally:
         listener.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.call_site import call_site
 
 observers: list[Observer] = []
+_log = logging.getLogger("data_bridge.observers")
+_TAG = re.compile(r"/\* (.*?) \*/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +23,10 @@ class QueryStarted:
 
     Attributes:
         sql: its text, without values.
-        kind: select, insert, update, delete, ddl, …
+        kind: select, insert, update, delete, ddl, …; begin, commit, rollback, savepoint and release; copy, listen, script.
         tables: tables that it names, as far as the builder knows.
+        shape: a number that all statements of this text share in this process.
+        tag: what `QueryBuilder.tag()` put in front of it, or None.
         database: the alias of its database.
         transaction: the number of its transaction, or None.
         site: file and line of the calling code outside data-bridge, if an observer asks for it.
@@ -32,6 +38,8 @@ class QueryStarted:
     database: str
     transaction: int | None
     site: tuple[str, int] | None
+    shape: int = 0
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,11 @@ class QueryFinished:
 
 
 class Observer(Protocol):
-    """Hears of every statement; registered by add_observer(). An attribute `wants_site = True` asks for call sites."""
+    """Hears of everything that is sent to a server: statements, scripts, transaction control, streams, COPY and LISTEN.
+
+    Registered by :func:`add_observer`. An attribute `wants_site = True` asks for call sites. An exception of an observer is
+    logged to `data_bridge.observers` and changes nothing.
+    """
 
     def started(self, event: QueryStarted) -> Any:
         """Called before; what it returns is handed to :meth:`finished`."""
@@ -84,6 +96,36 @@ def remove_observer(observer: Observer) -> None:
     observers.remove(observer)
 
 
+class _Told:
+    """What the observers were told of one operation."""
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self, event: QueryStarted) -> None:
+        self._tokens: list[tuple[Observer, Any]] = []
+        for observer in observers:
+            try:
+                self._tokens.append((observer, observer.started(event)))
+            except Exception:
+                _log.exception("an observer failed when a statement started")
+
+    def finish(self, event: QueryFinished) -> None:
+        for observer, token in self._tokens:
+            try:
+                observer.finished(token, event)
+            except Exception:
+                _log.exception("an observer failed when a statement ended")
+
+
+def _site() -> tuple[str, int] | None:
+    return call_site() if any(getattr(o, "wants_site", False) for o in observers) else None
+
+
+def _tag(sql: str) -> str | None:
+    found = _TAG.match(sql)
+    return found[1] if found else None
+
+
 def observed(
     executor: Any,
     run: Callable[..., Any],
@@ -94,8 +136,7 @@ def observed(
     timeout: float | None,
 ) -> Awaitable[Any]:
     """Runs a statement between the calls of all observers."""
-    site = call_site() if any(getattr(o, "wants_site", False) for o in observers) else None
-    return _observe(executor, run, ir, params, plan, into, timeout, site)
+    return _observe(executor, run, ir, params, plan, into, timeout, _site())
 
 
 async def _observe(
@@ -108,12 +149,20 @@ async def _observe(
     timeout: float | None,
     site: tuple[str, int] | None,
 ) -> Any:
-    listening = list(observers)
     described = plan.describe(ir)
-    event = QueryStarted(
-        described.sql, described.kind, tuple(described.tables), executor.alias, getattr(executor, "number", None), site
+    number = getattr(executor, "number", None)
+    told = _Told(
+        QueryStarted(
+            described.sql,
+            described.kind,
+            tuple(described.tables),
+            executor.alias,
+            number,
+            site,
+            described.shape,
+            _tag(described.sql),
+        )
     )
-    tokens = [o.started(event) for o in listening]
     op = None
     error: BaseException | None = None
     try:
@@ -125,30 +174,58 @@ async def _observe(
     finally:
         queued, wire, decode = (op.seconds if op is not None else None) or (0.0, 0.0, 0.0)
         rows = op.row_count if op is not None and op.done() else 0
-        finished = QueryFinished(rows, queued, wire, decode, getattr(error, "sqlstate", None), error)
-        for observer, token in zip(listening, tokens, strict=True):
-            observer.finished(token, finished)
+        told.finish(QueryFinished(rows, queued, wire, decode, getattr(error, "sqlstate", None), error))
+
+
+class Observation:
+    """One operation that is no plain statement, from its start to its end; nothing while there are no observers.
+
+    >>> class Shop:
+    ...     alias = "shop"
+    >>> watched = Observation(Shop(), "copy", "COPY …")
+    >>> watched.finish(rows=3)
+    """
+
+    __slots__ = ("_began", "_told")
+
+    def __init__(self, executor: Any, kind: str, sql: str, tables: tuple[str, ...] = ()) -> None:
+        self._told: _Told | None = None
+        self._began = 0.0
+        if observers:
+            number = getattr(executor, "number", None)
+            event = QueryStarted(sql, kind, tables, executor.alias, number, _site(), hash(sql), _tag(sql))
+            self._told, self._began = _Told(event), time.perf_counter()
+
+    def finish(self, error: BaseException | None = None, rows: int = 0) -> None:
+        """Tells how it ended. A second call does nothing."""
+        told, self._told = self._told, None
+        if told is not None:
+            wire = time.perf_counter() - self._began
+            told.finish(QueryFinished(rows, 0.0, wire, 0.0, getattr(error, "sqlstate", None), error))
+
+
+async def observed_step(executor: Any, kind: str, sql: str, operation: Awaitable[Any]) -> Any:
+    """Awaits an operation that was started just now, between the calls of all observers; returns its result."""
+    watched = Observation(executor, kind, sql)
+    try:
+        result = await operation
+    except BaseException as e:
+        watched.finish(e)
+        raise
+    watched.finish()
+    return result
 
 
 def observed_script(executor: Any, start: Callable[[], Any], sql: str) -> Awaitable[Any]:
     """Runs SQL by the simple protocol between the calls of all observers."""
-    site = call_site() if any(getattr(o, "wants_site", False) for o in observers) else None
-    return _observe_script(executor, start, sql, site)
+    return _observe_script(Observation(executor, "script", sql), start)
 
 
-async def _observe_script(executor: Any, start: Callable[[], Any], sql: str, site: tuple[str, int] | None) -> Any:
-    listening = list(observers)
-    event = QueryStarted(sql, "script", (), executor.alias, getattr(executor, "number", None), site)
-    tokens = [o.started(event) for o in listening]
-    error: BaseException | None = None
-    rows, began = 0, time.perf_counter()
+async def _observe_script(watched: Observation, start: Callable[[], Any]) -> Any:
     try:
         rows = await start()
-        return rows
     except BaseException as e:
-        error = e
+        watched.finish(e)
         raise
-    finally:
-        finished = QueryFinished(rows, 0.0, time.perf_counter() - began, 0.0, getattr(error, "sqlstate", None), error)
-        for observer, token in zip(listening, tokens, strict=True):
-            observer.finished(token, finished)
+    watched.finish(rows=rows)
+    return rows

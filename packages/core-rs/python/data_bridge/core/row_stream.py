@@ -12,6 +12,7 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, QueryCancelled
 from data_bridge.core.executor import COUNT
+from data_bridge.core.observer import observed, observed_step, observers
 from data_bridge.core.transaction import Transaction
 
 R = TypeVar("R")
@@ -96,7 +97,7 @@ class RowStream(Generic[R]):
             self._timeout = executor.command_timeout
             lease = await executor.taken()
             self._lease = lease
-            await lease.begin("BEGIN", self._timeout)
+            await observed_step(executor, "begin", "BEGIN", lease.begin("BEGIN", self._timeout))
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
         await self._run(lease, declare, self._params, COUNT)
         self._lease = lease
@@ -104,6 +105,8 @@ class RowStream(Generic[R]):
 
     async def _run(self, lease: Any, sql: str, params: tuple[Any, ...], plan: LoadPlan) -> Any:
         if self._own:
+            if observers:
+                return await observed(self._executor, lease.run, ("text", sql), params, plan, None, self._timeout)
             return await lease.run(("text", sql), params, plan, None, self._timeout)
         return await lease.run(("text", sql), params, plan)
 
@@ -150,7 +153,7 @@ class RowStream(Generic[R]):
             return
         try:
             if self._own:
-                await to_the_end(lease.rollback())
+                await observed_step(self._executor, "rollback", "ROLLBACK", to_the_end(lease.rollback()))
             elif lease.is_active and not lease.is_aborted:
                 await lease.run(("text", f'CLOSE "{self._cursor}"'), (), COUNT)
         finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core._native import quote_identifier
 from data_bridge.core.ending import to_the_end
+from data_bridge.core.observer import observed_step
 
 if TYPE_CHECKING:
     from data_bridge.core.transaction import Transaction
@@ -25,7 +26,9 @@ async def set_savepoint(transaction: Transaction, name: str) -> Savepoint:
     """SAVEPOINT in a transaction."""
     async with transaction.held("SAVEPOINT"):
         mark = transaction._journal.mark()
-        await transaction._lease.script(f"SAVEPOINT {quoted(name)}", transaction._timeout(None), False, False)
+        sql = f"SAVEPOINT {quoted(name)}"
+        op = transaction._lease.script(sql, transaction._timeout(None), False, False)
+        await observed_step(transaction, "savepoint", sql, op)
         transaction._marks[name] = mark
     return Savepoint(transaction, name)
 
@@ -34,7 +37,8 @@ async def rollback_to(transaction: Transaction, savepoint: Savepoint | str) -> N
     """ROLLBACK TO SAVEPOINT, which takes back what Python remembers too."""
     name = savepoint if isinstance(savepoint, str) else savepoint.name
     async with transaction.held("ROLLBACK TO SAVEPOINT"):
-        await to_the_end(transaction._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {quoted(name)}"))
+        sql = f"ROLLBACK TO SAVEPOINT {quoted(name)}"
+        await observed_step(transaction, "rollback", sql, to_the_end(transaction._lease.rollback_to(sql)))
         transaction._journal.rolled_back(transaction._marks.get(name, transaction._mark))
 
 
@@ -42,7 +46,8 @@ async def release(transaction: Transaction, savepoint: Savepoint | str) -> None:
     """RELEASE SAVEPOINT."""
     name = savepoint if isinstance(savepoint, str) else savepoint.name
     async with transaction.held("RELEASE SAVEPOINT"):
-        await to_the_end(transaction._lease.script(f"RELEASE SAVEPOINT {quoted(name)}", None, True, False))
+        sql = f"RELEASE SAVEPOINT {quoted(name)}"
+        await observed_step(transaction, "release", sql, to_the_end(transaction._lease.script(sql, None, True, False)))
         transaction._marks.pop(name, None)
 
 

@@ -24,7 +24,7 @@ from data_bridge.core.executor import BaseExecutor
 from data_bridge.core.gate import Gate, Hold, task_name
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.journal import Callback, Journal
-from data_bridge.core.observer import observed, observed_script, observers
+from data_bridge.core.observer import observed, observed_script, observed_step, observers
 from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted, release, rollback_to, set_savepoint
 
 if TYPE_CHECKING:
@@ -342,13 +342,16 @@ class Transaction(BaseExecutor):
 
     async def _end(self, how: str) -> None:
         if self._parent is None:
-            await to_the_end(self._lease.commit() if how == "commit" else self._lease.rollback())
+            op = self._lease.commit() if how == "commit" else self._lease.rollback()
+            await observed_step(self, how, how.upper(), to_the_end(op))
             return
         name = quoted(self._savepoint or "")
         if how == "commit":
-            await to_the_end(self._lease.script(f"RELEASE SAVEPOINT {name}", None, True, False))
+            sql = f"RELEASE SAVEPOINT {name}"
+            await observed_step(self, "release", sql, to_the_end(self._lease.script(sql, None, True, False)))
         else:
-            await to_the_end(self._lease.rollback_to(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+            sql = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
+            await observed_step(self, "rollback", sql, to_the_end(self._lease.rollback_to(sql)))
 
     def enter(self) -> None:
         """Statements of this context join this transaction from now on, and at its end the one they joined before."""
@@ -430,7 +433,8 @@ class Transaction(BaseExecutor):
             self._check_open()
             self._inner = inner
             name = f"data_bridge_{next(self._names)}"
-            await self._lease.script(f"SAVEPOINT {quoted(name)}", inner._timeout(None), False, False)
+            sql = f"SAVEPOINT {quoted(name)}"
+            await observed_step(self, "savepoint", sql, self._lease.script(sql, inner._timeout(None), False, False))
         except BaseException:
             inner._ended = True
             self._inner = None

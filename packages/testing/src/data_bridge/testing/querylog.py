@@ -17,6 +17,8 @@ from .place import place
 __all__ = ["Query", "QueryLog", "capture_sql", "recording"]
 
 BEFORE_A_TABLE = {"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "ONLY"}
+CONTROL = {"begin", "commit", "rollback", "savepoint", "release", "listen"}
+"""What is no statement of the code under test: a block of pg_transaction() costs no query in a budget."""
 NO_TABLE = {"ONLY", "SELECT", "LATERAL", "IF", "SET"}
 
 
@@ -126,7 +128,9 @@ class _Recorder:
             if not self._logs:
                 remove_observer(self)
 
-    def started(self, event: QueryStarted) -> Query:
+    def started(self, event: QueryStarted) -> Query | None:
+        if event.kind in CONTROL:
+            return None
         query = Query(event.sql, _kind(event), _tables(event), event.site)
         here = _here.get()
         thread = threading.get_ident()
@@ -138,6 +142,8 @@ class _Recorder:
         return query
 
     def finished(self, token: Any, event: QueryFinished) -> None:
+        if token is None:
+            return
         query: Query = token
         query.rows = event.rows
         query.seconds = event.queued + event.wire + event.decode
