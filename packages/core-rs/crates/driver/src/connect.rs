@@ -156,8 +156,7 @@ fn watch() -> String {
 }
 
 /// Sets it again after RESET ALL.
-const WATCH_AGAIN: &str =
-    "SELECT FROM pg_catalog.set_config('client_connection_check_interval', '1s', false);";
+const WATCH_AGAIN: &str = "SELECT FROM pg_catalog.set_config('client_connection_check_interval', '1s', false);";
 
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     let started = Instant::now();

@@ -1,8 +1,9 @@
 //! Arrays: lists and tuples, nested once for every dimension.
-use super::{Done, Refusal, value};
+use super::{Done, Refusal, type_name, value};
 use crate::env::Env;
 use data_bridge_wire::{Type, array};
 use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
 
 /// What one element looks like in Python, and so whether a list or tuple in its place is another dimension.
 enum Element {
@@ -79,7 +80,14 @@ unsafe fn elements(
                 *nulls = true;
                 out.extend((-1i32).to_be_bytes());
             } else {
-                array::write_element(out, |out| value(env, element, item, out))?;
+                array::write_element(out, |out| value(env, element, item, out)).map_err(|why| match why {
+                    // The message speaks of the element, not of the list.
+                    Refusal::Expected(what) => {
+                        let got = type_name(&Bound::from_borrowed_ptr(Python::assume_attached(), item));
+                        Refusal::Reason(format!("element {i}: expected {what}, got {got}"))
+                    }
+                    other => other,
+                })?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use data_bridge_driver::{PgArguments, Typed};
 use data_bridge_wire::{Type, array, numeric};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
 
 mod geometry;
 mod list;
@@ -115,7 +115,7 @@ unsafe fn decimal(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
     let py = v.py();
     let fits = v.is_instance(env.decimal.bind(py)).map_err(Refusal::Python)?
-        || (v.is_instance_of::<pyo3::types::PyInt>() && !v.is_instance_of::<pyo3::types::PyBool>());
+        || (v.is_instance_of::<PyInt>() && !v.is_instance_of::<PyBool>());
     if !fits {
         return Err(Refusal::Expected("Decimal"));
     }
@@ -217,27 +217,67 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
     };
     match done {
         Err(Refusal::Expected(_)) => {
-            // A member of an Enum stands for its value.
             // SAFETY: as above.
-            let member = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
-            if !member.is_instance(env.enumeration.bind(member.py())).map_err(Refusal::Python)? {
-                return done;
+            let given = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
+            match stand_in(env, layout, &given).map_err(Refusal::Python)? {
+                // SAFETY: `plain` lives until the call returns.
+                Some(plain) => unsafe { value(env, layout, plain.as_ptr(), out) },
+                None => done,
             }
-            let plain = member.getattr("value").map_err(Refusal::Python)?;
-            // SAFETY: `plain` lives until the call returns.
-            unsafe { value(env, layout, plain.as_ptr(), out) }
         }
         other => other,
+    }
+}
+
+/// The plain Python value that `v` stands for, where it is a member of an Enum, a scalar of NumPy, or a number of another
+/// library that the type can hold without loss.
+fn stand_in<'py>(env: &Env, layout: &Type, v: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = v.py();
+    if v.is_instance(env.enumeration.bind(py))? {
+        return v.getattr(pyo3::intern!(py, "value")).map(Some);
+    }
+    if v.is_instance_of::<PyBool>() || v.is_instance_of::<PyFloat>() || v.is_instance_of::<PyString>() {
+        return Ok(None);
+    }
+    // NumPy's scalars have a type and no dimensions; what has some is an array.
+    if v.hasattr(pyo3::intern!(py, "dtype"))? {
+        if !v.getattr_opt(pyo3::intern!(py, "shape"))?.is_some_and(|s| is_empty(&s)) {
+            return Ok(None);
+        }
+        let plain = v.call_method0(pyo3::intern!(py, "item"))?;
+        return Ok((!plain.get_type().is(&v.get_type())).then_some(plain));
+    }
+    let becomes = match layout {
+        Type::Int2 | Type::Int4 | Type::Int8 | Type::Oid | Type::Xid8 => "__index__",
+        Type::Float4 | Type::Float8 => "__float__",
+        _ => return Ok(None),
+    };
+    if v.is_instance_of::<PyInt>() || !v.hasattr(becomes)? {
+        return Ok(None);
+    }
+    v.call_method0(becomes).map(Some)
+}
+
+fn is_empty(shape: &Bound<'_, PyAny>) -> bool {
+    shape.cast::<PyTuple>().is_ok_and(|t| t.is_empty())
+}
+
+/// The name of a value's type for messages, with its module where it is not one of Python's own.
+pub fn type_name(v: &Bound<'_, PyAny>) -> String {
+    let class = v.get_type();
+    let name = class.qualname().map_or_else(|_| "an object".to_owned(), |n| n.to_string());
+    match class.module() {
+        Ok(module) if module != "builtins" => format!("{module}.{name}"),
+        _ => name,
     }
 }
 
 /// The exception for parameter number `index` (from 0).
 fn refused(py: Python<'_>, index: usize, typed: &Typed, v: &Bound<'_, PyAny>, why: Refusal) -> PyErr {
     let place = format!("${} ({})", index + 1, typed.name);
-    let got = || v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string());
     match why {
         Refusal::Expected(what) => {
-            crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", got()))
+            crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", type_name(v)))
         }
         Refusal::Reason(why) => crate::errors::named(py, "EncodeError", format!("{place}: {why}")),
         Refusal::Python(e) => {
@@ -298,10 +338,7 @@ pub fn value_of_copy(
     done.map_err(|why| {
         let place = format!("row {row}, {column} ({})", typed.name);
         let reason = match why {
-            Refusal::Expected(what) => format!(
-                "expected {what}, got {}",
-                v.get_type().name().map_or_else(|_| "an object".to_owned(), |n| n.to_string())
-            ),
+            Refusal::Expected(what) => format!("expected {what}, got {}", type_name(v)),
             Refusal::Reason(why) => why,
             Refusal::Python(e) => e.value(py).to_string(),
         };
