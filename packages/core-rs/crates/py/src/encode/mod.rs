@@ -245,7 +245,7 @@ fn stand_in<'py>(env: &Env, layout: &Type, v: &Bound<'py, PyAny>) -> PyResult<Op
             return Ok(None);
         }
         let plain = v.call_method0(pyo3::intern!(py, "item"))?;
-        return Ok((!plain.get_type().is(&v.get_type())).then_some(plain));
+        return Ok((!plain.get_type().is(v.get_type())).then_some(plain));
     }
     let becomes = match layout {
         Type::Int2 | Type::Int4 | Type::Int8 | Type::Oid | Type::Xid8 => "__index__",
