@@ -20,6 +20,8 @@ _open: ContextVar[Mapping[Any, Transaction]] = ContextVar("data_bridge_transacti
 _chosen: ContextVar[Any] = ContextVar("data_bridge_database", default=None)
 _scopes: list[Any] = []
 _blockers: list[str] = []
+_refusals: list[str] = []
+_real_aliases: set[str] = set()
 
 
 def register(alias: str, database: Database) -> None:
@@ -142,13 +144,58 @@ async def use_database(database: Any) -> AsyncGenerator[Any]:
 
 
 def enter_test_scope(executor: Any) -> None:
-    """Until left, `executor` is the default database of the whole process: of every thread, loop and task."""
+    """Until left, `executor` is the default database of the whole process: of every thread, loop and task.
+
+    Meanwhile init() of the code under test returns it, whatever DSN it names, and close() leaves it open.
+    """
     _scopes.append(executor)
 
 
 def leave_test_scope(executor: Any) -> None:
     """Ends :func:`enter_test_scope`."""
     _scopes.remove(executor)
+    unregister(executor)
+
+
+def test_database(alias: str) -> Any:
+    """What init() of the code under test gets instead of a database of its own; None outside of a test scope.
+
+    Raises:
+        NotInitialized: the running test did not ask for a database.
+    """
+    if alias in _real_aliases:
+        return None
+    if _scopes:
+        return _scopes[-1]
+    if _refusals:
+        raise NotInitialized(_refusals[-1])
+    return None
+
+
+def has_test_scope(alias: str) -> bool:
+    """Whether a test's database stands for this alias."""
+    return bool(_scopes) and alias == "default"
+
+
+def is_test_database(executor: Any) -> bool:
+    """Whether it belongs to the running test, which closes it."""
+    return any(scope is executor for scope in _scopes)
+
+
+def keep_real(*aliases: str) -> None:
+    """Databases under these aliases are opened for real, also inside a test scope; replaces what was said before."""
+    _real_aliases.clear()
+    _real_aliases.update(aliases)
+
+
+def refuse_init(reason: str) -> None:
+    """Until allowed, init() raises with `reason` outside of a test scope."""
+    _refusals.append(reason)
+
+
+def allow_init(reason: str) -> None:
+    """Ends :func:`refuse_init`."""
+    _refusals.remove(reason)
 
 
 def block(reason: str) -> None:

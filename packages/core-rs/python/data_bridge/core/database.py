@@ -171,7 +171,7 @@ class Database(BaseExecutor):
         Args:
             timeout: seconds to wait.
         """
-        if self._closed:
+        if self._closed or context.is_test_database(self):
             return
         self._closed = True
         context.unregister(self)

@@ -83,6 +83,12 @@ async def init(
         name = next(iter(unknown))
         near = NEAR.get(name) or next(iter(get_close_matches(name, options, n=1)), None)
         raise TypeError(f"init() has no option {name!r}" + (f"; did you mean {near}=?" if near else ""))
+    # A server of its own, which ends with the process, can hurt nobody.
+    scoped = None if (dsn or "").startswith("embedded:") else context.test_database(alias)
+    if scoped is not None:
+        context.register(alias, scoped)
+        found: Database = scoped
+        return found
     opened = Database(dsn, **options)
     try:
         opened._registered = False
@@ -126,7 +132,10 @@ async def close(alias: str | None = None, *, timeout: float = 10.0) -> None:
     databases = context.registered()
     chosen = list(databases.values()) if alias is None else [databases[alias]] if alias in databases else []
     for database in chosen:
-        await database.close(timeout=timeout)
+        if context.is_test_database(database):
+            context.unregister(database)
+        else:
+            await database.close(timeout=timeout)
 
 
 def get_database(alias: str = "default") -> Any:
@@ -140,4 +149,4 @@ def get_database(alias: str = "default") -> Any:
 
 def is_connected(alias: str = "default") -> bool:
     """Whether a database is open under `alias`."""
-    return alias in context.registered()
+    return alias in context.registered() or context.has_test_scope(alias)
