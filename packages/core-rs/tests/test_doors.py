@@ -273,7 +273,7 @@ async def test_siblings_are_served_in_their_order(postgres_dsn: str) -> None:
         async with pg_transaction():
             await asyncio.gather(*(sibling(n) for n in range(3)))
         counts = [served.count(n) for n in range(3)]
-        assert max(counts) - min(counts) <= 1, counts
+        assert min(counts) >= 0.9 * max(counts) > 0, counts
 
 
 async def test_the_end_of_the_block_around(postgres_dsn: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_bridge.core import Database, DecodeError, EncodeError, PgInterval
+from data_bridge.core import Database, DecodeError, EncodeError, PgInterval, Range
 
 
 class Mood(Enum):
@@ -152,3 +152,23 @@ def test_encoding_then_decoding_gives_the_value(postgres_dsn: str, kind: str) ->
 
         law()
         runner.run(db.close())
+
+
+async def test_json_that_python_cannot_hold(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=1) as db:
+        for text in (r'"\ud800"', r'["\udc00x"]', "1e400", '{"a": -1e999}'):
+            with pytest.raises(DecodeError):
+                await db.fetch_val("SELECT $1::text::json", text)
+        assert await db.fetch_val("SELECT $1::text::json", r'"\ud83c\udf88"') == "\U0001f388"
+
+
+async def test_a_range_in_the_order_of_a_collation(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=1) as db:
+        await db.execute_script(
+            'DROP TYPE IF EXISTS words; CREATE TYPE words AS RANGE (subtype = text, collation = "C")'
+        )
+        assert await db.fetch_val("SELECT words('a', 'b')") == Range("a", "b")
+        # Other collations sort B between a and c; Python does not.
+        assert Range("a", "B").upper == "B"
+        with pytest.raises(ValueError, match="above"):
+            Range(2, 1)

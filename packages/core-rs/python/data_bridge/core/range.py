@@ -37,7 +37,8 @@ class Range(Generic[T]):
             raise ValueError(f"bounds is one of [) [] (] () empty, got {bounds!r}")
         if bounds == "empty":
             lower = upper = None
-        elif lower is not None and upper is not None:
+        elif lower is not None and upper is not None and not isinstance(lower, str):
+            # The order of text is that of the column's collation, which only the server knows.
             low: Any = lower
             if low > upper:
                 raise ValueError("the lower bound of a range is above the upper one")

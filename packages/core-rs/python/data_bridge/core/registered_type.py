@@ -51,7 +51,7 @@ def register_type(
     """
     pool: int | None = None
     if using is not None:
-        database = context.named(using) if isinstance(using, str) else using
+        database = context.named(using) if isinstance(using, str) else getattr(using, "database", using)
         pool = database._pool.id
     if encode is not None and decode is not None:
         _native.register_type(name, encode, decode, python_type, pool, False)

@@ -199,13 +199,9 @@ impl<'a> Reader<'a> {
                                     i += 6;
                                 }
                             }
-                            // A lone surrogate, legal in `json` and in no Unicode text, becomes what Unicode prescribes.
-                            out.extend(
-                                char::from_u32(c)
-                                    .unwrap_or(char::REPLACEMENT_CHARACTER)
-                                    .encode_utf8(&mut [0; 4])
-                                    .as_bytes(),
-                            );
+                            // A lone surrogate is legal in `json` and in no Unicode text.
+                            let Some(c) = char::from_u32(c) else { return bad("JSON escape of a lone surrogate") };
+                            out.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
                         }
                         Some(c @ (b'"' | b'\\' | b'/')) => out.push(*c),
                         _ => return bad("JSON escape"),
@@ -234,8 +230,8 @@ impl<'a> Reader<'a> {
             }
             if s.bytes().any(|c| matches!(c, b'.' | b'e' | b'E')) {
                 return match s.parse::<f64>() {
-                    Ok(f) => made(ffi::PyFloat_FromDouble(f)),
-                    Err(_) => bad("JSON number"),
+                    Ok(f) if f.is_finite() => made(ffi::PyFloat_FromDouble(f)),
+                    _ => bad("JSON number, which no float can hold"),
                 };
             }
             match std::ffi::CString::new(s) {
