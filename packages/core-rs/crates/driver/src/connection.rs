@@ -1,12 +1,20 @@
 //! One connection and the statements that run on it.
+pub mod connect;
+pub mod copy;
+pub(crate) mod multirange;
+pub(crate) mod panic_guard;
+pub(crate) mod permit;
 mod prepared;
+pub mod reply;
+pub(crate) mod socket;
+pub(crate) mod wire_argument;
 
-use crate::connect::Fresh;
-use crate::copying::{CopyIn, CopyOut};
+use crate::connection::connect::Fresh;
+use crate::connection::copy::{CopyIn, CopyOut};
+use crate::connection::permit::Permit;
+use crate::connection::reply::{Reply, Typed};
 use crate::error::Error;
-use crate::pool::Permit;
-use crate::reply::{Reply, Typed};
-use crate::{fork, multirange};
+use crate::event_loop::fork;
 use futures_util::StreamExt;
 use prepared::Text;
 use sqlx::postgres::{PgArguments, PgConnection, PgStatement};

@@ -2,34 +2,19 @@
 //!
 //! Knows sockets, SQLSTATEs and the life of a connection. Knows neither statement nodes nor Python: it gets text and
 //! encoded parameters and gives raw rows.
-pub mod bell;
-pub mod canceller;
 pub mod config;
-pub mod connect;
 pub mod connection;
-pub mod copying;
 pub mod error;
-pub mod executor;
-pub mod fork;
-mod guard;
-pub mod lease;
-pub mod listener;
-mod multirange;
+pub mod event_loop;
+pub mod execution;
 pub mod pool;
-pub mod reactor;
-pub mod ready;
-pub mod reply;
-mod socket;
-pub mod supervise;
 pub mod types;
-pub mod waiter;
-mod wire_argument;
 
+pub use connection::reply::{Arrived, Reply, Shield, Typed};
+pub use connection::wire_argument::Wire;
 pub use error::{Error, Reached, ServerError};
-pub use executor::{Executor, Home, Told};
-pub use lease::{Lease, Status, Step};
+pub use event_loop::executor::{Executor, Home, Told};
+pub use execution::lease::{Lease, Status, Step};
 pub use pool::Pool;
-pub use reply::{Arrived, Reply, Shield, Typed};
 pub use sqlx::postgres::{PgArguments, PgRow};
 pub use sqlx::{Column, Row, ValueRef};
-pub use wire_argument::Wire;

@@ -3,22 +3,26 @@
 //! A socket belongs to the reactor that made it, so an idle connection serves only callers of the same home. Everything
 //! else is common: who asked first is served first, over all loops and threads, and a connection that lies idle
 //! elsewhere is closed when its place is needed.
-mod ending;
+pub mod canceller;
+mod closing;
+pub mod listener;
 pub mod session;
 mod upkeep;
+pub(crate) mod waiter;
 
-use crate::canceller::{Canceller, patience, within};
 use crate::config::{Config, Limits};
-use crate::connect::{Fresh, connect, connect_at_once};
+use crate::connection::connect::{Fresh, connect, connect_at_once};
+use crate::connection::panic_guard;
+use crate::connection::permit::Permit;
+use crate::connection::reply::Reply;
+use crate::connection::socket;
 use crate::connection::{Connection, Meta};
 use crate::error::Error;
-use crate::executor::Home;
-use crate::fork;
-use crate::guard;
-use crate::listener::Listening;
-use crate::reply::Reply;
-use crate::socket;
-use crate::waiter::{Served, Waiter};
+use crate::event_loop::executor::Home;
+use crate::event_loop::fork;
+use crate::pool::canceller::{Canceller, patience, within};
+use crate::pool::listener::Listening;
+use crate::pool::waiter::{Served, Waiter};
 use session::Session;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
@@ -86,17 +90,6 @@ pub struct Pool {
     listeners: Mutex<Vec<Weak<Listening>>>,
     epoch: AtomicU64,
     born: u32,
-}
-
-/// A place in the pool; dropping it frees the place.
-pub struct Permit(Weak<Pool>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(pool) = self.0.upgrade() {
-            pool.freed();
-        }
-    }
 }
 
 enum Take {
@@ -231,7 +224,7 @@ impl Pool {
         let until = Instant::now() + patience(connection.meta.connecting);
         let read = {
             let mut reading = pin!(self.session.refresh(&mut connection));
-            within(home, until, poll_fn(|cx| guard::poll(reading.as_mut(), cx))).await
+            within(home, until, poll_fn(|cx| panic_guard::poll(reading.as_mut(), cx))).await
         };
         let message = "the server did not answer a question about its functions".to_owned();
         let failure = match read {
@@ -262,7 +255,12 @@ impl Pool {
         state.open += 1;
         let (pool, home2) = (self.clone(), home.clone());
         home.ready.spawn(async move {
-            let permit = Permit(Arc::downgrade(&pool));
+            let freed = Arc::downgrade(&pool);
+            let permit = Permit::new(move || {
+                if let Some(pool) = freed.upgrade() {
+                    pool.freed();
+                }
+            });
             match connect(&pool.config, &home2).await {
                 Ok(fresh) => {
                     let connection =
@@ -408,7 +406,7 @@ impl Pool {
     }
 
     fn beside(&self, fresh: Fresh, home: &Home) -> Connection {
-        Connection::new(fresh, Permit(Weak::new()), home.id, Instant::now() + Duration::from_secs(3600), 0)
+        Connection::new(fresh, Permit::none(), home.id, Instant::now() + Duration::from_secs(3600), 0)
     }
 
     /// Replaces every connection before its next use.

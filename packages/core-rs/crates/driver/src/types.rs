@@ -1,6 +1,6 @@
 //! sqlx's type information to ours.
-use crate::multirange;
-use crate::reply::Typed;
+use crate::connection::multirange;
+use crate::connection::reply::Typed;
 use data_bridge_wire::Type;
 use sqlx::TypeInfo;
 use sqlx::postgres::{PgTypeInfo, PgTypeKind};

@@ -2,36 +2,24 @@
 //!
 //! The only crate that names PyO3. Knows no SQL text: plans come from `data-bridge-sql`, bytes go through
 //! `data-bridge-driver`. No Python object and no interpreter lock ever reaches a foreign thread.
-mod bridge;
-mod choice;
-mod class_attribute;
-mod columns;
-mod compile;
-mod copy;
-mod decode;
-mod drain;
-mod encode;
+mod codec;
+mod connections;
 mod env;
 mod errors;
-mod json;
-mod lease;
-mod lint;
-mod listen;
-mod load;
-mod model;
-mod op;
-mod plan;
-mod pool;
-mod registered;
-mod text;
-mod ticket;
-mod tree;
+mod event_loop;
+mod rows;
+mod statements;
 
+use codec::registered;
+use connections::{copy, lease, listen, pool};
+use event_loop::{bridge, future, reactor_kind};
 use pyo3::prelude::*;
+use rows::{class_attribute, load_plan};
+use statements::{compile, lint, plan, text};
 
 /// The calling thread, as a number.
 pub(crate) fn ready_thread() -> u64 {
-    data_bridge_driver::ready::this_thread()
+    data_bridge_driver::event_loop::run_queue::this_thread()
 }
 
 /// In the child of a fork: gives up what belongs to the parent and closes the child's copies of its sockets.
@@ -50,19 +38,19 @@ fn after_fork(py: Python<'_>) {
 /// How often this process and its ancestors were forked.
 #[pyfunction]
 fn fork_count() -> u32 {
-    data_bridge_driver::fork::count()
+    data_bridge_driver::event_loop::fork::count()
 }
 
 /// The native half of `data_bridge.core`.
 #[pymodule(gil_used = true)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    data_bridge_driver::fork::watch();
+    data_bridge_driver::event_loop::fork::watch();
     m.add("IR_VERSION", data_bridge_ir::IR_VERSION)?;
     m.add("FEATURES", data_bridge_ir::FEATURES.to_vec())?;
     m.add_class::<bridge::Bridge>()?;
-    m.add_class::<op::Op>()?;
-    op::Op::returns_without_exception(m.py());
-    m.add_class::<load::LoadPlan>()?;
+    m.add_class::<future::Op>()?;
+    future::Op::returns_without_exception(m.py());
+    m.add_class::<load_plan::LoadPlan>()?;
     m.add_class::<plan::Plan>()?;
     m.add_class::<pool::PyPool>()?;
     m.add_class::<lease::PyLease>()?;
@@ -85,7 +73,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(bridge::shared_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::reactors, m)?)?;
     m.add_function(wrap_pyfunction!(registered::register_type, m)?)?;
-    m.add_function(wrap_pyfunction!(choice::use_reactor, m)?)?;
+    m.add_function(wrap_pyfunction!(reactor_kind::use_reactor, m)?)?;
     m.add_function(wrap_pyfunction!(after_fork, m)?)?;
     m.add_function(wrap_pyfunction!(fork_count, m)?)?;
     Ok(())

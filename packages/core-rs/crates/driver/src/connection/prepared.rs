@@ -1,8 +1,8 @@
 //! Statements that a connection has prepared, and the types of parameters for which it did.
 use super::Connection;
+use crate::connection::multirange;
+use crate::connection::reply::{Reply, Typed};
 use crate::error::Error;
-use crate::multirange;
-use crate::reply::{Reply, Typed};
 use crate::types;
 use sqlx::postgres::{PgArguments, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, SqlSafeStr, Statement};

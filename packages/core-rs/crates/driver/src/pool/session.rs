@@ -6,6 +6,9 @@
 //! A statement that names none of these leaves the session as it was (ADR 0014).
 use crate::connection::{Connection, Effect};
 use crate::error::Error;
+use crate::event_loop::executor::Home;
+use crate::pool::Pool;
+use crate::pool::canceller::{patience, within};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex};
@@ -181,3 +184,19 @@ const EVERYTHING: &str = "*";
 /// there: functions whose source names it, tables by triggers, defaults, constraints, policies, indexes, views by their
 /// queries, the parents of foreign keys and partitions, domains and the tables that have columns of them.
 const QUESTION: &str = include_str!("session.sql");
+
+/// Returns a connection to its pool, reset when its session may have been changed.
+pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection, counted: bool) {
+    if !counted {
+        return connection.close().await;
+    }
+    connection.defines = false;
+    if pool.session.has_work(&connection) {
+        // Nobody waits for this; on a connection that has become unresponsive it would take the place for good.
+        let until = Instant::now() + patience(connection.meta.connecting);
+        if !matches!(within(home, until, pool.session.clean(&mut connection)).await, Some(Ok(()))) {
+            return pool.discard(connection);
+        }
+    }
+    pool.release(connection);
+}

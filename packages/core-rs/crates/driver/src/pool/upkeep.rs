@@ -1,7 +1,7 @@
 //! What a pool does while nobody asks: connections that are idle or old go, and the least number is kept.
 use super::Pool;
 use crate::connection::Connection;
-use crate::executor::Home;
+use crate::event_loop::executor::Home;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};

@@ -1,0 +1,28 @@
+//! One statement on any connection of a pool.
+use crate::connection::reply::Reply;
+use crate::connection::{Effect, Work};
+use crate::event_loop::executor::Home;
+use crate::execution::supervise::{settle, supervise};
+use crate::pool::Pool;
+use crate::pool::session::give_back;
+use std::sync::Arc;
+
+/// One statement on any connection of the pool.
+pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, effect: Effect, reply: Arc<Reply>) {
+    let mut connection = match pool.acquire(&home, &reply).await {
+        Ok(connection) => connection,
+        Err(e) => return reply.finish(Err(e)),
+    };
+    connection.dirty |= pool.session.makes_dirty(&effect);
+    connection.suspect |= matches!(work, Work::Simple(_));
+    let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
+    if effect.defines {
+        pool.session.forget();
+    }
+    reply.finish(result.clone());
+    if settle(&home, &mut connection, &reply, &result).await {
+        give_back(&pool, &home, connection, true).await;
+    } else {
+        pool.discard(connection);
+    }
+}

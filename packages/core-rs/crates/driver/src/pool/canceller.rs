@@ -1,0 +1,207 @@
+//! Cancelling statements on the server, by a connection beside the pool.
+//!
+//! `pg_cancel_backend` names a process, and a process works for whoever has its connection. So a signal leaves only while
+//! the statement's connection is kept back for it, and the connection is given to somebody else only when the signal's
+//! answer has come. Statements given up at the same moment share one signal: a burst costs one round trip, not one each.
+use crate::connection::reply::{Reply, Shield, cancel};
+use crate::connection::{Connection, Meta};
+use crate::error::Error;
+use crate::event_loop::executor::Home;
+use crate::pool::Pool;
+use futures_util::future::{Either, select};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, Ordering::*};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// A signal that found no statement is sent again after this: it may have overtaken the statement.
+const AGAIN: Duration = Duration::from_millis(20);
+/// A connection for signals that could not be had is asked for again after this.
+const CONNECT_AGAIN: Duration = Duration::from_millis(100);
+/// A statement that does not react to signals for so long loses its connection; a fifth of it is left for the proof that
+/// a connection is clean, so that its place is free within a second.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// … or for so many times what connecting took, where the server is far: to cancel, a connection must be made first.
+const CONNECTS: u32 = 3;
+/// … but not for longer than this.
+const LIMIT: Duration = Duration::from_secs(5);
+/// For the statements that still run when the pool is closed.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// How long a statement on a connection that took `connecting` to be made may go on once it was cancelled.
+pub(crate) fn patience(connecting: Duration) -> Duration {
+    (connecting * CONNECTS).clamp(PATIENCE, LIMIT)
+}
+
+/// What `future` gives, if it does so in time.
+pub(crate) async fn within<F: Future>(home: &Home, until: Instant, future: F) -> Option<F::Output> {
+    match select(pin!(future), home.reactor.sleep(until)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// How far a request for a signal is.
+mod request {
+    pub const WAITING: u8 = 0;
+    pub const ANSWERED: u8 = 1;
+    /// There was no connection to send it on.
+    pub const UNSENT: u8 = 2;
+    /// It may have left, and no answer came.
+    pub const UNKNOWN: u8 = 3;
+}
+
+struct Request {
+    reply: Arc<Reply>,
+    state: AtomicU8,
+}
+
+/// Sends the signals of one home, one after another.
+#[derive(Default)]
+pub(crate) struct Canceller {
+    connection: tokio::sync::Mutex<Option<Connection>>,
+    requests: Mutex<Vec<Arc<Request>>>,
+}
+
+impl Canceller {
+    /// Its connection, when nobody is at work with it.
+    pub(crate) fn idle(&self) -> Option<Connection> {
+        self.connection.try_lock().ok().and_then(|mut c| c.take())
+    }
+
+    /// Sends a signal for `reply`, or waits until somebody has; how far it came, as one of [`request`].
+    async fn signal(&self, pool: &Arc<Pool>, home: &Home, reply: &Arc<Reply>, until: Instant) -> u8 {
+        let request = Arc::new(Request { reply: reply.clone(), state: AtomicU8::new(request::WAITING) });
+        self.requests().push(request.clone());
+        let Some(mut connection) = within(home, until, self.connection.lock()).await else {
+            self.requests().retain(|other| !Arc::ptr_eq(other, &request));
+            // Somebody may have taken it along.
+            return match request.state.load(Acquire) {
+                request::WAITING => request::UNKNOWN,
+                state => state,
+            };
+        };
+        if request.state.load(Acquire) == request::WAITING {
+            // Whoever has the connection speaks for all who wait for it.
+            let requests = std::mem::take(&mut *self.requests());
+            // Taken out: when its answer does not come in time, nobody gets a connection that is out of step.
+            let known = connection.take();
+            let mut has_left = false;
+            let sent = within(home, until, async {
+                let mut sender = opened(known, pool, home).await?;
+                has_left = true;
+                // Some may have ended meanwhile, and their processes work for somebody else.
+                let pids = requests.iter().map(|r| r.reply.process()).filter(|&pid| pid != 0).collect::<Vec<_>>();
+                if !pids.is_empty() {
+                    sender.cancel_processes(&pids).await?;
+                }
+                Ok::<_, Error>(sender)
+            });
+            let outcome = match sent.await {
+                Some(Ok(sender)) => {
+                    *connection = Some(sender);
+                    request::ANSWERED
+                }
+                _ if has_left => request::UNKNOWN,
+                _ => request::UNSENT,
+            };
+            requests.iter().for_each(|r| r.state.store(outcome, Release));
+        }
+        request.state.load(Acquire)
+    }
+
+    /// Whether the server says, in time, that a process is at work.
+    async fn is_working(&self, pool: &Arc<Pool>, home: &Home, pid: i32, until: Instant) -> Option<bool> {
+        let mut connection = within(home, until, self.connection.lock()).await?;
+        let known = connection.take();
+        let asked = within(home, until, async {
+            let mut asker = opened(known, pool, home).await?;
+            let rows = "SELECT FROM pg_catalog.pg_stat_activity WHERE state NOT LIKE 'idle%' AND pid =";
+            let is_working = asker.script(&format!("{rows} {pid}")).await? > 0;
+            Ok::<_, Error>((asker, is_working))
+        });
+        let (asker, is_working) = asked.await?.ok()?;
+        *connection = Some(asker);
+        Some(is_working)
+    }
+
+    fn requests(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Request>>> {
+        self.requests.lock().expect("the requests for signals")
+    }
+}
+
+/// The connection that is known, or one made now.
+async fn opened(known: Option<Connection>, pool: &Arc<Pool>, home: &Home) -> Result<Connection, Error> {
+    match known {
+        Some(connection) => Ok(connection),
+        None => pool.open_control(home).await,
+    }
+}
+
+/// Ends when no answer is to be waited for any more: it has had its time, or, where the work must not be cut short, the
+/// server is not at it, or cannot be asked.
+pub(crate) async fn silence(pool: Arc<Pool>, home: Arc<Home>, meta: Arc<Meta>, shield: Shield) {
+    let patience = patience(meta.connecting);
+    loop {
+        home.reactor.sleep(Instant::now() + patience).await;
+        if shield != Shield::Whole {
+            return;
+        }
+        let until = Instant::now() + patience;
+        // Behind a pooler nobody knows which process it is.
+        let working = match meta.pid {
+            0 => None,
+            pid => pool.canceller(home.id).is_working(&pool, &home, pid, until).await,
+        };
+        if working != Some(true) {
+            return home.reactor.sleep(until).await; // the answer may be under way
+        }
+    }
+}
+
+/// Cancels the statement of `reply` on the server until it has ended, or its time is over.
+pub(crate) async fn cancel(pool: Arc<Pool>, home: Arc<Home>, reply: Arc<Reply>, patience: Duration) {
+    let outcome = send(&pool, &home, &reply, Instant::now() + patience).await;
+    reply.cancel.store(outcome, Release);
+    if let Some(w) = reply.parked.lock().expect("the parked waker").take() {
+        w.wake();
+    }
+}
+
+async fn send(pool: &Arc<Pool>, home: &Arc<Home>, reply: &Arc<Reply>, until: Instant) -> u8 {
+    let canceller = pool.canceller(home.id);
+    // A signal of which nothing was heard may hit later, so that its connection is not to be used again.
+    let mut is_sure = true;
+    loop {
+        if reply.process() == 0 {
+            return if is_sure { cancel::SETTLED } else { cancel::LOST };
+        }
+        if Instant::now() >= until {
+            return cancel::LOST;
+        }
+        // When the connection for signals is lost, the next one is tried.
+        let state = canceller.signal(pool, home, reply, until).await;
+        is_sure &= state != request::UNKNOWN;
+        let pause = if state == request::ANSWERED { AGAIN } else { CONNECT_AGAIN };
+        let mut pause = home.reactor.sleep((Instant::now() + pause).min(until));
+        poll_fn(|cx| {
+            *reply.canceller.lock().expect("the canceller's waker") = Some(cx.waker().clone());
+            if reply.process() == 0 { Poll::Ready(()) } else { pause.as_mut().poll(cx) }
+        })
+        .await;
+    }
+}
+
+/// Cancels whatever these server processes do now.
+pub async fn cancel_processes(pool: Arc<Pool>, home: Arc<Home>, pids: Vec<i32>, reply: Arc<Reply>) {
+    let done = within(&home, Instant::now() + CLOSING, async {
+        let mut sender = pool.open_control(&home).await?;
+        sender.cancel_processes(&pids).await?;
+        sender.close().await;
+        Ok(())
+    });
+    let silent = || Error::Lost { message: "no answer to a cancel".into(), sent: true, server: None };
+    reply.finish(done.await.unwrap_or_else(|| Err(silent())));
+}

@@ -1,0 +1,5 @@
+//! Pools, leases, COPY and LISTEN, as Python sees them.
+pub mod copy;
+pub mod lease;
+pub mod listen;
+pub mod pool;
