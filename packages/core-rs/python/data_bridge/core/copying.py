@@ -8,15 +8,17 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from contextlib import suppress
 from contextvars import ContextVar
 from itertools import islice
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from data_bridge.core import _native
 from data_bridge.core._native import CopyEncoder, LoadPlan, quote_identifier
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, EncodeError, QueryCancelled
-from data_bridge.core.gate import Hold
 from data_bridge.core.observer import Observation
-from data_bridge.core.transaction import Transaction
+
+if TYPE_CHECKING:
+    from data_bridge.core.gate import Hold
+    from data_bridge.core.transaction import Transaction
 
 _FIRST_ROWS = 512
 _CHUNK_BYTES = 64 * 1024
@@ -98,7 +100,7 @@ async def copy_in(
     # Whatever the source of rows runs, and tasks that it makes, is inside this COPY.
     _enclosing.set((*around, marker))
     try:
-        if isinstance(executor, Transaction):
+        if executor.is_transaction:
             hold = await executor.occupy("copy_in()", lambda: marker in _enclosing.get())
             try:
                 encoder = await _encoder(executor._lease, described, keys)
@@ -238,7 +240,7 @@ class CopyStream:
 
     async def _open(self) -> None:
         executor = self._executor
-        if isinstance(executor, Transaction):
+        if executor.is_transaction:
             # Weak, so that a stream that is thrown away ends at once.
             stream = weakref.ref(self)
 

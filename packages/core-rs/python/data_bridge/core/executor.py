@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.context import open_transaction
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.plans import COUNT, DICT, DICTS, TUPLE, TUPLES, VALUE
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from data_bridge.core.transaction_block import TransactionBlock
 
 V = TypeVar("V")
-
-COUNT = LoadPlan.affected()
-_DICTS = LoadPlan.rows(dict)
-_TUPLES = LoadPlan.rows(tuple)
-_DICT = LoadPlan.rows(dict, many=False)
-_TUPLE = LoadPlan.rows(tuple, many=False)
-_VALUE = LoadPlan.scalars(many=False)
-
 
 class Executor(Protocol):
     """What runs statements. Methods may be added, never removed or changed; implementers subclass :class:`BaseExecutor`."""
@@ -122,8 +115,8 @@ class BaseExecutor:
             DecodeError: when a value has no Python form, or two columns have one name.
         """
         if as_ is tuple:
-            return await self._joined().run(("text", sql), params, _TUPLES, timeout=timeout)
-        rows = await self._joined().run(("text", sql), params, _DICTS, timeout=timeout)
+            return await self._joined().run(("text", sql), params, TUPLES, timeout=timeout)
+        rows = await self._joined().run(("text", sql), params, DICTS, timeout=timeout)
         return rows if as_ is dict else _instances(as_, rows)
 
     @overload
@@ -137,13 +130,13 @@ class BaseExecutor:
     async def fetch_one(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
         """The first row, or None."""
         if as_ is tuple:
-            return await self._joined().run(("text", sql), params, _TUPLE, timeout=timeout)
-        row = await self._joined().run(("text", sql), params, _DICT, timeout=timeout)
+            return await self._joined().run(("text", sql), params, TUPLE, timeout=timeout)
+        row = await self._joined().run(("text", sql), params, DICT, timeout=timeout)
         return row if as_ is dict or row is None else _instances(as_, [row])[0]
 
     async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any:
         """The first column of the first row; None without a row."""
-        return await self._joined().run(("text", sql), params, _VALUE, timeout=timeout)
+        return await self._joined().run(("text", sql), params, VALUE, timeout=timeout)
 
     async def execute_script(self, sql: str) -> None:
         """Runs several statements, without parameters, in one implicit transaction."""
@@ -161,7 +154,7 @@ class BaseExecutor:
         """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
         from data_bridge.core.row_stream import RowStream
 
-        plan = _TUPLES if as_ is tuple else _DICTS
+        plan = TUPLES if as_ is tuple else DICTS
 
         def convert(rows: list[Any]) -> list[Any]:
             return _instances(as_, rows)

@@ -11,9 +11,8 @@ from typing import Any, Generic, Self, TypeVar
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.errors import ConfigurationError, QueryCancelled
-from data_bridge.core.executor import COUNT
 from data_bridge.core.observer import observed, observed_step, observers
-from data_bridge.core.transaction import Transaction
+from data_bridge.core.plans import COUNT
 
 R = TypeVar("R")
 
@@ -88,7 +87,7 @@ class RowStream(Generic[R]):
     async def _open(self) -> Any:
         executor = self._executor
         self._number = _numbers.take()
-        if isinstance(executor, Transaction) or getattr(executor, "is_transaction", False):
+        if executor.is_transaction:
             lease = executor
             # A statement of a transaction has the deadline of its block already.
             self._timeout = None
