@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from data_bridge.core import Database, _native, life
+from data_bridge.core import Database, _native
+from data_bridge.core import _exit as life
 
 PATIENCE = 5.0
 """Seconds in which everything must have come to rest; it takes milliseconds where nobody else wants the machine."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from data_bridge.core import Database
-from data_bridge.core.ending import to_the_end
+from data_bridge.core.uncancellable import to_the_end
 
 from .conftest import whole
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from data_bridge import core
 from data_bridge.core import ConfigurationError, Database
-from data_bridge.core.dsn import parse
-from data_bridge.core.session_settings import CONNECT_TIMEOUT, connect_timeout_of, security_of
+from data_bridge.core.settings.dsn import parse
+from data_bridge.core.settings.session import CONNECT_TIMEOUT, connect_timeout_of, security_of
 
 EMPTY: dict[str, str] = {"PGPASSFILE": "/nonexistent"}
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_bridge.core import ConfigurationError, Database, DecodeError, EncodeError, Range, register_type
-from data_bridge.core.geometry import Box, Circle, Line, Path, Point, Polygon, Segment
+from data_bridge.core.types.geometry import Box, Circle, Line, Path, Point, Polygon, Segment
 
 EAST = timezone(timedelta(hours=5, minutes=30))
 P = Point

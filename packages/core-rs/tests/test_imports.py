@@ -20,7 +20,7 @@ def test_checkers_and_the_interpreter_see_the_same_names() -> None:
     tree = ast.parse(Path(core.__file__).read_text())
     block = next(n for n in tree.body if isinstance(n, ast.If))
     seen = {
-        alias.name: statement.module.rpartition(".")[2]
+        alias.name: statement.module.removeprefix("data_bridge.core.")
         for statement in block.body
         if isinstance(statement, ast.ImportFrom) and statement.module
         for alias in statement.names

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from data_bridge.core import Database, DatabaseError, EncodeError, PgInterval, Range, SyntaxOrAccessError
-from data_bridge.core.geometry import Box, Circle, Path, Point
+from data_bridge.core.types.geometry import Box, Circle, Path, Point
 
 Maker = Callable[[random.Random], Any]
 

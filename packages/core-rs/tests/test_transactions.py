@@ -26,6 +26,7 @@ from data_bridge.core import (
     on_commit,
     pg_transaction,
 )
+from data_bridge.core.connection import context
 
 
 @asynccontextmanager
@@ -236,7 +237,7 @@ async def test_begin_transaction(postgres_dsn: str) -> None:
         # A handle that is dropped is rolled back, and says where it came from.
         tx = await begin_transaction()
         await add(2)
-        core.context.set_transaction(db, None)
+        context.set_transaction(db, None)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             del tx

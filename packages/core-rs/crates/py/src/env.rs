@@ -20,7 +20,7 @@ pub struct Env {
     pub interval: Py<PyType>,
     /// `data_bridge.core.Range`
     pub range: Py<PyType>,
-    /// Point, Line, Segment, Box, Path, Polygon, Circle of `data_bridge.core.geometry`
+    /// Point, Line, Segment, Box, Path, Polygon, Circle of `data_bridge.core.types.geometry`
     pub geometry: [Py<PyType>; 7],
     /// `data_bridge.core.errors`
     pub errors: Py<PyAny>,
@@ -65,7 +65,7 @@ impl Env {
         // SAFETY: the interpreter is attached.
         unsafe { ffi::PyDateTime_IMPORT() };
         let uuid_module = py.import("uuid")?;
-        let geometry = py.import("data_bridge.core.geometry")?;
+        let geometry = py.import("data_bridge.core.types.geometry")?;
         let shape = |name: &str| Ok::<_, PyErr>(geometry.getattr(name)?.cast_into::<PyType>()?.unbind());
         let uuid = uuid_module.getattr("UUID")?.cast_into::<PyType>()?;
         Ok(Self {
@@ -74,8 +74,8 @@ impl Env {
             uuid: uuid.unbind(),
             safe_unknown: uuid_module.getattr("SafeUUID")?.getattr("unknown")?.unbind(),
             enumeration: py.import("enum")?.getattr("Enum")?.cast_into::<PyType>()?.unbind(),
-            interval: py.import("data_bridge.core.interval")?.getattr("PgInterval")?.cast_into::<PyType>()?.unbind(),
-            range: py.import("data_bridge.core.range")?.getattr("Range")?.cast_into::<PyType>()?.unbind(),
+            interval: py.import("data_bridge.core.types.interval")?.getattr("PgInterval")?.cast_into::<PyType>()?.unbind(),
+            range: py.import("data_bridge.core.types.range")?.getattr("Range")?.cast_into::<PyType>()?.unbind(),
             geometry: [
                 shape("Point")?,
                 shape("Line")?,

@@ -10,15 +10,14 @@
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import errors
+from data_bridge.core._class_attributes import ClassAttribute, hidden
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.class_attributes import ClassAttribute, hidden
 from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
 
 if TYPE_CHECKING:
-    from data_bridge.core.ambient_transaction import begin_transaction, current_transaction, on_commit
-    from data_bridge.core.context import (
+    from data_bridge.core.connection.context import (
         current_database,
         detached,
         enter_test_scope,
@@ -26,13 +25,12 @@ if TYPE_CHECKING:
         resolve,
         use_database,
     )
-    from data_bridge.core.database import Database, PoolStats
-    from data_bridge.core.executor import BaseExecutor, Executor
-    from data_bridge.core.interval import PgInterval
-    from data_bridge.core.isolation import IsolationLevel
-    from data_bridge.core.lifecycle import close, get_database, init, is_connected
-    from data_bridge.core.listening import Gap, Notification
-    from data_bridge.core.observer import (
+    from data_bridge.core.connection.custom_types import register_type
+    from data_bridge.core.connection.database import Database, PoolStats
+    from data_bridge.core.connection.executor import BaseExecutor, Executor
+    from data_bridge.core.connection.lifecycle import close, get_database, init, is_connected
+    from data_bridge.core.connection.notifications import Gap, Notification
+    from data_bridge.core.connection.observer import (
         Observer,
         QueryFinished,
         QueryStarted,
@@ -42,8 +40,7 @@ if TYPE_CHECKING:
         observers,
         remove_observer,
     )
-    from data_bridge.core.range import Range
-    from data_bridge.core.raw import (
+    from data_bridge.core.connection.raw import (
         copy_in,
         copy_out,
         execute,
@@ -55,11 +52,14 @@ if TYPE_CHECKING:
         notify,
         stream,
     )
-    from data_bridge.core.registered_type import register_type
-    from data_bridge.core.row_stream import RowStream
-    from data_bridge.core.savepoint import Savepoint, SavepointBlock
-    from data_bridge.core.transaction import Transaction
-    from data_bridge.core.transaction_block import TransactionBlock, pg_transaction, transaction_attempts
+    from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.transactions.block import TransactionBlock, pg_transaction, transaction_attempts
+    from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
+    from data_bridge.core.transactions.isolation import IsolationLevel
+    from data_bridge.core.transactions.savepoint import Savepoint, SavepointBlock
+    from data_bridge.core.transactions.transaction import Transaction
+    from data_bridge.core.types.interval import PgInterval
+    from data_bridge.core.types.range import Range
 
 __all__ = [
     "FEATURES",
@@ -127,14 +127,21 @@ __all__ += errors.__all__
 
 # Whoever only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
 _MODULES = {
-    "context": ("current_database", "detached", "enter_test_scope", "leave_test_scope", "resolve", "use_database"),
-    "database": ("Database", "PoolStats"),
-    "executor": ("BaseExecutor", "Executor"),
-    "interval": ("PgInterval",),
-    "isolation": ("IsolationLevel",),
-    "lifecycle": ("close", "get_database", "init", "is_connected"),
-    "listening": ("Gap", "Notification"),
-    "observer": (
+    "connection.context": (
+        "current_database",
+        "detached",
+        "enter_test_scope",
+        "leave_test_scope",
+        "resolve",
+        "use_database",
+    ),
+    "connection.database": ("Database", "PoolStats"),
+    "connection.executor": ("BaseExecutor", "Executor"),
+    "types.interval": ("PgInterval",),
+    "transactions.isolation": ("IsolationLevel",),
+    "connection.lifecycle": ("close", "get_database", "init", "is_connected"),
+    "connection.notifications": ("Gap", "Notification"),
+    "connection.observer": (
         "Observer",
         "QueryFinished",
         "QueryStarted",
@@ -144,7 +151,7 @@ _MODULES = {
         "observers",
         "remove_observer",
     ),
-    "raw": (
+    "connection.raw": (
         "copy_in",
         "copy_out",
         "execute",
@@ -156,13 +163,13 @@ _MODULES = {
         "notify",
         "stream",
     ),
-    "savepoint": ("Savepoint", "SavepointBlock"),
-    "range": ("Range",),
-    "registered_type": ("register_type",),
-    "row_stream": ("RowStream",),
-    "ambient_transaction": ("begin_transaction", "current_transaction", "on_commit"),
-    "transaction": ("Transaction",),
-    "transaction_block": ("TransactionBlock", "pg_transaction", "transaction_attempts"),
+    "transactions.savepoint": ("Savepoint", "SavepointBlock"),
+    "types.range": ("Range",),
+    "connection.custom_types": ("register_type",),
+    "connection.streams": ("RowStream",),
+    "transactions.current": ("begin_transaction", "current_transaction", "on_commit"),
+    "transactions.transaction": ("Transaction",),
+    "transactions.block": ("TransactionBlock", "pg_transaction", "transaction_attempts"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

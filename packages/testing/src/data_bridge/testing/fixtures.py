@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_bridge.core import enter_test_scope, leave_test_scope
-from data_bridge.core.isolation import level
+from data_bridge.core.transactions.isolation import level
 
 from .build import imported_models
 from .database import Databases

@@ -9,11 +9,11 @@ from types import FrameType
 __all__ = ["place", "taken_for"]
 
 PURPOSES = {
-    "data_bridge.core.row_stream": "stream",
-    "data_bridge.core.copying": "COPY",
-    "data_bridge.core.ambient_transaction": "transaction",
-    "data_bridge.core.transaction": "transaction",
-    "data_bridge.core.transaction_block": "transaction",
+    "data_bridge.core.connection.streams": "stream",
+    "data_bridge.core.connection.copy": "COPY",
+    "data_bridge.core.transactions.current": "transaction",
+    "data_bridge.core.transactions.transaction": "transaction",
+    "data_bridge.core.transactions.block": "transaction",
 }
 
 

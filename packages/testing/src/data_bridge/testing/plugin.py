@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from data_bridge.core import context
+from data_bridge.core.connection import context
 
 from .coroutines import pytest_pyfunc_call
 from .fixtures import (

@@ -187,7 +187,7 @@ impl Bridge {
         let weak_loop = weak(event_loop)?;
         b.owner.lock().expect("a bridge's owner").event_loop = Some(weak_loop.clone_ref(py));
         b.watch(event_loop, bridge.bind(py))?;
-        let hook = py.import("data_bridge.core._closing")?.call_method1("hook", (&bridge,))?.unbind();
+        let hook = py.import("data_bridge.core._loop_hooks")?.call_method1("hook", (&bridge,))?.unbind();
         let here = Here {
             bridge: bridge.clone_ref(py),
             event_loop: weak_loop,
@@ -307,7 +307,7 @@ impl Bridge {
 
     /// Sets the result of a future whose loop runs in another thread.
     pub fn tell_elsewhere(&self, py: Python<'_>, event_loop: &Py<PyAny>, future: &Py<PyAny>) -> PyResult<()> {
-        let resolve = py.import("data_bridge.core._closing")?.getattr("resolve")?;
+        let resolve = py.import("data_bridge.core._loop_hooks")?.getattr("resolve")?;
         event_loop.call_method1(py, "call_soon_threadsafe", (resolve, future))?;
         Ok(())
     }

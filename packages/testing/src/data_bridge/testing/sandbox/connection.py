@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from data_bridge.core import LoadPlan
-from data_bridge.core.observer import call_site
+from data_bridge.core.connection.observer import call_site
 
 from ..faults import Faults
 from ..watch import Watch

@@ -18,9 +18,9 @@ from data_bridge.core import (
     QueryTimeout,
     TransactionBusy,
 )
-from data_bridge.core.ending import to_the_end
-from data_bridge.core.isolation import IsolationLevel
-from data_bridge.core.observer import observed, observers
+from data_bridge.core.connection.observer import observed, observers
+from data_bridge.core.transactions.isolation import IsolationLevel
+from data_bridge.core.uncancellable import to_the_end
 
 from ..faults import Faults
 from ..place import taken_for

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from data_bridge.core import Database, DatabaseError, DataBridgeError, IntegrityError, LoadPlan
-from data_bridge.core.isolation import IsolationLevel
+from data_bridge.core.transactions.isolation import IsolationLevel
 
 from ..blocking import run_elsewhere
 from ..watch import lock_name

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Transaction
-from data_bridge.core.ending import to_the_end
-from data_bridge.core.journal import Callback, Journal
+from data_bridge.core.transactions.journal import Callback, Journal
+from data_bridge.core.uncancellable import to_the_end
 
 from ..watch import Hold
 

@@ -1,4 +1,4 @@
-//! Geometric types, as named tuples of `data_bridge.core.geometry`.
+//! Geometric types, as named tuples of `data_bridge.core.types.geometry`.
 use super::{Made, from_py};
 use crate::env::Env;
 use data_bridge_wire::WireError;

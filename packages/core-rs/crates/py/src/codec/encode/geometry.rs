@@ -1,4 +1,4 @@
-//! Geometric types: the named tuples of `data_bridge.core.geometry`, or plain tuples of the same form.
+//! Geometric types: the named tuples of `data_bridge.core.types.geometry`, or plain tuples of the same form.
 use super::{Done, Refusal};
 use data_bridge_wire::types::Geometry;
 use pyo3::ffi::PyObject;

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_bridge.core._native import quote_literal
-from data_bridge.core.dsn import Address
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.settings.dsn import Address
 
 __all__ = ["CONNECT_TIMEOUT", "check_timeout", "connect_timeout_of", "security_of", "session_settings"]
 

@@ -1,6 +1,6 @@
 """Values of the geometric types; tuples, so that they compare and unpack like any other.
 
->>> from data_bridge.core.geometry import Box, Point
+>>> from data_bridge.core.types.geometry import Box, Point
 >>> box = Box(high=Point(2.0, 3.0), low=Point(0.0, 1.0))
 >>> box.high.x
 2.0

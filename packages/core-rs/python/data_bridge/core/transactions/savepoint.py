@@ -6,11 +6,11 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core._native import quote_identifier
-from data_bridge.core.ending import to_the_end
-from data_bridge.core.observer import observed_step
+from data_bridge.core.connection.observer import observed_step
+from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
-    from data_bridge.core.transaction import Transaction
+    from data_bridge.core.transactions.transaction import Transaction
 
 
 def quoted(name: str) -> str:

@@ -8,7 +8,8 @@ import os
 import weakref
 from typing import Any
 
-from data_bridge.core import _native, context
+from data_bridge.core import _native
+from data_bridge.core.connection import context
 
 _LIMIT = 0.5
 """Seconds that the exit of the interpreter may be held up by cancelling statements that still run."""

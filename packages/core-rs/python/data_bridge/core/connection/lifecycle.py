@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal
 
-from data_bridge.core import context
-from data_bridge.core.database import Database
-from data_bridge.core.hooks import Hook
-from data_bridge.core.session_settings import CONNECT_TIMEOUT
+from data_bridge.core.connection import context
+from data_bridge.core.connection.database import Database
+from data_bridge.core.connection.hooks import Hook
+from data_bridge.core.settings.session import CONNECT_TIMEOUT
 
 __all__ = ["close", "get_database", "init", "is_connected"]
 

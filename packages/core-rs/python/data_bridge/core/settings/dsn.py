@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from data_bridge.core import conninfo
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.core.parameters import ENVIRONMENT, checked
-from data_bridge.core.password_file import password_for, service
+from data_bridge.core.settings import conninfo
+from data_bridge.core.settings.parameters import ENVIRONMENT, checked
+from data_bridge.core.settings.password_file import password_for, service
 
 __all__ = ["Address", "parse"]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.ending import to_the_end
+from data_bridge.core.connection.observer import observed, observed_step, observers
+from data_bridge.core.connection.plans import COUNT
 from data_bridge.core.errors import ConfigurationError, QueryCancelled
-from data_bridge.core.observer import observed, observed_step, observers
-from data_bridge.core.plans import COUNT
+from data_bridge.core.uncancellable import to_the_end
 
 R = TypeVar("R")
 

@@ -10,25 +10,27 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from data_bridge.core import context
+from data_bridge.core._call_site import call_site
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.call_site import call_site
-from data_bridge.core.ending import to_the_end
-from data_bridge.core.errors import (
-    ConnectionLost,
-    QueryTimeout,
-    TransactionAborted,
-    TransactionClosed,
+from data_bridge.core.connection import context
+from data_bridge.core.connection.executor import BaseExecutor
+from data_bridge.core.connection.observer import observed, observed_script, observed_step, observers
+from data_bridge.core.errors import ConnectionLost, QueryTimeout, TransactionAborted, TransactionClosed
+from data_bridge.core.transactions.gate import Gate, Hold, task_name
+from data_bridge.core.transactions.isolation import IsolationLevel
+from data_bridge.core.transactions.journal import Callback, Journal
+from data_bridge.core.transactions.savepoint import (
+    Savepoint,
+    SavepointBlock,
+    quoted,
+    release,
+    rollback_to,
+    set_savepoint,
 )
-from data_bridge.core.executor import BaseExecutor
-from data_bridge.core.gate import Gate, Hold, task_name
-from data_bridge.core.isolation import IsolationLevel
-from data_bridge.core.journal import Callback, Journal
-from data_bridge.core.observer import observed, observed_script, observed_step, observers
-from data_bridge.core.savepoint import Savepoint, SavepointBlock, quoted, release, rollback_to, set_savepoint
+from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
-    from data_bridge.core.database import Database
+    from data_bridge.core.connection.database import Database
 
 _numbers = itertools.count(1)
 
@@ -178,60 +180,53 @@ class Transaction(BaseExecutor):
     ) -> Awaitable[Any]:
         """Starts a statement on the transaction's connection, behind those that run there."""
         self._check_open()
-        if self._gate.holder is not None:
-            return self._run_later(ir, params, plan, into, timeout)
+        if self._gate.holder is None:
+            return self._started(self._lease.run, ir, params, plan, into, timeout)
+        return self._in_turn(
+            "a statement", self._lease.run, lambda run: self._started(run, ir, params, plan, into, timeout)
+        )
+
+    def _started(
+        self,
+        run: Any,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object,
+        timeout: float | None,
+    ) -> Awaitable[Any]:
         timeout = self._timeout(timeout)
         if observers:
-            return observed(self, self._lease.run, ir, params, plan, into, timeout)
-        started: Awaitable[Any] = self._lease.run(ir, params, plan, into, timeout)
+            return observed(self, run, ir, params, plan, into, timeout)
+        started: Awaitable[Any] = run(ir, params, plan, into, timeout)
         return started
-
-    async def _run_later(
-        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
-    ) -> Any:
-        hold = Hold("a statement", call_site(), _never)
-        await self._gate.acquire(hold, self.database.acquire_timeout)
-
-        def start(*arguments: Any, **options: Any) -> Any:
-            started = self._lease.run(*arguments, **options)
-            self._gate.release(hold)  # it has its place in the order of the connection
-            return started
-
-        try:
-            self._check_open()
-            timeout = self._timeout(timeout)
-            if observers:
-                return await observed(self, start, ir, params, plan, into, timeout)
-            return await start(ir, params, plan, into, timeout)
-        finally:
-            self._gate.release(hold)
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
         self._check_open()
-        if self._gate.holder is not None:
-            return self._script_later(sql)
+        if self._gate.holder is None:
+            return self._started_script(self._lease.script, sql)
+        return self._in_turn("a script", self._lease.script, lambda script: self._started_script(script, sql))
+
+    def _started_script(self, script: Any, sql: str) -> Awaitable[int]:
         if observers:
-            return observed_script(self, lambda: self._lease.script(sql, self._timeout(None)), sql)
-        started: Awaitable[int] = self._lease.script(sql, self._timeout(None))
+            return observed_script(self, lambda: script(sql, self._timeout(None)), sql)
+        started: Awaitable[int] = script(sql, self._timeout(None))
         return started
 
-    async def _script_later(self, sql: str) -> int:
-        hold = Hold("a script", call_site(), _never)
-        await self._gate.acquire(hold, self.database.acquire_timeout)
+    async def _in_turn(self, what: str, start: Callable[..., Any], through: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Waits for the turn, and passes it on when the statement has its place in the order of the connection."""
+        hold = await self.occupy(what, _never)
 
-        def start() -> Any:
-            started = self._lease.script(sql, self._timeout(None))
-            self._gate.release(hold)
+        def sent(*arguments: Any, **options: Any) -> Any:
+            started = start(*arguments, **options)
+            self.vacate(hold)
             return started
 
         try:
-            self._check_open()
-            if observers:
-                return int(await observed_script(self, start, sql))
-            return int(await start())
+            return await through(sent)
         finally:
-            self._gate.release(hold)
+            self.vacate(hold)
 
     async def set_local(self, name: str, value: str) -> None:
         """Sets a configuration parameter until the end of the transaction."""

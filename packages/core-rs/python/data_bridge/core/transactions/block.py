@@ -10,12 +10,12 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from data_bridge.core import context
-from data_bridge.core.begin import begin
-from data_bridge.core.call_site import call_site
+from data_bridge.core._call_site import call_site
+from data_bridge.core.connection import context
 from data_bridge.core.errors import ConfigurationError, DeadlockDetected, SerializationFailure
-from data_bridge.core.isolation import IsolationLevel, level
-from data_bridge.core.transaction import Transaction
+from data_bridge.core.transactions.begin import begin
+from data_bridge.core.transactions.isolation import IsolationLevel, level
+from data_bridge.core.transactions.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from data_bridge.core._native import quote_identifier
+from data_bridge.core.connection.observer import observed_step
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.core.observer import observed_step
 
 
 @dataclass(frozen=True, slots=True)

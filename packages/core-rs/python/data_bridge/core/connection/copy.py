@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from data_bridge.core import _native
 from data_bridge.core._native import CopyEncoder, LoadPlan, quote_identifier
-from data_bridge.core.ending import to_the_end
+from data_bridge.core.connection.observer import Observation
 from data_bridge.core.errors import ConfigurationError, EncodeError, QueryCancelled
-from data_bridge.core.observer import Observation
+from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
-    from data_bridge.core.gate import Hold
-    from data_bridge.core.transaction import Transaction
+    from data_bridge.core.transactions.gate import Hold
+    from data_bridge.core.transactions.transaction import Transaction
 
 _FIRST_ROWS = 512
 _CHUNK_BYTES = 64 * 1024

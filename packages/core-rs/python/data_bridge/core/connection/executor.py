@@ -6,18 +6,19 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, S
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.context import open_transaction
+from data_bridge.core.connection.context import open_transaction
+from data_bridge.core.connection.plans import COUNT, DICT, DICTS, TUPLE, TUPLES, VALUE
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.core.plans import COUNT, DICT, DICTS, TUPLE, TUPLES, VALUE
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from data_bridge.core.listening import Gap, Notification
-    from data_bridge.core.row_stream import RowStream
-    from data_bridge.core.transaction_block import TransactionBlock
+    from data_bridge.core.connection.notifications import Gap, Notification
+    from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.transactions.block import TransactionBlock
 
 V = TypeVar("V")
+
 
 class Executor(Protocol):
     """What runs statements. Methods may be added, never removed or changed; implementers subclass :class:`BaseExecutor`."""
@@ -152,7 +153,7 @@ class BaseExecutor:
     def stream(self, sql: str, *params: Any, as_: type[V], batch: int = 1000) -> RowStream[V]: ...
     def stream(self, sql: str, *params: Any, as_: Any = dict, batch: int = 1000) -> Any:
         """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
-        from data_bridge.core.row_stream import RowStream
+        from data_bridge.core.connection.streams import RowStream
 
         plan = TUPLES if as_ is tuple else DICTS
 
@@ -167,15 +168,15 @@ class BaseExecutor:
 
     def listen(self, *channels: str) -> AbstractAsyncContextManager[AsyncIterator[Notification | Gap]]:
         """Notifications of these channels, on a connection of its own."""
-        from data_bridge.core.listening import listen_on
+        from data_bridge.core.connection.notifications import listen_on
 
         return listen_on(getattr(self, "database", self), channels)
 
     def copy_in(
         self, table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None
     ) -> Awaitable[int]:
-        """COPY … FROM STDIN in binary; gives the number of rows. See :mod:`data_bridge.core.copying`."""
-        from data_bridge.core.copying import copy_in
+        """COPY … FROM STDIN in binary; gives the number of rows. See :mod:`data_bridge.core.connection.copy`."""
+        from data_bridge.core.connection.copy import copy_in
 
         return copy_in(self._joined(), table, rows, columns)
 
@@ -185,13 +186,13 @@ class BaseExecutor:
         *params: Any,
         format: Literal["csv", "text", "binary"] = "csv",  # noqa: A002 - what COPY calls it
     ) -> AsyncIterator[bytes]:
-        """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.copying`."""
-        from data_bridge.core.copying import copy_out
+        """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.connection.copy`."""
+        from data_bridge.core.connection.copy import copy_out
 
         return copy_out(self._joined(), sql, params, format)
 
     def transaction(self, isolation: Any = None, **options: Any) -> TransactionBlock:
         """A transaction on this executor; options as for pg_transaction()."""
-        from data_bridge.core.transaction_block import pg_transaction
+        from data_bridge.core.transactions.block import pg_transaction
 
         return pg_transaction(isolation, using=self, **options)

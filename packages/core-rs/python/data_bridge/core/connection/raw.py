@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar, overload
 
-from data_bridge.core.context import resolve
-from data_bridge.core.listening import Gap, Notification, listen_on
-from data_bridge.core.row_stream import RowStream
+from data_bridge.core.connection.context import resolve
+from data_bridge.core.connection.notifications import Gap, Notification, listen_on
+from data_bridge.core.connection.streams import RowStream
 
 V = TypeVar("V")
 

@@ -6,14 +6,14 @@ import asyncio
 import inspect
 from typing import Any
 
-from data_bridge.core import context
-from data_bridge.core.begin import begin
-from data_bridge.core.call_site import call_site
+from data_bridge.core._call_site import call_site
+from data_bridge.core.connection import context
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.core.isolation import level
-from data_bridge.core.journal import Callback
-from data_bridge.core.transaction import Transaction
-from data_bridge.core.transaction_block import check_nesting
+from data_bridge.core.transactions.begin import begin
+from data_bridge.core.transactions.block import check_nesting
+from data_bridge.core.transactions.isolation import level
+from data_bridge.core.transactions.journal import Callback
+from data_bridge.core.transactions.transaction import Transaction
 
 
 async def begin_transaction(

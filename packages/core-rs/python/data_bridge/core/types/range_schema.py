@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from data_bridge.core.range import Bounds, Range
+from data_bridge.core.types.range import Bounds, Range
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,8 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from data_bridge.core import _native, context
+from data_bridge.core import _native
+from data_bridge.core.connection import context
 from data_bridge.core.errors import ConfigurationError
 
 __all__ = ["register_type"]

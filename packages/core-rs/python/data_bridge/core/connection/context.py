@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.core.errors import ConfigurationError, NotInitialized
 
 if TYPE_CHECKING:
-    from data_bridge.core.database import Database
-    from data_bridge.core.executor import Executor
-    from data_bridge.core.transaction import Transaction
+    from data_bridge.core.connection.database import Database
+    from data_bridge.core.connection.executor import Executor
+    from data_bridge.core.transactions.transaction import Transaction
 
 _databases: dict[str, Database] = {}
 _NONE_OPEN: Mapping[Any, Transaction] = {}

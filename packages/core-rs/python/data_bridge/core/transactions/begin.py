@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from data_bridge.core.isolation import IsolationLevel, begin_statement
-from data_bridge.core.observer import observed_step
-from data_bridge.core.transaction import Transaction
+from data_bridge.core.connection.observer import observed_step
+from data_bridge.core.transactions.isolation import IsolationLevel, begin_statement
+from data_bridge.core.transactions.transaction import Transaction
 
 __all__ = ["begin"]
 

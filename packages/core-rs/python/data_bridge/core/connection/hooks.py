@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.executor import BaseExecutor
+from data_bridge.core.connection.executor import BaseExecutor
 
 __all__ = ["Connection", "Hook", "Hooks"]
 

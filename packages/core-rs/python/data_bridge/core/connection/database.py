@@ -10,21 +10,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from data_bridge.core import _native, context, life
+from data_bridge.core import _exit as life
+from data_bridge.core import _native
 from data_bridge.core._native import LoadPlan, Pool
-from data_bridge.core.dsn import parse
-from data_bridge.core.ending import to_the_end
+from data_bridge.core.connection import context
+from data_bridge.core.connection.executor import BaseExecutor
+from data_bridge.core.connection.hooks import Hook, Hooks
+from data_bridge.core.connection.observer import observed, observed_script, observers
 from data_bridge.core.errors import ConfigurationError, DataBridgeError, NotInitialized
-from data_bridge.core.executor import BaseExecutor
-from data_bridge.core.hooks import Hook, Hooks
-from data_bridge.core.observer import observed, observed_script, observers
-from data_bridge.core.session_settings import (
+from data_bridge.core.settings.dsn import parse
+from data_bridge.core.settings.session import (
     CONNECT_TIMEOUT,
     check_timeout,
     connect_timeout_of,
     security_of,
     session_settings,
 )
+from data_bridge.core.uncancellable import to_the_end
 
 _CANCELLED = 0.5
 """Seconds that close() gives cancelled statements to end before it ends their connections."""

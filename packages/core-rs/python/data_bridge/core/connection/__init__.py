@@ -1,0 +1,1 @@
+"""What runs statements: databases, raw SQL, streams, COPY, LISTEN, observers."""

@@ -1,0 +1,1 @@
+"""Transactions, savepoints, and the order in which tasks use their connection."""

@@ -1,0 +1,1 @@
+"""Values of PostgreSQL that Python has no type for."""
