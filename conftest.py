@@ -1,10 +1,12 @@
 """Runs the documentation: every page below docs/ and the README is a test.
 
 The `python` fences of a page run in order in one scope, with top-level await and inside a test that is rolled back. A
-`sql` fence after a `python` fence must equal what its `stmt` compiles to. Words after `python` on the fence:
+`sql` fence after a `python` fence must equal what its `stmt` compiles to. A comment on the line before a fence says what
+else it is:
 
-- `no-run`: shown only;
-- `test`: the fence holds tests and fixtures; pytest collects them as from a test file.
+- `<!-- no-run -->`: shown only;
+- `<!-- test -->`: it holds tests and fixtures; pytest collects them as from a test file;
+- `<!-- program -->`: a whole program, which runs on its own; a `text` fence after it is its output.
 
 A page names other fixtures than `db` in a comment: `<!-- fixtures: isolated_db -->`; an empty list means none.
 """
@@ -15,6 +17,7 @@ import ast
 import contextlib
 import inspect
 import re
+import subprocess
 import sys
 import types
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,7 +36,11 @@ with contextlib.suppress(ImportError):  # sessions that only look at files have 
     settings.load_profile("tests")
 
 ROOT = Path(__file__).parent
-FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)```\s*$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?:[ ]*<!-- (?P<words>no-run|test|program) -->\n)?"
+    r"(?P<indent>[ ]*)```(?P<language>\w*)[^\n`]*\n(?P<body>.*?)^(?P=indent)```\s*$",
+    re.MULTILINE | re.DOTALL,
+)
 FIXTURES = re.compile(r"<!--\s*fixtures:(.*?)-->")
 
 
@@ -55,11 +62,11 @@ class Fence:
 def fences(text: str) -> Iterator[Fence]:
     """The fenced blocks of a page in order."""
     for match in FENCE.finditer(text):
-        language, *words = match["info"].split() or [""]
+        words = (match["words"] or "").split()
         indent = len(match["indent"])
         body = "".join(line[indent:] for line in match["body"].splitlines(keepends=True))
         if "--8<--" not in body:  # a snippet: the included file is a test of its own
-            yield Fence(language, frozenset(words), body, text.count("\n", 0, match.start()) + 1)
+            yield Fence(match["language"], frozenset(words), body, text.count("\n", 0, match.start("body")))
 
 
 def runner(path: Path, blocks: list[Fence], scope: dict[str, Any], names: list[str]) -> Callable[..., Awaitable[None]]:
@@ -90,6 +97,17 @@ def check_sql(path: Path, block: Fence, scope: dict[str, Any]) -> None:
     assert compiled == shown, f"{path}:{block.line}: the page shows\n  {shown}\nbut `stmt` compiles to\n  {compiled}"
 
 
+def program(block: Fence, output: str | None) -> Callable[[], None]:
+    """A test function that runs a whole program and compares what it prints."""
+
+    def run() -> None:
+        done = subprocess.run([sys.executable, "-c", block.source], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert output is None or done.stdout == output
+
+    return run
+
+
 class Page(pytest.Module):
     """A Markdown file as a test module."""
 
@@ -102,9 +120,14 @@ class Page(pytest.Module):
         found = FIXTURES.search(text)
         names = found[1].replace(",", " ").split() if found else ["db"]
         run: list[Fence] = []
+        programs: list[tuple[Fence, str | None]] = []
         previous: Fence | None = None
         for block in fences(text):
-            if block.language == "python" and "test" in block.words:
+            if block.language == "python" and "program" in block.words:
+                programs.append((block, None))
+            elif block.language == "text" and programs and programs[-1][1] is None:
+                programs[-1] = (programs[-1][0], block.body)
+            elif block.language == "python" and "test" in block.words:
                 exec(compile(block.source, str(self.path), "exec", dont_inherit=True), vars(module))
             elif block.language == "python" and "no-run" not in block.words:
                 run.append(block)
@@ -113,6 +136,8 @@ class Page(pytest.Module):
             elif block.language == "sql" and previous is not None:
                 run.append(block)
             previous = None
+        for number, (block, output) in enumerate(programs, 1):
+            vars(module)[f"test_program_{number}"] = program(block, output)
         if run:
             vars(module)["test_examples"] = runner(self.path, run, vars(module), names)
         return module
