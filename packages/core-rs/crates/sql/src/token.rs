@@ -140,7 +140,8 @@ fn token_at(text: &[u8], at: usize) -> Option<(TokenKind, usize)> {
         (b'/', Some(b'*')) => ended(comment_end(text, at), BlockComment),
         (b'\'', _) => ended(string_end(text, at, false), String),
         (b'e' | b'E', Some(b'\'')) => ended(string_end(text, at + 1, true), String),
-        (b'b' | b'B' | b'x' | b'X' | b'n' | b'N', Some(b'\'')) => ended(string_end(text, at + 1, false), String),
+        (b'b' | b'B' | b'x' | b'X', Some(b'\'')) => ended(bits_end(text, at + 1), String),
+        (b'n' | b'N', Some(b'\'')) => ended(string_end(text, at + 1, false), String),
         (b'u' | b'U', Some(b'&')) if text.get(at + 2) == Some(&b'\'') => ended(string_end(text, at + 2, false), String),
         (b'u' | b'U', Some(b'&')) if text.get(at + 2) == Some(&b'"') => {
             ended(quoted_end(text, at + 2, b'"'), QuotedIdentifier)
@@ -203,6 +204,16 @@ fn string_end(text: &[u8], at: usize, escapes: bool) -> Option<usize> {
             },
             _ => at += 1,
         }
+    }
+}
+
+/// The end of a bit string: two quotes in a row are an end and a beginning there.
+fn bits_end(text: &[u8], at: usize) -> Option<usize> {
+    let end = run(text, at + 1, |b| b != b'\'');
+    text.get(end)?;
+    match continuation(text, end + 1) {
+        Some(inside) => bits_end(text, inside - 1),
+        None => Some(end + 1),
     }
 }
 
