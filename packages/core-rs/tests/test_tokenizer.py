@@ -10,8 +10,7 @@ from pglast.parser import ParseError, scan
 from data_bridge.core._native import count_placeholders, first_word, tokenize
 
 PIECES = (
-    "' '' \\ $1 $$ $a$ $ -- /* */ ; x e' E' U&' u&\" \" B' X' N' é 1 1.5 . .. 0x1 ( ) - + :: = <> a$1 select _ $é$ % | @ ! # ?".split()
-    + ["\n", "\r", " "]
+    [*"' '' \\ $1 $$ $a$ $ -- /* */ ; x e' E' U&' u&\" \" B' X' N' é 1 1.5 . .. 0x1 ( ) - + :: = <> a$1 select _ $é$ % | @ ! # ?".split(), "\n", "\r", " "]
 )  # fmt: skip
 KINDS = {
     "SCONST": "string",
