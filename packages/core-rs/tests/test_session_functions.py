@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from data_bridge.core import Database
@@ -78,6 +81,16 @@ LEFT = """
 """
 
 
+@pytest.fixture(autouse=True)
+def no_function_stays(postgres_dsn: str) -> Iterator[None]:
+    """Other tests of this database must not meet functions that change sessions."""
+    yield
+    with contextlib.closing(psycopg.connect(postgres_dsn, autocommit=True)) as session:
+        session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC")
+        for (role,) in session.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'session_test_%'").fetchall():
+            session.execute(f"DROP ROLE {role}")
+
+
 async def use(db: Database, sql: str) -> None:
     if sql == "COPY":
         await db.copy_in("held", [(1,)])
@@ -91,7 +104,7 @@ async def define(db: Database, change: str, way: str) -> str:
     await db.execute_script(
         "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP OPERATOR IF EXISTS === (int, text);"
         f"CREATE FUNCTION changes() RETURNS int LANGUAGE plpgsql VOLATILE AS $f$ BEGIN {CHANGES[change]}; RETURN 1; END $f$;"
-        + setup.replace("{role}", f"r{random.getrandbits(40)}")
+        + setup.replace("{role}", f"session_test_{random.getrandbits(40)}")
     )
     return sql
 
