@@ -19,6 +19,7 @@ TEXTS = {
     "db_url": f"URL of a PostgreSQL server; databases of our own are made there (default: ${URL_VARIABLE})",
     "db_provider": "where the embedded server comes from: a wheel, `local`, or a folder with postgres and initdb",
     "db_version": "major version of the embedded server, for example 15",
+    "db_real_alias": "aliases, separated by commas, under which init() of the code under test opens real databases",
     "db_mode": "`isolated`: tests with `db` get a database of their own instead of a rollback (default: rollback)",
 }
 
@@ -33,6 +34,7 @@ class Options:
     version: int | None = None
     keep: bool = False
     mode: Literal["rollback", "isolated"] = "rollback"
+    real_aliases: tuple[str, ...] = ()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -85,4 +87,5 @@ def _read(config: pytest.Config) -> Options:
         version=int(version) if version else None,
         keep=bool(config.getoption("db_keep") or config.getini("db_keep")),
         mode="isolated" if option("db_mode") == "isolated" else "rollback",
+        real_aliases=tuple(alias.strip() for alias in (option("db_real_alias") or "").split(",") if alias.strip()),
     )

@@ -46,6 +46,13 @@ MARKER = (
     " level of the test's transaction, sequences set back afterwards, another session fixture than `db_template`;"
     " clock='live': NOW() of `db` is another one in each transaction of the code under test"
 )
+REAL_MARKER = "db_real: init() of this test opens a real database, although the test has no database fixture"
+OURS = frozenset({"db", "committed", "isolated_db", "own_server", "embedded_server", "postgres_dsn"})
+REFUSED = (
+    "this test opens a database without asking for one: init() would connect to the configured server"
+    "\nhint: add the fixture `db`, `committed` or `isolated_db`, which then answers init(); or mark the test with"
+    " @pytest.mark.db_real"
+)
 BLOCKER = (
     "this test uses the database without asking for one"
     "\nhint: add the fixture `db` (rolled back), `committed` or `isolated_db` to the test, or let the code call init()"
@@ -60,6 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and close the default database to tests that did not ask for one."""
     config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", REAL_MARKER)
+    context.keep_real(*read_options(config).real_aliases)
     context.block(BLOCKER)
     config.add_cleanup(lambda: context.unblock(BLOCKER))
     config.add_cleanup(lambda: give_up(config))
@@ -74,6 +83,19 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_configure_node(node: Any) -> None:
     """pytest-xdist: one server for all workers."""
     hand_to_worker(node)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Refuse init() in a test that asks for no database and is not marked `db_real`."""
+    asks = OURS.intersection(getattr(item, "fixturenames", ())) or item.get_closest_marker("db_real")
+    if asks:
+        return (yield)
+    context.refuse_init(REFUSED)
+    try:
+        return (yield)
+    finally:
+        context.allow_init(REFUSED)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
