@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from data_bridge.core import LoadPlan
 from data_bridge.orm import registry
 from data_bridge.query import types
-from data_bridge.query.column import sources_in
 from data_bridge.query.functions import PICKS
 from data_bridge.query.nodes import Node
+from data_bridge.query.origins import sources_in
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.query import ColumnProxy
-from data_bridge.query.column import source_of_column
+from data_bridge.query.origins import source_of_column
 from data_bridge.query.results import EMPTY, Columns
 from data_bridge.query.source import Source
 

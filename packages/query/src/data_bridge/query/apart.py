@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .column import source_of_column
+from .origins import source_of_column
 
 if TYPE_CHECKING:
     from .nodes import Structure

@@ -51,17 +51,8 @@ def cast(value: Any, to: SQLType | type[Any] | str) -> Expr[Any]:
     <Expr $1::date>
     """
     of = _target(to)
-    if isinstance(value, Node):
-        family = None if value.t is None else value.t.family
-        s = value.s
-        if family == "json" and of.family != "json" and type(s) is tuple and s[0] == "->":
-            # The text inside, not its JSON form with quotes around it.
-            s = ("->>", *s[1:])
-            return Built(s, value.p, t.Text) if of == t.Text else Built(("cast", s, of.name), value.p, of)
-        if family == "json" and of.family not in ("json", "text"):
-            s = ("#>>", s, ("$", "text[]"))
-            return Built(("cast", s, of.name), (*value.p, []), of)
-        return Built(("cast", s, of.name), value.p, of)
+    if isinstance(value, Expr):
+        return value.cast(of)
     if value is None:
         return Built(("cast", lift.NULL, of.name), (), of)
     return Built(("$", of.name), (of.bind(value, "cast()"),), of)

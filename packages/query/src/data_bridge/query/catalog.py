@@ -18,6 +18,7 @@ from typing import Any
 from data_bridge.core import Statement
 
 from .catalog_sql import TEXTS
+from .expr import Built
 from .raw import raw, sql
 from .schema import (
     ColumnDef,
@@ -217,8 +218,6 @@ class _Reader:
             column: Any = _unquoted(text)
             expression = sql(text) if column is None else None
             if option and method == "btree":
-                from .expr import Built
-
                 order = (
                     (expression if expression is not None else Built(("col", None, column))).desc()
                     if option & _DESCENDING

@@ -61,6 +61,9 @@ class Compound(Query):
         return Statement(("compound", self._op, tuple(structures), *ends), p + extras_p)
 
 
+Query._combine = Compound
+
+
 class Values(Query):
     """VALUES (…), (…): rows that stand in no table."""
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from data_bridge.core import Statement
 
+from .compile import compile as compile_
 from .ddl_nodes import Path, column_node, constraint_node, flags, literal_structure, named, path_of
 from .definition import Definition, field
 from .nodes import Node
@@ -29,8 +30,6 @@ class Operation(Definition):
         return Statement(self._ir(), ())
 
     def __str__(self) -> str:
-        from .compile import compile as compile_
-
         return compile_(self).sql
 
 

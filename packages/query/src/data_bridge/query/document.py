@@ -156,4 +156,4 @@ def _index(key: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _new(s: Any, p: tuple[Any, ...], t: Any = None) -> Expr[Any]:
-    return lift.expr_class()(s, p, t)
+    return lift.built(s, p, t)

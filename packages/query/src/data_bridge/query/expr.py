@@ -11,7 +11,8 @@ from .membership import among
 from .nodes import Node, T_co
 from .order import Order
 from .search import Search
-from .types import Boolean, SQLType
+from .typemap import parse_type, type_of
+from .types import Boolean, SQLType, Text, Timestamp, Timestamptz
 
 if TYPE_CHECKING:
     from .select import Select
@@ -164,6 +165,7 @@ class Expr(Search[T_co]):
         >>> (table("users", column("age", int)).age / 2).evaluate({"age": -7})
         -3
         """
+        # For start-up time: most programs evaluate nothing in memory.
         from .matches import compiled
 
         return compiled(self.s, self.p)(row)
@@ -208,9 +210,17 @@ class Expr(Search[T_co]):
         >>> table("t", column("a", int)).a.cast(str)
         <Expr "t"."a"::text>
         """
-        from .cast import cast
-
-        return cast(self, to)
+        of = parse_type(to) if isinstance(to, str) else type_of(to)
+        family = None if self.t is None else self.t.family
+        s: Any = self.s
+        if family == "json" and of.family != "json" and type(s) is tuple and s[0] == "->":
+            # The text inside, not its JSON form with quotes around it.
+            s = ("->>", *s[1:])
+            return Built(s, self.p, Text) if of == Text else Built(("cast", s, of.name), self.p, of)
+        if family == "json" and of.family not in ("json", "text"):
+            s = ("#>>", s, ("$", "text[]"))
+            return Built(("cast", s, of.name), (*self.p, []), of)
+        return Built(("cast", s, of.name), self.p, of)
 
     def collate(self, collation: str, schema: str | None = None) -> Expr[T_co]:
         """``COLLATE``: compare and sort by another collation.
@@ -229,8 +239,6 @@ class Expr(Search[T_co]):
         >>> table("t", column("at", datetime)).at.at_time_zone("Europe/Berlin")
         <Expr "t"."at" AT TIME ZONE $1>
         """
-        from .types import Timestamp, Timestamptz
-
         s, p = lift.operand(zone, None, self.owner)
         other = {Timestamptz.name: Timestamp, Timestamp.name: Timestamptz}
         return Built(("at time zone", self.s, s), self.p + p, None if self.t is None else other.get(self.t.name))
@@ -259,3 +267,6 @@ class Built(Expr[T_co]):
 
     def __repr__(self) -> str:
         return lift.shown("Expr", self.s)
+
+
+lift.register_built(Built)

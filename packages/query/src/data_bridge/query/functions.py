@@ -14,6 +14,7 @@ from .expr import Built, Expr
 from .nodes import Node, T_co
 from .order import Order
 from .source import FunctionSource
+from .typemap import type_of
 from .types import SQLType
 from .window import Frame, Window, order_structures, over
 
@@ -240,8 +241,6 @@ class Call(Expr[T_co]):
         >>> select(n.c.n).sql().sql
         'SELECT "n"."n" FROM generate_series($1::integer, $2::integer) AS "n"'
         """
-        from .typemap import type_of
-
         typed = any(isinstance(column, tuple) for column in columns)
         found = [(c, None) if isinstance(c, str) else (c[0], type_of(c[1])) for c in columns]
         options = (*(("lateral",) if lateral else ()), *(("ordinality",) if ordinality else ()))

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,36 +23,43 @@ if TYPE_CHECKING:
 NULL = ("null",)
 
 
-@cache
-def expr_class() -> type[Expr[Any]]:
-    """The class of results. Asked late, because it is built on what this module serves."""
-    from .expr import Built
-
-    return Built
+# The classes that are built on this module, which they tell it as soon as they exist: imports point in one direction.
+_node: type[Node[Any]]
+_source: type[Source]
+_built: type[Expr[Any]]
 
 
-@cache
-def _node_class() -> type[Node[Any]]:
-    from .nodes import Node
+def register_node(cls: type[Node[Any]]) -> None:
+    """Says which class is that of every expression."""
+    global _node
+    _node = cls
 
-    return Node
+
+def register_source(cls: type[Source]) -> None:
+    """Says which class is that of everything that stands in FROM."""
+    global _source
+    _source = cls
 
 
-@cache
-def _source_class() -> type[Source]:
-    from .source import Source
+def register_built(cls: type[Expr[Any]]) -> None:
+    """Says which class is that of results."""
+    global _built
+    _built = cls
 
-    return Source
+
+def built(s: Structure, p: Params = (), of: SQLType | None = None) -> Expr[Any]:
+    """What operators and methods return."""
+    return _built(s, p, of)
 
 
 def is_node(value: Any) -> bool:
     """Whether this is an expression."""
-    return isinstance(value, _node_class())
+    return isinstance(value, _node)
 
 
 def operand(value: Any, of: SQLType | None, owner: str | None) -> tuple[Structure, Params]:
     """Structure and parameters of something that stands beside an expression of type `of`."""
-    if isinstance(value, _node_class()):
+    if isinstance(value, _node):
         return value.s, value.p
     if value is None:
         return NULL, ()
@@ -114,12 +120,12 @@ def argument(value: Any, *, text: bool = False) -> tuple[Structure, Params, SQLT
     Text stays untyped (`text=False`), because it may stand for a date, a regconfig or an enum as well. A table is its
     whole row: ``func.to_jsonb(users)``.
     """
-    if isinstance(value, _node_class()):
+    if isinstance(value, _node):
         return value.s, value.p, value.t
     if value is None:
         return NULL, (), None
     source = getattr(value, "__table_source__", value)
-    if isinstance(source, _source_class()):
+    if isinstance(source, _source):
         return ("col", None, source.name), (), None
     as_operand = getattr(value, "__operand__", None)
     if as_operand is not None and not isinstance(value, type):
@@ -139,13 +145,13 @@ def argument(value: Any, *, text: bool = False) -> tuple[Structure, Params, SQLT
 
 def joined(word: str, left: Node[Any], right: Any) -> Expr[bool]:
     """AND and OR, flat: a chain of n conditions is one node."""
-    if not isinstance(right, _node_class()):
+    if not isinstance(right, _node):
         sign = "&" if word == "and" else "|"
         raise TypeError(f"{sign} joins conditions, got {type(right).__name__}: compare it with something first")
     a, b = left.s, right.s
     head = a if type(a) is tuple and a[0] == word else (word, a)
     tail = b[1:] if type(b) is tuple and b[0] == word else (b,)
-    return expr_class()((*head, *tail), left.p + right.p, Boolean)
+    return _built((*head, *tail), left.p + right.p, Boolean)
 
 
 _CONCATENATED = {"array", "tsvector", "tsquery", "json", "bytes", "bit", "hstore", "ltree"}
@@ -160,7 +166,7 @@ def arithmetic(tag: str, node: Node[Any], other: Any, reverse: bool) -> Expr[Any
         tag == "+" and family in _CONCATENATED
     ):
         tag = "||"
-    if isinstance(other, _node_class()):
+    if isinstance(other, _node):
         s, p, other_type = other.s, other.p, other.t
     elif other is not None and of is not None and fits(of, other):
         s, p = operand(other, of, node.owner)
@@ -172,8 +178,8 @@ def arithmetic(tag: str, node: Node[Any], other: Any, reverse: bool) -> Expr[Any
         s, p, other_type = argument(other, text=of is not None and of.family == "text")
     result = _result(tag, of, other_type) if not reverse else _result(tag, other_type, of)
     if reverse:
-        return expr_class()((tag, s, node.s), p + node.p, result)
-    return expr_class()((tag, node.s, s), node.p + p, result)
+        return _built((tag, s, node.s), p + node.p, result)
+    return _built((tag, node.s, s), node.p + p, result)
 
 
 def fits(of: SQLType, value: Any) -> bool:

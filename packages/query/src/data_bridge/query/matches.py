@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .column import sources_in
 from .evaluation import BINARY, CALLS, COMPARE, UNARY, CText, NotEvaluable, compare, same
+from .origins import sources_in
 
 __all__ = ["compiled"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
     """``= ANY($1)`` or a subquery."""
-    new = lift.expr_class()
+    new = lift.built
     if isinstance(values, str | bytes):
         raise TypeError(
             f"in_() takes a list of values, got a {type(values).__name__}: write [{type(values).__name__} …]"
@@ -50,11 +50,11 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
 
 def _listed(node: Node[Any], items: list[Any], negated: bool) -> Expr[bool]:
     if not items:
-        return lift.expr_class()(("true",) if negated else ("false",), (), Boolean)
+        return lift.built(("true",) if negated else ("false",), (), Boolean)
     parts = [lift.operand(item, node.t, node.owner) for item in items]
     s = ("list", *(part for part, _ in parts))
     p = tuple(value for _, values in parts for value in values)
-    return lift.expr_class()(("not in" if negated else "in", node.s, s), node.p + p, Boolean)
+    return lift.built(("not in" if negated else "in", node.s, s), node.p + p, Boolean)
 
 
 def text_beside(node: Node[Any], text: Node[Any], before: str, after: str, ignore_case: bool) -> Expr[bool]:
@@ -64,9 +64,9 @@ def text_beside(node: Node[Any], text: Node[Any], before: str, after: str, ignor
         a, b = ("call", "lower", a), ("call", "lower", b)
     p = node.p + text.p
     if before and after:
-        return lift.expr_class()((">", ("call", "strpos", a, b), ("$", "integer")), (*p, 0), Boolean)
+        return lift.built((">", ("call", "strpos", a, b), ("$", "integer")), (*p, 0), Boolean)
     if after:
-        return lift.expr_class()(("^@", a, b), p, Boolean)
+        return lift.built(("^@", a, b), p, Boolean)
     # The text stands twice: its parameters are sent twice.
     s = ("=", ("call", "right", a, ("call", "length", b)), b)
-    return lift.expr_class()(s, p + text.p, Boolean)
+    return lift.built(s, p + text.p, Boolean)

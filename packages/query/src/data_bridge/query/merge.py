@@ -8,6 +8,8 @@ from typing import Any, Literal
 from data_bridge.core import Compiled, Statement
 
 from .apart import apart
+from .compile import compile as compile_
+from .compile import statement_of
 from .join import conditions_of
 from .nodes import Node
 from .source import Source, source_of
@@ -152,8 +154,6 @@ class _Plain:
         >>> truncate(table("t", column("id", int))).sql().sql
         'TRUNCATE "t"'
         """
-        from .compile import compile as compile_
-
         return compile_(self, pretty=pretty)
 
     def __repr__(self) -> str:
@@ -201,8 +201,6 @@ def explain(
     >>> explain(select(table("t", column("id", int)).id), format="json").sql().sql
     'EXPLAIN (FORMAT JSON) SELECT "t"."id" FROM "t"'
     """
-    from .compile import statement_of
-
     if format not in ("text", "json", "xml", "yaml"):
         raise ValueError(f"format is text, json, xml or yaml, got {format!r}")
     flags = [name for name, on in (("analyze", analyze), ("verbose", verbose), ("buffers", buffers)) if on]

@@ -32,10 +32,6 @@ _NO_TRUTH = (
 _NO_ITERATION = "an SQL expression cannot be iterated or searched with `in`: write in_(…), contains(…) or any_(…)"
 
 
-def _new(s: Structure, p: Params = (), t: SQLType | None = None) -> Expr[Any]:
-    return lift.expr_class()(s, p, t)
-
-
 class Node(Generic[T_co]):
     """What every expression can do with operators. Use :class:`~data_bridge.query.Expr`, which adds the named methods.
 
@@ -64,20 +60,20 @@ class Node(Generic[T_co]):
     # ------------------------------------------------------------------------------------------------- comparison
     def _compare(self, tag: str, other: Any) -> Expr[bool]:
         if isinstance(other, Node):
-            return lift.expr_class()((tag, self.s, other.s), self.p + other.p, Boolean)
+            return lift.built((tag, self.s, other.s), self.p + other.p, Boolean)
         if other is None:
             raise TypeError(f"{tag} with None is never true: use is_null() or is_not_null()")
         s, p = lift.operand(other, self.t, self.owner)
-        return _new((tag, self.s, s), self.p + p, Boolean)
+        return lift.built((tag, self.s, s), self.p + p, Boolean)
 
     def __eq__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
         if other is None:
-            return _new(("is", self.s, "null"), self.p, Boolean)
+            return lift.built(("is", self.s, "null"), self.p, Boolean)
         return self._compare("=", other)
 
     def __ne__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
         if other is None:
-            return _new(("is", self.s, "not null"), self.p, Boolean)
+            return lift.built(("is", self.s, "not null"), self.p, Boolean)
         return self._compare("<>", other)
 
     __hash__ = object.__hash__
@@ -128,8 +124,8 @@ class Node(Generic[T_co]):
     def __invert__(self: Node[bool] | Node[bool | None]) -> Expr[bool]:
         s = self.s
         if type(s) is tuple and s[0] == "not":
-            return _new(s[1], self.p, Boolean)
-        return _new(("not", s), self.p, Boolean)
+            return lift.built(s[1], self.p, Boolean)
+        return lift.built(("not", s), self.p, Boolean)
 
     # -------------------------------------------------------------------------------------------------- arithmetic
     def _arithmetic(self, tag: str, other: Any, reverse: bool = False) -> Expr[Any]:
@@ -200,12 +196,12 @@ class Node(Generic[T_co]):
         """Minus in arithmetic, DESC inside order_by()."""
         s = self.s
         if type(s) is tuple and s[0] == "neg":
-            return _new(s[1], self.p, self.t)
-        return _new(("neg", s), self.p, self.t)
+            return lift.built(s[1], self.p, self.t)
+        return lift.built(("neg", s), self.p, self.t)
 
     def __pos__(self) -> Expr[T_co]:
         """The expression itself: ascending inside order_by()."""
-        return _new(self.s, self.p, self.t)
+        return lift.built(self.s, self.p, self.t)
 
     # ------------------------------------------------------------------------------------------------------ traps
     def __bool__(self) -> NoReturn:
@@ -227,3 +223,4 @@ class Node(Generic[T_co]):
 
 
 _Decimals: TypeAlias = "Decimal | int | Node[Decimal] | Node[Decimal | None] | Node[int] | Node[int | None]"
+lift.register_node(Node)

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from data_bridge.core import Compiled, Statement
 
+from .compile import compile as compile_
+from .expr import Built
 from .names import unknown
 from .nodes import Node
 from .order import Order
@@ -30,6 +32,10 @@ class Query:
     """An immutable query: every method returns a new one."""
 
     __slots__ = ("_ctes", "_extras", "_limit", "_offset", "_order", "_order_p")
+
+    if TYPE_CHECKING:
+        _combine: ClassVar[type[Compound]]
+        """How queries are combined. Compound, which is a Query itself, sets it."""
 
     _order: tuple[Any, ...] | None
     _order_p: tuple[Any, ...]
@@ -235,9 +241,7 @@ class Query:
         return self._combined("except", others, all)
 
     def _combined(self, word: str, others: tuple[Query, ...], all_: bool) -> Compound:
-        from .compound import Compound
-
-        return Compound(f"{word} all" if all_ else word, (self, *others))
+        return self._combine(f"{word} all" if all_ else word, (self, *others))
 
     def _inside(self) -> Query:
         """The query as a part of a statement, where its result has the columns that were named, and no others."""
@@ -259,8 +263,6 @@ class Query:
         >>> t.a == select(func.max(t.a)).scalar()
         <Expr "t"."a" = (SELECT max("t"."a") FROM "t")>
         """
-        from .expr import Built
-
         names = self._inside()._names()
         s, p = self.__operand__()
         return Built(s, p, names[0][1] if len(names) == 1 else None)
@@ -323,8 +325,6 @@ class Query:
         FROM "t"
         WHERE "t"."a" > $1
         """
-        from .compile import compile as compile_
-
         return compile_(self, pretty=pretty)
 
     def __repr__(self) -> str:

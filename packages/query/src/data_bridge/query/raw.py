@@ -8,6 +8,7 @@ from typing import Any
 from data_bridge.core import Compiled, Statement
 
 from . import lift
+from .compile import compile as compile_
 from .expr import Expr
 from .source import Source
 from .typemap import type_of
@@ -123,8 +124,6 @@ class RawStatement:
         >>> raw("select $1::int", 5).sql().params
         (5,)
         """
-        from .compile import compile as compile_
-
         return compile_(self, pretty=pretty)
 
     def __repr__(self) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .column import ColumnProxy, sources_in
+from .column import ColumnProxy
 from .expr import Label
 from .nodes import Node, Params, Structure
+from .origins import sources_in
 from .source import Source, source_of
 from .types import SQLType
 

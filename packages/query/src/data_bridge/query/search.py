@@ -283,4 +283,4 @@ def _condition(node: Node[Any], tag: str, value: Any) -> Expr[bool]:
 
 
 def _new(s: Any, p: tuple[Any, ...], t: SQLType | None = None) -> Expr[Any]:
-    return lift.expr_class()(s, p, t)
+    return lift.built(s, p, t)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from data_bridge.core import Statement
 
 from .apart import apart, embedded
-from .column import sources_in
 from .expr import Built
 from .filters import added
 from .join import How, join_structure
 from .locking import Locking
 from .nodes import Node
-from .query import Query
+from .origins import sources_in
+from .query import Query, with_clause
 from .results import EMPTY, Columns, columns_of
 from .share import shared
 from .source import QuerySource, Source, source_of
@@ -309,8 +309,6 @@ class Select(Query, Locking, Generic[R]):
         ]
         extras = dict(self._extras or {})
         if self._ctes:
-            from .query import with_clause
-
             extras["ctes"] = with_clause(self._ctes)
         tags = sorted(extras)
         head = [

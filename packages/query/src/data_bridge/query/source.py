@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .column import ColumnProxy, remember
+from . import lift
+from .column import ColumnProxy
 from .names import unknown
+from .origins import remember
 from .types import SQLType
 
 if TYPE_CHECKING:
@@ -101,6 +103,9 @@ class Source:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.label}>"
+
+
+lift.register_source(Source)
 
 
 class TableSource(Source):

@@ -12,6 +12,7 @@ from data_bridge.core import Compiled, Statement
 
 from . import lift
 from .column import ColumnProxy
+from .compile import compile as compile_
 from .nodes import Node
 from .query import cte_of, merged, with_clause
 from .results import EMPTY, Columns, columns_of
@@ -138,8 +139,6 @@ class Write:
         >>> delete(t).where(t.id == 1).sql().params
         (1,)
         """
-        from .compile import compile as compile_
-
         return compile_(self, pretty=pretty)
 
     def __repr__(self) -> str:
