@@ -4,6 +4,7 @@ from data_bridge.core import require as _require
 
 _require(ir=1, features={"select", "insert", "update", "delete"}, package="data-bridge-orm")
 
+from data_bridge.orm import through as through  # noqa: E402 - relations make their tables with it
 from data_bridge.orm.aliases import aliased  # noqa: E402
 from data_bridge.orm.builder import QueryBuilder  # noqa: E402
 from data_bridge.orm.col import Col  # noqa: E402

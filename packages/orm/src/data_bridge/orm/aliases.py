@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from data_bridge.orm.meta import entity_of
 from data_bridge.orm.paths import path_from
+from data_bridge.orm.registry import entity_of
 from data_bridge.query.source import TableSource
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
-from data_bridge.orm.linked import Linked, other_side
+from data_bridge.orm.linked import Linked
 from data_bridge.orm.many import Many
 from data_bridge.orm.paths import path_of
-from data_bridge.orm.state import ABSENT, CLEAN, Slots, adopt, get_fields, links_of, own, state_of
+from data_bridge.orm.registry import entity_of
+from data_bridge.orm.state import ABSENT, CLEAN, adopt, forget, get_fields, keep, links_of, own, state_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.relation import Relation
@@ -37,8 +38,6 @@ class RelationAttribute:
 
 def relation_of(cls: Any, name: str) -> Relation:
     """The relation of a class."""
-    from data_bridge.orm.meta import entity_of
-
     return entity_of(cls).relations[name]
 
 
@@ -77,15 +76,15 @@ def assign(row: Any, relation: Relation, value: Any) -> None:
         TypeError: for a value that is neither a row of the other table nor the key of one.
     """
     if relation.kind == "link":
-        _assign_link(row, relation, other_side(relation, value))
+        _assign_link(row, relation, relation.other_side(value))
         return
     others: list[Any] = []
     if relation.is_list:
         if not isinstance(value, Iterable) or isinstance(value, (str, bytes, dict)):
             raise TypeError(f"{relation.label} takes {relation.cls.__name__} rows")
-        value = others = [other_side(relation, v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        value = others = [relation.other_side(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
     elif value is not None:
-        value = other_side(relation, value)
+        value = relation.other_side(value)
         others = [value]
     for other in others:
         if not relation.target.holds(other):
@@ -114,22 +113,6 @@ def _assign_link(row: Any, relation: Relation, value: Any) -> None:
         forget(row, relation.name)
 
 
-def keep(row: Any, name: str, value: Any) -> None:
-    """Stores the other side of a relation in an instance."""
-    links = links_of(row)
-    if links is None:
-        Slots.set_links(row, {name: value})
-    else:
-        links[name] = value
-
-
-def forget(row: Any, name: str) -> None:
-    """Drops the other side of a relation from an instance."""
-    links = links_of(row)
-    if links is not None:
-        links.pop(name, None)
-
-
 def put(row: Any, key: str, value: Any) -> None:
     """Sets a field whatever Pydantic would say of the value; the value before is noted."""
     state = state_of(row)
@@ -142,48 +125,3 @@ def put(row: Any, key: str, value: Any) -> None:
         state.setdefault(key, data.get(key, ABSENT))
     data[key] = value
     get_fields(row).add(key)
-
-
-def point(row: Any, names: Iterable[str]) -> None:
-    """Drops the rows of these links whose key is not (any more) the one that the row has: a row that a link holds without
-    having its key is one that is saved later, and nothing else.
-    """
-    links = links_of(row)
-    if not links:
-        return
-    data = row.__dict__
-    for name in names:
-        other = links.get(name)
-        if other is None:
-            continue
-        relation = type(row).__db__.relations[name]
-        for near, far in zip(relation.near, relation.far, strict=True):
-            mine = data.get(near)
-            if mine is None or mine != other.__dict__.get(far):
-                del links[name]
-                break
-
-
-def settle(row: Any, relations: Iterable[Relation]) -> None:
-    """Sets the keys of rows that were assigned before they had one.
-
-    Raises:
-        NotSaved: when such a row is still not saved.
-    """
-    from data_bridge.core.errors import NotSaved
-
-    links = links_of(row)
-    if not links:
-        return
-    for relation in relations:
-        other = links.get(relation.name)
-        if other is None or all(row.__dict__.get(k) is not None for k in relation.near):
-            continue
-        values = tuple(other.__dict__.get(k) for k in relation.far)
-        if None in values:
-            raise NotSaved(
-                f"{relation.label} is a {relation.cls.__name__} that is not in the database: save it first, "
-                "or save(link_rule='write')"
-            )
-        for key, value in zip(relation.near, values, strict=True):
-            setattr(row, key, value)

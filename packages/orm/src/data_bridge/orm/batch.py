@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import RowNotFound
+from data_bridge.orm.state import keep
+from data_bridge.query.keys import among
 
 if TYPE_CHECKING:
     from data_bridge.orm.relation import Relation
@@ -31,11 +33,8 @@ async def load(row: Any, relation: Relation) -> Any:
     Raises:
         RowNotFound: the foreign key points nowhere, which only a table without the constraint allows.
     """
-    from data_bridge.orm.attribute import keep
-    from data_bridge.orm.persist import executor_for
-
     key = tuple(row.__dict__[k] for k in relation.near)
-    executor = executor_for(relation.target, None)
+    executor = relation.target.executor(None)
     loop = asyncio.get_running_loop()
     at = (id(loop), relation.target.number, relation.far, id(executor))
     batch = _open.get(at)
@@ -55,14 +54,11 @@ async def load(row: Any, relation: Relation) -> Any:
 
 
 async def _run(at: tuple[Any, ...], batch: _Batch, relation: Relation, executor: Any) -> dict[tuple[Any, ...], Any]:
-    from data_bridge.orm.builder import QueryBuilder
-    from data_bridge.orm.fetch import among
-
     if _open.get(at) is batch:
         del _open[at]
     entity = relation.target
-    query = QueryBuilder.of(entity).with_deleted()
-    rows = await among(query, [entity.columns[k] for k in relation.far], list(batch.keys)).using(executor)
+    query = entity.query().with_deleted()
+    rows = await query.find(among([entity.columns[k] for k in relation.far], list(batch.keys))).using(executor)
     return {tuple(r.__dict__[k] for k in relation.far): r for r in rows}
 
 

@@ -12,6 +12,7 @@ from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.orm import events, fetch, writes
 from data_bridge.orm.conversion import plain_plan
+from data_bridge.orm.entity import Entity
 from data_bridge.orm.paged_query import PagedQuery
 from data_bridge.orm.prepared import Prepared
 from data_bridge.orm.write_query import WriteQuery
@@ -236,6 +237,9 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         options = f"(FORMAT {format.upper()}{', ANALYZE' if analyze else ''})"
         lines = await resolve(self._using).run(("text", f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS)
         return lines[0] if format == "json" else "\n".join(lines)
+
+
+Entity.make_query = QueryBuilder.of
 
 
 def _reversed(s: Any) -> Any:

@@ -16,7 +16,6 @@ from data_bridge.orm.events import Insert, Skip, happening
 from data_bridge.orm.failing_row import named
 from data_bridge.orm.flight import begin, turn
 from data_bridge.orm.landing import Landing
-from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import GONE, state_of, wire_of
 from data_bridge.orm.values import stored
 from data_bridge.query.convert import to_timestamptz
@@ -88,7 +87,7 @@ async def insert_many(
         if progress is not None:
             progress(done)
 
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     if not second and hooks is None and len(set(shapes := [persist._given(entity, r) for r in first])) == 1:
         await write(first, executor, shapes)
         return written if returning else done

@@ -16,7 +16,6 @@ from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Skip, Update, happening
 from data_bridge.orm.failing_row import named
 from data_bridge.orm.flight import begin, land, land_written, seen, turn
-from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import ABSENT, CLEAN, GONE, known_wire, own, state_of
 from data_bridge.orm.values import stored
 from data_bridge.query.nodes import Node
@@ -64,7 +63,7 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
     """Writes what changed in each row, or these fields of all; gives the number of rows that were there."""
     wanted = None if fields is None else frozenset(entity.field(f).key for f in fields)
     given = list(rows)
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     hooks = entity.hooks
     if hooks is None or skip is True or not hooks.concern(Update):
         return await _write(entity, given, wanted, executor)

@@ -15,9 +15,8 @@ from uuid import UUID
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import DecodeError
-from data_bridge.orm.entity import factory, validated_name
 from data_bridge.orm.events import loaded
-from data_bridge.orm.persist import executor_for
+from data_bridge.orm.field import factory, validated_name
 from data_bridge.orm.state import CLEAN, Slots
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def instances(entity: Entity, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 async def raw(entity: Entity, sql: str, params: tuple[Any, ...], tx: Any) -> list[Any]:
     """Instances from a statement in SQL; see Table.raw()."""
-    rows = instances(entity, await executor_for(entity, tx).fetch(sql, *params))
+    rows = instances(entity, await entity.executor(tx).fetch(sql, *params))
     await loaded(entity, rows)
     return rows
 

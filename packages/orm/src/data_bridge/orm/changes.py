@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from data_bridge.orm.attribute import settle
 from data_bridge.orm.entity import Entity
-from data_bridge.orm.state import ABSENT, FORCED, known_wire
+from data_bridge.orm.state import ABSENT, FORCED, known_wire, settle
 
 _NOTHING: dict[Any, Any] = {}
 

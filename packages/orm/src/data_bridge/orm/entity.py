@@ -5,28 +5,29 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pydantic import AliasChoices, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from data_bridge.core import LoadPlan
+from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.orm.constraints import table_constraints, table_indexes
 from data_bridge.orm.document import is_same, plain
 from data_bridge.orm.events import Hooks, Load
-from data_bridge.orm.field import Field, shown
+from data_bridge.orm.field import Field, factory, shown, validated_name
 from data_bridge.orm.relation import Relation, of_class
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
 from data_bridge.query import ColumnProxy, TableDef, sql
 from data_bridge.query.nodes import Node
 from data_bridge.query.source import TableSource
+
+if TYPE_CHECKING:
+    from data_bridge.orm.builder import QueryBuilder
 
 _numbers = itertools.count()
 
@@ -164,6 +165,18 @@ class Entity:
         if config.get("validate_assignment") or config.get("frozen"):
             return frozenset()
         return frozenset(k for k, f in self.cls.__pydantic_fields__.items() if not f.frozen)
+
+    # -------------------------------------------------------------------------------------------------- running
+    make_query: ClassVar[Callable[[Entity], QueryBuilder[Any]]]
+    """How a query over a table is made. QueryBuilder, which is built on entities, sets it."""
+
+    def query(self) -> QueryBuilder[Any]:
+        """All rows of the table; of one with soft deletion, those that were not deleted."""
+        return Entity.make_query(self)
+
+    def executor(self, tx: Any) -> Any:
+        """Where statements run: where `tx` says, or in the database of the class, or in the current one."""
+        return resolve(tx if tx is not None else self.settings.using)
 
     # -------------------------------------------------------------------------------------------------- loading
     def converters(self, keys: Iterable[str]) -> list[Any]:
@@ -424,27 +437,3 @@ class Entity:
             and r.declaration.target.find(self.cls) is not None
         ]
         return [c for c in known if hasattr(c, "__db_sides__")]
-
-
-def factory(info: FieldInfo) -> Any:
-    """What makes the default of a field that is no column, from the other values; None for one that all rows share."""
-    made = info.default_factory
-    if made is not None:
-        if info.default_factory_takes_validated_data:
-            return made
-        return lambda _: made()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    default: Any = info.default
-    if type(default) in (list, dict, set):
-        return lambda _: copy.deepcopy(default)
-    return None
-
-
-def validated_name(cls: Any, key: str) -> str:
-    """The name under which model_validate() takes a field."""
-    config = cls.model_config
-    if config.get("populate_by_name") or config.get("validate_by_name"):
-        return key
-    given = cls.__pydantic_fields__[key].validation_alias
-    if isinstance(given, AliasChoices):
-        given = next((c for c in given.choices if isinstance(c, str)), None)
-    return given if isinstance(given, str) else key

@@ -16,6 +16,7 @@ from data_bridge.orm.paths import LinkPath, Path, path_of
 from data_bridge.orm.state import Slots, links_of
 from data_bridge.query import ColumnProxy, Expr
 from data_bridge.query.expr import Built
+from data_bridge.query.keys import among, unnested
 from data_bridge.query.results import Columns
 from data_bridge.query.types import Boolean
 
@@ -220,8 +221,6 @@ async def _deeper(rows: list[Any], tree: Tree, query: QueryBuilder[Any]) -> None
 async def fill(branch: Branch, rows: list[Any], using: Any, timeout: float | None = None) -> None:
     """Gives rows that are here the other side of a relation: one query, and those of its branches."""
     relation = branch.relation
-    from data_bridge.orm.builder import QueryBuilder
-
     key_of = _getter(relation.near)
     try:
         given = dict.fromkeys(key_of(r.__dict__) for r in rows)
@@ -232,7 +231,7 @@ async def fill(branch: Branch, rows: list[Any], using: Any, timeout: float | Non
     keys = [k for k in given if k is not None and not (type(k) is tuple and None in k)]
     grouped: dict[Any, list[Any]] = {}
     if keys:
-        query = branch.query if branch.query is not None else QueryBuilder.of(relation.target)
+        query = branch.query if branch.query is not None else relation.target.query()
         query = query._copy()
         query._links = None
         query._using = using if using is not None else query._using
@@ -271,7 +270,7 @@ async def _of_parents(query: QueryBuilder[Any], branch: Branch, keys: list[Any])
         columns = [entity.columns[k] for k in relation.far]
     if query._limit is not None or query._offset is not None:
         return await _limited(query, tree, columns, keys)
-    query = among(query, columns, keys)
+    query = query.find(among(columns, keys))
     if relation.kind == "many":
         rows, values = await _run(query, tree, columns)
         return _shared(rows, [v[0] if len(v) == 1 else v for v in values])
@@ -287,23 +286,6 @@ def _shared(rows: list[Any], keys: list[Any]) -> list[tuple[Any, Any]]:
     key_of = _getter(type(rows[0]).__db__.pk_keys)
     seen: dict[Any, Any] = {}
     return [(seen.setdefault(key_of(r.__dict__), r), k) for r, k in zip(rows, keys, strict=True)]
-
-
-def among(query: QueryBuilder[Any], columns: Sequence[ColumnProxy[Any]], keys: list[Any]) -> QueryBuilder[Any]:
-    """The rows whose columns have one of these keys: arrays as parameters, however many there are."""
-    if len(columns) == 1:
-        values = [k[0] if type(k) is tuple else k for k in keys]
-        return query.find(columns[0].in_(values))
-    call, params, names = _unnest(columns, keys)
-    inner = ("select", ("func", call, "keys", names, None), (("cols", "keys", *names),), None, None, None, None, None)
-    condition: Expr[bool] = Built(("in", ("row", *(c.s for c in columns)), ("query", inner)), params, Boolean)
-    return query.find(condition)
-
-
-def _unnest(columns: Sequence[ColumnProxy[Any]], keys: list[Any]) -> tuple[Any, tuple[Any, ...], tuple[str, ...]]:
-    lists = zip(*(k if type(k) is tuple else (k,) for k in keys), strict=True)
-    call = ("call", "unnest", *(("$", f"{c.t.name}[]") for c in columns if c.t is not None))
-    return call, tuple(list(values) for values in lists), tuple(f"k{i}" for i in range(len(columns)))
 
 
 async def _limited(
@@ -324,7 +306,7 @@ async def _limited(
         for one in (("col", s[1], n) for n in s[2:]) if s[0] == "cols" else (s,):
             labelled.append(("label", one, f"c{len(labelled)}"))
     inner = (*ir[:2], tuple(labelled), *ir[3:])
-    call, params, names = _unnest(columns, keys)
+    call, params, names = unnested(columns, keys)
     outer = (
         "select",
         ("func", call, _PARENTS, names, None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types as python_types
 import typing
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from uuid import UUID
 from annotated_types import MaxLen
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     AnyUrl,
     BeforeValidator,
     EmailStr,
@@ -251,3 +253,35 @@ def field_validator(cls: Any, key: str) -> Callable[[Any], Any]:
         return made.__dict__[key]
 
     return convert
+
+
+def factory(info: FieldInfo) -> Any:
+    """What makes the default of a field that is no column, from the other values; None for one that all rows share."""
+    made = info.default_factory
+    if made is not None:
+        if info.default_factory_takes_validated_data:
+            return made
+
+        def make(_: object) -> Any:
+            return made()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+        return make
+    default: Any = info.default
+    if type(default) not in (list, dict, set):
+        return None
+
+    def copied(_: object) -> Any:
+        return copy.deepcopy(default)
+
+    return copied
+
+
+def validated_name(cls: Any, key: str) -> str:
+    """The name under which model_validate() takes a field."""
+    config = cls.model_config
+    if config.get("populate_by_name") or config.get("validate_by_name"):
+        return key
+    given = cls.__pydantic_fields__[key].validation_alias
+    if isinstance(given, AliasChoices):
+        given = next((c for c in given.choices if isinstance(c, str)), None)
+    return given if isinstance(given, str) else key

@@ -16,9 +16,8 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.orm.attribute import point
 from data_bridge.orm.document import is_same
-from data_bridge.orm.state import ABSENT, FORCED, GONE, Slots, get_fields, known_wire, state_of, wire_of
+from data_bridge.orm.state import ABSENT, FORCED, GONE, Slots, get_fields, known_wire, point, state_of, wire_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

@@ -10,15 +10,14 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core.errors import LinkNotLoaded
+from data_bridge.orm.batch import load
+from data_bridge.orm.relation import Reference, Relation
 from data_bridge.orm.state import links_of
-
-if TYPE_CHECKING:
-    from data_bridge.orm.relation import Relation
 
 M = TypeVar("M")
 
 
-class Linked(Generic[M]):
+class Linked(Reference, Generic[M]):
     """What an instance has for a Link: the key at once, the row's attributes once it was fetched.
 
     `await post.author` loads it; what several tasks await at once is one query. Nothing is loaded by itself: reading an
@@ -28,10 +27,7 @@ class Linked(Generic[M]):
     ...     return (await post.author).name
     """
 
-    __slots__ = ("_relation", "_row")
-
-    _relation: Relation
-    _row: Any
+    __slots__ = ()
 
     def __init__(self, row: Any, relation: Relation) -> None:
         object.__setattr__(self, "_row", row)
@@ -74,8 +70,6 @@ class Linked(Generic[M]):
         return self._load().__await__()
 
     async def _load(self) -> M:
-        from data_bridge.orm.batch import load
-
         found: M | None = self._loaded()
         return await load(self._row, self._relation) if found is None else found
 
@@ -128,31 +122,3 @@ class Linked(Generic[M]):
     def __repr__(self) -> str:
         found = self._loaded()
         return f"<Linked {self._relation.cls.__name__} {self.pk!r}>" if found is None else f"<Linked {found!r}>"
-
-
-def refusal(relation: Relation, given: str) -> TypeError:
-    """What a relation raises for a row of another table."""
-    name = relation.cls.__name__
-    takes = f"{'an' if name[0] in 'AEIOU' else 'a'} {name}" + (
-        "" if relation.is_list or relation.kind == "many" else " or its key"
-    )
-    return TypeError(f"{relation.label} takes {takes}, not a {given}, which is a row of another table")
-
-
-def other_side(relation: Relation, value: Any) -> Any:
-    """The row or the key that a value stands for: a Linked stands for its row, or for the key while that is not loaded.
-
-    Raises:
-        TypeError: for a row of another table, and for a Linked that points to one.
-    """
-    if isinstance(value, Linked):
-        found = value._loaded()
-        if found is None:
-            there = value._relation
-            if there.target.table != relation.target.table or there.far != relation.far:
-                raise refusal(relation, f"link to {there.target.label}")
-            return value.pk
-        value = found
-    if getattr(type(value), "__db__", None) is not None and not relation.target.holds(value):
-        raise refusal(relation, type(value).__name__)
-    return value

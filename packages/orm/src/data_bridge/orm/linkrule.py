@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import pg_transaction
-from data_bridge.orm.persist import executor_for
+from data_bridge.orm.fetch import fetch
 from data_bridge.orm.state import GONE, links_of, state_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DeleteRules(StrEnum):
 async def save(entity: Entity, row: Any, skip: Any, tx: Any, work: Any) -> Any:
     """`work(transaction)` writes the row itself; all or nothing."""
     links = dict(links_of(row) or {})
-    async with pg_transaction(using=executor_for(entity, tx)) as inner:
+    async with pg_transaction(using=entity.executor(tx)) as inner:
         for relation in entity.relations.values():
             other = links.get(relation.name)
             if relation.kind == "link" and other is not None and _needs_saving(other):
@@ -75,9 +75,7 @@ async def _write(relation: Relation, rows: list[Any], skip: Any, tx: Any) -> Non
 
 async def delete(entity: Entity, row: Any, skip: Any, tx: Any, work: Any) -> Any:
     """`work(transaction)` deletes the row itself; all or nothing."""
-    from data_bridge.orm.fetch import fetch
-
-    async with pg_transaction(using=executor_for(entity, tx)) as inner:
+    async with pg_transaction(using=entity.executor(tx)) as inner:
         held = links_of(row) or {}
         missing = [r.name for r in entity.relations.values() if r.kind != "many" and r.name not in held]
         if missing:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import LinkNotLoaded, NotSaved
-from data_bridge.orm.linked import other_side
-from data_bridge.orm.state import links_of, state_of
+from data_bridge.orm.bulk import insert_many
+from data_bridge.orm.state import forget, keep, links_of, state_of
+from data_bridge.query.expr import Built
+from data_bridge.query.keys import among
+from data_bridge.query.types import Boolean
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
@@ -97,8 +100,6 @@ class Many(Generic[M]):
 
     def find(self, *filters: Any, **equals: Any) -> QueryBuilder[M]:
         """A query for the rows on the other side."""
-        from data_bridge.orm.builder import QueryBuilder
-
         relation = self._relation
         through = relation.through
         source = through.source
@@ -110,7 +111,7 @@ class Many(Generic[M]):
         mine = [
             source.columns[through.by_key[t].name] == v for t, v in zip(relation.through_near, self._key(), strict=True)
         ]
-        query: Any = QueryBuilder.of(target).join(source, on).find(*mine)
+        query: Any = target.query().join(source, on).find(*mine)
         return query.find(*filters, **equals) if filters or equals else query  # type: ignore[no-any-return]
 
     async def count(self, *filters: Any, **equals: Any) -> int:
@@ -125,21 +126,19 @@ class Many(Generic[M]):
 
     def _links(self, rows: Sequence[Any] | None = None) -> QueryBuilder[Any]:
         """Rows of the table between: all of this row, or those to these others."""
-        from data_bridge.orm.builder import QueryBuilder
-        from data_bridge.orm.fetch import among
-
         relation = self._relation
         through = relation.through
-        query: Any = QueryBuilder.of(through)
+        query: Any = through.query()
         for k, v in zip(relation.through_near, self._key(), strict=True):
             query = query.find(through.columns[k] == v)
         if rows is None:
             return query  # type: ignore[no-any-return]
-        return among(query, [through.columns[k] for k in relation.through_far], [self._other(r) for r in rows])
+        columns = [through.columns[k] for k in relation.through_far]
+        return query.find(among(columns, [self._other(r) for r in rows]))  # type: ignore[no-any-return]
 
     def _other(self, row: Any) -> tuple[Any, ...]:
         relation = self._relation
-        row = other_side(relation, row)
+        row = relation.other_side(row)
         if not relation.target.holds(row):
             values = row if isinstance(row, tuple) else (row,)  # pyright: ignore[reportUnknownVariableType]
             return tuple(relation.target.columns[k].bind(v) for k, v in zip(relation.far, values, strict=True))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
@@ -161,8 +160,6 @@ class Many(Generic[M]):
             NotSaved: this row or one of the others has no key.
             ForeignKeyViolation: a key is that of no row.
         """
-        from data_bridge.orm.bulk import insert_many
-
         if not rows:
             return 0
         relation = self._relation
@@ -202,11 +199,10 @@ class Many(Generic[M]):
 
     async def set(self, rows: Sequence[Any], *, tx: Any = None) -> None:
         """Makes just these rows (or keys) the other side, in a transaction: one DELETE of the others, one INSERT."""
-        from data_bridge.orm.persist import executor_for
 
         relation = self._relation
         wanted = list(rows)
-        async with pg_transaction(using=executor_for(relation.through, tx)) as inner:
+        async with pg_transaction(using=relation.through.executor(tx)) as inner:
             query = self._links()
             if wanted:
                 kept = self._links(wanted)
@@ -214,8 +210,6 @@ class Many(Generic[M]):
                 query = query.find(~_condition(kept))
             await query.using(inner).delete()
             await self.add(*wanted, tx=inner)
-        from data_bridge.orm.attribute import forget, keep
-
         if all(relation.target.holds(r) for r in wanted):
             keep(self._row, relation.name, wanted)
         else:
@@ -224,9 +218,6 @@ class Many(Generic[M]):
 
 def _condition(query: Any) -> Any:
     """The last condition of a query as an expression."""
-    from data_bridge.query.expr import Built
-    from data_bridge.query.types import Boolean
-
     s = query._where[-1]
     count = _parameters(s)
     return Built(s, query._where_p[len(query._where_p) - count :], Boolean)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.core import Compiled, LoadPlan, Statement
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.bulk import as_row, columns_of
-from data_bridge.orm.persist import executor_for
 from data_bridge.orm.values import assignments, stored
 from data_bridge.query import merge
 from data_bridge.query.nodes import Node
@@ -93,7 +92,7 @@ class MergeQuery:
 
     async def _run(self) -> int:
         statement = self.__statement__()
-        count: int = await executor_for(self._entity, self._tx).run(statement.ir, statement.params, _COUNT)
+        count: int = await self._entity.executor(self._tx).run(statement.ir, statement.params, _COUNT)
         return count
 
     def __await__(self) -> Generator[Any, Any, int]:

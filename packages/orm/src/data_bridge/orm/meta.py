@@ -23,6 +23,7 @@ from data_bridge.orm.column import Column, ColumnSpec, spec_of
 from data_bridge.orm.declaration import annotations_of, take
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import Field, without_none
+from data_bridge.orm.registry import entity_of
 from data_bridge.orm.settings import Settings
 from data_bridge.query.source import Columns
 from data_bridge.query.typemap import type_of
@@ -228,21 +229,4 @@ def _path_of(cls: Any) -> tuple[str | None, str]:
     return settings.schema, settings.name
 
 
-def entity_of(cls: Any) -> Entity:
-    """The entity of a class.
-
-    Raises:
-        ConfigurationError: for an abstract class, or one with open forward references.
-    """
-    entity: Entity | None = cls.__dict__.get("__db__")
-    if entity is not None:
-        return entity
-    if not cls.__pydantic_complete__:
-        cls.model_rebuild(raise_errors=True)
-        entity = cls.__dict__.get("__db__")
-        if entity is not None:
-            return entity
-    raise ConfigurationError(f"{cls.__name__} maps no table: it is abstract, or a generic that needs its parameters")
-
-
-__all__ = ["ColumnSpec", "TableMeta", "entity_of", "install"]
+__all__ = ["ColumnSpec", "TableMeta", "install"]

@@ -13,7 +13,7 @@ from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.col import Col
 from data_bridge.orm.column import Column
 from data_bridge.orm.events import Skip
-from data_bridge.orm.meta import entity_of
+from data_bridge.orm.registry import entity_of
 from data_bridge.orm.table import Table
 from data_bridge.query import func
 

@@ -12,7 +12,6 @@ from data_bridge.core import pg_transaction
 from data_bridge.orm import changes, linkrule, persist, removal
 from data_bridge.orm.events import Delete, Insert, Replace, Save, Skip, Update, happening, sequence
 from data_bridge.orm.linkrule import DeleteRules, WriteRules
-from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import ABSENT, CLEAN, own, state_of
 from data_bridge.orm.values import assignments
 
@@ -30,7 +29,7 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, rule: Any, skip
     if hooks is None or skip is True:
         return await persist.save(entity, row, only, force, tx)
     event = Insert if state_of(row) is None else Update
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
 
     async def inside(inner: Any) -> Any:
         state = state_of(row)
@@ -51,7 +50,7 @@ async def insert(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any) -> An
     if entity.hooks is None:
         return await persist.insert(entity, row, tx)
     return await happening(
-        entity.hooks, [Insert], [row], skip, executor_for(entity, tx), lambda e: persist.insert(entity, row, e)
+        entity.hooks, [Insert], [row], skip, entity.executor(tx), lambda e: persist.insert(entity, row, e)
     )
 
 
@@ -87,7 +86,7 @@ async def update(
         return await persist.update(entity, row, values, operators, {**more, **kw}, executor)
 
     try:
-        return await happening(entity.hooks, [Update], [row], skip, executor_for(entity, tx), work)
+        return await happening(entity.hooks, [Update], [row], skip, entity.executor(tx), work)
     except BaseException:
         now = state_of(row)
         for k, (value, before_it, was_pending) in tried.items():
@@ -106,7 +105,7 @@ async def replace(entity: Entity, row: Any, skip: Skip, tx: Any) -> Any:
     """replace() with Replace."""
     assert entity.hooks is not None
     return await happening(
-        entity.hooks, [Replace], [row], skip, executor_for(entity, tx), lambda e: persist.replace(entity, row, e)
+        entity.hooks, [Replace], [row], skip, entity.executor(tx), lambda e: persist.replace(entity, row, e)
     )
 
 
@@ -117,5 +116,5 @@ async def delete(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any, hard:
     if entity.hooks is None:
         return await removal.delete(entity, row, tx, hard)
     return await happening(
-        entity.hooks, [Delete], [row], skip, executor_for(entity, tx), lambda e: removal.delete(entity, row, e, hard)
+        entity.hooks, [Delete], [row], skip, entity.executor(tx), lambda e: removal.delete(entity, row, e, hard)
     )

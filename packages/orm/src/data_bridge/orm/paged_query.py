@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core import RowStream, resolve
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm.events import loaded
+from data_bridge.orm.fetch import fill
+from data_bridge.orm.keyset import Keyset
 from data_bridge.orm.page import Page, cursor_of, values_of
 from data_bridge.orm.shaped_query import ShapedQuery
 from data_bridge.orm.total_order import in_total_order
@@ -56,9 +59,6 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
 
     async def batches(self, size: int) -> AsyncIterator[list[T]]:
         """Lists of at most `size` rows, by a cursor on the server; relations are fetched for each list."""
-        from data_bridge.orm.events import loaded
-        from data_bridge.orm.fetch import fill
-
         tree = self._links
         is_hooked = self._hooked()
         async with self.stream(size) as rows:
@@ -125,8 +125,6 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
         Raises:
             ConfigurationError: for a cursor of another query, or sort keys that are no columns.
         """
-        from data_bridge.orm.keyset import Keyset
-
         if after is not None and before is not None:
             raise ConfigurationError("paginate() takes after= or before=, not both")
         if size < 1:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from data_bridge.core.errors import NotSaved
+from data_bridge.orm.correlated import correlated
+from data_bridge.orm.registry import entity_of
 from data_bridge.query import ColumnProxy, Expr, func
 from data_bridge.query.expr import Built
 from data_bridge.query.nodes import Node
@@ -65,6 +66,11 @@ class LinkPath(Path):
         return self._last.target
 
     @property
+    def __link_name__(self) -> str | None:
+        """The name of the link, when the path is no more than that."""
+        return self._last.name if len(self._chain) == 1 else None
+
+    @property
     def __table_source__(self) -> TableSource:
         if self._table is None:
             entity = self._last.target
@@ -113,7 +119,7 @@ class LinkPath(Path):
         return self is not other if isinstance(other, Path) else ~self._compared(other)
 
     def _compared(self, other: Any) -> Expr[bool]:
-        values = key_of(self._last, other)
+        values = self._last.key_of(other)
         made: Any = None
         for column, value in zip(self._near_columns(), values, strict=True):
             condition: Any = column == value
@@ -191,11 +197,8 @@ class ManyPath(Path, Generic[M]):
 
     def _related(self, filters: tuple[Any, ...], equals: dict[str, Any], *columns: Any) -> tuple[Any, tuple[Any, ...]]:
         """The correlated query: its structure and parameters."""
-        from data_bridge.orm.builder import QueryBuilder
-        from data_bridge.orm.correlated import correlated
-
         relation = self._last
-        query = self._query if self._query is not None else QueryBuilder.of(relation.target)
+        query = self._query if self._query is not None else relation.target.query()
         if filters or equals:
             query = query.find(*filters, **equals)
         return correlated(query, columns, relation, self._near_columns(), self._names())
@@ -221,9 +224,7 @@ class ManyPath(Path, Generic[M]):
         return made
 
     def _base(self) -> QueryBuilder[Any]:
-        from data_bridge.orm.builder import QueryBuilder
-
-        return QueryBuilder.of(self._last.target) if self._query is None else self._query
+        return self._last.target.query() if self._query is None else self._query
 
     def find(self, *filters: Any, **equals: Any) -> Self:
         """For fetch_links(): only such rows."""
@@ -246,28 +247,6 @@ class ManyPath(Path, Generic[M]):
     def fetch_links(self, *paths: Any, depth: int = 1) -> Self:
         """For fetch_links(): with these relations of the rows."""
         return self._refined(self._base().fetch_links(*paths, depth=depth))
-
-
-def key_of(relation: Relation, other: Any) -> tuple[Any, ...]:
-    """The values of a link's columns for a row of the other side, a Linked, a key or None.
-
-    Raises:
-        NotSaved: the row has no key yet.
-        TypeError: for a row of another table.
-    """
-    from data_bridge.orm.linked import other_side
-
-    if other is None:
-        return (None,) * len(relation.near)
-    other = other_side(relation, other)
-    if relation.target.holds(other):
-        key = tuple(other.__dict__.get(k) for k in relation.far)
-        if None in key:
-            raise NotSaved(f"{relation.label} is a {relation.cls.__name__} that is not in the database: save it first")
-        return key
-    if len(relation.near) == 1:
-        return (other,)
-    return tuple(other)
 
 
 def alias_of(root: Entity | AliasRoot, chain: tuple[Relation, ...]) -> str:
@@ -314,8 +293,6 @@ class FarPath(Path):
 
 def path_of(cls: Any, name: str) -> Any:
     """The path of a relation of a class; one object per class and relation."""
-    from data_bridge.orm.meta import entity_of
-
     entity = entity_of(cls)
     found = entity.link_paths.get(name)
     if found is None:

@@ -13,26 +13,20 @@ from collections.abc import Collection, Coroutine, Iterable
 from operator import is_
 from typing import Any
 
-from data_bridge.core import LoadPlan, resolve
+from data_bridge.core import LoadPlan
 from data_bridge.core.errors import AlreadySaved, EncodeError, NotSaved, RevisionConflict, RowNotFound
-from data_bridge.orm.attribute import settle
 from data_bridge.orm.changes import changed_fields, original_key, revision_of
 from data_bridge.orm.conflict import is_same_revision, proposed
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import field_validator
 from data_bridge.orm.flight import begin, blank, bytes_of, land, seen, taken_off, turn
-from data_bridge.orm.state import CLEAN, GONE, adopt, get_fields, own, state_of
+from data_bridge.orm.state import CLEAN, GONE, adopt, get_fields, own, settle, state_of
 from data_bridge.orm.values import assignments, getter, stored
 from data_bridge.query.nodes import Node
 
 _COUNT = LoadPlan.affected()
 _ABSENT: Any = object()
 _NOTHING: dict[str, Any] = {}
-
-
-def executor_for(entity: Entity, tx: Any) -> Any:
-    """Where statements of a class run: explicitly, or in its own database, or in the current one."""
-    return resolve(tx if tx is not None else entity.settings.using)
 
 
 # -------------------------------------------------------------------------------------------------------------- insert
@@ -171,7 +165,7 @@ def _insert_shape(
 
 async def insert(entity: Entity, row: Any, tx: Any) -> Any:
     """Plain INSERT; what the database fills comes back in the same round trip."""
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = state_of(row)
@@ -191,7 +185,7 @@ def _insert(entity: Entity, row: Any, given: tuple[str, ...], executor: Any) -> 
 
 async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any:
     """INSERT, upsert by key, or UPDATE of what changed; nothing when nothing did."""
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = state_of(row)
@@ -373,7 +367,7 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
     if not made:
         return row
     keys = tuple(f.key for f, _, _ in made) + tuple(f.key for f in entity.fields if f.spec.computed)
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = saved(entity, row, "update()")
@@ -425,7 +419,7 @@ async def _bring(
 
 async def replace(entity: Entity, row: Any, tx: Any) -> Any:
     """UPDATE of every column by key."""
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = state_of(row)

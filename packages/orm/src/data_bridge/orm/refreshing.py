@@ -11,13 +11,12 @@ from data_bridge.orm import persist
 from data_bridge.orm.changes import changed_fields, original_key
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.flight import begin, turn
-from data_bridge.orm.persist import executor_for
 
 
 async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
     """SELECT by key into the instance."""
     keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = persist.saved(entity, row, "refresh()")

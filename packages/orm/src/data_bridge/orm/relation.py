@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, NotSaved
 from data_bridge.orm.declaration import Declaration
+from data_bridge.orm.registry import entity_of, named
 from data_bridge.orm.settings import snake_case
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
+
+
+class Reference:
+    """What stands for a row of another table: its key, and the row once that is loaded."""
+
+    __slots__ = ("_relation", "_row")
+
+    _relation: Relation
+    _row: Any
+
+    def _loaded(self) -> Any:
+        raise NotImplementedError  # pragma: no cover - Linked has it
+
+    @property
+    def pk(self) -> Any:
+        """The key of the other row; a tuple for several columns."""
+        raise NotImplementedError  # pragma: no cover - Linked has it
 
 
 class Relation:
@@ -18,6 +37,10 @@ class Relation:
 
     Its rows are those whose `far` fields equal the `near` fields here; of a many-to-many relation `through` is between.
     """
+
+    make_association: ClassVar[Callable[[Relation, str], tuple[Any, tuple[str, ...], tuple[str, ...]]]]
+    """How an association table is made of which only the name is given: its class, and the fields for either side.
+    The module of association tables, which are Tables, sets it."""
 
     def __init__(self, owner: Any, declaration: Declaration) -> None:
         self.owner = owner
@@ -30,8 +53,6 @@ class Relation:
     @property
     def entity(self) -> Entity:
         """Of the class that has the relation."""
-        from data_bridge.orm.meta import entity_of
-
         return entity_of(self.owner)
 
     @cached_property
@@ -42,8 +63,6 @@ class Relation:
     @cached_property
     def target(self) -> Entity:
         """Of the class on the other side."""
-        from data_bridge.orm.meta import entity_of
-
         return entity_of(self.cls)
 
     @cached_property
@@ -118,8 +137,6 @@ class Relation:
     @cached_property
     def through(self) -> Entity:
         """The table between."""
-        from data_bridge.orm.meta import entity_of
-
         return entity_of(self._through()[0])
 
     @cached_property
@@ -139,14 +156,12 @@ class Relation:
         return found
 
     def _make_through(self) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
-        from data_bridge.orm import registry, through
-
         given = self.declaration.given
         between = given.through
         if isinstance(between, str):
-            cls = registry.named(between, self.owner.__module__, self.owner.__qualname__)
+            cls = named(between, self.owner.__module__, self.owner.__qualname__)
             if cls is None:
-                return through.table(self, between)
+                return Relation.make_association(self, between)
             between = cls
         relations: dict[str, Relation] = between.__db__.relations if between.__db__ is not None else {}
         mine, theirs = self._sides(relations, given.near, self.owner), self._sides(relations, given.far, self.cls)
@@ -162,12 +177,56 @@ class Relation:
 
     @staticmethod
     def _sides(relations: dict[str, Relation], name: str | None, cls: Any) -> list[Relation]:
-        from data_bridge.orm.meta import entity_of
-
         links = [r for r in relations.values() if r.kind == "link"]
         table = entity_of(cls).table
         mine = [r for r in links if r.target.table == table]
         return mine if name is None else [r for r in mine if r.name == name or r.near == (name,)]
+
+    # -------------------------------------------------------------------------------------------------------- values
+    def _refusal(self, given: str) -> TypeError:
+        """What the relation raises for a row of another table."""
+        name = self.cls.__name__
+        takes = f"{'an' if name[0] in 'AEIOU' else 'a'} {name}" + (
+            "" if self.is_list or self.kind == "many" else " or its key"
+        )
+        return TypeError(f"{self.label} takes {takes}, not a {given}, which is a row of another table")
+
+    def other_side(self, value: Any) -> Any:
+        """The row or the key that a value stands for: a Linked stands for its row, or for the key while that is not loaded.
+
+        Raises:
+            TypeError: for a row of another table, and for a Linked that points to one.
+        """
+        if isinstance(value, Reference):
+            found = value._loaded()
+            if found is None:
+                there = value._relation
+                if there.target.table != self.target.table or there.far != self.far:
+                    raise self._refusal(f"link to {there.target.label}")
+                return value.pk
+            value = found
+        if getattr(value.__class__, "__db__", None) is not None and not self.target.holds(value):
+            raise self._refusal(type(value).__name__)
+        return value
+
+    def key_of(self, other: Any) -> tuple[Any, ...]:
+        """The values of a link's columns for a row of the other side, a Linked, a key or None.
+
+        Raises:
+            NotSaved: the row has no key yet.
+            TypeError: for a row of another table.
+        """
+        if other is None:
+            return (None,) * len(self.near)
+        other = self.other_side(other)
+        if self.target.holds(other):
+            key = tuple(other.__dict__.get(k) for k in self.far)
+            if None in key:
+                raise NotSaved(f"{self.label} is a {self.cls.__name__} that is not in the database: save it first")
+            return key
+        if len(self.near) == 1:
+            return (other,)
+        return tuple(other)
 
     def side_name(self, cls: Any) -> str:
         """How the columns of a table between are called for a class."""

@@ -13,7 +13,6 @@ from data_bridge.orm import persist
 from data_bridge.orm.changes import original_key
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.flight import begin, gone, turn
-from data_bridge.orm.persist import executor_for
 from data_bridge.orm.state import state_of
 from data_bridge.orm.values import update_defaults
 
@@ -22,7 +21,7 @@ _COUNT = LoadPlan.affected()
 
 async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
     """DELETE by key, or the mark of a soft deletion; False when the row was gone."""
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = persist.saved(entity, row, "delete()")
@@ -59,7 +58,7 @@ async def restore(entity: Entity, row: Any, tx: Any) -> bool:
     """Takes the mark of a soft deletion away; False when there was none."""
     if entity.soft is None:
         raise TypeError(f"{entity.label} has no soft deletion: inherit SoftDeleteMixin")
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         key = original_key(entity, row, persist.saved(entity, row, "restore()"))

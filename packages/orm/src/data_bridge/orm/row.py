@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import operations, persist, refreshing, removal
 from data_bridge.orm.by_name import instances
-from data_bridge.orm.meta import entity_of
-from data_bridge.orm.persist import executor_for
+from data_bridge.orm.fetch import fetch
+from data_bridge.orm.registry import entity_of
 from data_bridge.orm.tracking import TrackedModel
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Row(TrackedModel):
             RowNotFound: the row is gone, or with skip_locked somebody else has it.
         """
         entity = entity_of(type(self))
-        if not executor_for(entity, tx).is_transaction:
+        if not entity.executor(tx).is_transaction:
             raise ConfigurationError("lock() outside a transaction would be released at once: use pg_transaction()")
         wait = "nowait" if nowait else "skip locked" if skip_locked else None
         return await refreshing.refresh(entity, self, (), False, ("locking", ("update", None, wait)), tx)  # type: ignore[no-any-return]
@@ -142,16 +142,12 @@ class Row(TrackedModel):
         >>> async def author_of(post) -> str:
         ...     return (await post.fetch("author")).author.name
         """
-        from data_bridge.orm.fetch import fetch
-
         if paths:
             await fetch(self, paths, tx)
         return self
 
     async def fetch_all_links(self, *, depth: int = 1, tx: Any = None) -> Self:
         """Loads all relations, to `depth` levels."""
-        from data_bridge.orm.fetch import fetch
-
         await fetch(self, (), tx, depth)
         return self
 

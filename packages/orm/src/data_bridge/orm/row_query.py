@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.aliases import AliasSource
 from data_bridge.orm.correlated import mentioned
+from data_bridge.orm.fetch import tree_of
 from data_bridge.orm.paths import LinkPath, Path, path_from
 from data_bridge.orm.projection import chosen_columns, loaded_columns
 from data_bridge.query import ColumnProxy
@@ -143,7 +144,7 @@ class RowQuery(Select[T], Generic[T]):
         def take(given: Mapping[Any, Any]) -> dict[Any, Any]:
             rest: dict[Any, Any] = {}
             for key, value in given.items():
-                name = key._last.name if isinstance(key, LinkPath) and len(key._chain) == 1 else key
+                name = getattr(key, "__link_name__", key)
                 relation = relations.get(name) if isinstance(name, str) else None
                 if relation is not None and relation.kind == "link":
                     path: Any = getattr(self._entity.cls, relation.name)
@@ -271,8 +272,6 @@ class RowQuery(Select[T], Generic[T]):
         >>> async def feed(Post) -> list:
         ...     return await Post.find().order_by(-Post.id).limit(20).fetch_links(Post.author, Post.comments.author)
         """
-        from data_bridge.orm.fetch import tree_of
-
         if self._model is not None or self._plan not in self._entity.instance_plans:
             raise TypeError("fetch_links() needs instances: values(), tuples() and project() have no relations")
         new = self._copy()

@@ -7,7 +7,7 @@ from typing import Any
 from data_bridge.core import LoadPlan, pg_transaction, resolve
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
-from data_bridge.orm.meta import entity_of
+from data_bridge.orm.registry import entity_of
 from data_bridge.query import ConstraintDef, TableDef
 from data_bridge.query.ddl import AddConstraint, DropTable, create_table_operations
 

@@ -12,7 +12,7 @@ from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from data_bridge.orm.attribute import assign, relation_of
 from data_bridge.orm.column import PENDING, spec_of
-from data_bridge.orm.linked import other_side
+from data_bridge.orm.field import without_none
 
 
 def core_schema(cls: Any, source: Any, handler: Any) -> Any:
@@ -32,7 +32,7 @@ def core_schema(cls: Any, source: Any, handler: Any) -> Any:
                 rows[name] = value
                 continue
             try:
-                value = other_side(relation, value)
+                value = relation.other_side(value)
             except TypeError as e:
                 raise ValueError(str(e)) from None  # which Pydantic reports with the others
             if relation.target.holds(value):
@@ -92,8 +92,6 @@ def json_schema_of(cls: Any, schema: Any, handler: Any) -> Any:
 
 
 def _allows_none(annotation: Any) -> bool:
-    from data_bridge.orm.field import without_none
-
     return without_none(annotation)[1]
 
 

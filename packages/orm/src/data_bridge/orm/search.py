@@ -17,9 +17,7 @@ from data_bridge.orm import persist
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.events import Insert, happening
 from data_bridge.orm.flight import begin, turn
-from data_bridge.orm.meta import entity_of
-from data_bridge.orm.paths import key_of
-from data_bridge.orm.persist import executor_for
+from data_bridge.orm.registry import entity_of
 from data_bridge.orm.values import stored
 from data_bridge.query.nodes import Node
 
@@ -51,7 +49,7 @@ def _validated(entity: Entity, named: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in named.items():
         relation = entity.relations.get(name)
         if relation is not None and relation.kind == "link":
-            made.update(zip(relation.near, key_of(relation, value), strict=True))
+            made.update(zip(relation.near, relation.key_of(value), strict=True))
         else:
             made[name] = value if isinstance(value, Node) else entity.validated(name, value)
     return made
@@ -80,7 +78,7 @@ async def get_or_create(cls: Any, defaults: Mapping[str, Any], keys: Mapping[str
     entity = entity_of(cls)
     named = _named(entity, keys)
     wanted = _validated(entity, named)
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     made: Any = None
     for _ in range(3):
         row = await _find(entity, wanted, executor)

@@ -11,10 +11,15 @@ was assigned, edited in place or both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
+
+from data_bridge.core.errors import NotSaved
+
+if TYPE_CHECKING:
+    from data_bridge.orm.relation import Relation
 
 
 class _Mark:
@@ -137,3 +142,62 @@ def carry(source: Any, copy: Any) -> Any:
     if links:
         Slots.set_links(copy, dict(links))
     return copy
+
+
+def keep(row: Any, name: str, value: Any) -> None:
+    """Stores the other side of a relation in an instance."""
+    links = links_of(row)
+    if links is None:
+        Slots.set_links(row, {name: value})
+    else:
+        links[name] = value
+
+
+def forget(row: Any, name: str) -> None:
+    """Drops the other side of a relation from an instance."""
+    links = links_of(row)
+    if links is not None:
+        links.pop(name, None)
+
+
+def point(row: Any, names: Iterable[str]) -> None:
+    """Drops the rows of these links whose key is not (any more) the one that the row has: a row that a link holds without
+    having its key is one that is saved later, and nothing else.
+    """
+    links = links_of(row)
+    if not links:
+        return
+    data = row.__dict__
+    for name in names:
+        other = links.get(name)
+        if other is None:
+            continue
+        relation = type(row).__db__.relations[name]
+        for near, far in zip(relation.near, relation.far, strict=True):
+            mine = data.get(near)
+            if mine is None or mine != other.__dict__.get(far):
+                del links[name]
+                break
+
+
+def settle(row: Any, relations: Iterable[Relation]) -> None:
+    """Sets the keys of rows that were assigned before they had one.
+
+    Raises:
+        NotSaved: when such a row is still not saved.
+    """
+    links = links_of(row)
+    if not links:
+        return
+    for relation in relations:
+        other = links.get(relation.name)
+        if other is None or all(row.__dict__.get(k) is not None for k in relation.near):
+            continue
+        values = tuple(other.__dict__.get(k) for k in relation.far)
+        if None in values:
+            raise NotSaved(
+                f"{relation.label} is a {relation.cls.__name__} that is not in the database: save it first, "
+                "or save(link_rule='write')"
+            )
+        for key, value in zip(relation.near, values, strict=True):
+            setattr(row, key, value)

@@ -12,9 +12,12 @@ from data_bridge.orm import bulk, by_name, reading, schemas, search, upserts
 from data_bridge.orm.builder import QueryBuilder
 from data_bridge.orm.bulk_update import bulk_update
 from data_bridge.orm.events import Skip, loaded
-from data_bridge.orm.meta import TableMeta, entity_of, install
-from data_bridge.orm.persist import executor_for, row_not_found
+from data_bridge.orm.input_model import input_model
+from data_bridge.orm.meta import TableMeta, install
+from data_bridge.orm.persist import row_not_found
+from data_bridge.orm.registry import entity_of
 from data_bridge.orm.row import Row
+from data_bridge.orm.schema import create_all, drop_all
 from data_bridge.orm.using import UsingTable
 from data_bridge.query import Expr
 
@@ -113,7 +116,7 @@ class Table(Row, metaclass=TableMeta):
         if fetch_links:
             return await reading.get(entity, key, for_update, fetch_links, tx)  # type: ignore[no-any-return]
         ir = entity.get_ir if not for_update else (*entity.get_ir[:-1], (("locking", ("update", None, None)),))
-        row = await executor_for(entity, tx).run(ir, key, entity.plan(many=False))
+        row = await entity.executor(tx).run(ir, key, entity.plan(many=False))
         if row is None:
             raise row_not_found(entity, key)
         if entity.has_load_hooks:
@@ -124,9 +127,7 @@ class Table(Row, metaclass=TableMeta):
     async def get_or_none(cls, pk: Any, *, tx: Any = None) -> Self | None:
         """The row with this key, or None."""
         entity = entity_of(cls)
-        row: Self | None = await executor_for(entity, tx).run(
-            entity.get_ir, entity.key_values(pk), entity.plan(many=False)
-        )
+        row: Self | None = await entity.executor(tx).run(entity.get_ir, entity.key_values(pk), entity.plan(many=False))
         if row is not None and entity.has_load_hooks:
             await loaded(entity, (row,))
         return row
@@ -371,6 +372,7 @@ class Table(Row, metaclass=TableMeta):
 
         `await Product.merge(rows, on=["sku"]).when_matched().update().when_not_matched().insert()`
         """
+        # For start-up time.
         from data_bridge.orm.merging import merge_into
 
         return merge_into(entity_of(cls), rows, on, tx)
@@ -399,15 +401,11 @@ class Table(Row, metaclass=TableMeta):
     @classmethod
     async def create_table(cls, *, checkfirst: bool = True, using: Any = None) -> None:
         """Makes the table; one that exists is left alone with checkfirst."""
-        from data_bridge.orm.schema import create_all
-
         await create_all(cls, checkfirst=checkfirst, using=using)
 
     @classmethod
     async def drop_table(cls, *, using: Any = None) -> None:
         """Drops the table, if it exists."""
-        from data_bridge.orm.schema import drop_all
-
         await drop_all(cls, using=using)
 
     @classmethod
@@ -418,6 +416,7 @@ class Table(Row, metaclass=TableMeta):
         ...     for difference in await User.check_schema():
         ...         print(difference)
         """
+        # For start-up time: it brings the reading of catalogs.
         from data_bridge.orm.drift import differences
 
         return await differences(entity_of(cls), using)
@@ -433,8 +432,6 @@ class Table(Row, metaclass=TableMeta):
             exclude: fields that clients do not give.
             optional: fields that may be left out, True for all (PATCH: `row.update(body.model_dump(exclude_unset=True))`).
         """
-        from data_bridge.orm.input_model import input_model
-
         return input_model(entity_of(cls), name, exclude, optional)
 
     if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from pydantic._internal._model_construction import unpack_lenient_weakvaluedict
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
 from data_bridge.orm.column import spec_of
+from data_bridge.orm.field import Field, without_none
+from data_bridge.orm.settings import Settings
 
 
 class Target:
@@ -92,8 +94,6 @@ class Target:
 
     def key_type(self, at: int = 0, cls: Any = None) -> Any:
         """The Python type of a column of the key."""
-        from data_bridge.orm.field import without_none
-
         cls = cls or self.cls()
         info = cls.__pydantic_fields__.get(self.far_names(cls)[at])
         if info is None or isinstance(info.annotation, str):
@@ -110,8 +110,6 @@ class Target:
 
     def fields(self, owner: Any = None) -> list[Any]:
         """The same as Fields, also of a class that waits for others."""
-        from data_bridge.orm.field import Field
-
         cls = self.cls(owner)
         entity = cls.__dict__.get("__db__")
         if entity is not None:
@@ -125,8 +123,6 @@ def _named(given: Any) -> tuple[str, ...]:
 
 def key_names(cls: Any) -> tuple[str, ...]:
     """The fields of the key of a class, whether its columns are made or not."""
-    from data_bridge.orm.settings import Settings
-
     entity = cls.__dict__.get("__db__")
     if entity is not None:
         keys: tuple[str, ...] = entity.pk_keys

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
-
-if TYPE_CHECKING:
-    from data_bridge.orm.relation import Relation
+from data_bridge.orm.column import Column
+from data_bridge.orm.constraints import ForeignKey, Index
+from data_bridge.orm.meta import TableMeta
+from data_bridge.orm.registry import entity_of
+from data_bridge.orm.relation import Relation
+from data_bridge.orm.table import Table
 
 
 def table(relation: Relation, name: str) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
@@ -37,8 +40,6 @@ def table(relation: Relation, name: str) -> tuple[Any, tuple[str, ...], tuple[st
 
 
 def _fields(relation: Relation, cls: Any, given: str | None) -> tuple[str, ...]:
-    from data_bridge.orm.meta import entity_of
-
     keys = entity_of(cls).pk_keys
     if len(keys) == 1:
         return (given or f"{relation.side_name(cls)}_id",)
@@ -55,11 +56,6 @@ class Side:
 
 
 def _make(relation: Relation, name: str, near: tuple[str, ...], far: tuple[str, ...]) -> Any:
-    from data_bridge.orm.column import Column
-    from data_bridge.orm.constraints import ForeignKey, Index
-    from data_bridge.orm.meta import TableMeta, entity_of
-    from data_bridge.orm.table import Table
-
     annotations: dict[str, Any] = {}
     ns: dict[str, Any] = {"__module__": relation.owner.__module__, "__annotations__": annotations}
     keys: list[Any] = []
@@ -85,3 +81,6 @@ def _make(relation: Relation, name: str, near: tuple[str, ...], far: tuple[str, 
     type.__setattr__(made, "__db_sides__", sides)
     registry.add_through(made)
     return made
+
+
+Relation.make_association = table

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
 from data_bridge.orm import changes
-from data_bridge.orm.attribute import assign, point, relation_of
+from data_bridge.orm.attribute import assign, relation_of
 from data_bridge.orm.document import is_same
-from data_bridge.orm.meta import entity_of
+from data_bridge.orm.registry import entity_of
 from data_bridge.orm.state import (
     ABSENT,
     CLEAN,
@@ -29,6 +29,7 @@ from data_bridge.orm.state import (
     known_wire,
     links_of,
     own,
+    point,
     state_of,
 )
 

@@ -11,7 +11,6 @@ from data_bridge.orm.conflict import conflict_clause
 from data_bridge.orm.entity import Entity
 from data_bridge.orm.events import Save, Skip, happening
 from data_bridge.orm.flight import begin, turn
-from data_bridge.orm.persist import executor_for
 from data_bridge.orm.upsert import Upsert
 from data_bridge.query import insert
 
@@ -53,7 +52,7 @@ async def upsert_many(
             [Save],
             made,
             skip,
-            executor_for(entity, tx),
+            entity.executor(tx),
             lambda e: _upsert_all(entity, made, conflict, update, e),
         )
         return found
@@ -63,7 +62,7 @@ async def upsert_many(
 async def _upsert_all(
     entity: Entity, made: list[Any], conflict: Sequence[Any], update: Any, tx: Any
 ) -> list[tuple[Any, bool]]:
-    executor = executor_for(entity, tx)
+    executor = entity.executor(tx)
     size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
     flight = begin(executor, made) or await turn(executor, made)
     try:
@@ -87,5 +86,5 @@ async def insert_from(entity: Entity, query: Any, columns: Sequence[Any] | None,
     if clause is not None:
         made = made._with(_conflict=clause[0], _conflict_p=clause[1])
     statement = made.__statement__()
-    count: int = await executor_for(entity, tx).run(statement.ir, statement.params, _COUNT)
+    count: int = await entity.executor(tx).run(statement.ir, statement.params, _COUNT)
     return count

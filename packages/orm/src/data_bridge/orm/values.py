@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.core.errors import EncodeError
 from data_bridge.orm.field import Field
 from data_bridge.orm.operators import Operator
-from data_bridge.orm.paths import LinkPath, key_of
 from data_bridge.query import ColumnProxy
 from data_bridge.query.nodes import Node
 
@@ -56,10 +55,10 @@ def assignments(
 
     def add(key: Any, value: Any) -> None:
         if entity.links and not isinstance(key, ColumnProxy):
-            name = key._last.name if isinstance(key, LinkPath) and len(key._chain) == 1 else key
+            name = getattr(key, "__link_name__", key)
             relation = entity.relations.get(name) if isinstance(name, str) else None
             if relation is not None and relation.kind == "link":
-                for near, part in zip(relation.near, key_of(relation, value), strict=True):
+                for near, part in zip(relation.near, relation.key_of(value), strict=True):
                     add(near, part)
                 return
         field = entity.field(key)
