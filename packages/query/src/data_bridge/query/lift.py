@@ -91,7 +91,7 @@ def natural(value: Any) -> SQLType | None:
     module = type(value).__module__
     if module == "ipaddress":
         return t.Cidr if type(value).__name__.endswith("Network") else t.Inet
-    if module == "data_bridge.core.range":
+    if type(value).__name__ == "Range" and module.startswith("data_bridge.core."):
         of = natural(value.upper if value.lower is None else value.lower)
         return None if of is None else t.Int4Range if of is t.Integer else t.range_of(of)
     if isinstance(value, list | tuple | set | frozenset):

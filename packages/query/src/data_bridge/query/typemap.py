@@ -78,7 +78,7 @@ def type_of(annotation: Any, *, max_length: int | None = None) -> SQLType:
         return _array(args[0])
     if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
         return _array(args[0])
-    if origin is not None and origin.__name__ == "Range" and origin.__module__ == "data_bridge.core.range":
+    if origin is not None and origin.__name__ == "Range" and origin.__module__.startswith("data_bridge.core."):
         return t.range_of(type_of(args[0]))
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping | tuple | list):
         return t.Jsonb
