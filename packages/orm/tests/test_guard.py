@@ -22,7 +22,7 @@ from data_bridge.postgres import (
     sql,
 )
 from data_bridge.query import delete, update
-from data_bridge.query.truth import truth_of
+from data_bridge.query.expressions.truth import truth_of
 
 
 class Guarded(IdMixin):

@@ -24,7 +24,7 @@ from data_bridge.postgres import (
     func,
 )
 from data_bridge.query import column, delete, merge, select, table, update
-from data_bridge.query.apart import alias_of
+from data_bridge.query.statements.disambiguation import alias_of
 
 
 class One(IdMixin):

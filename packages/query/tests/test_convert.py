@@ -12,8 +12,7 @@ from uuid import UUID
 import pytest
 
 from data_bridge import core
-from data_bridge.query import TableDef, TableSource, column, table, types
-from data_bridge.query.schema import ColumnDef
+from data_bridge.query import ColumnDef, TableDef, TableSource, column, table, types
 
 
 class Mood(enum.Enum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_bridge.orm.paths import path_from
 from data_bridge.orm.registry import entity_of
-from data_bridge.query.source import TableSource
+from data_bridge.query.expressions.sources import TableSource
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

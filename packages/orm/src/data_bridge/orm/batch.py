@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import RowNotFound
 from data_bridge.orm.state import keep
-from data_bridge.query.keys import among
+from data_bridge.query.expressions.key_sets import among
 
 if TYPE_CHECKING:
     from data_bridge.orm.relation import Relation

@@ -17,9 +17,9 @@ from data_bridge.orm.paged_query import PagedQuery
 from data_bridge.orm.prepared import Prepared
 from data_bridge.orm.write_query import WriteQuery
 from data_bridge.query import Expr, func
-from data_bridge.query.nodes import Node
-from data_bridge.query.results import EMPTY, columns_of
-from data_bridge.query.select import Select
+from data_bridge.query.expressions.node import Node
+from data_bridge.query.statements.results import EMPTY, columns_of
+from data_bridge.query.statements.select import Select
 
 if TYPE_CHECKING:
     from typing import Self

@@ -18,7 +18,7 @@ from data_bridge.orm.flight import begin, turn
 from data_bridge.orm.landing import Landing
 from data_bridge.orm.state import GONE, state_of, wire_of
 from data_bridge.orm.values import stored
-from data_bridge.query.convert import to_timestamptz
+from data_bridge.query.types.convert import to_timestamptz
 
 BATCH = 10_000
 COPY_ROWS = 1_000

@@ -18,7 +18,7 @@ from data_bridge.orm.failing_row import named
 from data_bridge.orm.flight import begin, land, land_written, seen, turn
 from data_bridge.orm.state import ABSENT, CLEAN, GONE, known_wire, own, state_of
 from data_bridge.orm.values import stored
-from data_bridge.query.nodes import Node
+from data_bridge.query.expressions.node import Node
 
 _COUNT = LoadPlan.affected()
 _NOTHING: dict[str, Any] = {}

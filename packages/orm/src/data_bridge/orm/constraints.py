@@ -9,8 +9,8 @@ from data_bridge.orm.field import Field, is_enum
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.target import Target
 from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, sql
-from data_bridge.query.nodes import Node
-from data_bridge.query.schema import default_name
+from data_bridge.query.definitions.tables import default_name
+from data_bridge.query.expressions.node import Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

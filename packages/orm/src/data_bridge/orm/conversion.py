@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from data_bridge.core import LoadPlan
 from data_bridge.orm import registry
-from data_bridge.query import types
-from data_bridge.query.functions import PICKS
-from data_bridge.query.nodes import Node
-from data_bridge.query.origins import sources_in
+from data_bridge.query.expressions.functions import PICKS
+from data_bridge.query.expressions.node import Node
+from data_bridge.query.expressions.origins import sources_in
+from data_bridge.query.spi import IntegerSum
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
@@ -63,7 +63,7 @@ def mixed_plan(entity: Entity, parts: Sequence[Part], things: Sequence[Any], *, 
 
 
 def _converter(entity: Entity, s: Any, of: Any) -> Converter | None:
-    if of is types.IntegerSum:
+    if of is IntegerSum:
         return int
     if type(s) is not tuple:
         return None

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.query import ColumnProxy
-from data_bridge.query.origins import source_of_column
-from data_bridge.query.results import EMPTY, Columns
-from data_bridge.query.source import Source
+from data_bridge.query.expressions.origins import source_of_column
+from data_bridge.query.expressions.sources import Source
+from data_bridge.query.statements.results import EMPTY, Columns
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder

@@ -23,8 +23,8 @@ from data_bridge.orm.relation import Relation, of_class
 from data_bridge.orm.settings import Settings
 from data_bridge.orm.state import CLEAN
 from data_bridge.query import ColumnProxy, TableDef, sql
-from data_bridge.query.nodes import Node
-from data_bridge.query.source import TableSource
+from data_bridge.query.expressions.node import Node
+from data_bridge.query.expressions.sources import TableSource
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder

@@ -15,9 +15,9 @@ from data_bridge.orm.events import loaded
 from data_bridge.orm.paths import LinkPath, Path, path_of
 from data_bridge.orm.state import Slots, links_of
 from data_bridge.query import ColumnProxy, Expr
-from data_bridge.query.expr import Built
-from data_bridge.query.keys import among, unnested
-from data_bridge.query.results import Columns
+from data_bridge.query.expressions.expr import Built
+from data_bridge.query.expressions.key_sets import among, unnested
+from data_bridge.query.statements.results import Columns
 from data_bridge.query.types import Boolean
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.query import ColumnProxy, Order, or_
-from data_bridge.query.nodes import Node
+from data_bridge.query.expressions.node import Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder

@@ -13,8 +13,8 @@ from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import LinkNotLoaded, NotSaved
 from data_bridge.orm.bulk import insert_many
 from data_bridge.orm.state import forget, keep, links_of, state_of
-from data_bridge.query.expr import Built
-from data_bridge.query.keys import among
+from data_bridge.query.expressions.expr import Built
+from data_bridge.query.expressions.key_sets import among
 from data_bridge.query.types import Boolean
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.bulk import as_row, columns_of
 from data_bridge.orm.values import assignments, stored
 from data_bridge.query import merge
-from data_bridge.query.nodes import Node
-from data_bridge.query.query import Query
-from data_bridge.query.source import Source
+from data_bridge.query.expressions.node import Node
+from data_bridge.query.expressions.sources import Source
+from data_bridge.query.statements.base import Query
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
@@ -155,7 +155,7 @@ class MergeAction:
 
 
 def _expression(s: Any, p: tuple[Any, ...]) -> Any:
-    from data_bridge.query.expr import Built
+    from data_bridge.query.expressions.expr import Built
 
     return p[0] if s == "$" else Built(s, p, None)
 

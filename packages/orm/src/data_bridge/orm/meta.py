@@ -25,8 +25,8 @@ from data_bridge.orm.entity import Entity
 from data_bridge.orm.field import Field, without_none
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.settings import Settings
-from data_bridge.query.source import Columns
-from data_bridge.query.typemap import type_of
+from data_bridge.query.expressions.sources import Columns
+from data_bridge.query.types.typemap import type_of
 
 _making = threading.local()
 _numbers = itertools.count()

@@ -25,7 +25,7 @@ from pydantic.mypy import PydanticPlugin
 __all__ = ["TablePlugin", "plugin"]
 
 TABLE = "data_bridge.orm.table.Table"
-PROXY = "data_bridge.query.column.ColumnProxy"
+PROXY = "data_bridge.query.expressions.column.ColumnProxy"
 
 
 class TablePlugin(PydanticPlugin):

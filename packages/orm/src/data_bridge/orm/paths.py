@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from data_bridge.orm.correlated import correlated
 from data_bridge.orm.registry import entity_of
 from data_bridge.query import ColumnProxy, Expr, func
-from data_bridge.query.expr import Built
-from data_bridge.query.nodes import Node
-from data_bridge.query.source import TableSource
+from data_bridge.query.expressions.expr import Built
+from data_bridge.query.expressions.node import Node
+from data_bridge.query.expressions.sources import TableSource
 from data_bridge.query.types import BigInt, Boolean
 
 if TYPE_CHECKING:

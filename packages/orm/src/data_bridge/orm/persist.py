@@ -22,7 +22,7 @@ from data_bridge.orm.field import field_validator
 from data_bridge.orm.flight import begin, blank, bytes_of, land, seen, taken_off, turn
 from data_bridge.orm.state import CLEAN, GONE, adopt, get_fields, own, settle, state_of
 from data_bridge.orm.values import assignments, getter, stored
-from data_bridge.query.nodes import Node
+from data_bridge.query.expressions.node import Node
 
 _COUNT = LoadPlan.affected()
 _ABSENT: Any = object()

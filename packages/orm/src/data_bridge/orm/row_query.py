@@ -12,9 +12,9 @@ from data_bridge.orm.fetch import tree_of
 from data_bridge.orm.paths import LinkPath, Path, path_from
 from data_bridge.orm.projection import chosen_columns, loaded_columns
 from data_bridge.query import ColumnProxy
-from data_bridge.query.results import Columns
-from data_bridge.query.select import Select
-from data_bridge.query.table import sampled
+from data_bridge.query.statements.results import Columns
+from data_bridge.query.statements.select import Select
+from data_bridge.query.statements.table import sampled
 
 if TYPE_CHECKING:
     from typing import Self

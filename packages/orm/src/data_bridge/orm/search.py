@@ -19,7 +19,7 @@ from data_bridge.orm.events import Insert, happening
 from data_bridge.orm.flight import begin, turn
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.values import stored
-from data_bridge.query.nodes import Node
+from data_bridge.query.expressions.node import Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

@@ -8,8 +8,8 @@ from data_bridge.core import LoadPlan
 from data_bridge.orm.conversion import mixed_plan, plain_plan
 from data_bridge.orm.optional import Optional_
 from data_bridge.orm.row_query import RowQuery
-from data_bridge.query.nodes import Node
-from data_bridge.query.results import Columns, columns_of
+from data_bridge.query.expressions.node import Node
+from data_bridge.query.statements.results import Columns, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder

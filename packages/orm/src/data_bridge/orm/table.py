@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity
     from data_bridge.orm.merging import MergeQuery
     from data_bridge.query import ColumnProxy, TableDef
-    from data_bridge.query.nodes import Node
+    from data_bridge.query.expressions.node import Node
 
 
 class Upserted(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from data_bridge.query.source import TableSource
+from data_bridge.query.expressions.sources import TableSource
 
 if TYPE_CHECKING:
     from data_bridge.orm.row_query import RowQuery

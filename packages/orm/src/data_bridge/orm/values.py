@@ -11,7 +11,7 @@ from data_bridge.core.errors import EncodeError
 from data_bridge.orm.field import Field
 from data_bridge.orm.operators import Operator
 from data_bridge.query import ColumnProxy
-from data_bridge.query.nodes import Node
+from data_bridge.query.expressions.node import Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.entity import Entity

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core import Compiled, Statement
-from data_bridge.query.query import cte_of
-from data_bridge.query.results import EMPTY, columns_of
+from data_bridge.query.statements.base import cte_of
+from data_bridge.query.statements.results import EMPTY, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
-    from data_bridge.query.source import QuerySource
+    from data_bridge.query.expressions.sources import QuerySource
 
 
 class WriteQuery:
@@ -47,7 +47,7 @@ class WriteQuery:
 
     def sql(self, *, pretty: bool = False) -> Compiled:
         """Text and parameters, without a connection."""
-        from data_bridge.query.compile import compile as compile_
+        from data_bridge.query import compile as compile_
 
         return compile_(self, pretty=pretty)
 

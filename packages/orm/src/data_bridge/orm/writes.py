@@ -14,9 +14,9 @@ from data_bridge.orm import events
 from data_bridge.orm.correlated import mentioned
 from data_bridge.orm.values import assignments
 from data_bridge.query import func
-from data_bridge.query.apart import apart
-from data_bridge.query.results import Columns
-from data_bridge.query.truth import filters_rows
+from data_bridge.query.expressions.truth import filters_rows
+from data_bridge.query.statements.disambiguation import apart
+from data_bridge.query.statements.results import Columns
 
 if TYPE_CHECKING:
     from data_bridge.orm.builder import QueryBuilder
