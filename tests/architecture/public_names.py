@@ -23,9 +23,7 @@ MODULES = (
     "data_bridge.postgres",
 )
 # Where a name is defined is not part of how it is called.
-PLACES = re.compile(
-    r"\b(?:data_bridge|collections|typing|types|datetime|decimal|uuid|pydantic|pydantic_core)\.[\w.]*?(?=\w+\b(?!\.))"
-)
+PLACES = re.compile(r"\b_?[a-z]\w*\.(?=[A-Za-z_])")
 VALUES = re.compile(r"<[^<>]*>(?=[,)])|\bColumnSpec\([^()]*(?:\([^()]*\)[^()]*)*\)")
 # What dataclasses, typing and Pydantic add differs between their versions.
 GENERATED = {"__delattr__", "__setattr__", "__replace__", "__getstate__", "__setstate__", "__repr__", "__hash__"}
