@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
-from data_bridge.orm.document import is_same
+from data_bridge.orm.mapping.documents import is_same
 from data_bridge.postgres import (
     Col,
     Column,

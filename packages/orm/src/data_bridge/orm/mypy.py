@@ -24,7 +24,7 @@ from pydantic.mypy import PydanticPlugin
 
 __all__ = ["TablePlugin", "plugin"]
 
-TABLE = "data_bridge.orm.table.Table"
+TABLE = "data_bridge.orm.models.table.Table"
 PROXY = "data_bridge.query.expressions.column.ColumnProxy"
 
 

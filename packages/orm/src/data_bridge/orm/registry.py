@@ -8,7 +8,7 @@ from weakref import WeakSet
 from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from data_bridge.orm.entity import Entity
+    from data_bridge.orm.mapping.entity import Entity
 
 _classes: WeakSet[Any] = WeakSet()
 _declared: WeakSet[Any] = WeakSet()
