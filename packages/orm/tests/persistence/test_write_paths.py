@@ -39,7 +39,7 @@ from data_bridge.postgres import (
     pg_transaction,
 )
 
-DOCS = (Path(__file__).parents[3] / "docs/reference/write-paths.md").read_text()
+DOCS = (Path(__file__).parents[4] / "docs/reference/write-paths.md").read_text()
 
 
 def table(heading: str) -> list[tuple[str, str, str]]:
