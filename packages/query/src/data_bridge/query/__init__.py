@@ -179,8 +179,8 @@ __all__ = [
 if not TYPE_CHECKING:
     # To checkers a module with __getattr__ has every name, also the misspelled ones.
     def __getattr__(name: str) -> Any:
-        # What a query never needs waits for its use.
         if name in ("catalog", "ddl"):
+            # For start-up time: what a query never needs waits for its use.
             from importlib import import_module
 
             return import_module(f"{__name__}.{name}")

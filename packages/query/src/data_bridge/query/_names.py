@@ -11,7 +11,7 @@ def unknown(name: str, kind: str, known: Iterable[str], where: str) -> str:
     >>> unknown("names", "column", ["id", "name"], "users")
     "users has no column 'names': did you mean 'name'?"
     """
-    # Imported only when something is wrong: difflib is slow to import.
+    # For start-up time: difflib is slow to import, and needed only when something is wrong.
     from difflib import get_close_matches
 
     names = list(known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
-    from data_bridge.query.expressions.column import ColumnProxy
+    from data_bridge.query import ColumnProxy
 
 T = TypeVar("T")
 

@@ -12,8 +12,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, core_schema
 
-from data_bridge.query import ColumnProxy, Expr
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import ColumnProxy, Expr, Node
 from data_bridge.query.types import SQLType
 
 if TYPE_CHECKING:

@@ -8,9 +8,7 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.field import Field, is_enum
 from data_bridge.orm.mapping.forward_ref import Target
 from data_bridge.orm.mapping.settings import Settings
-from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, sql
-from data_bridge.query.definitions.tables import default_name
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, Node, default_name, sql
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

@@ -22,9 +22,7 @@ from data_bridge.orm.mapping.documents import is_same, plain
 from data_bridge.orm.mapping.field import Field, factory, shown, validated_name
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.settings import Settings
-from data_bridge.query import ColumnProxy, TableDef, sql
-from data_bridge.query.expressions.node import Node
-from data_bridge.query.expressions.sources import TableSource
+from data_bridge.query import ColumnProxy, Node, TableDef, TableSource, sql
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder

@@ -32,10 +32,8 @@ from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.column import ColumnSpec, spec_of
-from data_bridge.query import ColumnDef, sql
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import ColumnDef, Node, parse_type, sql, type_of
 from data_bridge.query.types import Bytea, Numeric, SQLType, Text, Varchar
-from data_bridge.query.types.typemap import parse_type, type_of
 
 _NATIVE = {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes, Any}
 _MUTABLE = {"json", "array", "hstore"}

@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from data_bridge.core import LoadPlan
 from data_bridge.orm import registry
-from data_bridge.query.expressions.functions import PICKS
-from data_bridge.query.expressions.node import Node
-from data_bridge.query.expressions.origins import sources_in
-from data_bridge.query.spi import IntegerSum
+from data_bridge.query import Node
+from data_bridge.query.spi import PICKS, IntegerSum, sources_in
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

@@ -26,8 +26,8 @@ from data_bridge.orm.mapping.settings import Settings
 from data_bridge.orm.models import pydantic_schema
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.descriptors import RelationAttribute
-from data_bridge.query.expressions.sources import Columns
-from data_bridge.query.types.typemap import type_of
+from data_bridge.query import type_of
+from data_bridge.query.spi import SourceColumns
 
 _making = threading.local()
 _numbers = itertools.count()
@@ -141,14 +141,14 @@ class TableMeta(ModelMetaclass):
         return cls
 
     @property
-    def c(cls) -> Columns:
+    def c(cls) -> SourceColumns:
         """The columns by name, untyped: `User.c.age`."""
         return entity_of(cls).source.c
 
     if not TYPE_CHECKING:
 
         def __getattr__(cls, name: str) -> Any:
-            # Columns of a class whose annotations could not be resolved when it was made. Not while Pydantic makes a
+            # SourceColumns of a class whose annotations could not be resolved when it was made. Not while Pydantic makes a
             # class of this thread: what it finds here it takes for the default of a field.
             if (
                 not name.startswith("_")

@@ -23,6 +23,7 @@ from data_bridge.orm.queries.builder import QueryBuilder
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.schema.create import create_all, drop_all
 from data_bridge.query import Expr
+from data_bridge.query.ddl import script
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
     from data_bridge.orm.persistence.merge import MergeQuery
     from data_bridge.orm.schema.diff import Difference
-    from data_bridge.query import ColumnProxy, TableDef
-    from data_bridge.query.expressions.node import Node
+    from data_bridge.query import ColumnProxy, Node, TableDef
 
 
 class Upserted(NamedTuple):
@@ -397,8 +397,6 @@ class Table(Row, metaclass=TableMeta):
     @classmethod
     def ddl(cls) -> str:
         """The statements that make the table, its indexes and comments."""
-        from data_bridge.query.ddl import script
-
         return script(entity_of(cls).definition)
 
     @classmethod

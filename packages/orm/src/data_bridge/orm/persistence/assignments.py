@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.core.errors import EncodeError
 from data_bridge.orm.mapping.field import Field
 from data_bridge.orm.persistence.operators import Operator
-from data_bridge.query import ColumnProxy
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import ColumnProxy, Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

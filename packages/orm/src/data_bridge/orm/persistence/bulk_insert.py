@@ -18,7 +18,7 @@ from data_bridge.orm.persistence.conflict import conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.new_rows import Landing
 from data_bridge.orm.persistence.row_errors import named
-from data_bridge.query.types.convert import to_timestamptz
+from data_bridge.query.spi import to_timestamptz
 
 BATCH = 10_000
 COPY_ROWS = 1_000

@@ -18,7 +18,7 @@ from data_bridge.orm.persistence.assignments import stored
 from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, columns_of
 from data_bridge.orm.persistence.in_flight import begin, land, land_written, seen, turn
 from data_bridge.orm.persistence.row_errors import named
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import Node
 
 _COUNT = LoadPlan.affected()
 _NOTHING: dict[str, Any] = {}

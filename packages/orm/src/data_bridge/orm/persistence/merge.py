@@ -12,10 +12,8 @@ from data_bridge.core import Compiled, LoadPlan, Statement
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.persistence.assignments import assignments, stored
 from data_bridge.orm.persistence.bulk_insert import as_row, columns_of
-from data_bridge.query import merge
-from data_bridge.query.expressions.node import Node
-from data_bridge.query.expressions.sources import Source
-from data_bridge.query.statements.base import Query
+from data_bridge.query import Node, Query, Source, merge
+from data_bridge.query.spi import Built
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -155,8 +153,6 @@ class MergeAction:
 
 
 def _expression(s: Any, p: tuple[Any, ...]) -> Any:
-    from data_bridge.query.expressions.expr import Built
-
     return p[0] if s == "$" else Built(s, p, None)
 
 

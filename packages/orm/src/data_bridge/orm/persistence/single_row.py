@@ -22,7 +22,7 @@ from data_bridge.orm.persistence.assignments import assignments, getter, stored
 from data_bridge.orm.persistence.change_tracking import changed_fields, original_key, revision_of
 from data_bridge.orm.persistence.conflict import is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import begin, blank, bytes_of, land, seen, taken_off, turn
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import Node
 
 _COUNT = LoadPlan.affected()
 _ABSENT: Any = object()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.paths import path_from
-from data_bridge.query.expressions.sources import TableSource
+from data_bridge.query import TableSource
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

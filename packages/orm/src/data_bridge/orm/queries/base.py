@@ -11,10 +11,8 @@ from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
 from data_bridge.orm.relations.subquery import mentioned
-from data_bridge.query import ColumnProxy
-from data_bridge.query.statements.results import Columns
-from data_bridge.query.statements.select import Select
-from data_bridge.query.statements.table import sampled
+from data_bridge.query import ColumnProxy, Select
+from data_bridge.query.spi import Columns, sampled
 
 if TYPE_CHECKING:
     from typing import Self

@@ -18,10 +18,8 @@ from data_bridge.orm.queries.dml_statement import WriteQuery
 from data_bridge.orm.queries.pagination import PagedQuery
 from data_bridge.orm.queries.prepared import Prepared
 from data_bridge.orm.relations import loading
-from data_bridge.query import Expr, func
-from data_bridge.query.expressions.node import Node
-from data_bridge.query.statements.results import EMPTY, columns_of
-from data_bridge.query.statements.select import Select
+from data_bridge.query import Expr, Node, Select, func
+from data_bridge.query.spi import EMPTY, columns_of
 
 if TYPE_CHECKING:
     from typing import Self

@@ -14,9 +14,7 @@ from data_bridge.orm import _events
 from data_bridge.orm.persistence.assignments import assignments
 from data_bridge.orm.relations.subquery import mentioned
 from data_bridge.query import func
-from data_bridge.query.expressions.truth import filters_rows
-from data_bridge.query.statements.disambiguation import apart
-from data_bridge.query.statements.results import Columns
+from data_bridge.query.spi import Columns, apart, filters_rows
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder

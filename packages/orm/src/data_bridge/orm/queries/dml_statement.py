@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core import Compiled, Statement
-from data_bridge.query.statements.base import cte_of
-from data_bridge.query.statements.results import EMPTY, columns_of
+from data_bridge.query import compile as compile_
+from data_bridge.query.spi import EMPTY, columns_of, cte_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
-    from data_bridge.query.expressions.sources import QuerySource
+    from data_bridge.query import QuerySource
 
 
 class WriteQuery:
@@ -47,8 +47,6 @@ class WriteQuery:
 
     def sql(self, *, pretty: bool = False) -> Compiled:
         """Text and parameters, without a connection."""
-        from data_bridge.query import compile as compile_
-
         return compile_(self, pretty=pretty)
 
     def __repr__(self) -> str:

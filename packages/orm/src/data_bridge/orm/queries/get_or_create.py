@@ -19,7 +19,7 @@ from data_bridge.orm.persistence.assignments import stored
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.queries.builder import QueryBuilder
 from data_bridge.orm.registry import entity_of
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import Node
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

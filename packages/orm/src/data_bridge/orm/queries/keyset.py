@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.query import ColumnProxy, Order, or_
-from data_bridge.query.expressions.node import Node
+from data_bridge.query import ColumnProxy, Node, Order, or_
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.query import Expr
-from data_bridge.query.expressions.expr import Built
+from data_bridge.query.spi import Built
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.query.statements.results import Columns
+from data_bridge.query.spi import Columns
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

@@ -8,8 +8,8 @@ from data_bridge.core import LoadPlan
 from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
 from data_bridge.orm.queries.base import RowQuery
 from data_bridge.orm.queries.optional import Optional_
-from data_bridge.query.expressions.node import Node
-from data_bridge.query.statements.results import Columns, columns_of
+from data_bridge.query import Node
+from data_bridge.query.spi import Columns, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity

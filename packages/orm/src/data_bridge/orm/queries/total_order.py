@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from data_bridge.query.expressions.sources import TableSource
+from data_bridge.query import TableSource
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.base import RowQuery

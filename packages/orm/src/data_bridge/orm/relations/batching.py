@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import RowNotFound
 from data_bridge.orm._state import keep
-from data_bridge.query.expressions.key_sets import among
+from data_bridge.query.spi import among
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.relation import Relation

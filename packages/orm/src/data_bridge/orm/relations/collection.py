@@ -13,8 +13,7 @@ from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import LinkNotLoaded, NotSaved
 from data_bridge.orm._state import forget, keep, links_of, state_of
 from data_bridge.orm.persistence.bulk_insert import insert_many
-from data_bridge.query.expressions.expr import Built
-from data_bridge.query.expressions.key_sets import among
+from data_bridge.query.spi import Built, among
 from data_bridge.query.types import Boolean
 
 if TYPE_CHECKING:

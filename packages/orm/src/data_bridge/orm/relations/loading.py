@@ -15,9 +15,7 @@ from data_bridge.orm._events import loaded
 from data_bridge.orm._state import Slots, links_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_of
 from data_bridge.query import ColumnProxy, Expr
-from data_bridge.query.expressions.expr import Built
-from data_bridge.query.expressions.key_sets import among, unnested
-from data_bridge.query.statements.results import Columns
+from data_bridge.query.spi import Built, Columns, among, unnested
 from data_bridge.query.types import Boolean
 
 if TYPE_CHECKING:

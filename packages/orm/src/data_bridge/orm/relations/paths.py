@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.subquery import correlated
-from data_bridge.query import ColumnProxy, Expr, func
-from data_bridge.query.expressions.expr import Built
-from data_bridge.query.expressions.node import Node
-from data_bridge.query.expressions.sources import TableSource
+from data_bridge.query import ColumnProxy, Expr, Node, TableSource, func
+from data_bridge.query.spi import Built
 from data_bridge.query.types import BigInt, Boolean
 
 if TYPE_CHECKING:

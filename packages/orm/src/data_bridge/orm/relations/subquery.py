@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.query import ColumnProxy
-from data_bridge.query.expressions.origins import source_of_column
-from data_bridge.query.expressions.sources import Source
-from data_bridge.query.statements.results import EMPTY, Columns
+from data_bridge.query import ColumnProxy, Source
+from data_bridge.query.spi import EMPTY, Columns, source_of_column
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.relation import Relation

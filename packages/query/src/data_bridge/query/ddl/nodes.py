@@ -104,6 +104,7 @@ def _value(value: Any, cast: str | None) -> Structure:
     if isinstance(value, list | tuple | set | frozenset) and cast not in ("json", "jsonb"):
         items = tuple(_value(item, None) for item in value)
         return ("cast", ("array", *items), cast) if cast else ("array", *items)
+    # For start-up time.
     import json
 
     return ("lit", json.dumps(value), cast or "jsonb")

@@ -12,6 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from data_bridge import core
+
 from ..types import sql_types as t
 from ..types.sql_types import Boolean, SQLType
 
@@ -243,8 +245,6 @@ def common(types: Iterable[SQLType | None]) -> SQLType | None:
 
 def shown(kind: str, s: Structure) -> str:
     """``<Expr "users"."age" > $1>``: values are never shown."""
-    from data_bridge import core
-
     try:
         sql = core.compile(core.Statement(("select", None, (s,), None, None, None, None, None), ())).sql
     except core.DataBridgeError as error:
@@ -254,7 +254,5 @@ def shown(kind: str, s: Structure) -> str:
 
 def shown_order(s: Structure) -> str:
     """``<Order "users"."age" DESC>``."""
-    from data_bridge import core
-
     sql = core.compile(core.Statement(("select", None, None, None, (s,), None, None, None), ())).sql
     return f"<Order {sql.removeprefix('SELECT ORDER BY ')}>"

@@ -70,6 +70,7 @@ def alias_of(table: Structure) -> str:
     made = f"{schema or ''}:{name}"
     if made.count(":") == 1 and "." not in made and len(made.encode()) <= 63:
         return made
+    # For start-up time: few names are too long.
     from hashlib import sha1
 
     # Names with colons, dots or many letters stay distinct through a digest of both parts.

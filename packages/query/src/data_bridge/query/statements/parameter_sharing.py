@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from data_bridge import core
+
 __all__ = ["marks", "shared"]
 
 # A doubled % is text; what is left names a slot.
@@ -146,7 +148,5 @@ def _again(node: Structure, slots: Any) -> Structure:
 
 def statement_marks(ir: Structure) -> int:
     """How many values a nested statement takes: core knows, and counts them once per shape."""
-    from data_bridge import core
-
     sql = core.compile(core.Statement(("styled", "pyformat", None, ir))).sql
     return len({slot for slot in re.findall(_SLOTS, sql) if slot})

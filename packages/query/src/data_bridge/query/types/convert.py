@@ -178,7 +178,7 @@ def to_json(value: Any) -> Any:
     """Anything JSON can say. Plain values pass at once, the rest is tried."""
     if isinstance(value, str | int | bool | None):
         return value
-    import json  # here: most queries hold no document
+    import json  # For start-up time: most queries hold no document.
 
     try:
         json.dumps(value, default=_json_default, allow_nan=False)
@@ -213,7 +213,11 @@ def network(kind: str) -> Convert:
         if type(value).__module__ == "ipaddress":
             return value
         if isinstance(value, str):
-            from ipaddress import ip_address, ip_interface, ip_network  # here: most queries hold no address
+            from ipaddress import (  # For start-up time: most queries hold no address.
+                ip_address,
+                ip_interface,
+                ip_network,
+            )
 
             parse: Convert = ip_network if kind == "cidr" else ip_interface if "/" in value else ip_address
             try:
@@ -229,7 +233,7 @@ def span(bound: Convert) -> Convert:
     """A range, or (lower, upper) for one with its lower bound and without its upper one."""
 
     def convert(value: Any) -> Any:
-        from data_bridge.core import Range  # here: most queries hold no range
+        from data_bridge.core import Range  # For start-up time: most queries hold no range.
 
         if isinstance(value, tuple):
             pair: tuple[Any, ...] = value
