@@ -23,6 +23,7 @@ from data_bridge.orm.mapping.field import Field, factory, shown, validated_name
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.query import ColumnProxy, Node, TableDef, TableSource, sql
+from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -62,7 +63,7 @@ class Entity:
         self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
         self.table = self.source.s
         qualifier = self.source.name
-        self.projection = (("cols", qualifier, *(f.name for f in self.loaded)),)
+        self.projection = (build.columns(qualifier, (f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in fields if f.is_mutable)
         self.documents = frozenset(f.key for f in fields if f.is_document)
         self._validators: dict[str, Callable[[Any], Any]] = {}
@@ -73,21 +74,12 @@ class Entity:
         soft: str | None = getattr(cls, "__db_soft_delete__", None)
         self.soft = self.by_key[soft] if soft is not None else None
         """The field that says when a row was deleted, of a table with soft deletion."""
-        gone = None if self.soft is None else ("col", qualifier, self.soft.name)
-        self.present: tuple[Any, ...] = () if gone is None else (("is", gone, "null"),)
-        self.deleted: tuple[Any, ...] = () if gone is None else (("is", gone, "not null"),)
-        self.pk_conditions = tuple(("=", ("col", qualifier, n), "$") for n in self.pk_names)
+        gone = None if self.soft is None else build.column(qualifier, self.soft.name)
+        self.present: tuple[Any, ...] = () if gone is None else (build.is_null(gone),)
+        self.deleted: tuple[Any, ...] = () if gone is None else (build.is_not_null(gone),)
+        self.pk_conditions = tuple(build.equal(build.column(qualifier, n), build.PLACE) for n in self.pk_names)
         self.pk_binds = tuple(self.columns[k] for k in self.pk_keys)
-        self.get_ir = (
-            "select",
-            self.table,
-            self.projection,
-            (*self.pk_conditions, *self.present),
-            None,
-            None,
-            None,
-            None,
-        )
+        self.get_ir = build.select(self.table, self.projection, (*self.pk_conditions, *self.present))
         self.plain = self._plain()
         given = [(f, f.spec.update_default) for f in fields if f.spec.update_default is not None]
         self.update_defaults: tuple[tuple[str, Any], ...] = tuple(

@@ -12,6 +12,7 @@ from data_bridge.orm.models.instance import TrackedModel
 from data_bridge.orm.persistence import deletion, refresh, single_row
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.loading import fetch
+from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
     from data_bridge.orm._events import Skip
@@ -117,7 +118,7 @@ class Row(TrackedModel):
         Raises:
             RowNotFound: the row is no longer there.
         """
-        locking = ("locking", ("update", None, None)) if for_update else None
+        locking = build.locking() if for_update else None
         return await refresh.refresh(entity_of(type(self)), self, columns, keep_changes, locking, tx)  # type: ignore[no-any-return]
 
     async def lock(self, *, nowait: bool = False, skip_locked: bool = False, tx: Any = None) -> Self:
@@ -131,8 +132,8 @@ class Row(TrackedModel):
         entity = entity_of(type(self))
         if not entity.executor(tx).is_transaction:
             raise ConfigurationError("lock() outside a transaction would be released at once: use pg_transaction()")
-        wait = "nowait" if nowait else "skip locked" if skip_locked else None
-        return await refresh.refresh(entity, self, (), False, ("locking", ("update", None, wait)), tx)  # type: ignore[no-any-return]
+        locking = build.locking(wait="nowait" if nowait else "skip locked" if skip_locked else None)
+        return await refresh.refresh(entity, self, (), False, locking, tx)  # type: ignore[no-any-return]
 
     async def fetch(self, *paths: Any, tx: Any = None) -> Self:
         """Loads these relations (`"author"`, `Post.comments.author`): one query for each, which the row has from then on.

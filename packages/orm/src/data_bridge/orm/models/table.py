@@ -24,6 +24,7 @@ from data_bridge.orm.registry import entity_of
 from data_bridge.orm.schema.create import create_all, drop_all
 from data_bridge.query import Expr
 from data_bridge.query.ddl import script
+from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -118,7 +119,7 @@ class Table(Row, metaclass=TableMeta):
         key = entity.key_values(pk)
         if fetch_links:
             return await by_key.get(entity, key, for_update, fetch_links, tx)  # type: ignore[no-any-return]
-        ir = entity.get_ir if not for_update else (*entity.get_ir[:-1], (("locking", ("update", None, None)),))
+        ir = entity.get_ir if not for_update else build.with_clauses(entity.get_ir, build.locking())
         row = await entity.executor(tx).run(ir, key, entity.plan(many=False))
         if row is None:
             raise row_not_found(entity, key)

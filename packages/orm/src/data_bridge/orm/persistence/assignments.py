@@ -11,6 +11,7 @@ from data_bridge.core.errors import EncodeError
 from data_bridge.orm.mapping.field import Field
 from data_bridge.orm.persistence.operators import Operator
 from data_bridge.query import ColumnProxy, Node
+from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -74,7 +75,7 @@ def assignments(
         else:
             if entity.settings.validate_on_save:
                 value = entity.validated(field.key, value)
-            made.append((field, "$", (stored(entity, field, value),)))
+            made.append((field, build.PLACE, (stored(entity, field, value),)))
 
     given: tuple[Any, ...] = (*operators,) if values is None else (values, *operators)
     for operator in (*given, keywords):
@@ -102,7 +103,7 @@ def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:
         if isinstance(default, Node):
             made.append((field, default.s, default.p))
         else:
-            made.append((field, "$", (stored(entity, field, default() if callable(default) else default),)))
+            made.append((field, build.PLACE, (stored(entity, field, default() if callable(default) else default),)))
     return made
 
 

@@ -18,7 +18,7 @@ from data_bridge.orm.persistence.conflict import conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.new_rows import Landing
 from data_bridge.orm.persistence.row_errors import named
-from data_bridge.query.spi import to_timestamptz
+from data_bridge.query.spi import build, to_timestamptz
 
 BATCH = 10_000
 COPY_ROWS = 1_000
@@ -220,21 +220,21 @@ async def _insert_rows(
     filled += tuple(k for k in entity.pk_keys if k not in given and k not in filled)
     wanted = filled + entity.mutable
     back = tuple(dict.fromkeys(wanted)) if conflict is None else tuple(f.key for f in entity.loaded)
-    names_back = (("cols", None, *(entity.by_key[k].name for k in back)),) if returning and back else None
+    names_back = (build.columns(None, (entity.by_key[k].name for k in back)),) if returning and back else None
     if not fields or _has_arrays(fields):
         # unnest() takes every dimension apart: rows with array columns go as a list of rows.
-        source: Any = ("rows", len(rows)) if fields else None
+        source: Any = build.several_rows(len(rows)) if fields else None
         if not fields and len(rows) > 1:
             raise ConfigurationError(f"insert_many() of {entity.label} needs at least one value per row")
         params = tuple(stored(entity, f, r.__dict__[f.key]) for r in rows for f in fields)
     else:
-        source = ("unnest", *(f.type.name for f in fields))
+        source = build.rows_of_arrays(f.type.name for f in fields)
         params = tuple(columns_of(entity, f, [r.__dict__[f.key] for r in rows]) for f in fields)
     clause = None
     if conflict is not None:
         clause = conflict[0]
         params += conflict[1]
-    ir = ("insert", entity.table, names, source, clause, names_back, None)
+    ir = build.insert(entity.table, names, source, conflict=clause, returning=names_back)
     if not returning:
         count: int = await executor.run(ir, params, _COUNT)
         return count

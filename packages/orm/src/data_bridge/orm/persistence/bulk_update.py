@@ -19,6 +19,7 @@ from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, columns_o
 from data_bridge.orm.persistence.in_flight import begin, land, land_written, seen, turn
 from data_bridge.orm.persistence.row_errors import named
 from data_bridge.query import Node
+from data_bridge.query.spi import build
 
 _COUNT = LoadPlan.affected()
 _NOTHING: dict[str, Any] = {}
@@ -223,18 +224,19 @@ def _statement(
         if is_masked:
             columns.append((f"m{i}", "boolean", mask))
     where = [
-        ("=", ("col", entity.source.name, f.name), ("col", "v", f"k{i}")) for i, f in enumerate(entity.primary_key)
+        build.equal(build.column(entity.source.name, f.name), build.column("v", f"k{i}"))
+        for i, f in enumerate(entity.primary_key)
     ]
     if entity.revision is not None:
         revision = entity.by_key[entity.revision]
         before = [change_tracking.revision_of(entity, r, s) for r, s in zip(rows, states, strict=True)]
         columns.append(("r", revision.type.name, before))
-        where.append(("=", ("col", entity.source.name, revision.name), ("col", "v", "r")))
+        where.append(build.equal(build.column(entity.source.name, revision.name), build.column("v", "r")))
     sets: list[Any] = []
     for i, (f, is_masked) in enumerate(zip(fields, masked, strict=True)):
-        value: Any = ("col", "v", f"v{i}")
+        value: Any = build.column("v", f"v{i}")
         if is_masked:
-            value = ("case", None, ((("col", "v", f"m{i}"), value),), ("col", entity.source.name, f.name))
+            value = build.if_else(build.column("v", f"m{i}"), value, build.column(entity.source.name, f.name))
         sets.append((f.name, value))
     constants: tuple[Any, ...] = ()
     for name, default in entity.update_defaults:
@@ -244,16 +246,15 @@ def _statement(
     names = tuple(n for n, _, _ in columns)
     params: tuple[Any, ...]
     if flat:
-        source: Any = ("func", ("call", "unnest", *(("$", f"{t}[]") for _, t, _ in columns)), "v", names, None)
+        source: Any = build.table_of_arrays((t for _, t, _ in columns), "v", names)
         params = tuple(values for _, _, values in columns)
     else:  # unnest() takes every dimension of an array apart
-        line = tuple(("$", t) for _, t, _ in columns)
-        source = ("values", (line,) * len(rows), "v", names)
+        source = build.table_of_rows((t for _, t, _ in columns), len(rows), "v", names)
         by_name = {f"v{i}": f for i, f in enumerate(fields)}
         made = [[stored(entity, by_name[n], v) for v in values] if n in by_name else values for n, _, values in columns]
         params = tuple(v for line in zip(*made, strict=True) for v in line)
-    returning = (("cols", entity.source.name, *(entity.by_key[k].name for k in back)),) if back else None
-    ir = ("update", entity.table, tuple(sets), tuple(where), returning, (("from", source),))
+    returning = (build.columns(entity.source.name, (entity.by_key[k].name for k in back)),) if back else None
+    ir = build.update(entity.table, sets, tuple(where), returning=returning, sources=(source,))
     return ir, (*constants, *params)
 
 

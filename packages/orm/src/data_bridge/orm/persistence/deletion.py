@@ -15,6 +15,7 @@ from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.assignments import update_defaults
 from data_bridge.orm.persistence.change_tracking import original_key
 from data_bridge.orm.persistence.in_flight import begin, gone, turn
+from data_bridge.query.spi import build
 
 _COUNT = LoadPlan.affected()
 
@@ -27,11 +28,10 @@ async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
         state = single_row.saved(entity, row, "delete()")
         key = original_key(entity, row, state)
         if entity.soft is not None and not hard:
-            return await _mark_deleted(entity, row, key, executor, ("call", "now"), entity.present)
+            return await _mark_deleted(entity, row, key, executor, build.call("now"), entity.present)
         revision = single_row._revision(entity, row, state)
-        done = bool(
-            await executor.run(("delete", entity.table, single_row._where(entity), None, None), key + revision, _COUNT)
-        )
+        ir = build.delete(entity.table, single_row._where(entity))
+        done = bool(await executor.run(ir, key + revision, _COUNT))
         if not done:
             await _refuse_other_revision(entity, key, executor, revision)
         gone(row, executor)
@@ -62,7 +62,7 @@ async def restore(entity: Entity, row: Any, tx: Any) -> bool:
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         key = original_key(entity, row, single_row.saved(entity, row, "restore()"))
-        return await _mark_deleted(entity, row, key, executor, ("null",), entity.deleted)
+        return await _mark_deleted(entity, row, key, executor, build.NULL, entity.deleted)
     finally:
         flight.end()
 
@@ -76,19 +76,14 @@ async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value
     keys = tuple(entity.source.columns[n].key for n, _ in sets) + tuple(f.key for f in entity.fields if f.spec.computed)
     at = ("marked", keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
-    ir = (
-        "update",
-        entity.table,
-        tuple(sets),
-        (*single_row._where(entity), *where),
-        single_row._returning(entity, keys),
-        None,
+    ir = build.update(
+        entity.table, sets, (*single_row._where(entity), *where), returning=single_row._returning(entity, keys)
     )
     revision = single_row._revision(entity, row, state_of(row))
     try:
         await single_row._bring(entity, row, executor, (ir, (*params, *key, *revision)), plan, keys)
     except single_row._NoRow:
-        if value != ("null",):
+        if value != build.NULL:
             await _refuse_other_revision(entity, key, executor, revision)
         return False
     return True

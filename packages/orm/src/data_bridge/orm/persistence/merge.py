@@ -13,7 +13,7 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.persistence.assignments import assignments, stored
 from data_bridge.orm.persistence.bulk_insert import as_row, columns_of
 from data_bridge.query import Node, Query, Source, merge
-from data_bridge.query.spi import Built
+from data_bridge.query.spi import Built, build
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -30,14 +30,13 @@ class _Rows(Source):
     def __init__(self, entity: Entity, keys: Sequence[str], rows: list[Mapping[str, Any]]) -> None:
         fields = [entity.by_key[k] for k in keys]
         names = tuple(f.name for f in fields)
+        types = [f.type.name for f in fields]
         if any(f.type.family in ("array", "vector") for f in fields):
-            line = tuple(("$", f.type.name) for f in fields)
             params = tuple(stored(entity, f, r[f.key]) for r in rows for f in fields)
-            super().__init__("new", ("values", (line,) * len(rows), "new", names), params)
+            super().__init__("new", build.table_of_rows(types, len(rows), "new", names), params)
         else:
-            call = ("call", "unnest", *(("$", f"{f.type.name}[]") for f in fields))
             lists = tuple(columns_of(entity, f, [r[f.key] for r in rows]) for f in fields)
-            super().__init__("new", ("func", call, "new", names, None), lists)
+            super().__init__("new", build.table_of_arrays(types, "new", names), lists)
         for f in fields:
             self._add(f.name, f.type, key=f.key)
 
@@ -153,7 +152,7 @@ class MergeAction:
 
 
 def _expression(s: Any, p: tuple[Any, ...]) -> Any:
-    return p[0] if s == "$" else Built(s, p, None)
+    return p[0] if s == build.PLACE else Built(s, p, None)
 
 
 def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQuery:

@@ -11,6 +11,7 @@ from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.change_tracking import changed_fields, original_key
 from data_bridge.orm.persistence.in_flight import begin, turn
+from data_bridge.query.spi import build
 
 
 async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
@@ -24,9 +25,9 @@ async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_chang
         at = ("refresh", keys)
         mutable = tuple(k for k in entity.mutable if k in keys)
         plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, mutable))
-        projection = (("cols", entity.source.name, *(entity.by_key[k].name for k in keys + mutable)),)
-        extras = (locking,) if locking else None
-        ir = ("select", entity.table, projection, entity.pk_conditions, None, None, None, extras)
+        projection = (build.columns(entity.source.name, (entity.by_key[k].name for k in keys + mutable)),)
+        extras = (locking,) if locking else ()
+        ir = build.select(entity.table, projection, entity.pk_conditions, extras=extras)
         key = original_key(entity, row, state)
         try:
             await single_row._bring(entity, row, executor, (ir, key), plan, keys, mutable, pinned)

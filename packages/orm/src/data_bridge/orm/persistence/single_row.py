@@ -23,6 +23,7 @@ from data_bridge.orm.persistence.change_tracking import changed_fields, original
 from data_bridge.orm.persistence.conflict import is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import begin, blank, bytes_of, land, seen, taken_off, turn
 from data_bridge.query import Node
+from data_bridge.query.spi import build
 
 _COUNT = LoadPlan.affected()
 _ABSENT: Any = object()
@@ -131,7 +132,7 @@ def _is_sent_as_it_is(field: Any) -> bool:
 
 
 def _returning(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
-    return (("cols", None, *(entity.by_key[k].name for k in keys)),) if keys else None
+    return (build.columns(None, (entity.by_key[k].name for k in keys)),) if keys else None
 
 
 def _insert_shape(
@@ -149,15 +150,15 @@ def _insert_shape(
             filled += tuple(f.key for f in entity.loaded if f.key not in written)
         conflict = None
         if updates is not None:
-            target = ("columns", tuple(("col", None, n) for n in entity.pk_names), None)
+            target = build.on_columns(entity.pk_names)
             # DO NOTHING would not bring the row back: setting the key to itself does.
             sets = tuple((f.name, s) for f, s, _ in proposed(entity, updates))
-            sets = sets or tuple((n, ("col", "excluded", n)) for n in entity.pk_names)
+            sets = sets or tuple((n, build.excluded(n)) for n in entity.pk_names)
             where = is_same_revision(entity) if is_conditional else None
-            conflict = ("conflict", target, ("update", sets, where))
-        rows = "$" if keys else None
+            conflict = build.conflict_update(target, sets, where)
         names = tuple(entity.by_key[k].name for k in keys)
-        ir = ("insert", entity.table, names, rows, conflict, _returning(entity, filled + entity.mutable), None)
+        returning = _returning(entity, filled + entity.mutable)
+        ir = build.insert(entity.table, names, build.one_row(names), conflict=conflict, returning=returning)
         shape = _Write(entity, ir, keys, filled, entity.mutable)
         entity.shapes[at] = shape
     return shape
@@ -249,7 +250,7 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
     at = ("update", changed)
     shape = entity.shapes.get(at)
     if shape is None:
-        sets: list[Any] = [(entity.by_key[k].name, "$") for k in changed]
+        sets: list[Any] = [(entity.by_key[k].name, build.PLACE) for k in changed]
         extra: tuple[str, ...] = ()
         constants: tuple[Any, ...] = ()
         for name, default in entity.update_defaults:
@@ -262,7 +263,7 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
         filled = extra + computed
         kept = tuple(k for k in entity.mutable if k in changed or k in filled)
         where = _where(entity)
-        ir = ("update", entity.table, tuple(sets), where, _returning(entity, filled + kept), None)
+        ir = build.update(entity.table, sets, where, returning=_returning(entity, filled + kept))
         shape = _Write(entity, ir, changed, filled, kept)
         shape.constants = constants
         entity.shapes[at] = shape
@@ -284,7 +285,7 @@ def _where(entity: Entity) -> tuple[Any, ...]:
     if entity.revision is None:
         return entity.pk_conditions
     name = entity.by_key[entity.revision].name
-    return (*entity.pk_conditions, ("=", ("col", entity.source.name, name), "$"))
+    return (*entity.pk_conditions, build.equal(build.column(entity.source.name, name), build.PLACE))
 
 
 def _revision(entity: Entity, row: Any, state: Any) -> tuple[Any, ...]:
@@ -373,8 +374,8 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
         state = saved(entity, row, "update()")
         key = original_key(entity, row, state)
         kept = tuple(k for k in entity.mutable if k in keys)
-        names = (("cols", None, *(entity.by_key[k].name for k in keys + kept)),)
-        ir = ("update", entity.table, tuple((f.name, s) for f, s, _ in made), _where(entity), names, None)
+        sets = [(f.name, s) for f, s, _ in made]
+        ir = build.update(entity.table, sets, _where(entity), returning=_returning(entity, keys + kept))
         at = ("merge", keys)
         plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, kept))
         revision = _revision(entity, row, state)

@@ -15,6 +15,7 @@ from data_bridge.orm.persistence.assignments import assignments, stored
 from data_bridge.orm.persistence.conflict import is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import land, seen, taken_off
 from data_bridge.orm.persistence.row_errors import named
+from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -52,30 +53,27 @@ class Upsert:
                 chosen = [entity.field(c).key for c in update]
             made = proposed(entity, chosen)
         # DO NOTHING would not bring the row back: setting the target to itself does.
-        sets = tuple((f.name, s) for f, s, _ in made) or tuple(
-            (f.name, ("col", "excluded", f.name)) for f in self._targets
-        )
+        sets = tuple((f.name, s) for f, s, _ in made) or tuple((f.name, build.excluded(f.name)) for f in self._targets)
         self._written = {f.key for f, _, _ in made}
         self._params = tuple(v for _, _, p in made for v in p)
-        target = ("columns", tuple(("col", None, f.name) for f in self._targets), None)
+        target = build.on_columns(f.name for f in self._targets)
         where = is_same_revision(entity) if self.is_conditional else None
-        self._clause = ("conflict", target, ("update", sets, where))
+        self._clause = build.conflict_update(target, sets, where)
 
     async def run(self, rows: list[Any], executor: Any, first: int) -> list[tuple[Any, bool]]:
         """Writes the rows, of which the first has that index; gives each, and whether it is new."""
         entity, given = self._entity, self._given
         keys = tuple(f.key for f in entity.loaded)
         names = tuple(entity.by_key[k].name for k in given)
-        # xmax is 0 in a row version that no transaction has replaced: it was inserted just now.
-        created = ("=", ("raw", "xmax"), ("raw", "0"))
-        returning = (("cols", None, *(f.name for f in entity.loaded)), created)
+        returning = (build.columns(None, (f.name for f in entity.loaded)), build.WAS_INSERTED)
         plan = entity.mixed([(entity, len(keys), False), (None, 1, False)])
         if entity.settings.validate_on_save:
             for row in rows:
                 single_row.checked(entity, row, given)
 
         async def run(low: int, high: int, on: Any) -> Any:
-            ir = ("insert", entity.table, names, ("rows", high - low), self._clause, returning, None)
+            rows_of = build.several_rows(high - low)
+            ir = build.insert(entity.table, names, rows_of, conflict=self._clause, returning=returning)
             params = [stored(entity, entity.by_key[k], r.__dict__[k]) for r in rows[low:high] for k in given]
             return await on.run(ir, (*params, *self._params), plan)
 

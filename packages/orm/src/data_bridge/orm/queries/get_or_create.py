@@ -20,6 +20,7 @@ from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.queries.builder import QueryBuilder
 from data_bridge.orm.registry import entity_of
 from data_bridge.query import Node
+from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -106,7 +107,7 @@ async def _insert(entity: Entity, row: Any, wanted: Mapping[str, Any], executor:
     if now != wanted and (there := await _find(entity, now, executor)) is not None:
         raise _Found(there)
     shape = single_row._insert_shape(entity, single_row._given(entity, row), None)
-    ir = (*shape.ir[:4], ("conflict", None, "nothing"), shape.ir[5], None)
+    ir = build.with_conflict(shape.ir, build.CONFLICT_NOTHING)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         if not await shape.run(entity, row, executor, ir=ir):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.query import Expr
-from data_bridge.query.spi import Built
+from data_bridge.query.spi import Built, build
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -29,7 +29,7 @@ class Parameter:
 
 def param(name: str) -> Expr[Any]:
     """Stands for a value in a query that is prepared: `User.email == param("email")`."""
-    return Built("$", (Parameter(name),), None)
+    return Built(build.PLACE, (Parameter(name),), None)
 
 
 class Prepared(Generic[T]):

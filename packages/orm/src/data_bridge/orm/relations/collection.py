@@ -13,8 +13,8 @@ from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import LinkNotLoaded, NotSaved
 from data_bridge.orm._state import forget, keep, links_of, state_of
 from data_bridge.orm.persistence.bulk_insert import insert_many
-from data_bridge.query.spi import Built, among
-from data_bridge.query.types import Boolean
+from data_bridge.query import Expr
+from data_bridge.query.spi import among
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.relation import Relation
@@ -132,8 +132,13 @@ class Many(Generic[M]):
             query = query.find(through.columns[k] == v)
         if rows is None:
             return query  # type: ignore[no-any-return]
-        columns = [through.columns[k] for k in relation.through_far]
-        return query.find(among(columns, [self._other(r) for r in rows]))  # type: ignore[no-any-return]
+        return query.find(self._among(rows))  # type: ignore[no-any-return]
+
+    def _among(self, rows: Sequence[Any]) -> Expr[bool]:
+        """The condition on the association table that it points to one of these rows."""
+        relation = self._relation
+        columns = [relation.through.columns[k] for k in relation.through_far]
+        return among(columns, [self._other(r) for r in rows])
 
     def _other(self, row: Any) -> tuple[Any, ...]:
         relation = self._relation
@@ -204,27 +209,10 @@ class Many(Generic[M]):
         async with pg_transaction(using=relation.through.executor(tx)) as inner:
             query = self._links()
             if wanted:
-                kept = self._links(wanted)
-                # NOT of the condition on the other side, which is the last one.
-                query = query.find(~_condition(kept))
+                query = query.find(~self._among(wanted))
             await query.using(inner).delete()
             await self.add(*wanted, tx=inner)
         if all(relation.target.holds(r) for r in wanted):
             keep(self._row, relation.name, wanted)
         else:
             forget(self._row, relation.name)
-
-
-def _condition(query: Any) -> Any:
-    """The last condition of a query as an expression."""
-    s = query._where[-1]
-    count = _parameters(s)
-    return Built(s, query._where_p[len(query._where_p) - count :], Boolean)
-
-
-def _parameters(s: Any) -> int:
-    if s == "$":
-        return 1
-    if type(s) is not tuple:
-        return 0
-    return 1 if s and s[0] == "$" else sum(map(_parameters, s))  # pyright: ignore[reportUnknownArgumentType]

@@ -10,6 +10,7 @@ from data_bridge.orm import registry
 from data_bridge.orm.registry import entity_of
 from data_bridge.query import ConstraintDef, TableDef
 from data_bridge.query.ddl import AddConstraint, DropTable, create_table_operations
+from data_bridge.query.spi import build
 
 _COUNT = LoadPlan.affected()
 _VALUE = LoadPlan.scalars(many=False)
@@ -76,7 +77,7 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
                 name = ".".join(
                     '"' + part.replace('"', '""') + '"' for part in (definition.schema, definition.name) if part
                 )
-                if await tx.run(("text", "SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE):
+                if await tx.run(build.text("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE):
                     there.add((definition.schema, definition.name))
                     continue
             for operation in create_table_operations(definition):
