@@ -23,7 +23,7 @@ from data_bridge.orm.mapping.field import Field, factory, shown, validated_name
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.query import ColumnProxy, Node, TableDef, TableSource, sql
-from data_bridge.query.spi import build
+from data_bridge.query.spi import build, clauses
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -147,7 +147,7 @@ class Entity:
     def complete(self, source: TableSource) -> None:
         """Gives a source of this table the system column that revisions may be told by."""
         if self.settings.use_revision == "xmin" and "xmin" not in source.columns:
-            source._add("xmin", self.by_key["xmin"].type, nullable=False)
+            clauses.add_column(source, "xmin", self.by_key["xmin"].type, nullable=False)
 
     def _plain(self) -> frozenset[str]:
         """Fields whose assignment Pydantic does not look at."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from data_bridge.core import LoadPlan
 from data_bridge.orm import registry
 from data_bridge.query import Node
-from data_bridge.query.spi import PICKS, IntegerSum, sources_in
+from data_bridge.query.spi import PICKS, IntegerSum, read, sources_in
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -63,19 +63,16 @@ def mixed_plan(entity: Entity, parts: Sequence[Part], things: Sequence[Any], *, 
 def _converter(entity: Entity, s: Any, of: Any) -> Converter | None:
     if of is IntegerSum:
         return int
-    if type(s) is not tuple:
-        return None
-    tag = s[0]
-    if tag == "col":
+    column = read.column_name(s)
+    if column is not None:
         source = sources_in(s)
-        return None if source is None else _of_column(entity, source, s[2])
-    if tag == "over":
-        return _converter(entity, s[1], None)
-    if tag not in ("call", "agg"):
+        return None if source is None else _of_column(entity, source, column)
+    call = read.call_of(s)
+    if call is None:
         return None
-    name, arguments = s[1], s[2:] if tag == "call" else s[2]
-    if name in _ORDERED and tag == "agg" and s[6]:
-        return _converter(entity, s[6][0], None)
+    name, arguments, within = call
+    if name in _ORDERED and within:
+        return _converter(entity, within[0], None)
     if name == "array_agg" and arguments:
         inner = _converter(entity, arguments[0], None)
         return None if inner is None else _each(inner)

@@ -13,7 +13,7 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.persistence.assignments import assignments, stored
 from data_bridge.orm.persistence.bulk_insert import as_row, columns_of
 from data_bridge.query import Node, Query, Source, merge
-from data_bridge.query.spi import Built, build
+from data_bridge.query.spi import Built, build, clauses
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -38,7 +38,7 @@ class _Rows(Source):
             lists = tuple(columns_of(entity, f, [r[f.key] for r in rows]) for f in fields)
             super().__init__("new", build.table_of_arrays(types, "new", names), lists)
         for f in fields:
-            self._add(f.name, f.type, key=f.key)
+            clauses.add_column(self, f.name, f.type, key=f.key)
 
 
 class MergeQuery:

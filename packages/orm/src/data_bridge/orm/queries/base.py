@@ -10,9 +10,9 @@ from data_bridge.orm.queries.aliases import AliasSource
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
-from data_bridge.orm.relations.subquery import mentioned
 from data_bridge.query import ColumnProxy, Select
-from data_bridge.query.spi import Columns, sampled
+from data_bridge.query.spi import Columns, build, clauses, sampled
+from data_bridge.query.spi.table_names import mentioned
 
 if TYPE_CHECKING:
     from typing import Self
@@ -59,14 +59,8 @@ class RowQuery(Select[T], Generic[T]):
     @classmethod
     def of(cls, entity: Entity, source: Any = None) -> QueryBuilder[Any]:
         """All rows of a table; of one with soft deletion, those that were not deleted."""
-        new: Any = object.__new__(cls)
-        new._order = new._limit = new._offset = new._extras = None
-        new._order_p = new._ctes = new._where_p = new._groups = new._keys = ()
-        new._where = entity.present
         chosen = entity.source if source is None else source
-        new._source = chosen
-        new._sources = (chosen,)
-        new._columns = loaded_columns(entity, chosen)
+        new: Any = clauses.made(cls, loaded_columns(entity, chosen), chosen, entity.present)
         new._entity = entity
         new._plan = entity.plan()
         new._one = None
@@ -100,8 +94,8 @@ class RowQuery(Select[T], Generic[T]):
     def _shaped(
         self, columns: Columns, plan: LoadPlan, one: LoadPlan | None = None, model: Any = None
     ) -> QueryBuilder[Any]:
-        new: Any = self._copy()
-        new._columns, new._plan, new._one, new._model = columns, plan, one, model
+        new: Any = clauses.with_result(self, columns)
+        new._plan, new._one, new._model = plan, one, model
         new._said = None
         new._links = None
         return new  # type: ignore[no-any-return]
@@ -163,9 +157,9 @@ class RowQuery(Select[T], Generic[T]):
 
     def _only_as(self, present: tuple[Any, ...]) -> Self:
         entity = self._entity
-        new = self._copy()
-        new._where = (*present, *(c for c in self._where if c not in entity.present and c not in entity.deleted))
-        return new
+        where, _ = clauses.conditions_of(self)
+        kept = (c for c in where if c not in entity.present and c not in entity.deleted)
+        return clauses.with_conditions(self, (*present, *kept))
 
     def with_deleted(self) -> Self:
         """Also rows that were deleted softly."""
@@ -194,14 +188,10 @@ class RowQuery(Select[T], Generic[T]):
         """
         new = super().join(table, on, how=how, using=using)
         entity = getattr(table, "__db__", None)
-        if entity is not None and entity.present and new._extras is not None:
-            s, p = new._extras["joins"]
-            kind, source, condition = s[-1]
-            if isinstance(condition, tuple) and (not condition or isinstance(condition[0], tuple)):
-                there = new._sources[-1].columns
-                gone = tuple(("is", there[c[1][2]].s, "null") for c in entity.present)
-                new._extras = {**new._extras, "joins": ((*s[:-1], (kind, source, (*condition, *gone))), p)}
-        return new
+        if entity is None or entity.soft is None:
+            return new
+        there = clauses.sources_of(new)[-1].columns
+        return clauses.with_last_join_narrowed(new, (build.is_null(there[entity.soft.name].s),))
 
     def tablesample(self, percent: float, *, method: str = "bernoulli", seed: float | None = None) -> Self:
         """A random part of the table's rows (or pages, with method="system"), before any condition.
@@ -209,10 +199,7 @@ class RowQuery(Select[T], Generic[T]):
         >>> def some(User):
         ...     return User.find().tablesample(1, seed=42)
         """
-        new = self._copy()
-        new._source = sampled(self._entity.source, percent, method, seed)
-        new._sources = (new._source, *self._sources[1:])
-        return new
+        return clauses.with_source(self, sampled(self._entity.source, percent, method, seed))
 
     # ------------------------------------------------------------------------------------------- what it gives back
     def select(self, *columns: Any) -> Self:
@@ -238,7 +225,7 @@ class RowQuery(Select[T], Generic[T]):
         wanted = {*entity.pk_keys, *said}
         new = self._partial(tuple(k for k in entity.keys if k in wanted))
         if said:
-            new._said = chosen_columns([entity.by_key[k] for k in said], self._source)
+            new._said = chosen_columns([entity.by_key[k] for k in said], clauses.source_of(self))
         return new
 
     only = select
@@ -250,8 +237,8 @@ class RowQuery(Select[T], Generic[T]):
 
     def _partial(self, keys: tuple[str, ...]) -> Self:
         entity = self._entity
-        new = self._copy()
-        new._columns, new._said = chosen_columns([entity.by_key[k] for k in keys], self._source), None
+        new = clauses.with_result(self, chosen_columns([entity.by_key[k] for k in keys], clauses.source_of(self)))
+        new._said = None
         new._plan, new._one = entity.plan(keys), entity.plan(keys, many=False)
         return new
 
@@ -280,57 +267,56 @@ class RowQuery(Select[T], Generic[T]):
     def _with_paths(self) -> Self:
         """The query with the tables joined that paths in it mention."""
         known: dict[str, Any] = self._entity.paths
-        aliases: dict[str, Any] = {s.name: s.paths for s in self._sources[1:] if isinstance(s, AliasSource) and s.paths}
+        sources = {s.name: s for s in clauses.sources_of(self)}
+        aliases: dict[str, Any] = {
+            s.name: s.paths for s in clauses.sources_of(self)[1:] if isinstance(s, AliasSource) and s.paths
+        }
         for paths in aliases.values():
             known = {**known, **paths}
         if not known:
             return self
         found: set[str] = set()
-        extras = self._extras or {}
-        for s in (self._columns.s, self._where, self._order, *(s for s, _ in extras.values())):
+        for s in clauses.structures_of(self):
             mentioned(s, known, found)
-        found -= {s.name for s in self._sources}
+        found -= sources.keys()
         if not found:
             return self
         joins: list[Any] = []
         behind: list[Any] = []
-        made = self._copy()
-        before = extras.get("joins")
-        given: tuple[Any, ...] = before[0][1:] if before else ()
+        added: dict[str, Any] = {}
         # What an outer join may leave empty must not lose its row to an inner join behind it.
-        outer = {j[1][3] for j in given if j[0] != "inner" and j[1][0] == "table"}
+        outer = {join.alias for join in clauses.joins_of(self).joins if join.how != "inner"}
         for name in sorted(found):
             path = known[name]
             of = path._root.source.name
             if of in aliases:
-                self._add_join(path, behind, made, of in outer)
+                self._add_join(path, behind, sources, added, of in outer)
             else:
-                self._add_join(path, joins, made)
-        made._extras = {**extras, "joins": (("joins", *joins, *given, *behind), before[1] if before else ())}
-        if "locking" in extras:  # rows of joined tables are not what the caller means to lock
-            lock, p = extras["locking"]
-            names = (self._entity.source.name,)
-            made._extras["locking"] = (("locking", *(x if x[1] else (x[0], names, x[2]) for x in lock[1:])), p)
-        return made
+                self._add_join(path, joins, sources, added)
+        made = clauses.with_joins_around(self, joins, behind, tuple(added.values()))
+        # Rows of joined tables are not what the caller means to lock.
+        return clauses.with_locks_on(made, self._entity.source.name)
 
-    def _add_join(self, path: Any, joins: list[Any], made: Any, is_outer: bool = False) -> None:
+    def _add_join(
+        self, path: Any, joins: list[Any], known: Mapping[str, Any], added: dict[str, Any], is_outer: bool = False
+    ) -> None:
         chain = path._chain
         if len(chain) > 1:
-            self._add_join(path_from(path._root, chain[:-1]), joins, made, is_outer)
+            self._add_join(path_from(path._root, chain[:-1]), joins, known, added, is_outer)
         source = path.__table_source__
-        if any(s.name == source.name for s in made._sources):
+        if source.name in known or source.name in added:
             return
         relation = path._last
         there = relation.target
         on = tuple(
-            ("=", ("col", source.name, there.by_key[far].name), near.s)
+            build.equal(build.column(source.name, there.by_key[far].name), near.s)
             for far, near in zip(relation.far, path._near_columns(), strict=True)
         )
-        if relation.kind == "back":
-            on += tuple(("is", ("col", source.name, c[1][2]), "null") for c in there.present)
-        kind = "left" if is_outer or any(r.is_optional for r in chain) else "inner"
-        joins.append((kind, source.s, on))
-        made._sources = (*made._sources, source)
+        if relation.kind == "back" and there.soft is not None:
+            on += (build.is_null(build.column(source.name, there.soft.name)),)
+        join = build.left_join if is_outer or any(r.is_optional for r in chain) else build.inner_join
+        joins.append(join(source.s, on))
+        added[source.name] = source
 
     def columns(self, *columns: Any) -> Self:
         """The same query with other result columns; see Select.columns()."""
@@ -341,13 +327,13 @@ class RowQuery(Select[T], Generic[T]):
     def _inside(self) -> Self:
         if self._said is None:
             return self
-        new = self._copy()
-        new._columns, new._said = self._said, None
+        new = clauses.with_result(self, self._said)
+        new._said = None
         return new
 
     def __statement__(self) -> Statement:
-        if not self._entity.paths and len(self._sources) == 1:
-            return self._made()
+        if not self._entity.paths and len(clauses.sources_of(self)) == 1:
+            return super().__statement__()
         return super(RowQuery, self._with_paths()).__statement__()
 
 

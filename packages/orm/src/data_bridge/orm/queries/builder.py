@@ -19,7 +19,7 @@ from data_bridge.orm.queries.pagination import PagedQuery
 from data_bridge.orm.queries.prepared import Prepared
 from data_bridge.orm.relations import loading
 from data_bridge.query import Expr, Node, Select, func
-from data_bridge.query.spi import EMPTY, columns_of
+from data_bridge.query.spi import build, clauses, columns_of, read
 
 if TYPE_CHECKING:
     from typing import Self
@@ -29,6 +29,8 @@ A = TypeVar("A")
 
 _SCALARS = LoadPlan.scalars()
 _SCALAR = LoadPlan.scalars(many=False)
+_MERGING = ("distinct", "distinct_on", "group")
+"""Clauses that make one row of several."""
 
 
 class QueryBuilder(PagedQuery[T], Generic[T]):
@@ -61,30 +63,28 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     async def first(self) -> T | None:
         """The first row by the stated order, else by key; or None."""
-        query = self if self._order else self._ordered_by_key()
-        limit = 1 if query._limit is None else min(query._limit, 1)
-        rows = await query.limit(limit).to_list()
+        query = self if clauses.order_of(self) else self._ordered_by_key()
+        limit = clauses.limit_of(query)
+        rows = await query.limit(1 if limit is None else min(limit, 1)).to_list()
         return rows[0] if rows else None
 
     first_or_none = first
 
     async def last(self) -> T | None:
         """The last row by the stated order, else by key; or None."""
-        query = self if self._order else self._ordered_by_key()
-        if query._limit is not None or query._offset is not None:  # the last of just these rows
+        query = self if clauses.order_of(self) else self._ordered_by_key()
+        if clauses.is_cut(query):  # the last of just these rows
             rows = await query.to_list()
             return rows[-1] if rows else None
-        new = query._copy()
-        new._order = tuple(_reversed(s) for s in query._order or ())
-        rows = await new.limit(1).to_list()
+        turned = [read.sort_key(s).turned() for s in clauses.order_of(query)]
+        rows = await clauses.with_order(query, turned).limit(1).to_list()
         return rows[0] if rows else None
 
     def _ordered_by_key(self) -> Self:
-        if self._source is not self._entity.source or not self._entity.pk_names or self._grouped:
+        entity = self._entity
+        if clauses.source_of(self) is not entity.source or not entity.pk_names or self._grouped:
             return self
-        new = self._copy()
-        new._order = tuple(("col", self._entity.source.name, n) for n in self._entity.pk_names)
-        return new
+        return clauses.with_order(self, [build.column(entity.source.name, n) for n in entity.pk_names])
 
     async def one(self) -> T:
         """The only row.
@@ -104,33 +104,27 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         Raises:
             MultipleRowsFound: with several.
         """
-        rows = await self.limit(2 if self._limit is None else min(self._limit, 2)).to_list()
+        limit = clauses.limit_of(self)
+        rows = await self.limit(2 if limit is None else min(limit, 2)).to_list()
         if len(rows) > 1:
             raise MultipleRowsFound(f"more than one {self._entity.label} matches")
         return rows[0] if rows else None
 
     async def count(self) -> int:
         """The number of rows; honours limit and offset."""
-        if (
-            self._limit is None
-            and self._offset is None
-            and not (self._extras or {}).keys() & {"distinct", "distinct_on", "group"}
-        ):
-            query: Select[Any] = self.columns(func.count())
-            query._order, query._order_p = None, ()
-            return int(await self._value(query))
+        if not clauses.is_cut(self) and not clauses.has_clause(self, *_MERGING):
+            return int(await self._value(clauses.without_order(self.columns(func.count()))))
         inner = self._copy()
         inner._said = None  # the rows that to_list() gives are counted
         return int(await self._value(Select(columns_of((func.count(),))).from_(inner.subquery("counted"))))
 
     async def exists(self) -> bool:
         """Whether there is a row."""
-        bare = self._copy()
-        if not (self._extras or {}).keys() & {"distinct", "distinct_on", "group"}:
-            bare._order, bare._order_p = None, ()
-            bare._columns = EMPTY  # a row without columns exists as well
+        bare = self
+        if not clauses.has_clause(self, *_MERGING):
+            bare = clauses.without_result(clauses.without_order(self))  # a row without columns exists as well
         statement = bare.__statement__()
-        ir = ("select", None, (("exists", statement.ir),), None, None, None, None, None)
+        ir = build.select_exists(statement.ir)
         found: bool = await resolve(self._using).run(ir, statement.params, _SCALAR, timeout=self._timeout)
         return found
 
@@ -139,10 +133,9 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         return await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
 
     async def _aggregated(self, made: Expr[Any]) -> Any:
-        if self._limit is not None or self._offset is not None:
+        if clauses.is_cut(self):
             raise ConfigurationError("an aggregate over a limited query needs a subquery: q.subquery() and its .c")
-        query = self.columns(made)
-        query._order, query._order_p = None, ()
+        query = clauses.without_order(self.columns(made))
         return await self._value(query, plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR))
 
     async def sum(self, column: Node[Any]) -> Any:
@@ -235,16 +228,10 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
             raise ConfigurationError(f"format={format!r} is not text or json")
         compiled = self.sql()
         options = f"(FORMAT {format.upper()}{', ANALYZE' if analyze else ''})"
-        lines = await resolve(self._using).run(("text", f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS)
+        lines = await resolve(self._using).run(
+            build.text(f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS
+        )
         return lines[0] if format == "json" else "\n".join(lines)
 
 
 Entity.make_query = QueryBuilder.of
-
-
-def _reversed(s: Any) -> Any:
-    if s[0] in ("asc", "desc"):
-        direction, expression, *nulls = s
-        turned = ["last" if n == "first" else "first" for n in nulls]
-        return ("desc" if direction == "asc" else "asc", expression, *turned)
-    return ("desc", s)

@@ -12,74 +12,61 @@ from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import UnfilteredWrite
 from data_bridge.orm import _events
 from data_bridge.orm.persistence.assignments import assignments
-from data_bridge.orm.relations.subquery import mentioned
 from data_bridge.query import func
-from data_bridge.query.spi import Columns, apart, filters_rows
+from data_bridge.query.spi import Columns, apart, build, clauses, filters_rows
+from data_bridge.query.spi.table_names import mentioned
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
 
 T = TypeVar("T")
 COUNT = LoadPlan.affected()
-_NEEDS_KEYS = {"distinct", "distinct_on", "group", "having", "locking", "windows", "ties"}
+_NEEDS_KEYS = ("distinct", "distinct_on", "group", "having", "locking", "windows", "ties")
 
 
-def _conditions(
-    query: Any, doing: str
-) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...] | None, tuple[Any, ...]]:
-    """WHERE and FROM/USING of a mass write: structures and parameters of each."""
+def _conditions(query: Any, doing: str) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """WHERE of a mass write, its parameters, and the tables in FROM or USING."""
     entity = query._entity
     query = query._with_paths()
-    extras: dict[str, Any] = query._extras or {}
-    joins: Any = extras.get("joins")
-    if not query._unfiltered and query._limit is None and not _is_filtered(query, joins):
-        what = "with a filter that is TRUE" if query._where not in (entity.present, ()) else "without a filter"
+    where, where_p = clauses.conditions_of(query)
+    joins, joins_p = clauses.joins_of(query)
+    if not query._unfiltered and clauses.limit_of(query) is None and not _is_filtered(query):
+        what = "with a filter that is TRUE" if where not in (entity.present, ()) else "without a filter"
         raise UnfilteredWrite(f"find().{doing}() {what} would {doing} every row: {doing}_all() says so explicitly")
-    by_key: bool = (
-        query._source.s[0] == "sample"
-        or query._limit is not None
-        or query._offset is not None
-        or bool(extras.keys() & _NEEDS_KEYS)
+    others = clauses.sources_of(query)[1:]
+    by_key = (
+        clauses.is_sampled(query)
+        or clauses.is_cut(query)
+        or clauses.has_clause(query, *_NEEDS_KEYS)
+        or any(j.how != "inner" or not j.has_conditions for j in joins)
+        or (bool(joins) and any(s.p for s in others))
     )
-    if joins is not None and any(j[0] != "inner" or not _is_condition(j[2]) for j in joins[0][1:]):
-        by_key = True
-    if joins is not None and any(s.p for s in query._sources[1:]):
-        by_key = True
     if by_key:
-        inner = query._copy()
         qualifier = entity.source.name
-        keys = tuple(("col", qualifier, n) for n in entity.pk_names)
-        inner._columns = Columns((("cols", qualifier, *entity.pk_names),), (), query._source, ())
+        keys = Columns((build.columns(qualifier, entity.pk_names),), (), clauses.source_of(query), ())
+        inner: Any = clauses.with_result(query, keys)
         inner._links = None
         statement = inner.__statement__()
-        left = keys[0] if len(keys) == 1 else ("row", *keys)
-        return (("in", left, ("query", statement.ir)),), statement.params, None, ()
-    if joins is None:
-        return query._where, query._where_p, None, ()
+        left = [build.column(qualifier, n) for n in entity.pk_names]
+        return (build.in_query(left, statement.ir),), statement.params, ()
+    if not joins:
+        return where, where_p, ()
     # In UPDATE … FROM and DELETE … USING the conditions of the joins stand in WHERE.
-    sources = tuple(s.s for s in query._sources[1:])
-    on: tuple[Any, ...] = tuple(c for j in joins[0][1:] for c in j[2])
-    return (*on, *query._where), (*joins[1], *query._where_p), sources, ()
+    on = tuple(c for j in joins for c in j.on)
+    return (*on, *where), (*joins_p, *where_p), tuple(s.s for s in others)
 
 
-def _is_filtered(query: Any, joins: Any) -> bool:
+def _is_filtered(query: Any) -> bool:
     """Whether a query may leave rows of its table out: by a condition, or by a join that not every row has a partner in."""
     present = query._entity.present
+    where, where_p = clauses.conditions_of(query)
     # Whether a row is marked as deleted is no filter of the caller; these conditions have no parameters.
-    if filters_rows([c for c in query._where if c not in present], query._where_p):
+    if filters_rows([c for c in where if c not in present], where_p) or clauses.has_clause(query, "having"):
         return True
-    extras: dict[str, Any] = query._extras or {}
-    if "having" in extras:
-        return True
-    if joins is None:
-        return False
     return any(
-        kind in ("inner", "right") and (not _is_condition(on) or filters_rows(on, ())) for kind, _, on in joins[0][1:]
+        j.how in ("inner", "right") and (not j.has_conditions or filters_rows(j.on, ()))
+        for j in clauses.joins_of(query).joins
     )
-
-
-def _is_condition(on: Any) -> bool:
-    return isinstance(on, tuple) and all(isinstance(c, tuple) for c in on)  # pyright: ignore[reportUnknownVariableType]
 
 
 def update(
@@ -97,12 +84,11 @@ def update(
         raise TypeError(
             f"update() takes values from its own table: to set them from {min(through)!r}, join() that table and name its columns"
         )
-    where, where_p, sources, sources_p = _conditions(query, "update")
-    sets = tuple((f.name, s) for f, s, _ in made)
+    where, where_p, sources = _conditions(query, "update")
+    sets = [(f.name, s) for f, s, _ in made]
     params = tuple(v for _, _, p in made for v in p)
-    extras = (("from", *sources),) if sources else None
-    ir = ("update", entity.table, sets, where or None, returning, extras)
-    return apart(ir, query._sources) if sources else ir, (*params, *where_p, *sources_p)
+    ir = build.update(entity.table, sets, where, returning=returning, sources=sources)
+    return apart(ir, clauses.sources_of(query)) if sources else ir, (*params, *where_p)
 
 
 def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -110,10 +96,9 @@ def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
     entity = query._entity
     if entity.soft is not None and not query._hard:
         return update(query, {entity.soft.key: func.now()}, (), {}, returning)
-    where, where_p, sources, sources_p = _conditions(query, "delete")
-    extras = (("using", *sources),) if sources else None
-    ir = ("delete", entity.table, where or None, returning, extras)
-    return apart(ir, query._sources) if sources else ir, (*where_p, *sources_p)
+    where, where_p, sources = _conditions(query, "delete")
+    ir = build.delete(entity.table, where, returning=returning, sources=sources)
+    return apart(ir, clauses.sources_of(query)) if sources else ir, where_p
 
 
 async def happening_to(query: Any, event: Any, work: Any, executor: Any) -> Any:
@@ -144,9 +129,9 @@ class Returning(Generic[T]):
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> list[T]:
         """Updates every matching row and gives them, as they are now."""
         q: Any = self._query
-        return await self._run(_events.BulkUpdate, update(q, values, operators, kw, q._columns.s))
+        return await self._run(_events.BulkUpdate, update(q, values, operators, kw, clauses.result_of(q).s))
 
     async def delete(self) -> list[T]:
         """Deletes every matching row and gives them, as they were."""
         q: Any = self._query
-        return await self._run(_events.BulkDelete, delete(q, q._columns.s))
+        return await self._run(_events.BulkDelete, delete(q, clauses.result_of(q).s))

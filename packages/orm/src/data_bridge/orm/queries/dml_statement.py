@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from data_bridge.core import Compiled, Statement
 from data_bridge.query import compile as compile_
-from data_bridge.query.spi import EMPTY, columns_of, cte_of
+from data_bridge.query.spi import EMPTY, build, clauses, columns_of, cte_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -21,25 +21,27 @@ class WriteQuery:
     ...     return Archive.insert_from(select(gone.c.id, gone.c.name), columns=["id", "name"])
     """
 
-    __slots__ = ("_columns", "_ir", "_params", "_query")
+    __slots__ = ("_ir", "_params", "_query", "_returned")
 
     def __init__(self, query: QueryBuilder[Any], statement: tuple[Any, tuple[Any, ...]]) -> None:
         self._query: Any = query
         self._ir, self._params = statement
-        self._columns = EMPTY
+        self._returned = EMPTY
 
     def returning(self, *columns: Any) -> Self:
         """RETURNING these columns of the written rows; without any, all of them."""
         made = type(self)(self._query, (self._ir, self._params))
-        made._columns = columns_of(tuple(self._query._named(c) for c in columns)) if columns else self._query._columns
+        made._returned = (
+            columns_of(tuple(self._query._named(c) for c in columns)) if columns else clauses.result_of(self._query)
+        )
         return made
 
     def _names(self) -> list[Any]:
-        return list(self._columns.names)
+        return list(self._returned.names)
 
     def __statement__(self) -> Statement:
-        ir = (*self._ir[:-2], self._columns.s or None, self._ir[-1])
-        return Statement(ir, (*self._params, *self._columns.p))
+        ir = build.with_returning(self._ir, self._returned.s or None)
+        return Statement(ir, (*self._params, *self._returned.p))
 
     def cte(self, name: str, *, materialized: bool | None = None) -> QuerySource:
         """The statement as a common table expression: its columns are those of returning()."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.query import ColumnProxy, Node, Order, or_
+from data_bridge.query.spi import clauses, read
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -43,17 +44,13 @@ class Keyset:
 
     def __init__(self, query: QueryBuilder[Any]) -> None:
         self.entity = query._entity
-        if query._source is not self.entity.source or not self.entity.pk_names:
+        if clauses.source_of(query) is not self.entity.source or not self.entity.pk_names:
             raise ConfigurationError("paginate() needs a query over one Table with a primary key")
         self.keys: list[Key] = []
-        order: tuple[Any, ...] = query._order or ()
-        for s in order:
-            directed = s[0] in ("asc", "desc")
-            down: bool = s[0] == "desc"
-            bare: Any = s[1] if directed else s
-            said: Any = s[2] if directed and len(s) > 2 else None
-            nulls_last = not down if said is None else said == "last"
-            self.keys.append(Key(self._column(bare), down, nulls_last))
+        for key in map(read.sort_key, clauses.order_of(query)):
+            down = key.is_descending
+            nulls_last = not down if key.nulls is None else key.nulls == "last"
+            self.keys.append(Key(self._column(key.expression), down, nulls_last))
         known = {k.column.name for k in self.keys}
         last_down = self.keys[-1].down if self.keys else False
         for name in self.entity.pk_names:
@@ -61,8 +58,9 @@ class Keyset:
                 self.keys.append(Key(self.entity.source.columns[name], last_down, not last_down))
 
     def _column(self, s: Any) -> ColumnProxy[Any]:
-        if type(s) is tuple and s[0] == "col" and s[2] in self.entity.source.columns:
-            return self.entity.source.columns[s[2]]
+        name = read.column_name(s)
+        if name is not None and name in self.entity.source.columns:
+            return self.entity.source.columns[name]
         raise ConfigurationError("paginate() sorts by columns of the Table")
 
     def values(self, row: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from data_bridge.orm.queries.result_types import ShapedQuery
 from data_bridge.orm.queries.total_order import in_total_order
 from data_bridge.orm.relations.loading import fill
 from data_bridge.query import func, literal
+from data_bridge.query.spi import clauses
 
 if TYPE_CHECKING:
     from typing import Self
@@ -81,7 +82,7 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
         ...     async for users in User.find(User.email.is_null()).by_pk_batches(1000):
         ...         await User.bulk_update(users)
         """
-        if self._order or self._limit is not None or self._offset is not None:
+        if clauses.order_of(self) or clauses.is_cut(self):
             raise ConfigurationError("by_pk_batches() goes by key: the query has an order, a limit or an offset")
         if size < 1:
             raise ConfigurationError(f"by_pk_batches({size}): a batch has at least one row")

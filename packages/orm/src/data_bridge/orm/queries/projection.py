@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.query.spi import Columns
+from data_bridge.query.spi import Columns, build
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def chosen_columns(fields: Sequence[Field], source: Any) -> Columns:
     """These columns of `source`."""
     names = tuple((f.name, f.type) for f in fields)
-    return Columns((("cols", source.name if source else None, *(f.name for f in fields)),), (), source, names)
+    return Columns((build.columns(source.name if source else None, (f.name for f in fields)),), (), source, names)
 
 
 def loaded_columns(entity: Entity, source: Any) -> Columns:

@@ -9,7 +9,7 @@ from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
 from data_bridge.orm.queries.base import RowQuery
 from data_bridge.orm.queries.optional import Optional_
 from data_bridge.query import Node
-from data_bridge.query.spi import Columns, columns_of
+from data_bridge.query.spi import Columns, clauses, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -39,7 +39,7 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         """Rows as dicts: of these columns and labelled expressions, or of all columns."""
         if not columns:
             things: tuple[Any, ...] = tuple(self._entity.source.columns[f.name] for f in self._entity.loaded)
-            return self._dicts(self._columns, things)
+            return self._dicts(clauses.result_of(self), things)
         things = tuple(self._named(c) for c in columns)
         return self._dicts(columns_of(things), things)
 

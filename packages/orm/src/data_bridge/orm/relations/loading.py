@@ -15,7 +15,7 @@ from data_bridge.orm._events import loaded
 from data_bridge.orm._state import Slots, links_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_of
 from data_bridge.query import ColumnProxy, Expr
-from data_bridge.query.spi import Built, Columns, among, unnested
+from data_bridge.query.spi import Built, among, build, clauses, read, unnested
 from data_bridge.query.types import Boolean
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def _run(query: QueryBuilder[Any], tree: Tree, extra: Sequence[Any]) -> tu
     else:
         made, parts = _widened(query, [b for b, _ in joined], extra)
         statement = made.__statement__()
-        plan = entity.mixed_with(query._plan, len(query._columns.s[0]) - 2, parts)
+        plan = entity.mixed_with(query._plan, read.width_of(clauses.result_of(query).s[:1]), parts)
         found = await executor.run(statement.ir, statement.params, plan, timeout=query._timeout)
         rows = [t[0] for t in found]
         _attach(found, joined)
@@ -161,20 +161,18 @@ def _joined(tree: Tree, found: list[tuple[Branch, int]], parent: int) -> None:
 
 def _widened(query: QueryBuilder[Any], branches: list[Branch], extra: Sequence[Any]) -> tuple[Any, list[Any]]:
     """The query with the columns of other tables behind its own."""
-    structures = query._columns.s
-    params = query._columns.p
+    structures: list[Any] = []
+    params: tuple[Any, ...] = ()
     parts: list[Any] = []
     for branch in branches:
         target, source = branch.relation.target, branch.path.__table_source__
-        structures += (("cols", source.name, *(f.name for f in target.loaded)),)
+        structures.append(build.columns(source.name, (f.name for f in target.loaded)))
         parts.append((target, len(target.loaded), True))
     for column in extra:
-        structures += (column.s,)
+        structures.append(column.s)
         params += column.p
         parts.append((None, 1, False))
-    made = query._copy()
-    made._columns = Columns(structures, params, query._columns.source, ())
-    return made, parts
+    return clauses.with_more_results(query, structures, params), parts
 
 
 def _attach(found: list[Any], joined: list[tuple[Branch, int]]) -> None:
@@ -236,7 +234,7 @@ async def fill(branch: Branch, rows: list[Any], using: Any, timeout: float | Non
         query._timeout = timeout
         if relation.kind == "link":
             query = query.with_deleted()
-        elif not query._order:
+        elif not clauses.order_of(query):
             query = query._ordered_by_key()  # a list has an order, as first() has
         for row, key in await _of_parents(query, branch, keys):
             grouped.setdefault(key, []).append(row)
@@ -266,7 +264,7 @@ async def _of_parents(query: QueryBuilder[Any], branch: Branch, keys: list[Any])
         columns = [source.columns[through.by_key[k].name] for k in relation.through_near]
     else:
         columns = [entity.columns[k] for k in relation.far]
-    if query._limit is not None or query._offset is not None:
+    if clauses.is_cut(query):
         return await _limited(query, tree, columns, keys)
     query = query.find(among(columns, keys))
     if relation.kind == "many":
@@ -294,29 +292,18 @@ async def _limited(
     joined: list[tuple[Branch, int]] = []
     _joined(tree, joined, 0)
     for i, column in enumerate(columns):
-        condition: Expr[bool] = Built(("=", column.s, ("col", _PARENTS, f"k{i}")), (), Boolean)
+        condition: Expr[bool] = Built(build.equal(column.s, build.column(_PARENTS, f"k{i}")), (), Boolean)
         query = query.find(condition)
     made, parts = _widened(query, [b for b, _ in joined], ())
     statement = made.__statement__()
-    ir = statement.ir
-    labelled: list[Any] = []
-    for s in ir[2]:
-        for one in (("col", s[1], n) for n in s[2:]) if s[0] == "cols" else (s,):
-            labelled.append(("label", one, f"c{len(labelled)}"))
-    inner = (*ir[:2], tuple(labelled), *ir[3:])
+    labels = [f"c{i}" for i in range(read.width_of(read.result_of(statement.ir)))]
+    single = read.single_columns(read.result_of(statement.ir))
+    inner = build.with_result(statement.ir, [build.label(s, name) for s, name in zip(single, labels, strict=True)])
     call, params, names = unnested(columns, keys)
-    outer = (
-        "select",
-        ("func", call, _PARENTS, names, None),
-        (("cols", _ROWS, *(f"c{i}" for i in range(len(labelled)))), ("cols", _PARENTS, *names)),
-        None,
-        None,
-        None,
-        None,
-        (("joins", ("cross", ("subquery", inner, _ROWS, "lateral"), None)),),
-    )
+    parents = build.table_of_call(call, _PARENTS, names)
+    outer = build.for_each(parents, build.columns(_PARENTS, names), inner, _ROWS, labels)
     parts += [(None, 1, False)] * len(columns)
-    plan = entity.mixed_with(query._plan, len(query._columns.s[0]) - 2, parts)
+    plan = entity.mixed_with(query._plan, read.width_of(clauses.result_of(query).s[:1]), parts)
     found = await _executor(query._using).run(outer, (*params, *statement.params), plan, timeout=query._timeout)
     _attach(found, joined)
     rows = [t[0] for t in found]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.subquery import correlated
 from data_bridge.query import ColumnProxy, Expr, Node, TableSource, func
-from data_bridge.query.spi import Built
+from data_bridge.query.spi import Built, build
 from data_bridge.query.types import BigInt, Boolean
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class ManyPath(Path, Generic[M]):
     def any(self, *filters: Any, **equals: Any) -> Expr[bool]:
         """Whether there is such a row."""
         s, p = self._related(filters, equals)
-        return Built(("exists", s), p, Boolean)
+        return Built(build.exists(s), p, Boolean)
 
     def none(self, *filters: Any, **equals: Any) -> Expr[bool]:
         """Whether there is no such row."""
@@ -175,11 +175,11 @@ class ManyPath(Path, Generic[M]):
     def count(self, *filters: Any, **equals: Any) -> Expr[int]:
         """The number of such rows."""
         s, p = self._related(filters, equals, func.count())
-        return Built(("query", s), p, BigInt)
+        return Built(build.subquery(s), p, BigInt)
 
     def _aggregated(self, call: Any) -> Expr[Any]:
         s, p = self._related((), {}, call)
-        return Built(("query", s), p, call.t)
+        return Built(build.subquery(s), p, call.t)
 
     def sum(self, column: Node[Any]) -> Expr[Any]:
         """The sum over the rows, NULL without one."""

@@ -16,7 +16,7 @@ from ..statements.results import EMPTY, Columns, columns_of
 from ..statements.table import sampled
 from ..types.convert import to_timestamptz
 from ..types.sql_types import IntegerSum
-from . import build
+from . import build, clauses, read, table_names
 
 __all__ = [
     "EMPTY",
@@ -28,15 +28,18 @@ __all__ = [
     "among",
     "apart",
     "build",
+    "clauses",
     "columns_of",
     "constraint_name",
     "cte_of",
     "filters_rows",
     "named",
     "path_of",
+    "read",
     "sampled",
     "source_of_column",
     "sources_in",
+    "table_names",
     "to_timestamptz",
     "unnested",
 ]

@@ -10,7 +10,7 @@ order in which the places stand in it: the columns of the result, FROM, SET, WHE
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ..expressions.node import Structure
 
@@ -97,36 +97,6 @@ def label(of: Structure, name: str) -> Structure:
 
 WAS_INSERTED: Structure = ("=", ("raw", "xmax"), ("raw", "0"))
 """Whether RETURNING is of a row that the statement inserted: only a replaced row version has an xmax."""
-
-
-# ------------------------------------------------------------------------------------------------------------ sort keys
-class SortKey(NamedTuple):
-    """A key of ORDER BY."""
-
-    expression: Structure
-    direction: str | None
-    """asc or desc; None where nothing was said."""
-    nulls: str | None
-    """first or last; None where nothing was said."""
-
-    @property
-    def is_descending(self) -> bool:
-        """Whether the greatest value comes first."""
-        return self.direction == "desc"
-
-    def turned(self) -> Structure:
-        """The key the other way round."""
-        direction = "asc" if self.direction == "desc" else "desc"
-        if self.nulls is None:
-            return (direction, self.expression)
-        return (direction, self.expression, "last" if self.nulls == "first" else "first")
-
-
-def sort_key(s: Structure) -> SortKey:
-    """What a structure in ORDER BY says."""
-    if type(s) is tuple and s and s[0] in ("asc", "desc"):
-        return SortKey(s[1], s[0], s[2] if len(s) > 2 else None)
-    return SortKey(s, None, None)
 
 
 def descending(of: Structure) -> Structure:
@@ -271,12 +241,6 @@ def with_conditions(query: Structure, conditions: Conditions) -> Structure:
     return (*query[:3], (*conditions, *(query[3] or ())), *query[4:])
 
 
-def result_of(query: Structure) -> tuple[Structure, ...]:
-    """The columns of the result of a SELECT."""
-    result: tuple[Structure, ...] = query[2]
-    return result
-
-
 def with_result(query: Structure, results: Iterable[Structure]) -> Structure:
     """A SELECT with another result."""
     return (*query[:2], tuple(results), *query[3:])
@@ -292,33 +256,9 @@ def with_returning(statement: Structure, returning: tuple[Structure, ...] | None
     return (*statement[:-2], returning, statement[-1])
 
 
-def single_columns(results: Iterable[Structure]) -> list[Structure]:
-    """A result in which every column stands by itself."""
-    found: list[Structure] = []
-    for s in results:
-        if type(s) is tuple and s[0] == "cols":
-            found += [("col", s[1], name) for name in s[2:]]
-        else:
-            found.append(s)
-    return found
-
-
-def width_of(results: Iterable[Structure]) -> int:
-    """The number of columns of a result."""
-    return sum(len(s) - 2 if type(s) is tuple and s[0] == "cols" else 1 for s in results)
-
-
 def ordinals(count: int) -> list[Structure]:
     """The positions of a result, for ORDER BY."""
     return [("ordinal", i) for i in range(1, count + 1)]
-
-
-def column_name(s: Structure) -> str | None:
-    """The name of the column that a structure is; None for another expression."""
-    if type(s) is tuple and s and s[0] == "col":
-        name: str = s[2]
-        return name
-    return None
 
 
 def for_each(parents: Structure, keys: Structure, query: Structure, alias: str, names: Iterable[str]) -> Structure:
