@@ -30,7 +30,7 @@ async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
         if entity.soft is not None and not hard:
             return await _mark_deleted(entity, row, key, executor, build.call("now"), entity.present)
         revision = single_row._revision(entity, row, state)
-        ir = build.delete(entity.table, single_row._where(entity))
+        ir = build.delete(entity.table, single_row.where_of(entity))
         done = bool(await executor.run(ir, key + revision, _COUNT))
         if not done:
             await _refuse_other_revision(entity, key, executor, revision)
@@ -77,7 +77,7 @@ async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value
     at = ("marked", keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
     ir = build.update(
-        entity.table, sets, (*single_row._where(entity), *where), returning=single_row._returning(entity, keys)
+        entity.table, sets, (*single_row.where_of(entity), *where), returning=single_row.returning_of(entity, keys)
     )
     revision = single_row._revision(entity, row, state_of(row))
     try:

@@ -49,19 +49,19 @@ class MergeQuery:
     ...     return await merged.when_matched(lambda new: Product.price != new.price).update().when_not_matched().insert()
     """
 
-    __slots__ = ("_entity", "_merge", "_said", "_source", "_tx")
+    __slots__ = ("_entity", "_incoming", "_merge", "_said", "_tx")
 
     def __init__(self, entity: Entity, statement: Any, source: Source, tx: Any, said: frozenset[str]) -> None:
         self._entity = entity
         self._said = said
         self._merge = statement
-        self._source = source
+        self._incoming = source
         self._tx = tx
 
     @property
     def new(self) -> Any:
         """The columns of the rows that are merged, by name: `m.new.price`."""
-        return self._source.c
+        return self._incoming.c
 
     def when_matched(self, condition: Condition = None) -> MergeAction:
         """WHEN MATCHED [AND condition]; a function gets the rows' columns."""
@@ -106,10 +106,10 @@ class MergeAction:
         self._when = when
 
     def _then(self, statement: Any) -> MergeQuery:
-        return MergeQuery(self._of._entity, statement, self._of._source, self._of._tx, self._of._said)
+        return MergeQuery(self._of._entity, statement, self._of._incoming, self._of._tx, self._of._said)
 
     def _values(self, given: Any, keys: Iterable[str]) -> dict[Any, Any]:
-        entity, source = self._of._entity, self._of._source
+        entity, source = self._of._entity, self._of._incoming
         if callable(given):
             given = given(source.c)
         if given is None:
@@ -125,7 +125,7 @@ class MergeAction:
         }
 
     def _given(self) -> list[str]:
-        entity, source = self._of._entity, self._of._source
+        entity, source = self._of._entity, self._of._incoming
         return [f.key for f in entity.fields if f.name in source.columns and not f.spec.computed]
 
     def update(self, values: Any = None, /) -> MergeQuery:

@@ -131,7 +131,8 @@ def _is_sent_as_it_is(field: Any) -> bool:
     return field.annotation is field.type.python or field.type.family == "json"
 
 
-def _returning(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
+def returning_of(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """RETURNING of these fields; None without any."""
     return (build.columns(None, (entity.by_key[k].name for k in keys)),) if keys else None
 
 
@@ -157,7 +158,7 @@ def _insert_shape(
             where = is_same_revision(entity) if is_conditional else None
             conflict = build.conflict_update(target, sets, where)
         names = tuple(entity.by_key[k].name for k in keys)
-        returning = _returning(entity, filled + entity.mutable)
+        returning = returning_of(entity, filled + entity.mutable)
         ir = build.insert(entity.table, names, build.one_row(names), conflict=conflict, returning=returning)
         shape = _Write(entity, ir, keys, filled, entity.mutable)
         entity.shapes[at] = shape
@@ -262,8 +263,8 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
         computed = tuple(f.key for f in entity.fields if f.spec.computed)
         filled = extra + computed
         kept = tuple(k for k in entity.mutable if k in changed or k in filled)
-        where = _where(entity)
-        ir = build.update(entity.table, sets, where, returning=_returning(entity, filled + kept))
+        where = where_of(entity)
+        ir = build.update(entity.table, sets, where, returning=returning_of(entity, filled + kept))
         shape = _Write(entity, ir, changed, filled, kept)
         shape.constants = constants
         entity.shapes[at] = shape
@@ -280,7 +281,7 @@ def python_defaults(entity: Entity, changed: Collection[str]) -> dict[str, Any]:
     return made
 
 
-def _where(entity: Entity) -> tuple[Any, ...]:
+def where_of(entity: Entity) -> tuple[Any, ...]:
     """The row by its key, and by its revision where it has one."""
     if entity.revision is None:
         return entity.pk_conditions
@@ -375,7 +376,7 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
         key = original_key(entity, row, state)
         kept = tuple(k for k in entity.mutable if k in keys)
         sets = [(f.name, s) for f, s, _ in made]
-        ir = build.update(entity.table, sets, _where(entity), returning=_returning(entity, keys + kept))
+        ir = build.update(entity.table, sets, where_of(entity), returning=returning_of(entity, keys + kept))
         at = ("merge", keys)
         plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, kept))
         revision = _revision(entity, row, state)

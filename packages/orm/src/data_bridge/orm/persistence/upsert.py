@@ -13,6 +13,7 @@ from data_bridge.orm.persistence.conflict import conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.upsert_statement import Upsert
 from data_bridge.query import insert
+from data_bridge.query.spi import clauses
 
 _COUNT = LoadPlan.affected()
 
@@ -84,7 +85,7 @@ async def insert_from(entity: Entity, query: Any, columns: Sequence[Any] | None,
     made = insert(entity.source).from_select(query, names)
     clause = conflict_clause(entity, on_conflict)
     if clause is not None:
-        made = made._with(_conflict=clause[0], _conflict_p=clause[1])
+        made = clauses.with_conflict(made, *clause)
     statement = made.__statement__()
     count: int = await entity.executor(tx).run(statement.ir, statement.params, _COUNT)
     return count

@@ -137,7 +137,7 @@ async def _run(query: QueryBuilder[Any], tree: Tree, extra: Sequence[Any]) -> tu
     else:
         made, parts = _widened(query, [b for b, _ in joined], extra)
         statement = made.__statement__()
-        plan = entity.mixed_with(query._plan, read.width_of(clauses.result_of(query).s[:1]), parts)
+        plan = entity.mixed_with(query._plan, read.width_of(clauses.result_of(query).s), parts)
         found = await executor.run(statement.ir, statement.params, plan, timeout=query._timeout)
         rows = [t[0] for t in found]
         _attach(found, joined)
@@ -303,7 +303,7 @@ async def _limited(
     parents = build.table_of_call(call, _PARENTS, names)
     outer = build.for_each(parents, build.columns(_PARENTS, names), inner, _ROWS, labels)
     parts += [(None, 1, False)] * len(columns)
-    plan = entity.mixed_with(query._plan, read.width_of(clauses.result_of(query).s[:1]), parts)
+    plan = entity.mixed_with(query._plan, read.width_of(clauses.result_of(query).s), parts)
     found = await _executor(query._using).run(outer, (*params, *statement.params), plan, timeout=query._timeout)
     _attach(found, joined)
     rows = [t[0] for t in found]

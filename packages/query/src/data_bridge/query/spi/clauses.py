@@ -16,6 +16,7 @@ from data_bridge.core import Statement
 
 from ..expressions.node import Params, Structure
 from ..expressions.sources import Source
+from ..statements.insert import Insert
 from ..statements.results import EMPTY, Columns
 from ..statements.select import Select
 from ..types.sql_types import SQLType
@@ -217,3 +218,8 @@ def with_locks_on(query: Q, name: str) -> Q:
     locks = [(strength, names or (name,), wait) for strength, names, wait in s[1:]]
     new._extras = {**extras, "locking": (("locking", *locks), p)}
     return new
+
+
+def with_conflict(statement: Insert[Any], conflict: Structure, params: Params) -> Insert[Any]:
+    """An INSERT with this ON CONFLICT of :mod:`~data_bridge.query.spi.build`."""
+    return statement._with(_conflict=conflict, _conflict_p=params)
