@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from data_bridge.orm.relations.loading import Tree
 
 T = TypeVar("T")
+_statement = Select.__statement__
 
 
 class RowQuery(Select[T], Generic[T]):
@@ -332,8 +333,8 @@ class RowQuery(Select[T], Generic[T]):
         return new
 
     def __statement__(self) -> Statement:
-        if not self._entity.paths and len(clauses.sources_of(self)) == 1:
-            return super().__statement__()
+        if not self._entity.paths and clauses.is_of_one_table(self):
+            return _statement(self)
         return super(RowQuery, self._with_paths()).__statement__()
 
 

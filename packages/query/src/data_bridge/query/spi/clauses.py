@@ -68,6 +68,11 @@ def sources_of(query: Select[Any]) -> tuple[Source, ...]:
     return query._sources
 
 
+def is_of_one_table(query: Select[Any]) -> bool:
+    """Whether nothing is joined."""
+    return len(query._sources) == 1
+
+
 def conditions_of(query: Select[Any]) -> tuple[tuple[Structure, ...], Params]:
     """The conditions that AND joins, and their parameters."""
     return query._where, query._where_p
