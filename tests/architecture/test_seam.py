@@ -116,3 +116,17 @@ def test_planted_surgery_is_found() -> None:
     assert list(written(tree)) == [1]
     assert list(sliced(tree)) == [2]
     assert list(touched(tree, {"_where"})) == [3]
+
+
+QUOTES = ("""replace('"', '""')""", """replace("'", "''")""")
+
+
+def test_nobody_quotes_by_hand() -> None:
+    """Identifiers and literals are written by core, which knows every way to break out of them."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for folder in (QUERY, ORM)
+        for path in folder.rglob("*.py")
+        if any(quote in path.read_text() for quote in QUOTES)
+    ]
+    assert found == [], "call data_bridge.core.quote_identifier or quote_literal"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -72,3 +73,22 @@ def test_ranges_are_fields_like_any_other() -> None:
         Booking(during={"lower": NOON, "upper": NOON - timedelta(hours=1)})
     with pytest.raises(ValidationError, match="valid integer"):
         Booking(during=Range(NOON), seats=Range("a", "b"))
+
+
+class OddLabel(Enum):
+    QUOTE = "it's"
+    BACKSLASH = "a\\'b"
+    NAME = 'a"b'
+    PLACE = "$1"
+
+
+class OddLabelled(IdMixin, Table):
+    label: Col[OddLabel] = Column(name='the "label"')
+
+
+@pytest.mark.parametrize("strings", ["on", "off"])
+async def test_labels_of_enums_are_quoted_as_the_server_reads_them(db: Any, strings: str) -> None:
+    await db.execute(f"SET LOCAL standard_conforming_strings = {strings}")
+    await create_all(OddLabelled)
+    await OddLabelled.insert_many([OddLabelled(label=label) for label in OddLabel])
+    assert {row.label for row in await OddLabelled.all()} == set(OddLabel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from data_bridge.core import quote_identifier, quote_literal
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.field import Field, is_enum
 from data_bridge.orm.mapping.forward_ref import Target
@@ -159,9 +160,9 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
         if f.spec.check is not None:
             made.append(ConstraintDef("check", columns=(f.name,), check=_condition(f.spec.check)))
         elif is_enum(f.annotation) and f.type.family == "text":
-            labels = ", ".join("'" + str(m.value).replace("'", "''") + "'" for m in f.annotation)
-            quoted = '"' + f.name.replace('"', '""') + '"'
-            made.append(ConstraintDef("check", columns=(f.name,), check=sql(f"{quoted} IN ({labels})")))
+            labels = ", ".join(quote_literal(str(m.value)).lstrip() for m in f.annotation)
+            check = sql(f"{quote_identifier(f.name)} IN ({labels})")
+            made.append(ConstraintDef("check", columns=(f.name,), check=check))
     for f in entity.fields:
         if f.spec.foreign_key is not None:
             schema, table, column = target_of(f, entity.label, entity.cls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core import LoadPlan, Statement
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from data_bridge.orm.relations.loading import Tree
 
 T = TypeVar("T")
-_statement = Select.__statement__
+_statement: Callable[[Any], Statement] = Select.__statement__  # pyright: ignore[reportUnknownMemberType]
 
 
 class RowQuery(Select[T], Generic[T]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from data_bridge.core import LoadPlan, pg_transaction, resolve
+from data_bridge.core import LoadPlan, pg_transaction, quote_identifier, resolve
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
 from data_bridge.orm.registry import entity_of
@@ -74,9 +74,7 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
         there: set[Any] = set()
         for definition in ordered:
             if checkfirst:
-                name = ".".join(
-                    '"' + part.replace('"', '""') + '"' for part in (definition.schema, definition.name) if part
-                )
+                name = ".".join(quote_identifier(part) for part in (definition.schema, definition.name) if part)
                 if await tx.run(build.text("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE):
                     there.add((definition.schema, definition.name))
                     continue

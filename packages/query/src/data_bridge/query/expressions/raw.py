@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from data_bridge.core import Compiled, Statement
+from data_bridge.core import Compiled, Statement, tokenize
 
 from .._compile import compile as compile_
 from ..types.typemap import type_of
@@ -15,26 +14,21 @@ from .sources import Source
 
 __all__ = ["RawStatement", "Sql", "raw", "sql"]
 
-# Strings, quoted names, dollar quotes and comments may contain $1 without meaning it.
-# Compiled when it is first needed: re keeps it.
-_TOKENS = (
-    r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<quote>\$(?:[A-Za-z_]\w*)?\$).*?(?P=quote)"""
-    r"""|--[^\n]*|/\*.*?\*/|(?<![\w$])\$(?P<number>[1-9]\d*)"""
-)
-
 
 def split(text: str) -> list[str | int]:
     """The text in pieces: str is text, int the number of a placeholder between two texts.
+
+    The tokenizer of the core reads the text as PostgreSQL does, so `$1` in a string, a name or a comment is text.
 
     >>> split("a = $1 and b = '$2'")
     ['a = ', 1, " and b = '$2'"]
     """
     pieces: list[str | int] = []
     at = 0
-    for token in re.finditer(_TOKENS, text, re.DOTALL):
-        if token["number"] is not None:
-            pieces += [text[at : token.start()], int(token["number"])]
-            at = token.end()
+    for kind, start, end in tokenize(text):
+        if kind == "parameter":
+            pieces += [text[at:start], int(text[start + 1 : end])]
+            at = end
     pieces.append(text[at:])
     return pieces
 
@@ -45,10 +39,16 @@ def _checked(text: str, params: tuple[Any, ...]) -> list[str | int]:
     pieces = split(text)
     used = {piece for piece in pieces if isinstance(piece, int)}
     if used != set(range(1, len(params) + 1)):
+        open_end = " Its last string, quoted name or comment is not closed." if _is_open(text) else ""
         raise TypeError(
-            f"the text uses {sorted(used) or 'no'} placeholders, but {len(params)} values were given: $1 is the first"
+            f"the text uses {sorted(used) or 'no'} placeholders, but {len(params)} values were given: $1 is the first."
+            f"{open_end}"
         )
     return pieces
+
+
+def _is_open(text: str) -> bool:
+    return any(kind == "unterminated" for kind, _, _ in tokenize(text))
 
 
 class Sql(Expr[Any]):

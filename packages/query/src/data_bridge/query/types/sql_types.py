@@ -12,6 +12,7 @@ from enum import Enum as PyEnum
 from typing import Any, Final
 from uuid import UUID
 
+from data_bridge.core import quote_identifier
 from data_bridge.core.errors import EncodeError
 
 from . import convert as c
@@ -320,4 +321,4 @@ def quoted(name: str, schema: str | None = None) -> str:
     '"app"."Mood"'
     """
     parts = (name,) if schema is None else (schema, name)
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+    return ".".join(map(quote_identifier, parts))
