@@ -32,6 +32,7 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note anchors, links and images."""
         given = dict(attrs)
         if tag in SILENT:
             self._depth += 1
@@ -43,10 +44,12 @@ class Page(HTMLParser):
             self.problems.append(f"an image without a description: {given.get('src')}")
 
     def handle_endtag(self, tag: str) -> None:
+        """Leave code."""
         if tag in SILENT:
             self._depth -= 1
 
     def handle_data(self, data: str) -> None:
+        """Keep text outside of code."""
         if not self._depth:
             self.text.append(data)
 

@@ -89,10 +89,10 @@ def test_query_builder_has(name: str) -> None:
 
 
 def test_the_rest() -> None:
-    from data_bridge.orm.linked import Linked
-    from data_bridge.orm.many import Many
-    from data_bridge.orm.paths import ManyPath
-    from data_bridge.orm.settings import KEYS
+    from data_bridge.orm.mapping.settings import KEYS
+    from data_bridge.orm.relations.collection import Many
+    from data_bridge.orm.relations.paths import ManyPath
+    from data_bridge.orm.relations.reference import Linked
 
     for owner, names in (
         (Many, MANY),

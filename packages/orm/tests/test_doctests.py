@@ -13,7 +13,11 @@ import data_bridge.orm
 MODULES = [
     "data_bridge.orm",
     # The plugin of mypy is imported by mypy, which only the session for types has.
-    *(f"data_bridge.orm.{m.name}" for m in pkgutil.iter_modules(data_bridge.orm.__path__) if m.name != "mypy"),
+    *(
+        module.name
+        for module in pkgutil.walk_packages(data_bridge.orm.__path__, "data_bridge.orm.")
+        if module.name != "data_bridge.orm.mypy"
+    ),
 ]
 
 

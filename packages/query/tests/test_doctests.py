@@ -13,7 +13,7 @@ import data_bridge.query
 
 MODULES = [
     "data_bridge.query",
-    *(f"data_bridge.query.{module.name}" for module in pkgutil.iter_modules(data_bridge.query.__path__)),
+    *(module.name for module in pkgutil.walk_packages(data_bridge.query.__path__, "data_bridge.query.")),
 ]
 
 

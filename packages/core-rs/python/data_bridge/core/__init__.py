@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import errors
 from data_bridge.core._class_attributes import ClassAttribute, hidden
-from data_bridge.core._native import LoadPlan
+from data_bridge.core._native import LoadPlan, quote_identifier, quote_literal, tokenize
 from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
@@ -114,12 +114,15 @@ __all__ = [
     "observers",
     "on_commit",
     "pg_transaction",
+    "quote_identifier",
+    "quote_literal",
     "register_type",
     "remove_observer",
     "require",
     "resolve",
     "stream",
     "text",
+    "tokenize",
     "transaction_attempts",
     "use_database",
 ]

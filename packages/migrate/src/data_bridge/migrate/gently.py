@@ -9,11 +9,9 @@ from typing import Any
 from data_bridge.core.lint import facts
 from data_bridge.migrate.inverse import inverse_of
 from data_bridge.migrate.lexer import tokens
-from data_bridge.query import ConstraintDef, IndexDef, compile, sql
+from data_bridge.query import ConstraintDef, IndexDef, Node, compile, default_name, sql
 from data_bridge.query import ddl as o
-from data_bridge.query.ddl_nodes import constraint_name, named
-from data_bridge.query.nodes import Node
-from data_bridge.query.schema import default_name
+from data_bridge.query.spi import constraint_name, named
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from data_bridge.query import ddl as o
-from data_bridge.query.ddl_nodes import constraint_name, named
-from data_bridge.query.schema import default_name
+from data_bridge.query import default_name
+from data_bridge.query.spi import constraint_name, named
 
 
 def _index_path(operation: o.CreateIndex) -> Any:

@@ -13,7 +13,7 @@ from data_bridge.migrate.inverse import inverse_of
 from data_bridge.migrate.operations import Operations
 from data_bridge.migrate.step import Step, of_sql
 from data_bridge.query import ddl
-from data_bridge.query.ddl_nodes import path_of
+from data_bridge.query.spi import path_of
 
 if TYPE_CHECKING:
     from data_bridge.migrate.sink import Sink

@@ -9,12 +9,19 @@ from data_bridge.core.errors import MigrationError
 from data_bridge.migrate import gently
 from data_bridge.migrate.inverse import inverse_of
 from data_bridge.migrate.step import of_operation
-from data_bridge.query import ConstraintDef, IndexDef, SequenceDef, sql
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    IndexDef,
+    Node,
+    SequenceDef,
+    TableDef,
+    default_name,
+    parse_type,
+    sql,
+)
 from data_bridge.query import ddl as o
-from data_bridge.query.ddl_nodes import constraint_name
-from data_bridge.query.nodes import Node
-from data_bridge.query.schema import ColumnDef, TableDef, default_name
-from data_bridge.query.typemap import parse_type
+from data_bridge.query.spi import constraint_name
 
 if TYPE_CHECKING:
     from data_bridge.migrate.sink import Sink

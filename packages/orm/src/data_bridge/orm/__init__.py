@@ -4,13 +4,7 @@ from data_bridge.core import require as _require
 
 _require(ir=1, features={"select", "insert", "update", "delete"}, package="data-bridge-orm")
 
-from data_bridge.orm.aliases import aliased  # noqa: E402
-from data_bridge.orm.builder import QueryBuilder  # noqa: E402
-from data_bridge.orm.col import Col  # noqa: E402
-from data_bridge.orm.column import Column, col  # noqa: E402
-from data_bridge.orm.conflict import Conflict  # noqa: E402
-from data_bridge.orm.constraints import Check, Exclude, ForeignKey, Index, Unique  # noqa: E402
-from data_bridge.orm.events import (  # noqa: E402
+from data_bridge.orm._events import (  # noqa: E402
     BulkDelete,
     BulkUpdate,
     Delete,
@@ -24,17 +18,24 @@ from data_bridge.orm.events import (  # noqa: E402
     after_event,
     before_event,
 )
-from data_bridge.orm.link import BackLink, Link, ManyToMany  # noqa: E402
-from data_bridge.orm.linked import Linked  # noqa: E402
-from data_bridge.orm.linkrule import DeleteRules, WriteRules  # noqa: E402
-from data_bridge.orm.many import Many  # noqa: E402
-from data_bridge.orm.mixins import IdMixin, SoftDeleteMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
-from data_bridge.orm.optional import optional  # noqa: E402
-from data_bridge.orm.page import Page  # noqa: E402
-from data_bridge.orm.prepared import Prepared, param  # noqa: E402
-from data_bridge.orm.progress import progress_bar  # noqa: E402
-from data_bridge.orm.schema import create_all, drop_all  # noqa: E402
-from data_bridge.orm.table import Table, Upserted  # noqa: E402
+from data_bridge.orm._page import Page  # noqa: E402
+from data_bridge.orm._progress import progress_bar  # noqa: E402
+from data_bridge.orm.mapping.col import Col  # noqa: E402
+from data_bridge.orm.mapping.column import Column, col  # noqa: E402
+from data_bridge.orm.mapping.constraints import Check, Exclude, ForeignKey, Index, Unique  # noqa: E402
+from data_bridge.orm.mapping.link import BackLink, Link, ManyToMany  # noqa: E402
+from data_bridge.orm.models import association_table as association_table  # noqa: E402 - relations make their tables with it
+from data_bridge.orm.models.cascade import DeleteRules, WriteRules  # noqa: E402
+from data_bridge.orm.models.mixins import IdMixin, SoftDeleteMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
+from data_bridge.orm.models.table import Table, Upserted  # noqa: E402
+from data_bridge.orm.persistence.conflict import Conflict  # noqa: E402
+from data_bridge.orm.queries.aliases import aliased  # noqa: E402
+from data_bridge.orm.queries.builder import QueryBuilder  # noqa: E402
+from data_bridge.orm.queries.optional import optional  # noqa: E402
+from data_bridge.orm.queries.prepared import Prepared, param  # noqa: E402
+from data_bridge.orm.relations.collection import Many  # noqa: E402
+from data_bridge.orm.relations.reference import Linked  # noqa: E402
+from data_bridge.orm.schema.create import create_all, drop_all  # noqa: E402
 
 __all__ = [
     "BackLink",

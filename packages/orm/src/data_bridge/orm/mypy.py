@@ -24,8 +24,8 @@ from pydantic.mypy import PydanticPlugin
 
 __all__ = ["TablePlugin", "plugin"]
 
-TABLE = "data_bridge.orm.table.Table"
-PROXY = "data_bridge.query.column.ColumnProxy"
+TABLE = "data_bridge.orm.models.table.Table"
+PROXY = "data_bridge.query.expressions.column.ColumnProxy"
 
 
 class TablePlugin(PydanticPlugin):

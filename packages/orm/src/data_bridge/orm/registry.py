@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
+
+from data_bridge.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
 
 _classes: WeakSet[Any] = WeakSet()
 _declared: WeakSet[Any] = WeakSet()
@@ -34,6 +39,23 @@ def named(name: str, module: str, qualname: str) -> Any:
         if near and near is not found:  # a class that was defined anew
             return max(near, key=lambda c: c.__db_number__)
     return None
+
+
+def entity_of(cls: Any) -> Entity:
+    """The entity of a class.
+
+    Raises:
+        ConfigurationError: for an abstract class, or one with open forward references.
+    """
+    entity: Entity | None = cls.__dict__.get("__db__")
+    if entity is not None:
+        return entity
+    if not cls.__pydantic_complete__:
+        cls.model_rebuild(raise_errors=True)
+        entity = cls.__dict__.get("__db__")
+        if entity is not None:
+            return entity
+    raise ConfigurationError(f"{cls.__name__} maps no table: it is abstract, or a generic that needs its parameters")
 
 
 def all_tables() -> list[Any]:

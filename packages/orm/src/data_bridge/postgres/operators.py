@@ -1,5 +1,5 @@
 """Operators for update(): Set, Inc, Mul, Min, Max, Push, Pull, Unset, CurrentDate."""
 
-from data_bridge.orm.operators import CurrentDate, Inc, Max, Min, Mul, Pull, Push, Set, Unset
+from data_bridge.orm.persistence.operators import CurrentDate, Inc, Max, Min, Mul, Pull, Push, Set, Unset
 
 __all__ = ["CurrentDate", "Inc", "Max", "Min", "Mul", "Pull", "Push", "Set", "Unset"]

@@ -45,20 +45,8 @@ core.require(
 from data_bridge.core import Compiled, Statement
 
 from . import types
-from .cast import all_, and_, any_, array, case, cast, exists, extract, literal, not_, null, or_, row, variadic
-from .column import ColumnProxy
-from .compile import compile
-from .compound import Compound, Values, values
-from .expr import Expr, Label
-from .functions import Call, rows_from
-from .insert import Insert, insert
-from .merge import Merge, explain, merge, truncate
-from .namespace import FunctionNamespace, excluded, func, new, old
-from .nodes import Node
-from .order import Order
-from .query import Query
-from .raw import RawStatement, Sql, raw, sql
-from .schema import (
+from ._compile import compile
+from .definitions.tables import (
     ColumnDef,
     ConstraintDef,
     DomainDef,
@@ -69,14 +57,41 @@ from .schema import (
     TableDef,
     default_name,
 )
-from .select import Select, select
-from .source import FunctionSource, QuerySource, Source, TableSource, source_of
-from .table import QueryTable, aliased, column, table
-from .typemap import parse_type, type_of
-from .types import SQLType
-from .update import Delete, Update, delete, update
-from .window import Window, window
-from .write import default
+from .expressions.casts import (
+    all_,
+    and_,
+    any_,
+    array,
+    case,
+    cast,
+    exists,
+    extract,
+    literal,
+    not_,
+    null,
+    or_,
+    row,
+    variadic,
+)
+from .expressions.column import ColumnProxy
+from .expressions.expr import Expr, Label
+from .expressions.functions import Call, rows_from
+from .expressions.namespace import FunctionNamespace, excluded, func, new, old
+from .expressions.node import Node
+from .expressions.order import Order
+from .expressions.raw import RawStatement, Sql, raw, sql
+from .expressions.sources import FunctionSource, QuerySource, Source, TableSource, source_of
+from .expressions.window import Window, window
+from .statements.base import Query
+from .statements.compound import Compound, Values, values
+from .statements.dml_base import default
+from .statements.insert import Insert, insert
+from .statements.merge import Merge, explain, merge, truncate
+from .statements.select import Select, select
+from .statements.table import QueryTable, aliased, column, table
+from .statements.update import Delete, Update, delete, update
+from .types.sql_types import SQLType
+from .types.typemap import parse_type, type_of
 
 if TYPE_CHECKING:
     from . import catalog, ddl
@@ -164,8 +179,8 @@ __all__ = [
 if not TYPE_CHECKING:
     # To checkers a module with __getattr__ has every name, also the misspelled ones.
     def __getattr__(name: str) -> Any:
-        # What a query never needs waits for its use.
         if name in ("catalog", "ddl"):
+            # For start-up time: what a query never needs waits for its use.
             from importlib import import_module
 
             return import_module(f"{__name__}.{name}")

@@ -106,9 +106,6 @@ class Sandbox(Timekeeper, BaseExecutor):
         self.turn.check()
         return getattr(self._database, name)
 
-    async def close(self, *, timeout: float = 10.0) -> None:
-        """Stay open: an application under test closes its database, and the test closes the sandbox."""
-
     def __repr__(self) -> str:
         return f"<Sandbox on {self._database!r}>"
 

@@ -1,0 +1,267 @@
+"""Constraints and indexes of a Table class: from columns and from Settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from data_bridge.core import quote_identifier, quote_literal
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm.mapping.field import Field, is_enum
+from data_bridge.orm.mapping.forward_ref import Target
+from data_bridge.orm.mapping.settings import Settings
+from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, Node, default_name, sql
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
+
+_INDEX_KEYS = {"fields", "columns", "unique", "name", "method", "using", "where", "include", "nulls_not_distinct"}
+
+
+class Index:
+    """An index for Settings.indexes: fields or expressions, and PostgreSQL's options.
+
+    >>> Index("email", unique=True).unique
+    True
+    """
+
+    def __init__(
+        self, *fields: Any, unique: bool = False, name: str | None = None, method: str | None = None, where: Any = None,
+        include: tuple[str, ...] = (), nulls_not_distinct: bool = False,
+    ) -> None:  # fmt: skip
+        self.fields = fields
+        self.unique = unique
+        self.name = name
+        self.method = method
+        self.where = where
+        self.include = include
+        self.nulls_not_distinct = nulls_not_distinct
+
+
+class Unique:
+    """A unique constraint over several fields."""
+
+    def __init__(
+        self, *fields: str, name: str | None = None, nulls_not_distinct: bool = False, deferrable: Any = None
+    ) -> None:
+        self.fields = fields
+        self.name = name
+        self.nulls_not_distinct = nulls_not_distinct
+        self.deferrable = deferrable
+
+
+class Check:
+    """A condition that every row fulfils, as SQL text or an expression."""
+
+    def __init__(self, condition: Any, name: str | None = None) -> None:
+        self.condition = condition
+        self.name = name
+
+
+class ForeignKey:
+    """A foreign key over several fields: `ForeignKey(["a", "b"], "other", ["x", "y"])`."""
+
+    def __init__(
+        self, fields: list[str], table: Any, columns: list[str], *, name: str | None = None, on_delete: str | None = None,
+        on_update: str | None = None, deferrable: Any = None,
+    ) -> None:  # fmt: skip
+        self.fields = fields
+        self.table = table
+        self.columns = columns
+        self.name = name
+        self.on_delete = on_delete
+        self.on_update = on_update
+        self.deferrable = deferrable
+
+
+class Exclude:
+    """An exclusion constraint: pairs of field and operator."""
+
+    def __init__(
+        self, *elements: tuple[str, str], method: str = "gist", where: str | None = None, name: str | None = None
+    ) -> None:
+        self.elements = elements
+        self.method = method
+        self.where = where
+        self.name = name
+
+
+def _condition(given: Any) -> Any:
+    return sql(given) if isinstance(given, str) else given
+
+
+def _deferrable(given: Any) -> Any:
+    return {None: None, False: None, True: "deferrable"}.get(given, given)
+
+
+def _action(given: str | None) -> Any:
+    return None if given is None else given.upper().replace("_", " ").lower()
+
+
+def target_of(field: Field, owner: str, cls: Any = None) -> tuple[str | None, str, str]:
+    """Schema, table and column that a foreign key points to."""
+    given = field.spec.foreign_key
+    if isinstance(given, Target):
+        return (*_table_of(given.cls(cls)), given.fields(cls)[0].name)
+    if isinstance(given, str):
+        parts = given.split(".")
+        if len(parts) == 2:
+            return None, parts[0], parts[1]
+        if len(parts) == 3:
+            return parts[0], parts[1], parts[2]
+        raise ConfigurationError(
+            f"{owner}.{field.key}: foreign_key={given!r} is not 'table.column' or 'schema.table.column'"
+        )
+    if isinstance(given, ColumnProxy):
+        definition: Any = getattr(given.source, "__table_def__")  # noqa: B009 - only sources of tables have it
+        return definition.schema, definition.name, given.name
+    entity = getattr(given, "__db__", None)
+    if entity is None or len(entity.pk_names) != 1:
+        raise ConfigurationError(
+            f"{owner}.{field.key}: foreign_key takes 'table.column', a Table with a key of one column, or a column"
+        )
+    return entity.definition.schema, entity.definition.name, entity.pk_names[0]
+
+
+def _table_of(cls: Any) -> tuple[str | None, str]:
+    """Schema and name of the table of a class, which may still wait for others."""
+    entity = cls.__dict__.get("__db__")
+    settings = Settings(cls) if entity is None else entity.settings
+    return settings.schema, settings.name
+
+
+def _link_keys(entity: Entity) -> list[ConstraintDef]:
+    """The foreign keys of links to tables with a key of several columns."""
+    said = {tuple(c.fields) for c in entity.settings.constraints if isinstance(c, ForeignKey)}
+    made: list[ConstraintDef] = []
+    for link in entity.links:
+        if len(link.near) > 1 and link.near not in said:
+            target, options = link.declaration.target, link.declaration.target.options
+            made.append(
+                ConstraintDef(
+                    "foreign_key",
+                    columns=tuple(entity.by_key[k].name for k in link.near),
+                    references=_table_of(target.cls(entity.cls)),
+                    references_columns=tuple(f.name for f in target.fields(entity.cls)),
+                    on_delete=_action(options.on_delete),
+                    on_update=_action(options.on_update),
+                    deferrable=_deferrable(options.deferrable),
+                )
+            )
+    return made
+
+
+def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
+    """In the order: key, uniques, checks, foreign keys, those of Settings."""
+    made: list[ConstraintDef] = []
+    if entity.primary_key:
+        made.append(ConstraintDef("primary_key", columns=entity.pk_names))
+    made += [ConstraintDef("unique", columns=(f.name,)) for f in entity.fields if f.spec.unique]
+    for f in entity.fields:
+        if f.spec.check is not None:
+            made.append(ConstraintDef("check", columns=(f.name,), check=_condition(f.spec.check)))
+        elif is_enum(f.annotation) and f.type.family == "text":
+            labels = ", ".join(quote_literal(str(m.value)).lstrip() for m in f.annotation)
+            check = sql(f"{quote_identifier(f.name)} IN ({labels})")
+            made.append(ConstraintDef("check", columns=(f.name,), check=check))
+    for f in entity.fields:
+        if f.spec.foreign_key is not None:
+            schema, table, column = target_of(f, entity.label, entity.cls)
+            made.append(
+                ConstraintDef(
+                    "foreign_key",
+                    columns=(f.name,),
+                    references=(schema, table),
+                    references_columns=(column,),
+                    on_delete=_action(f.spec.on_delete),
+                    on_update=_action(f.spec.on_update),
+                    deferrable=_deferrable(f.spec.deferrable),
+                )
+            )
+    made += _link_keys(entity)
+    made += [_from_settings(entity, c) for c in entity.settings.constraints]
+    return tuple(made)
+
+
+def _names(entity: Entity, keys: Any, where: str) -> tuple[str, ...]:
+    for k in keys:
+        if k not in entity.by_key:
+            raise ConfigurationError(
+                f"{entity.label}.Settings.{where} names {k!r}, which is no field; fields are {', '.join(entity.keys)}"
+            )
+    return tuple(entity.by_key[k].name for k in keys)
+
+
+def _from_settings(entity: Entity, given: Any) -> ConstraintDef:
+    if isinstance(given, Unique):
+        return ConstraintDef("unique", given.name, _names(entity, given.fields, "constraints"),
+                             nulls_not_distinct=given.nulls_not_distinct, deferrable=_deferrable(given.deferrable))  # fmt: skip
+    if isinstance(given, Check):
+        return ConstraintDef("check", given.name, check=_condition(given.condition))
+    if isinstance(given, ForeignKey):
+        other = getattr(given.table, "__db__", None)
+        table = (other.definition.schema, other.definition.name) if other else (None, str(given.table))
+        return ConstraintDef(
+            "foreign_key", given.name, _names(entity, given.fields, "constraints"), references=table,
+            references_columns=tuple(given.columns), on_delete=_action(given.on_delete), on_update=_action(given.on_update),
+            deferrable=_deferrable(given.deferrable),
+        )  # fmt: skip
+    if isinstance(given, Exclude):
+        elements = tuple((entity.by_key[e].name if e in entity.by_key else e, op) for e, op in given.elements)
+        return ConstraintDef(
+            "exclude",
+            given.name,
+            elements=elements,
+            method=given.method,
+            where=sql(given.where) if given.where else None,
+        )
+    raise ConfigurationError(
+        f"{entity.label}.Settings.constraints takes Unique, Check, ForeignKey and Exclude, not {type(given).__name__}"
+    )
+
+
+def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
+    """Of columns, of foreign keys, and of Settings."""
+    keyed: set[str] = {*entity.pk_names[:1]}
+    made = [
+        IndexDef(default_name(entity.settings.name, [f.name], "idx"), (f.name,))
+        for f in entity.fields
+        if f.spec.index or (f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed)
+    ]
+    for link in entity.links:
+        if len(link.near) > 1:
+            names = tuple(entity.by_key[k].name for k in link.near)
+            if names != entity.pk_names[: len(names)]:
+                made.append(IndexDef(default_name(entity.settings.name, names, "idx"), names))
+    # A unique constraint has its index already: saying both, as a class may well do, makes one.
+    covered = {(f.name,) for f in entity.fields if f.spec.unique} | {entity.pk_names}
+    for given in entity.settings.indexes:
+        index = _index(entity, given)
+        plain = index.unique and index.where is None and not index.include and index.method is None
+        if not (plain and index.columns in covered):
+            made.append(index)
+    return tuple(made)
+
+
+def _index(entity: Entity, given: Any) -> IndexDef:
+    if isinstance(given, dict):
+        said = cast(dict[str, Any], given)
+        unknown = set(said) - _INDEX_KEYS
+        if unknown:
+            raise ConfigurationError(
+                f"{entity.label}.Settings.indexes: unknown key {min(unknown)!r}; known are {', '.join(sorted(_INDEX_KEYS))}"
+            )
+        fields = said.get("fields") or said.get("columns")
+        if not fields:
+            raise ConfigurationError(f"{entity.label}.Settings.indexes: an index needs 'fields'")
+        given = Index(
+            *fields, unique=said.get("unique", False), name=said.get("name"), method=said.get("method") or said.get("using"),
+            where=said.get("where"), include=tuple(said.get("include", ())), nulls_not_distinct=said.get("nulls_not_distinct", False),
+        )  # fmt: skip
+    columns: list[Any] = [_names(entity, [f], "indexes")[0] if isinstance(f, str) else f for f in given.fields]
+    plain = [c if isinstance(c, str) else getattr(c, "name", "expr") for c in columns]
+    name = given.name or default_name(entity.settings.name, plain, "idx")
+    where: Node[Any] | None = given.where if given.where is None or isinstance(given.where, Node) else sql(given.where)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return IndexDef(
+        name, tuple(columns), unique=given.unique, method=given.method, where=where,
+        include=_names(entity, given.include, "indexes"), nulls_not_distinct=given.nulls_not_distinct,
+    )  # fmt: skip

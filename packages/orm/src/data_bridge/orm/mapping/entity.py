@@ -1,0 +1,429 @@
+"""What the ORM knows of a Table class: its table, its columns, and everything that is made once."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from data_bridge.core import LoadPlan, resolve
+from data_bridge.core.errors import ConfigurationError, EncodeError
+from data_bridge.orm._events import Hooks, Load
+from data_bridge.orm._state import CLEAN
+from data_bridge.orm.mapping.constraints import table_constraints, table_indexes
+from data_bridge.orm.mapping.documents import is_same, plain
+from data_bridge.orm.mapping.field import Field, factory, shown, validated_name
+from data_bridge.orm.mapping.relation import Relation, of_class
+from data_bridge.orm.mapping.settings import Settings
+from data_bridge.query import ColumnProxy, Node, TableDef, TableSource, sql
+from data_bridge.query.spi import build, clauses
+
+if TYPE_CHECKING:
+    from data_bridge.orm.queries.builder import QueryBuilder
+
+_numbers = itertools.count()
+
+
+class Entity:
+    """One Table class."""
+
+    def __init__(self, cls: Any, settings: Settings, fields: list[Field]) -> None:
+        self.cls = cls
+        self.number = next(_numbers)
+        self.label: str = cls.__name__
+        self.settings = settings
+        self.fields = tuple(fields)
+        self.by_key = {f.key: f for f in fields}
+        self.keys = tuple(f.key for f in fields)
+        self.loaded = tuple(f for f in fields if not f.spec.exclude_from_select)
+        self.relations: dict[str, Relation] = of_class(cls)
+        self.links = tuple(r for r in self.relations.values() if r.kind == "link")
+        self.primary_key = self._primary_key()
+        self.pk_names = tuple(f.name for f in self.primary_key)
+        self.pk_keys = tuple(f.key for f in self.primary_key)
+        self.pk_key = self.pk_keys[0] if len(self.pk_keys) == 1 else None
+        self.definition = TableDef(
+            settings.name,
+            tuple(f.definition for f in fields if f.spec.computed != "xmin"),
+            schema=settings.schema,
+            constraints=table_constraints(self),
+            indexes=table_indexes(self),
+            comment=settings.comment,
+            owner=self.label,
+        )
+        self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})
+        self.complete(self.source)
+        self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
+        self.table = self.source.s
+        qualifier = self.source.name
+        self.projection = (build.columns(qualifier, (f.name for f in self.loaded)),)
+        self.mutable = tuple(f.key for f in fields if f.is_mutable)
+        self.documents = frozenset(f.key for f in fields if f.is_document)
+        self._validators: dict[str, Callable[[Any], Any]] = {}
+        self.near: dict[str, tuple[str, ...]] = {
+            k: tuple(r.name for r in self.links if k in r.near) for r in self.links for k in r.near
+        }
+        """By the fields that hold keys of other rows, the links that these belong to."""
+        soft: str | None = getattr(cls, "__db_soft_delete__", None)
+        self.soft = self.by_key[soft] if soft is not None else None
+        """The field that says when a row was deleted, of a table with soft deletion."""
+        gone = None if self.soft is None else build.column(qualifier, self.soft.name)
+        self.present: tuple[Any, ...] = () if gone is None else (build.is_null(gone),)
+        self.deleted: tuple[Any, ...] = () if gone is None else (build.is_not_null(gone),)
+        self.pk_conditions = tuple(build.equal(build.column(qualifier, n), build.PLACE) for n in self.pk_names)
+        self.pk_binds = tuple(self.columns[k] for k in self.pk_keys)
+        self.get_ir = build.select(self.table, self.projection, (*self.pk_conditions, *self.present))
+        self.plain = self._plain()
+        given = [(f, f.spec.update_default) for f in fields if f.spec.update_default is not None]
+        self.update_defaults: tuple[tuple[str, Any], ...] = tuple(
+            (f.name, sql(d) if isinstance(d, str) else d) for f, d in given
+        )
+        """Expressions, values, and functions that give values, by the name of the column."""
+        self.revision = self._revision()
+        if self.revision is not None and self.revision != "xmin":
+            counted = self.columns[self.revision] + 1
+            self.update_defaults += ((self.by_key[self.revision].name, counted),)
+        self.decided: tuple[str, ...] = (
+            *(self.source.columns[n].key for n, d in self.update_defaults if isinstance(d, Node)),
+            *(f.key for f in fields if f.spec.computed),
+        )
+        """Fields that get a value from the database in every UPDATE."""
+        self.shapes: dict[Any, Any] = {}
+        self.wire_plans: list[tuple[LoadPlan, dict[str, str]]] = []
+        self.hooks = Hooks.of(cls)
+        self.has_load_hooks = self.hooks is not None and self.hooks.concern(Load)
+        self.load_hooked: dict[LoadPlan, list[tuple[int, Entity]] | None] = {}
+        """Plans whose rows are, or contain, instances that wait for Load: where these are in tuples."""
+        self.link_paths: dict[str, Any] = {}
+        self.paths: dict[str, Any] = {}
+        """Paths whose columns were asked for, by the alias they are joined under."""
+        self.instance_plans: set[LoadPlan] = set()
+        self._originals: dict[str, tuple[LoadPlan, str]] = {}
+        self._converters: dict[str, Callable[[Any], Any] | None] = {}
+        self.given_if = tuple(
+            (f.key, f in self.primary_key, f.spec.primary_key or f.spec.auto_increment, f.is_left_to_server)
+            for f in fields
+            if not f.spec.computed and (f.spec.is_filled_by_server or f in self.primary_key)
+        )
+        """Fields that an INSERT sends only when they have a value of their own."""
+        self._plans: dict[Any, LoadPlan] = {}
+
+    def _primary_key(self) -> tuple[Field, ...]:
+        chosen = tuple(f for f in self.fields if f.spec.primary_key)
+        named = self.settings.primary_key
+        if not named:
+            return chosen
+        unknown = [n for n in named if n not in self.by_key]
+        if unknown:
+            raise ConfigurationError(
+                f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is no field; fields are {', '.join(self.keys)}"
+            )
+        if chosen and {f.key for f in chosen} != set(named):
+            raise ConfigurationError(
+                f"{self.label}: Settings.primary_key and Column(primary_key=True) name different fields"
+            )
+        return tuple(self.by_key[n] for n in named)
+
+    def _revision(self) -> str | None:
+        given = self.settings.use_revision
+        if not given:
+            return None
+        key = "revision" if given is True else str(given)
+        if key == "xmin" and key in self.by_key:
+            return key
+        if key not in self.by_key or self.by_key[key].type.family != "int":
+            raise ConfigurationError(
+                f"{self.label}.Settings.use_revision counts the field {key!r}: declare it, `{key}: int = 1`"
+            )
+        return key
+
+    def complete(self, source: TableSource) -> None:
+        """Gives a source of this table the system column that revisions may be told by."""
+        if self.settings.use_revision == "xmin" and "xmin" not in source.columns:
+            clauses.add_column(source, "xmin", self.by_key["xmin"].type, nullable=False)
+
+    def _plain(self) -> frozenset[str]:
+        """Fields whose assignment Pydantic does not look at."""
+        config = self.cls.model_config
+        if config.get("validate_assignment") or config.get("frozen"):
+            return frozenset()
+        return frozenset(k for k, f in self.cls.__pydantic_fields__.items() if not f.frozen)
+
+    # -------------------------------------------------------------------------------------------------- running
+    make_query: ClassVar[Callable[[Entity], QueryBuilder[Any]]]
+    """How a query over a table is made. QueryBuilder, which is built on entities, sets it."""
+
+    def query(self) -> QueryBuilder[Any]:
+        """All rows of the table; of one with soft deletion, those that were not deleted."""
+        return Entity.make_query(self)
+
+    def executor(self, tx: Any) -> Any:
+        """Where statements run: where `tx` says, or in the database of the class, or in the current one."""
+        return resolve(tx if tx is not None else self.settings.using)
+
+    # -------------------------------------------------------------------------------------------------- loading
+    def converters(self, keys: Iterable[str]) -> list[Any]:
+        """One per key."""
+        return [self.by_key[k].converter(self.cls) for k in keys]
+
+    def plan(self, keys: tuple[str, ...] | None = None, *, many: bool = True) -> LoadPlan:
+        """How rows of these fields (all loaded ones by default) become instances."""
+        at = (keys, many)
+        found = self._plans.get(at)
+        if found is None:
+            found = self._plans[at] = self._make_plan(keys or tuple(f.key for f in self.loaded), many)
+        return found
+
+    @property
+    def validates_whole(self) -> bool:
+        """Whether rows are loaded by the class's whole validation, not field by field."""
+        decorators = self.cls.__pydantic_decorators__
+        return bool(
+            self.settings.validate_on_load
+            or decorators.model_validators
+            or decorators.root_validators
+            or self.cls.__pydantic_custom_init__
+        )
+
+    def _make_plan(self, keys: tuple[str, ...], many: bool) -> LoadPlan:
+        cls = self.cls
+        partial = len(keys) < len([k for k in cls.__pydantic_fields__ if k in self.by_key])
+        validate = self.validates_whole and not partial
+        fields = {k: f for k, f in cls.__pydantic_fields__.items() if k not in self.by_key}
+        # With places for the columns, so that everything stands in the order of the fields.
+        others = {
+            k: None if f.default is PydanticUndefined or k not in fields else f.default
+            for k, f in cls.__pydantic_fields__.items()
+            if k in fields or k in keys
+        }
+        factories = [(k, made) for k, f in fields.items() if (made := factory(f)) is not None]
+        # What is validated as a whole is validated by the names that the model knows its fields by.
+        names = {k: validated_name(cls, k) if validate else k for k in keys}
+        plan = LoadPlan.model(
+            cls,
+            list(names.values()),
+            clean=CLEAN,
+            many=many,
+            converters=[] if validate else self.converters(keys),
+            mutable=[names[k] for k in self.mutable if k in names],
+            defaults=None if validate or not fields else others,
+            factories=[] if validate else factories,
+            extra=cls.model_config.get("extra") == "allow",
+            post_init=bool(cls.__pydantic_post_init__),
+            validate=validate,
+        )
+        self.wire_plans.append((plan, names))
+        self.instance_plans.add(plan)
+        if self.has_load_hooks:
+            self.load_hooked[plan] = None
+        return plan
+
+    def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
+        """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
+        plan = LoadPlan.merge_into(self.cls, list(keys), converters=self.converters(keys), kept=list(kept))
+        self.wire_plans.append((plan, {k: k for k in kept}))
+        return plan
+
+    def mixed(
+        self,
+        parts: Sequence[tuple[Entity | None, int, bool]],
+        *,
+        many: bool = True,
+        converters: Sequence[Callable[[Any], Any] | None] = (),
+    ) -> LoadPlan:
+        """How rows of whole tables and single columns become tuples; made once, as it owns the cache of its statements.
+
+        `converters` are those of single columns, by their place in the result.
+        """
+        shape = ((None if e is None else e.number, width, optional) for e, width, optional in parts)
+        at = ("mixed", many, *converters, *shape)
+        plan: LoadPlan | None = self.shapes.get(at)
+        if plan is None:
+            made = [(None if e is None else e.plan(), width, optional) for e, width, optional in parts]
+            plan = self.shapes[at] = LoadPlan.mixed(made, many=many, converters=list(converters))
+            hooked = [(i, e) for i, (e, _, _) in enumerate(parts) if e is not None and e.has_load_hooks]
+            if hooked:
+                self.load_hooked[plan] = hooked
+        return plan
+
+    def mixed_with(self, first: LoadPlan, width: int, parts: Sequence[tuple[Entity | None, int, bool]]) -> LoadPlan:
+        """The same with instances by a plan of their own at the front: rows with what fetch_links() brings."""
+        at = ("with", first, *((None if e is None else e.number, w, optional) for e, w, optional in parts))
+        plan: LoadPlan | None = self.shapes.get(at)
+        if plan is None:
+            made = [(None if e is None else e.plan(), w, optional) for e, w, optional in parts]
+            plan = self.shapes[at] = LoadPlan.mixed([(first, width, False), *made])
+        return plan
+
+    def decoded(self, key: str, wire: bytes | None) -> Any:
+        """What the bytes of a mutable column say, before it becomes the field's value."""
+        if wire is None:
+            return None
+        known = self._originals.get(key)
+        if known is not None:
+            plan, name = known
+            return plan.decode(name, wire)
+        for plan, names in self.wire_plans:
+            try:
+                found = plan.decode(names[key], wire)
+            except LookupError:
+                continue
+            self._originals[key] = (plan, names[key])
+            return found
+        raise LookupError(key)
+
+    def original(self, key: str, wire: bytes | None) -> Any:
+        """The value that a mutable column had when its bytes came."""
+        if wire is None:
+            return None
+        known = self._originals.get(key)
+        found = self.decoded(key, wire) if known is None else known[0].decode(known[1], wire)
+        try:
+            converter = self._converters[key]
+        except KeyError:
+            converter = self._converters[key] = self.by_key[key].converter(self.cls)
+        return converter(found) if converter else found
+
+    def is_stored(self, key: str, wire: bytes | None, value: Any) -> bool:
+        """Whether the bytes of a mutable column are this value."""
+        if key not in self.documents:
+            return is_same(self.original(key, wire), value)
+        if is_same(self.original(key, wire), value):
+            return True
+        # A subclass of the model is stored with its own fields, which loading leaves out.
+        return value is not None and is_same(self.decoded(key, wire), plain(value))
+
+    # ------------------------------------------------------------------------------------------------- validation
+    def validated(self, key: str, value: Any) -> Any:
+        """A value as the constructor of the class would take it.
+
+        Raises:
+            ValidationError: of Pydantic.
+        """
+        known = self._validators.get(key)
+        if known is None:
+            known = self._validators[key] = self.by_key[key].validator(self.cls)
+        return known(value)
+
+    def assigned(self, key: str, value: Any) -> Any:
+        """A value that is assigned to a document: of another shape it is converted or refused.
+
+        Raises:
+            EncodeError: naming the field.
+        """
+        if value is None:
+            return value
+        try:
+            made = self.validated(key, value)
+        except ValidationError as e:
+            raise self._misfit(key, e) from None
+        return value if made == value else made
+
+    def fitting(self, key: str, value: Any) -> Any:
+        """A document that can be loaded again, all through: edits in place are seen, too.
+
+        Raises:
+            EncodeError: naming the field.
+        """
+        if value is None:
+            return value
+        value = self.assigned(key, value)
+        if key not in self._converters:
+            self._converters[key] = self.by_key[key].converter(self.cls)
+        loader = self._converters[key]
+        assert loader is not None  # a document has one
+        try:
+            loader(plain(value))
+        except ValidationError as e:
+            raise self._misfit(key, e) from None
+        return value
+
+    def _misfit(self, key: str, error: ValidationError) -> EncodeError:
+        # The messages of Pydantic without the values.
+        places = [
+            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {'; '.join(places)}")
+
+    # ------------------------------------------------------------------------------------------------------ keys
+    def key_values(self, pk: Any) -> tuple[Any, ...]:
+        """The parameters for a key: a value, or for several columns a tuple or a mapping.
+
+        Raises:
+            EncodeError: when a value does not fit its column.
+            TypeError: when the number of values is wrong.
+        """
+        binds = self.pk_binds
+        if len(binds) == 1:
+            return (binds[0].bind(pk),)
+        if not binds:
+            raise TypeError(f"{self.label} has no primary key")
+        values: list[Any]
+        if isinstance(pk, dict):
+            values = [pk[k] for k in self.pk_keys]
+        else:
+            values = list(cast(list[Any], pk)) if isinstance(pk, (tuple, list)) else [pk]
+        if len(values) != len(binds):
+            raise TypeError(
+                f"the key of {self.label} has {len(binds)} columns ({', '.join(self.pk_keys)}), {len(values)} values given"
+            )
+        return tuple(b.bind(v) for b, v in zip(binds, values, strict=True))
+
+    def field(self, given: Any) -> Field:
+        """The field that a name or a column means.
+
+        Raises:
+            AttributeError: with a near match.
+        """
+        if isinstance(given, str):
+            found = self.by_key.get(given)
+            if found is not None:
+                return found
+            return self.by_key[self.source.column(given).key]
+        if isinstance(given, ColumnProxy) and given.source is self.source:
+            return self.by_key[given.key]
+        raise TypeError(f"{given!r} is no column of {self.label}")
+
+    # ------------------------------------------------------------------------------------------------- relations
+    def holds(self, row: object) -> bool:
+        """Whether an instance is a row of this table: one of the class, or of a subclass that maps the same table.
+
+        A subclass with a table of its own has other rows, whose keys mean nothing here.
+        """
+        cls = type(row)
+        if cls is self.cls:
+            return True
+        other = getattr(cls, "__db__", None) if isinstance(row, self.cls) else None
+        return other is not None and other.table == self.table
+
+    def relation(self, name: str) -> Relation:
+        """The relation called `name`.
+
+        Raises:
+            AttributeError: with a near match.
+        """
+        found = self.relations.get(name)
+        if found is None:
+            near = difflib.get_close_matches(name, self.relations, n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.relations) or 'none'}"
+            raise AttributeError(f"{self.label} has no relation {name!r}: {known}")
+        return found
+
+    def make_through_tables(self) -> list[Any]:
+        """The classes of the tables between this and others, where only their names were given."""
+        known = [
+            r.through.cls
+            for r in self.relations.values()
+            if r.kind == "many"
+            and isinstance(r.declaration.given.through, str)
+            and r.declaration.target.find(self.cls) is not None
+        ]
+        return [c for c in known if hasattr(c, "__db_sides__")]

@@ -1,0 +1,125 @@
+"""What update() takes: mappings, keywords, operators; and what a field sends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from enum import Enum
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import EncodeError
+from data_bridge.orm.mapping.field import Field
+from data_bridge.orm.persistence.operators import Operator
+from data_bridge.query import ColumnProxy, Node
+from data_bridge.query.spi import build
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
+
+Assignment = tuple[Field, Any, tuple[Any, ...]]
+
+
+def stored(entity: Entity, field: Field, value: Any) -> Any:
+    """The value as it is sent for a column.
+
+    Raises:
+        EncodeError: naming the field.
+    """
+    if value is None or type(value) is field.type.python:
+        return value
+    if field.key in entity.documents:
+        value = entity.fitting(field.key, value)
+    if isinstance(value, Enum):
+        value = value.value
+    elif hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    elif field.type.family == "text" and not isinstance(value, str) and type(value).__module__.startswith("pydantic"):
+        value = str(value)
+    elif field.type.family == "array" and isinstance(value, (set, frozenset)):
+        value = list[Any](value)  # pyright: ignore[reportUnknownArgumentType]
+    return entity.columns[field.key].bind(value)
+
+
+def assignments(
+    entity: Entity, values: Any, operators: Iterable[Any], keywords: Mapping[str, Any], *, defaults: bool = True
+) -> list[Assignment]:
+    """Field, structure and parameters for everything that is to be set.
+
+    Raises:
+        AttributeError: for an unknown field, with a near match.
+        ValidationError: of Pydantic, with Settings.validate_on_save.
+        EncodeError: for a value that does not fit, or a field that is set twice.
+    """
+    made: list[Assignment] = []
+    seen: set[str] = set()
+
+    def add(key: Any, value: Any) -> None:
+        if entity.links and not isinstance(key, ColumnProxy):
+            name = getattr(key, "__link_name__", key)
+            relation = entity.relations.get(name) if isinstance(name, str) else None
+            if relation is not None and relation.kind == "link":
+                for near, part in zip(relation.near, relation.key_of(value), strict=True):
+                    add(near, part)
+                return
+        field = entity.field(key)
+        if field.key in seen:
+            raise EncodeError(f"{entity.label}.{field.key} is set twice")
+        if field.spec.computed:
+            raise EncodeError(f"{entity.label}.{field.key} is computed by the database and cannot be set")
+        seen.add(field.key)
+        if isinstance(value, Node):
+            made.append((field, value.s, value.p))
+        elif hasattr(value, "__operand__") and not isinstance(value, type):
+            s, p = value.__operand__()
+            made.append((field, s, p))
+        else:
+            if entity.settings.validate_on_save:
+                value = entity.validated(field.key, value)
+            made.append((field, build.PLACE, (stored(entity, field, value),)))
+
+    given: tuple[Any, ...] = (*operators,) if values is None else (values, *operators)
+    for operator in (*given, keywords):
+        if isinstance(operator, Mapping):
+            for key, value in dict[Any, Any](operator).items():  # pyright: ignore[reportUnknownArgumentType]
+                add(key, value)
+            continue
+        if not isinstance(operator, Operator):
+            raise TypeError(
+                f"update() takes mappings, keywords and operators such as Inc(…), not {type(operator).__name__}"
+            )
+        for key, value in operator.pairs.items():
+            field = entity.field(key)
+            add(field.key, operator.expression(entity.columns[field.key], value))
+    return made + update_defaults(entity, seen) if defaults and made else made
+
+
+def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:
+    """What every UPDATE sets, beside the fields that it names."""
+    made: list[Assignment] = []
+    for name, default in entity.update_defaults:
+        field = entity.by_key[entity.source.columns[name].key]
+        if field.key in named:
+            continue
+        if isinstance(default, Node):
+            made.append((field, default.s, default.p))
+        else:
+            made.append((field, build.PLACE, (stored(entity, field, default() if callable(default) else default),)))
+    return made
+
+
+def getter(names: tuple[str, ...]) -> Any:
+    """A function from a dict to the tuple of these values."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return _nothing
+    only = names[0]
+
+    def one(values: dict[str, Any]) -> tuple[Any]:
+        return (values[only],)
+
+    return one
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()

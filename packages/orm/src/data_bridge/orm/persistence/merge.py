@@ -1,0 +1,189 @@
+"""Table.merge(): MERGE from rows or a query."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core import Compiled, LoadPlan, Statement
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm.persistence.assignments import assignments, stored
+from data_bridge.orm.persistence.bulk_insert import as_row, columns_of
+from data_bridge.query import Node, Query, Source, merge
+from data_bridge.query.spi import Built, build, clauses
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
+
+_COUNT = LoadPlan.affected()
+Condition = Node[bool] | Callable[[Any], Node[bool]] | None
+
+
+class _Rows(Source):
+    """Rows from Python as a table called "new"."""
+
+    __slots__ = ()
+
+    def __init__(self, entity: Entity, keys: Sequence[str], rows: list[Mapping[str, Any]]) -> None:
+        fields = [entity.by_key[k] for k in keys]
+        names = tuple(f.name for f in fields)
+        types = [f.type.name for f in fields]
+        if any(f.type.family in ("array", "vector") for f in fields):
+            params = tuple(stored(entity, f, r[f.key]) for r in rows for f in fields)
+            super().__init__("new", build.table_of_rows(types, len(rows), "new", names), params)
+        else:
+            lists = tuple(columns_of(entity, f, [r[f.key] for r in rows]) for f in fields)
+            super().__init__("new", build.table_of_arrays(types, "new", names), lists)
+        for f in fields:
+            clauses.add_column(self, f.name, f.type, key=f.key)
+
+
+class MergeQuery:
+    """A MERGE that runs when it is awaited and gives the number of rows it touched. Immutable.
+
+    >>> async def sync(Product, rows) -> int:
+    ...     merged = Product.merge(rows, on=[Product.sku])
+    ...     return await merged.when_matched(lambda new: Product.price != new.price).update().when_not_matched().insert()
+    """
+
+    __slots__ = ("_entity", "_incoming", "_merge", "_said", "_tx")
+
+    def __init__(self, entity: Entity, statement: Any, source: Source, tx: Any, said: frozenset[str]) -> None:
+        self._entity = entity
+        self._said = said
+        self._merge = statement
+        self._incoming = source
+        self._tx = tx
+
+    @property
+    def new(self) -> Any:
+        """The columns of the rows that are merged, by name: `m.new.price`."""
+        return self._incoming.c
+
+    def when_matched(self, condition: Condition = None) -> MergeAction:
+        """WHEN MATCHED [AND condition]; a function gets the rows' columns."""
+        return MergeAction(self, self._merge.when_matched(self._condition(condition)))
+
+    def when_not_matched(self, condition: Condition = None) -> MergeAction:
+        """WHEN NOT MATCHED [AND condition]: rows that are not in the table."""
+        return MergeAction(self, self._merge.when_not_matched(self._condition(condition)))
+
+    def when_not_matched_by_source(self, condition: Condition = None) -> MergeAction:
+        """WHEN NOT MATCHED BY SOURCE (PostgreSQL 17): rows of the table that are not merged."""
+        return MergeAction(self, self._merge.when_not_matched_by_source(self._condition(condition)))
+
+    def _condition(self, condition: Any) -> Any:
+        return condition(self.new) if callable(condition) else condition
+
+    def __statement__(self) -> Statement:
+        statement: Statement = self._merge.__statement__()
+        return statement
+
+    def sql(self) -> Compiled:
+        """Text and parameters, without a connection."""
+        compiled: Compiled = self._merge.sql()
+        return compiled
+
+    async def _run(self) -> int:
+        statement = self.__statement__()
+        count: int = await self._entity.executor(self._tx).run(statement.ir, statement.params, _COUNT)
+        return count
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return self._run().__await__()
+
+
+class MergeAction:
+    """What a WHEN does."""
+
+    __slots__ = ("_of", "_when")
+
+    def __init__(self, of: MergeQuery, when: Any) -> None:
+        self._of = of
+        self._when = when
+
+    def _then(self, statement: Any) -> MergeQuery:
+        return MergeQuery(self._of._entity, statement, self._of._incoming, self._of._tx, self._of._said)
+
+    def _values(self, given: Any, keys: Iterable[str]) -> dict[Any, Any]:
+        entity, source = self._of._entity, self._of._incoming
+        if callable(given):
+            given = given(source.c)
+        if given is None:
+            given = list(keys)
+        if not isinstance(given, Mapping):
+            return {
+                entity.by_key[k].name: source.column(entity.by_key[k].name)
+                for k in (entity.field(c).key for c in given)
+            }
+        pairs: list[tuple[Any, Any]] = list(dict[Any, Any](given).items())  # pyright: ignore[reportUnknownArgumentType]
+        return {
+            entity.field(k).name: v if isinstance(v, Node) else stored(entity, entity.field(k), v) for k, v in pairs
+        }
+
+    def _given(self) -> list[str]:
+        entity, source = self._of._entity, self._of._incoming
+        return [f.key for f in entity.fields if f.name in source.columns and not f.spec.computed]
+
+    def update(self, values: Any = None, /) -> MergeQuery:
+        """THEN UPDATE: of all columns that the rows say and that are not compared by, of those in a list, or by a mapping (or a
+        function of the rows' columns that gives one).
+        """
+        entity = self._of._entity
+        made = self._values(values, [k for k in self._given() if k in self._of._said and k not in entity.pk_keys])
+        for f, s, p in assignments(entity, {entity.pk_keys[0]: None}, (), {})[1:]:  # what every UPDATE sets
+            made.setdefault(f.name, _expression(s, p))
+        return self._then(self._when.update(made))
+
+    def insert(self, values: Any = None, /) -> MergeQuery:
+        """THEN INSERT of all columns of the rows, of those in a list, or by a mapping or a function."""
+        return self._then(self._when.insert(self._values(values, self._given())))
+
+    def delete(self) -> MergeQuery:
+        """THEN DELETE."""
+        return self._then(self._when.delete())
+
+    def do_nothing(self) -> MergeQuery:
+        """THEN DO NOTHING."""
+        return self._then(self._when.do_nothing())
+
+
+def _expression(s: Any, p: tuple[Any, ...]) -> Any:
+    return p[0] if s == build.PLACE else Built(s, p, None)
+
+
+def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQuery:
+    """The beginning of a MERGE.
+
+    Raises:
+        ConfigurationError: without rows, or without columns to compare by.
+    """
+    if not on:
+        raise ConfigurationError("merge() needs the columns by which rows are the same: on=[…]")
+    source: Source
+    fields = [entity.field(c) for c in on]
+    if isinstance(given, (Query, Source)):
+        source = given if isinstance(given, Source) else given.subquery("new")
+        said = {f.key for f in entity.fields if f.name in source.columns}
+    else:
+        rows: list[Mapping[str, Any]] = []
+        said = set[str]()
+        for r in given:
+            made = as_row(entity, r)
+            values = made.__dict__
+            said |= made.model_fields_set
+            # None in a key means that it is left out.
+            nullable = said.difference(entity.pk_keys)
+            rows.append({k: values[k] for k in entity.keys if k in values and (k in nullable or values[k] is not None)})
+        if not rows:
+            raise ConfigurationError("merge() needs at least one row")
+        keys = tuple(k for k in entity.keys if k in rows[0])
+        if any(r.keys() != rows[0].keys() for r in rows):
+            raise ConfigurationError("merge() needs rows that set the same fields")
+        source = _Rows(entity, keys, rows)
+    conditions: list[Any] = [entity.columns[f.key] == source.column(f.name) for f in fields]
+    statement = merge(entity.source).using(source, conditions)
+    return MergeQuery(entity, statement, source, tx, frozenset(said - {f.key for f in fields}))

@@ -1,0 +1,105 @@
+"""Upsert: INSERT … ON CONFLICT DO UPDATE … RETURNING for rows that set the same fields."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core.errors import ConfigurationError, RevisionConflict
+from data_bridge.orm._state import ABSENT, known_wire, state_of
+from data_bridge.orm.persistence import single_row
+from data_bridge.orm.persistence.assignments import assignments, stored
+from data_bridge.orm.persistence.conflict import is_same_revision, proposed
+from data_bridge.orm.persistence.in_flight import land, seen, taken_off
+from data_bridge.orm.persistence.row_errors import named
+from data_bridge.query.spi import build
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
+
+
+class Upsert:
+    """The statement of upsert() and upsert_many().
+
+    A row that is new gets all fields of the instance. Of a row that is there just the named fields are written, by default
+    those that were given (not Python's defaults, not the key), and what every UPDATE sets. With a revision that was given the
+    row has to be that revision.
+    """
+
+    __slots__ = ("_clause", "_entity", "_given", "_params", "_targets", "_written", "is_conditional")
+
+    def __init__(self, entity: Entity, rows: Sequence[Any], conflict: Sequence[Any], update: Any) -> None:
+        self._entity = entity
+        self._targets = [entity.field(c) for c in conflict]
+        self._given = given = single_row._given(entity, rows[0])
+        named_fields = {k for k in given if k in single_row.said(rows[0])}
+        for row in rows:
+            if (
+                single_row._given(entity, row) != given
+                or {k for k in given if k in single_row.said(row)} != named_fields
+            ):
+                raise ConfigurationError("upsert_many() needs rows that set the same fields")
+        self.is_conditional = entity.revision in named_fields
+        if isinstance(update, Mapping):
+            made = assignments(entity, update, (), {})
+        else:
+            if update is None:
+                out = {*entity.pk_keys, *(f.key for f in self._targets)}
+                chosen = [k for k in given if k in named_fields and k not in out]
+            else:
+                chosen = [entity.field(c).key for c in update]
+            made = proposed(entity, chosen)
+        # DO NOTHING would not bring the row back: setting the target to itself does.
+        sets = tuple((f.name, s) for f, s, _ in made) or tuple((f.name, build.excluded(f.name)) for f in self._targets)
+        self._written = {f.key for f, _, _ in made}
+        self._params = tuple(v for _, _, p in made for v in p)
+        target = build.on_columns(f.name for f in self._targets)
+        where = is_same_revision(entity) if self.is_conditional else None
+        self._clause = build.conflict_update(target, sets, where)
+
+    async def run(self, rows: list[Any], executor: Any, first: int) -> list[tuple[Any, bool]]:
+        """Writes the rows, of which the first has that index; gives each, and whether it is new."""
+        entity, given = self._entity, self._given
+        keys = tuple(f.key for f in entity.loaded)
+        names = tuple(entity.by_key[k].name for k in given)
+        returning = (build.columns(None, (f.name for f in entity.loaded)), build.WAS_INSERTED)
+        plan = entity.mixed([(entity, len(keys), False), (None, 1, False)])
+        if entity.settings.validate_on_save:
+            for row in rows:
+                single_row.checked(entity, row, given)
+
+        async def run(low: int, high: int, on: Any) -> Any:
+            rows_of = build.several_rows(high - low)
+            ir = build.insert(entity.table, names, rows_of, conflict=self._clause, returning=returning)
+            params = [stored(entity, entity.by_key[k], r.__dict__[k]) for r in rows[low:high] for k in given]
+            return await on.run(ir, (*params, *self._params), plan)
+
+        before = [seen(entity, row, keys) for row in rows]
+        with taken_off(rows, keys) as taken:
+            # upsert() is this with one row: like save(), one round trip in a transaction, too.
+            found = await named(run, len(rows), executor, "upsert_many()", lambda i: first + i, saves=len(rows) > 1)
+            if len(found) < len(rows):
+                raise self._conflict(rows, [loaded for loaded, _ in found], first)
+        result: list[tuple[Any, bool]] = []
+        for i, (row, (loaded, is_new)) in enumerate(zip(rows, found, strict=True)):
+            came = {k: loaded.__dict__[k] for k in keys}
+            land(entity, row, executor, {}, came, known_wire(loaded), before[i], taken[i])
+            for k in given:
+                if k not in keys:  # not loaded, so that nobody knows what the database has
+                    state_of(row)[k] = ABSENT
+            result.append((row, bool(is_new)))
+        return result
+
+    def _conflict(self, rows: list[Any], found: list[Any], first: int) -> RevisionConflict:
+        targets = [f.key for f in self._targets]
+        there = [tuple(r.__dict__[k] for k in targets) for r in found]
+        missed = next((i for i, r in enumerate(rows) if tuple(r.__dict__[k] for k in targets) not in there), 0)
+        error = RevisionConflict(
+            f"row {first + missed} of upsert_many(), a {self._entity.label}, has another revision in the database than the one "
+            "that was given: get() the row that is there"
+        )
+        error.row_index = first + missed  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        return error

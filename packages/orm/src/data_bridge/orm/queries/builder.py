@@ -1,0 +1,237 @@
+"""QueryBuilder: a SELECT that knows its Table, runs itself and gives instances."""
+
+# Rows and their values are of any class: nothing here knows more of them than their entity does.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from data_bridge.core import LoadPlan, resolve
+from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
+from data_bridge.orm import _events
+from data_bridge.orm.mapping.entity import Entity
+from data_bridge.orm.mapping.row_values import plain_plan
+from data_bridge.orm.queries import dml
+from data_bridge.orm.queries.dml_statement import WriteQuery
+from data_bridge.orm.queries.pagination import PagedQuery
+from data_bridge.orm.queries.prepared import Prepared
+from data_bridge.orm.relations import loading
+from data_bridge.query import Expr, Node, Select, func
+from data_bridge.query.spi import build, clauses, columns_of, read
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+_SCALARS = LoadPlan.scalars()
+_SCALAR = LoadPlan.scalars(many=False)
+_MERGING = ("distinct", "distinct_on", "group")
+"""Clauses that make one row of several."""
+
+
+class QueryBuilder(PagedQuery[T], Generic[T]):
+    """A query over a Table. Immutable: every method returns a new one. `await q` is to_list(), `async for` streams.
+
+    >>> async def adults(User) -> list:
+    ...     return await User.find(User.age >= 18).order_by(-User.created_at).limit(10)
+    """
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------------------------------------------------- running
+    def _run(self, plan: LoadPlan) -> Any:
+        statement = self.__statement__()
+        return resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
+
+    async def to_list(self) -> list[T]:
+        """All rows."""
+        if self._links is not None:
+            return await loading.load(self, self._links)
+        statement = self.__statement__()
+        executor = resolve(self._using)
+        rows: list[Any] = await executor.run(statement.ir, statement.params, self._plan, timeout=self._timeout)
+        if self._entity.load_hooked and self._plan in self._entity.load_hooked:
+            await _events.loaded_as(self._entity, self._plan, rows)
+        return rows if self._model is None else [self._model.model_validate(r) for r in rows]
+
+    def __await__(self) -> Generator[Any, Any, list[T]]:
+        return self.to_list().__await__()
+
+    async def first(self) -> T | None:
+        """The first row by the stated order, else by key; or None."""
+        query = self if clauses.order_of(self) else self._ordered_by_key()
+        limit = clauses.limit_of(query)
+        rows = await query.limit(1 if limit is None else min(limit, 1)).to_list()
+        return rows[0] if rows else None
+
+    first_or_none = first
+
+    async def last(self) -> T | None:
+        """The last row by the stated order, else by key; or None."""
+        query = self if clauses.order_of(self) else self._ordered_by_key()
+        if clauses.is_cut(query):  # the last of just these rows
+            rows = await query.to_list()
+            return rows[-1] if rows else None
+        turned = [read.sort_key(s).turned() for s in clauses.order_of(query)]
+        rows = await clauses.with_order(query, turned).limit(1).to_list()
+        return rows[0] if rows else None
+
+    def _ordered_by_key(self) -> Self:
+        entity = self._entity
+        if clauses.source_of(self) is not entity.source or not entity.pk_names or self._grouped:
+            return self
+        return clauses.with_order(self, [build.column(entity.source.name, n) for n in entity.pk_names])
+
+    async def one(self) -> T:
+        """The only row.
+
+        Raises:
+            RowNotFound: without a row.
+            MultipleRowsFound: with several.
+        """
+        row = await self.one_or_none()
+        if row is None:
+            raise RowNotFound(f"no {self._entity.label} matches")
+        return row
+
+    async def one_or_none(self) -> T | None:
+        """The only row, or None.
+
+        Raises:
+            MultipleRowsFound: with several.
+        """
+        limit = clauses.limit_of(self)
+        rows = await self.limit(2 if limit is None else min(limit, 2)).to_list()
+        if len(rows) > 1:
+            raise MultipleRowsFound(f"more than one {self._entity.label} matches")
+        return rows[0] if rows else None
+
+    async def count(self) -> int:
+        """The number of rows; honours limit and offset."""
+        if not clauses.is_cut(self) and not clauses.has_clause(self, *_MERGING):
+            return int(await self._value(clauses.without_order(self.columns(func.count()))))
+        inner = self._copy()
+        inner._said = None  # the rows that to_list() gives are counted
+        return int(await self._value(Select(columns_of((func.count(),))).from_(inner.subquery("counted"))))
+
+    async def exists(self) -> bool:
+        """Whether there is a row."""
+        bare = self
+        if not clauses.has_clause(self, *_MERGING):
+            bare = clauses.without_result(clauses.without_order(self))  # a row without columns exists as well
+        statement = bare.__statement__()
+        ir = build.select_exists(statement.ir)
+        found: bool = await resolve(self._using).run(ir, statement.params, _SCALAR, timeout=self._timeout)
+        return found
+
+    async def _value(self, query: Any, plan: LoadPlan = _SCALAR) -> Any:
+        statement = query.__statement__()
+        return await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
+
+    async def _aggregated(self, made: Expr[Any]) -> Any:
+        if clauses.is_cut(self):
+            raise ConfigurationError("an aggregate over a limited query needs a subquery: q.subquery() and its .c")
+        query = clauses.without_order(self.columns(made))
+        return await self._value(query, plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR))
+
+    async def sum(self, column: Node[Any]) -> Any:
+        """The sum, or None without a row."""
+        return await self._aggregated(func.sum(column))
+
+    async def avg(self, column: Node[Any]) -> Any:
+        """The mean, or None without a row."""
+        return await self._aggregated(func.avg(column))
+
+    async def min(self, column: Node[A]) -> A | None:
+        """The least value, or None."""
+        found: A | None = await self._aggregated(func.min(column))
+        return found
+
+    async def max(self, column: Node[A]) -> A | None:
+        """The greatest value, or None."""
+        found: A | None = await self._aggregated(func.max(column))
+        return found
+
+    def prepare(self) -> Prepared[T]:
+        """A handle for hot paths: the statement as it is now, with param("name") where values come with each call.
+
+        Raises:
+            ConfigurationError: for a query with fetch_links() or project().
+        """
+        return Prepared(self)
+
+    # -------------------------------------------------------------------------------------------------------- writes
+    async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> int:
+        """Updates every matching row; gives their number.
+
+        Raises:
+            UnfilteredWrite: without a filter; update_all() is the explicit form.
+        """
+        return await self._write(_events.BulkUpdate, dml.update(self, values, operators, kw, None))
+
+    async def delete(self) -> int:
+        """Deletes every matching row; gives their number.
+
+        Raises:
+            UnfilteredWrite: without a filter; delete_all() is the explicit form.
+        """
+        return await self._write(_events.BulkDelete, dml.delete(self, None))
+
+    async def hard_delete(self) -> int:
+        """Deletes every matching row for good, also where delete() only marks them."""
+        query = self._copy()
+        query._hard = True
+        return await query.delete()
+
+    async def restore(self) -> int:
+        """Takes the mark of a soft deletion from every matching row that has it; gives their number.
+
+        Raises:
+            TypeError: for a table without soft deletion.
+        """
+        query = self.only_deleted()
+        query._unfiltered = True
+        assert query._entity.soft is not None
+        return await query.update({query._entity.soft.key: None})
+
+    async def _write(self, event: Any, statement: Any) -> int:
+        timeout = self._timeout
+        executor = resolve(self._using)
+        if self._entity.hooks is None:
+            ir, params = statement
+            count: int = await executor.run(ir, params, dml.COUNT, timeout=timeout)
+            return count
+        done: int = await dml.happening_to(
+            self, event, lambda e: e.run(*statement, dml.COUNT, timeout=timeout), executor
+        )
+        return done
+
+    def update_query(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> WriteQuery:
+        """The UPDATE of every matching row as a statement that is not run: for .cte() and .sql(); see returning()."""
+        return WriteQuery(self, dml.update(self, values, operators, kw, None))
+
+    def delete_query(self) -> WriteQuery:
+        """The DELETE of every matching row as a statement that is not run: for .cte() and .sql(); see returning()."""
+        return WriteQuery(self, dml.delete(self, None))
+
+    def returning(self, *columns: Any) -> dml.Returning[T]:
+        """update() and delete() give the rows: instances, or partial ones of these columns."""
+        return dml.Returning(self.select(*columns) if columns else self)
+
+    async def explain(self, *, analyze: bool = False, format: str = "text") -> Any:  # noqa: A002
+        """The server's plan; `analyze` runs the query. Text, or the parsed JSON."""
+        if format not in ("text", "json"):
+            raise ConfigurationError(f"format={format!r} is not text or json")
+        compiled = self.sql()
+        options = f"(FORMAT {format.upper()}{', ANALYZE' if analyze else ''})"
+        lines = await resolve(self._using).run(
+            build.text(f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS
+        )
+        return lines[0] if format == "json" else "\n".join(lines)
+
+
+Entity.make_query = QueryBuilder.of

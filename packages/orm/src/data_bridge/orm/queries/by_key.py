@@ -1,0 +1,36 @@
+"""Rows by key with their relations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from data_bridge.orm.mapping.entity import Entity
+from data_bridge.orm.persistence.single_row import row_not_found
+from data_bridge.orm.queries.builder import QueryBuilder
+
+
+def with_links(query: QueryBuilder[Any], given: bool | Sequence[Any]) -> QueryBuilder[Any]:
+    """The query with what fetch_links= asks for: all relations, or a list of them, or one."""
+    if given is True:
+        return query.fetch_links()
+    if isinstance(given, (list, tuple)):
+        return query.fetch_links(*given)
+    return query.fetch_links(given)
+
+
+async def get(entity: Entity, key: tuple[Any, ...], for_update: bool, given: bool | Sequence[Any], tx: Any) -> Any:
+    """The row with a key and these relations.
+
+    Raises:
+        RowNotFound: there is none.
+    """
+    query: Any = with_links(QueryBuilder.of(entity), given)
+    for k, v in zip(entity.pk_keys, key, strict=True):
+        query = query.find(entity.columns[k] == v)
+    if for_update:
+        query = query.for_update(of=[entity.source])
+    rows = await (query if tx is None else query.using(tx)).to_list()
+    if not rows:
+        raise row_not_found(entity, key)
+    return rows[0]

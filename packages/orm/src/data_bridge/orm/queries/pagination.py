@@ -1,0 +1,160 @@
+"""PagedQuery: rows of a query one by one, in batches, in pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from data_bridge.core import RowStream, resolve
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm._events import loaded
+from data_bridge.orm._page import Page, cursor_of, values_of
+from data_bridge.orm.queries.keyset import Keyset
+from data_bridge.orm.queries.result_types import ShapedQuery
+from data_bridge.orm.queries.total_order import in_total_order
+from data_bridge.orm.relations.loading import fill
+from data_bridge.query import func, literal
+from data_bridge.query.spi import clauses
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T = TypeVar("T")
+
+
+class PagedQuery(ShapedQuery[T], Generic[T]):
+    """The streams and pages of a QueryBuilder."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def _ordered_by_key(self) -> Self: ...
+        async def to_list(self) -> list[T]: ...  # noqa: D102
+        async def count(self) -> int: ...  # noqa: D102
+
+    # ------------------------------------------------------------------------------------------------------- streams
+    def stream(self, batch: int = 1000) -> RowStream[T]:
+        """Rows by a cursor on the server, in bounded memory; a block that gives the connection back at once."""
+        model = self._model
+
+        def validated(rows: list[Any]) -> list[Any]:
+            return [model.model_validate(r) for r in rows]
+
+        convert = None if model is None else validated
+        compiled = self.sql()
+        return RowStream(resolve(self._using), compiled.sql, compiled.params, self._plan, batch, convert)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        if self._links is not None or self._hooked():
+            return self._one_by_one()
+        return self.stream().__aiter__()
+
+    def _hooked(self) -> bool:
+        return self._entity.has_load_hooks and self._plan in self._entity.instance_plans
+
+    async def _one_by_one(self) -> AsyncIterator[T]:
+        async for batch in self.batches(1000):
+            for row in batch:
+                yield row
+
+    async def batches(self, size: int) -> AsyncIterator[list[T]]:
+        """Lists of at most `size` rows, by a cursor on the server; relations are fetched for each list."""
+        tree = self._links
+        is_hooked = self._hooked()
+        async with self.stream(size) as rows:
+            async for batch in _cut(rows, size):
+                if is_hooked:
+                    await loaded(self._entity, batch)
+                for branch in (tree or {}).values():
+                    await fill(branch, batch, rows._lease or self._using, self._timeout)
+                yield batch
+
+    async def by_pk_batches(self, size: int) -> AsyncIterator[list[T]]:
+        """Lists of at most `size` rows in the order of the key, each a query of its own behind the key of the last row.
+
+        For long jobs: no cursor and no transaction stays open, and rows may be changed or deleted meanwhile.
+
+        Raises:
+            ConfigurationError: for a query with an order, a limit or an offset of its own.
+
+        >>> async def clean(User) -> None:
+        ...     async for users in User.find(User.email.is_null()).by_pk_batches(1000):
+        ...         await User.bulk_update(users)
+        """
+        if clauses.order_of(self) or clauses.is_cut(self):
+            raise ConfigurationError("by_pk_batches() goes by key: the query has an order, a limit or an offset")
+        if size < 1:
+            raise ConfigurationError(f"by_pk_batches({size}): a batch has at least one row")
+        keys = self._entity.pk_keys
+        columns = [self._entity.columns[k] for k in keys]
+        query: Any = self.order_by(*columns).limit(size)
+        after: Any = None
+        while True:
+            rows = await (query if after is None else query.find(after)).to_list()
+            if rows:
+                yield rows
+            if len(rows) < size:
+                return
+            last = [rows[-1].__dict__[k] for k in keys]
+            left: Any = columns[0] if len(columns) == 1 else func.row(*columns)
+            right: Any = (
+                last[0]
+                if len(columns) == 1
+                else func.row(*(literal(c.bind(v), c.t) for c, v in zip(columns, last, strict=True)))
+            )
+            after = left > right
+
+    # --------------------------------------------------------------------------------------------------------- pages
+    async def page(self, number: int, size: int, *, total: bool = True) -> Page[T]:
+        """Page `number` (from 1) of `size` rows, by the stated order and then by key.
+
+        Rows that are equal by the stated order stand in the order of the key (groups in that of the group, distinct rows in that
+        of their columns): without it a row could be on two pages, and another one on none.
+        """
+        if number < 1 or size < 1:
+            raise ConfigurationError(f"page({number}, {size}): pages are counted from 1 and have at least one row")
+        items = await in_total_order(self).limit(size).offset((number - 1) * size).to_list()
+        counted = await self.count() if total else None
+        return Page[Any].model_construct(items=items, next=None, prev=None, total=counted)
+
+    async def paginate(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T]:
+        """A page by the values of its sort keys instead of an offset: equally fast however far back.
+
+        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table.
+
+        Raises:
+            ConfigurationError: for a cursor of another query, or sort keys that are no columns.
+        """
+        if after is not None and before is not None:
+            raise ConfigurationError("paginate() takes after= or before=, not both")
+        if size < 1:
+            raise ConfigurationError(f"paginate({size}): a page has at least one row")
+        this: Any = self
+        keyset = Keyset(this)
+        given = after if after is not None else before
+        query = keyset.query(
+            this, values_of(given, len(keyset.keys)) if given is not None else None, backwards=before is not None
+        )
+        rows = await query.limit(size + 1).to_list()
+        more = len(rows) > size
+        items = rows[:size]
+        if before is not None:
+            items.reverse()
+        first, last = (cursor_of(keyset.values(r)) for r in (items[0], items[-1])) if items else (None, None)
+        has_next = more if before is None else True
+        has_prev = more if before is not None else after is not None
+        return Page[Any].model_construct(
+            items=items, next=last if has_next else None, prev=first if has_prev else None, total=None
+        )
+
+
+async def _cut(rows: Any, size: int) -> AsyncIterator[list[Any]]:
+    batch: list[Any] = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

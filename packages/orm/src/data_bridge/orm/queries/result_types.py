@@ -1,0 +1,121 @@
+"""ShapedQuery: what the rows of a query become instead of instances: dicts, tuples, values, other models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+from data_bridge.core import LoadPlan
+from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
+from data_bridge.orm.queries.base import RowQuery
+from data_bridge.orm.queries.optional import Optional_
+from data_bridge.query import Node
+from data_bridge.query.spi import Columns, clauses, columns_of
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
+    from data_bridge.orm.queries.builder import QueryBuilder
+
+T = TypeVar("T")
+M = TypeVar("M")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+_DICTS = LoadPlan.rows(dict)
+_DICT = LoadPlan.rows(dict, many=False)
+_TUPLES = LoadPlan.rows(tuple)
+_TUPLE = LoadPlan.rows(tuple, many=False)
+_SCALARS = LoadPlan.scalars()
+_SCALAR = LoadPlan.scalars(many=False)
+
+
+class ShapedQuery(RowQuery[T], Generic[T]):
+    """The shapes of a QueryBuilder."""
+
+    __slots__ = ()
+
+    def values(self, *columns: Any) -> QueryBuilder[dict[str, Any]]:
+        """Rows as dicts: of these columns and labelled expressions, or of all columns."""
+        if not columns:
+            things: tuple[Any, ...] = tuple(self._entity.source.columns[f.name] for f in self._entity.loaded)
+            return self._dicts(clauses.result_of(self), things)
+        things = tuple(self._named(c) for c in columns)
+        return self._dicts(columns_of(things), things)
+
+    def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
+        entity = self._entity
+        many = plain_plan(entity, dict, things, many=True, ready=_DICTS)
+        return self._shaped(chosen, many, plain_plan(entity, dict, things, many=False, ready=_DICT))
+
+    @overload
+    def tuples(self, a: type[A] | Node[A], /) -> QueryBuilder[tuple[A]]: ...
+    @overload
+    def tuples(self, a: type[A] | Node[A], b: type[B] | Node[B], /) -> QueryBuilder[tuple[A, B]]: ...
+    @overload
+    def tuples(
+        self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], /
+    ) -> QueryBuilder[tuple[A, B, C]]: ...
+    @overload
+    def tuples(
+        self, a: type[A] | Node[A], b: type[B] | Node[B], c: type[C] | Node[C], d: type[D] | Node[D], /
+    ) -> QueryBuilder[tuple[A, B, C, D]]: ...
+    @overload
+    def tuples(self, *columns: Any) -> QueryBuilder[tuple[Any, ...]]: ...
+    def tuples(self, *columns: Any) -> QueryBuilder[Any]:
+        """Rows as tuples of columns, expressions and whole tables: `tuples(User, Order.total)`."""
+        parts: list[tuple[Entity | None, int, bool]] = []
+        things: list[Any] = []
+        for c in columns:
+            optional = isinstance(c, Optional_)
+            table = c.table if isinstance(c, Optional_) else c
+            entity = getattr(table, "__db__", None)
+            if entity is None or isinstance(table, Node):
+                parts.append((None, 1, False))
+                things.append(self._named(c))
+                continue
+            source = table.__table_source__
+            parts.append((entity, len(entity.loaded), optional))
+            things += [source.columns[f.name] for f in entity.loaded]
+        if all(p[0] is None for p in parts):
+            many = plain_plan(self._entity, tuple, things, many=True, ready=_TUPLES)
+            one = plain_plan(self._entity, tuple, things, many=False, ready=_TUPLE)
+            return self._shaped(columns_of(tuple(things)), many, one)
+        many = mixed_plan(self._entity, parts, things, many=True)
+        return self._shaped(columns_of(tuple(things)), many, mixed_plan(self._entity, parts, things, many=False))
+
+    def scalars(self, column: type[A] | Node[A]) -> QueryBuilder[A]:
+        """The values of one column or expression."""
+        thing = (self._named(column),)
+        many = plain_plan(self._entity, None, thing, many=True, ready=_SCALARS)
+        return self._shaped(columns_of(thing), many, plain_plan(self._entity, None, thing, many=False, ready=_SCALAR))
+
+    def project(self, model: type[M]) -> QueryBuilder[M]:
+        """Rows as instances of a Pydantic model; only its fields are selected, by name."""
+        fields = getattr(model, "__pydantic_fields__", None)
+        if fields is None:
+            raise TypeError("project() takes a Pydantic model")
+        chosen = columns_of(
+            tuple(self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields)
+        )
+        return self._shaped(chosen, _DICTS, _DICT, model)
+
+    def _named(self, column: Any) -> Any:
+        return self._entity.source.column(column) if isinstance(column, str) else column
+
+    def aggregate(self, **named: Any) -> QueryBuilder[dict[str, Any]]:
+        """Rows as dicts with a key for each group and each of these expressions."""
+        groups = [_labelled(k) for k in self._grouped]
+        things = (*groups, *(e.label(name) for name, e in named.items()))
+        return self._dicts(columns_of(things), things)
+
+    def group_by(self, *keys: Any, distinct: bool = False) -> Self:
+        """Groups rows; aggregate() says what is wanted of each group."""
+        nodes = tuple(self._named(k) for k in keys)
+        new = super().group_by(*(getattr(n, "expression", n) for n in nodes), distinct=distinct)
+        new._grouped = (*self._grouped, *nodes)
+        return new
+
+
+def _labelled(key: Any) -> Any:
+    return key if hasattr(key, "name") else key.label("group")

@@ -1,0 +1,103 @@
+"""create_all() and drop_all(): tables from classes, for tests and first steps; migrations are for databases that live on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from data_bridge.core import LoadPlan, pg_transaction, quote_identifier, resolve
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.orm import registry
+from data_bridge.orm.registry import entity_of
+from data_bridge.query import ConstraintDef, TableDef
+from data_bridge.query.ddl import AddConstraint, DropTable, create_table_operations
+from data_bridge.query.spi import build
+
+_COUNT = LoadPlan.affected()
+_VALUE = LoadPlan.scalars(many=False)
+
+
+def in_order(definitions: list[TableDef]) -> list[TableDef]:
+    """Tables before those that point to them. In a circle one comes first whose foreign keys must wait; see later_keys().
+
+    Raises:
+        ConfigurationError: for two classes of one table.
+    """
+    left = {(d.schema, d.name): d for d in definitions}
+    if len(left) < len(definitions):
+        twice = next(
+            d.name for d in definitions if sum(o.name == d.name and o.schema == d.schema for o in definitions) > 1
+        )
+        raise ConfigurationError(f"two classes map the table {twice!r}: name the ones to create")
+    made: list[TableDef] = []
+    while left:
+        free = [
+            d for key, d in left.items() if all(target == key or target not in left for _, target, _ in d.foreign_keys)
+        ]
+        for d in free or [next(iter(left.values()))]:
+            made.append(d)
+            del left[(d.schema, d.name)]
+    return made
+
+
+def without_later_keys(ordered: list[TableDef]) -> tuple[list[TableDef], list[tuple[TableDef, ConstraintDef]]]:
+    """The tables without the foreign keys to those that come after them, and these keys, to be added at the end."""
+    names = [(d.schema, d.name) for d in ordered]
+    made: list[TableDef] = []
+    later: list[tuple[TableDef, ConstraintDef]] = []
+    for i, d in enumerate(ordered):
+        waiting = [c for c in d.constraints if c.kind == "foreign_key" and c.references in names[i + 1 :]]
+        later += [(d, c) for c in waiting]
+        made.append(d.replace(constraints=tuple(c for c in d.constraints if c not in waiting)) if waiting else d)
+    return made, later
+
+
+def _definitions(tables: tuple[Any, ...]) -> list[TableDef]:
+    if not tables:
+        return [c.__db__.definition for c in registry.all_tables()]
+    found = [entity_of(t).definition for t in tables]
+    for t in tables:  # the tables between these and others are theirs
+        found += [c.__db__.definition for c in entity_of(t).make_through_tables()]
+    return list({(d.schema, d.name, id(d)): d for d in found}.values())
+
+
+async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -> None:
+    """Makes the tables of these classes, or of all; all or none.
+
+    Args:
+        checkfirst: leave tables that exist alone, whatever they look like.
+
+    >>> async def main() -> None:
+    ...     await create_all()
+    """
+    async with pg_transaction(using=resolve(using)) as tx:
+        ordered, later = without_later_keys(in_order(_definitions(tables)))
+        there: set[Any] = set()
+        for definition in ordered:
+            if checkfirst:
+                name = ".".join(quote_identifier(part) for part in (definition.schema, definition.name) if part)
+                if await tx.run(build.text("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE):
+                    there.add((definition.schema, definition.name))
+                    continue
+            for operation in create_table_operations(definition):
+                statement = operation.__statement__()
+                await tx.run(statement.ir, statement.params, _COUNT)
+        for definition, key in later:
+            if (definition.schema, definition.name) not in there:
+                path = (definition.schema, definition.name) if definition.schema else definition.name
+                statement = AddConstraint(path, key).__statement__()
+                await tx.run(statement.ir, statement.params, _COUNT)
+
+
+async def drop_all(*tables: Any, using: Any = None) -> None:
+    """Drops the tables of these classes, or of all, if they exist."""
+    async with pg_transaction(using=resolve(using)) as tx:
+        for definition in reversed(in_order(_definitions(tables))):
+            statement = DropTable(
+                (definition.schema, definition.name) if definition.schema else definition.name,
+                if_exists=True,
+                cascade=True,
+            ).__statement__()
+            await tx.run(statement.ir, statement.params, _COUNT)
+
+
+__all__ = ["create_all", "drop_all", "in_order"]

@@ -1,0 +1,382 @@
+"""Each cell of the tables in docs/reference/write-paths.md: what every way of writing promises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orm_cells import (
+    CLASSES,
+    LOG,
+    CountedCell,
+    FarCell,
+    LoudCell,
+    PlainCell,
+    Shape,
+    SoftCell,
+    StrictCell,
+    SubCell,
+    Tone,
+    XminCell,
+)
+from pydantic import ValidationError
+
+from data_bridge.postgres import (
+    Conflict,
+    EncodeError,
+    RevisionConflict,
+    RowNotFound,
+    UniqueViolation,
+    begin_transaction,
+    create_all,
+    execute,
+    fetch,
+    fetch_one,
+    fetch_val,
+    pg_transaction,
+)
+
+DOCS = (Path(__file__).parents[4] / "docs/reference/write-paths.md").read_text()
+
+
+def table(heading: str) -> list[tuple[str, str, str]]:
+    """(path, rule, promise) of the table below a heading of the page."""
+    part = DOCS.split(f"## {heading}")[1].split("\n## ")[0]
+    lines = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in part.splitlines() if line[:1] == "|"]
+    return [(line[0], rule, cell) for line in lines[2:] for rule, cell in zip(lines[0][1:], line[1:], strict=True)]
+
+
+def key_of(row: Any) -> dict[str, Any]:
+    return {k: getattr(row, k) for k in type(row).__db__.pk_keys}
+
+
+def conflict(cls: Any) -> list[str]:
+    return list(cls.__db__.pk_keys)
+
+
+async def stored(cls: Any, key: dict[str, Any], tx: Any = None) -> dict[str, Any]:
+    """The row as it is in the database, by column, past the ORM."""
+    entity = cls.__db__
+    where = " AND ".join(f'"{entity.by_key[k].name}" = ${i}' for i, k in enumerate(key, 1))
+    name = f'"{entity.settings.schema}"."{entity.settings.name}"' if entity.settings.schema else entity.settings.name
+    found = await fetch_one(f"SELECT *, xmin::text AS xid FROM {name} WHERE {where}", *key.values(), using=tx)
+    assert found is not None
+    return dict(found)
+
+
+async def prepare(cls: Any) -> None:
+    if cls is FarCell:
+        await execute("CREATE SCHEMA IF NOT EXISTS far")
+    await create_all(cls)
+    LOG.clear()
+
+
+def new_key(cls: Any) -> dict[str, Any]:
+    return {"a": 1, "b": "x"} if cls is FarCell else {}
+
+
+# ------------------------------------------------------------------------------------------------------------ new rows
+async def by_merge(cls: Any, values: dict[str, Any], tx: Any) -> None:
+    rows = (
+        [cls.model_validate(values, by_name=True, by_alias=True)]
+        if any(v is None for v in values.values())
+        else [values]
+    )
+    await cls.merge(rows, on=["other"], tx=tx).when_not_matched().insert()
+
+
+async def by_copy(cls: Any, values: dict[str, Any], tx: Any) -> None:
+    rows = (
+        [{**values, "other": f"copy {i}"} for i in range(999)]
+        if cls is not FarCell
+        else [{**values, "a": i + 9} for i in range(999)]
+    )
+    assert await cls.insert_many([values, *rows], returning=False, tx=tx) == 1000
+
+
+def instance(cls: Any, values: dict[str, Any]) -> Any:
+    return cls.model_validate(values, by_name=True, by_alias=True)
+
+
+INSERTS: dict[str, Callable[[Any, dict[str, Any], Any], Awaitable[Any]]] = {
+    "`row.save()`": lambda c, v, tx: instance(c, v).save(tx=tx),
+    "`row.insert()`": lambda c, v, tx: instance(c, v).insert(tx=tx),
+    "`T.create()`": lambda c, v, tx: c.create(tx=tx, **v),
+    "`T.insert_many()`": lambda c, v, tx: c.insert_many([v], tx=tx),
+    "`T.insert_many(returning=False)` by COPY": by_copy,
+    "`T.insert_many(on_conflict=Conflict(…))`": lambda c, v, tx: c.insert_many(
+        [v], on_conflict=Conflict(conflict(c), update=["n"]), tx=tx
+    ),
+    "`T.upsert()`, `T.upsert_many()`": lambda c, v, tx: c.upsert(v, conflict=conflict(c), tx=tx),
+    "`T.get_or_create()`": lambda c, v, tx: c.get_or_create(
+        {k: x for k, x in v.items() if k != "other"}, other="mine", tx=tx
+    ),
+    "`T.update_or_create()`": lambda c, v, tx: c.update_or_create(
+        {k: x for k, x in v.items() if k != "other"}, other="mine", tx=tx
+    ),
+    "`T.merge().when_not_matched().insert()`": by_merge,
+}
+
+
+async def inserted(cls: Any, path: str, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The instance that a path gives, if it does, and the row."""
+    values = {"other": "mine", **new_key(cls), **values}
+    given = await INSERTS[path](cls, values, None)
+    row = given[0] if isinstance(given, (list, tuple)) else given
+    name = f"far.{cls.__db__.settings.name}" if cls is FarCell else cls.__db__.settings.name
+    where = "a = 1" if cls is FarCell else "other = 'mine'"
+    return row, dict((await fetch(f"SELECT * FROM {name} WHERE {where}"))[0])
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize(("path", "rule", "promise"), table("Rows that are new"))
+async def test_new_rows(db: Any, path: str, rule: str, promise: str, cls: Any) -> None:
+    await prepare(cls)
+    if rule == "Python default":
+        row, there = await inserted(cls, path, {})
+        assert promise == "sent" and (there["both"], there["lists"], there["shape"]) == (True, [1], {"a": 0})
+        assert (there["tone"], there["touched"], there["called"]) == ("high", "new", 0)
+    elif rule == "server default":
+        row, there = await inserted(cls, path, {"n": 4})
+        assert there["server"] == "server" and there["doubled"] == 8
+        if promise == "filled":
+            assert (row.server, row.doubled) == ("server", 8) and not row.is_changed
+            assert instance(cls, row.model_dump(by_alias=True)) is not None and key_of(row) == key_of(
+                await cls.get(row.pk)
+            )
+        else:
+            assert promise == "in the database"
+    elif rule == "validators":
+        assert promise in ("yes", "when made")
+        _, there = await inserted(cls, path, {"name": "ABC", "tone": "low"})
+        assert (there["the_name"], there["tone"]) == ("abc", "low")
+        if cls is not FarCell:
+            await execute(f"DELETE FROM {cls.__db__.settings.name}")
+            with pytest.raises((ValidationError, ValueError)):
+                await inserted(cls, path, {"n": "many"})
+    elif rule == "aliases":
+        _, there = await inserted(cls, path, {"Label": "by alias"})
+        assert there["label"] == "by alias"
+        if promise != "alias" and path != "`T.get_or_create()`" and cls is not FarCell:
+            await execute(f"DELETE FROM {cls.__db__.settings.name}")
+            _, there = await inserted(cls, path, {"label": "by name"})
+            assert there["label"] == "by name"
+    elif rule == "key of None":
+        assert promise == "left out"
+        if cls is not FarCell:
+            _, there = await inserted(cls, path, {"id": None})
+            assert there["id"] > 0
+    else:
+        assert (rule, promise) == ("documents", "checked")
+        with pytest.raises((EncodeError, ValidationError)):
+            await inserted(cls, path, {"shape": {"a": "bad"}})
+        assert await cls.count() == 0
+
+
+# ------------------------------------------------------------------------------------------------- rows that are there
+async def by_assignment(row: Any, values: dict[str, Any], tx: Any, **options: Any) -> None:
+    for k, v in values.items():
+        setattr(row, k, v)
+    await row.save(tx=tx, **options)
+
+
+async def by_replace(row: Any, values: dict[str, Any], tx: Any) -> None:
+    for k, v in values.items():
+        setattr(row, k, v)
+    await row.replace(tx=tx)
+
+
+async def by_bulk(row: Any, values: dict[str, Any], tx: Any) -> None:
+    for k, v in values.items():
+        setattr(row, k, v)
+    await type(row).bulk_update([row], tx=tx)
+
+
+async def by_query(row: Any, values: dict[str, Any], tx: Any) -> None:
+    cls = type(row)
+    query = cls.find(**key_of(row))
+    if await (query if tx is None else query.using(tx)).update(values) == 0:
+        raise RowNotFound
+
+
+def revision(row: Any) -> dict[str, Any]:
+    return {"version": row.version} if isinstance(row, CountedCell) else {}
+
+
+async def by_insert_many(row: Any, values: dict[str, Any], tx: Any, update: Any) -> None:
+    cls = type(row)
+    on = Conflict(conflict(cls), update=update)
+    given = {} if isinstance(update, dict) else values
+    await cls.insert_many([{**key_of(row), **given}], on_conflict=on, tx=tx)
+
+
+async def by_update_or_create(row: Any, values: dict[str, Any], tx: Any) -> None:
+    done = await type(row).update_or_create(values, **key_of(row), tx=tx)
+    assert not done.created
+
+
+async def by_merging(row: Any, values: dict[str, Any], tx: Any) -> None:
+    cls = type(row)
+    await cls.merge([{**key_of(row), **values}], on=conflict(cls), tx=tx).when_matched().update()
+
+
+UPDATES: dict[str, Callable[[Any, dict[str, Any], Any], Awaitable[Any]]] = {
+    "`row.save()`": by_assignment,
+    "`row.save(force=True)`": lambda r, v, tx: by_assignment(r, v, tx, force=True),
+    "`row.update()`": lambda r, v, tx: r.update(v, tx=tx),
+    "`row.replace()`": by_replace,
+    "`T.find().update()`": by_query,
+    "`T.bulk_update()`": by_bulk,
+    "`save()` of a constructed row": lambda r, v, tx: instance(type(r), {**key_of(r), **revision(r), **v}).save(tx=tx),
+    "`T.upsert()`, `T.upsert_many()`": lambda r, v, tx: type(r).upsert(
+        {**key_of(r), **revision(r), **v}, conflict=conflict(type(r)), tx=tx
+    ),
+    "`T.upsert(update={…})`": lambda r, v, tx: type(r).upsert(key_of(r), conflict=conflict(type(r)), update=v, tx=tx),
+    "`Conflict(update=[…])`": lambda r, v, tx: by_insert_many(r, v, tx, [*v]),
+    "`Conflict(update={…})`": lambda r, v, tx: by_insert_many(r, v, tx, dict(v)),
+    "`T.update_or_create()`": by_update_or_create,
+    "`T.merge().when_matched().update()`": by_merging,
+}
+IN_MEMORY = ("`row.save()`", "`row.save(force=True)`", "`row.update()`", "`row.replace()`", "`T.bulk_update()`")
+
+
+async def saved(cls: Any) -> Any:
+    row = await instance(cls, {**new_key(cls), "tags": ["t"]}).save()
+    LOG.clear()
+    return await cls.get(row.pk)
+
+
+async def somebody_else(row: Any) -> None:
+    cls = type(row)
+    await cls.find(**key_of(row)).skip_events().update(other="theirs", tags=["theirs"], touched="x", called=1)
+    LOG.clear()
+
+
+def classes_of(rule: str) -> tuple[Any, ...]:
+    return {
+        "revision": (CountedCell, XminCell),
+        "stale instance": (CountedCell,),
+        "deleted row": (SoftCell,),
+        "validate_on_save": (PlainCell, StrictCell),
+        "events": (LoudCell,),
+    }.get(rule, CLASSES)
+
+
+CELLS = [
+    pytest.param(path, rule, promise, cls, id=f"{path} {rule} {cls.__name__}")
+    for path, rule, promise in table("Rows that are there")
+    for cls in classes_of(rule)
+]
+
+
+@pytest.mark.parametrize(("path", "rule", "promise", "cls"), CELLS)
+async def test_rows_that_are_there(db: Any, path: str, rule: str, promise: str, cls: Any) -> None:
+    await prepare(cls)
+    row = await saved(cls)
+    write = UPDATES[path]
+    key = key_of(row)
+    if rule == "other columns":
+        if cls not in (CountedCell, XminCell):
+            await somebody_else(row)
+        before = await stored(cls, key)
+        await write(row, {"n": 5, "name": "new", "tone": Tone.LOW, "shape": Shape(a=3)}, None)
+        there = await stored(cls, key)
+        assert (there["n"], there["the_name"], there["tone"], there["shape"]) == (5, "new", "low", {"a": 3})
+        assert there["doubled"] == 10
+        if cls not in (CountedCell, XminCell):
+            mine = ("theirs", ["theirs"]) if promise == "kept" else ("o", ["t"])
+            assert (there["other"], there["tags"]) == mine
+        kept = ("label", "both", "lists", "server", *(("more",) if cls is SubCell else ()))
+        assert {k: there[k] for k in kept} == {k: before[k] for k in kept}
+        if path in IN_MEMORY:
+            assert (row.n, row.doubled, row.is_changed) == (5, 10, False)
+            assert row.touched == there["touched"] and row.called == there["called"]
+    elif rule == "update_default":
+        assert promise == "set"
+        await write(row, {"n": 5}, None)
+        there = await stored(cls, key)
+        assert (there["touched"], there["called"]) == ("updated", 7)
+        await write(await cls.get(row.pk), {"touched": "mine", "called": 3}, None)
+        there = await stored(cls, key)
+        assert (there["touched"], there["called"]) == ("mine", 3)
+    elif rule == "revision":
+        assert promise == "counts"
+        holder, before = await cls.get(row.pk), await stored(cls, key)
+        if cls is XminCell:
+            await fetch_val("SELECT 1")
+        await write(row, {"n": 5}, None)
+        after = await stored(cls, key)
+        if cls is CountedCell:
+            assert after["version"] == before["version"] + 1
+            holder.n = 9
+            with pytest.raises(RevisionConflict):
+                await holder.save()
+            with pytest.raises(RevisionConflict):
+                await holder.delete()
+        if path in IN_MEMORY:
+            await row.update(n=6)  # it knows its new revision
+    elif rule == "stale instance":
+        await somebody_else(row)
+        if promise == "refused":
+            with pytest.raises(RevisionConflict):
+                await write(row, {"n": 5}, None)
+            assert (await stored(cls, key))["n"] == 1
+        else:
+            assert promise == "not asked"
+            await write(row, {"n": 5}, None)
+            assert (await stored(cls, key))["n"] == 5
+    elif rule == "deleted row":
+        await (await cls.get(row.pk)).delete()
+        if promise == "not found":
+            with pytest.raises((RowNotFound, UniqueViolation)):
+                async with pg_transaction():
+                    await write(row, {"n": 5}, None)
+        else:
+            await write(row, {"n": 5}, None)
+        there = await stored(cls, key)
+        assert there["n"] == (1 if promise == "not found" else 5)
+        # A loaded row that did not know writes everything with force and replace(), as it says.
+        assert (there["deleted_at"] is None) is (promise == "revived")
+    elif rule == "documents":
+        assert promise == "checked"
+        with pytest.raises((EncodeError, ValidationError)):
+            await write(row, {"shape": {"a": "bad"}}, None)
+        assert (await stored(cls, key))["shape"] == {"a": 0}
+    elif rule == "validate_on_save":
+        await write(row, {"name": "UPPER"}, None)
+        is_validated = cls is StrictCell or promise == "when made" or path in VALIDATED_BY_MAPPING
+        assert (await stored(cls, key))["the_name"] == ("upper" if is_validated else "UPPER")
+    else:
+        assert rule == "events"
+        await write(row, {"n": 5}, None)
+        assert LOG == ([] if promise == "none" else promise.split(", "))
+
+
+VALIDATED_BY_MAPPING = (
+    "`save()` of a constructed row",
+    "`T.upsert()`, `T.upsert_many()`",
+    "`Conflict(update=[…])`",
+    "`T.update_or_create()`",
+)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("path", UPDATES)
+async def test_a_rollback_takes_every_path_back(db: Any, path: str, cls: Any) -> None:
+    await prepare(cls)
+    row = await saved(cls)
+    key, before = key_of(row), row.model_dump()
+    tx = await begin_transaction()
+    await UPDATES[path](row, {"n": 5, "tags": ["new"], "shape": Shape(a=3)}, tx)
+    await tx.rollback()
+    assert (await cls.get(row.pk)).model_dump() == before
+    there = await cls.get(row.pk)
+    expected = {k: getattr(row, k) for k in cls.model_fields if getattr(row, k) != getattr(there, k)}
+    assert row.get_changes() == expected and set(expected) <= {"n", "tags", "shape"}
+    assert key_of(row) == key
+    row.label = "after"
+    await row.save()
+    assert (await cls.get(row.pk)).model_dump() == row.model_dump()

@@ -1,0 +1,14 @@
+"""A live schema as definitions: queries over the system catalogs, and a pure reader of their rows.
+
+Nothing here connects. Whoever has a connection runs :func:`queries` and gives the rows, as tuples, to :func:`read`::
+
+    rows = {name: [tuple(row) for row in await fetch(statement)] for name, statement in queries().items()}
+    schema = read(rows)
+
+Objects of extensions are left out, like the indexes behind constraints and the sequences of identity columns: they
+belong to what they are part of. Needs PostgreSQL 14 or newer.
+"""
+
+from .reader import Rows, Schema, queries, read
+
+__all__ = ["Rows", "Schema", "queries", "read"]

@@ -1,0 +1,144 @@
+"""DDL operations as data: what migrations record, compare, invert and run, and what ``Table.ddl()`` prints.
+
+Each is a frozen definition with ``__statement__()``. DDL takes no parameters, so values inside expressions become
+literals, written by the one literal writer of the core.
+
+>>> from data_bridge.query import ColumnDef, compile, ddl, types
+>>> compile(ddl.AddColumn("users", ColumnDef("age", types.Integer))).sql
+'ALTER TABLE "users" ADD COLUMN "age" integer'
+"""
+
+from __future__ import annotations
+
+from ..definitions.tables import TableDef, default_name
+from .nodes import Path
+from .objects import (
+    AddEnumValue,
+    AlterSequence,
+    Comment,
+    CreateDomain,
+    CreateEnum,
+    CreateExtension,
+    CreateIndex,
+    CreateSchema,
+    CreateSequence,
+    CreateView,
+    RenameEnumValue,
+)
+from .tables import (
+    AddColumn,
+    AddConstraint,
+    AddConstraintUsingIndex,
+    AddIdentity,
+    AlterColumnType,
+    CreateTable,
+    DropColumn,
+    DropConstraint,
+    DropDefault,
+    DropDomain,
+    DropEnum,
+    DropExpression,
+    DropExtension,
+    DropIdentity,
+    DropIndex,
+    DropNotNull,
+    DropSchema,
+    DropSequence,
+    DropTable,
+    DropView,
+    Operation,
+    RawColumn,
+    RenameColumn,
+    RenameConstraint,
+    RenameIndex,
+    RenameTable,
+    SetDefault,
+    SetNotNull,
+    SetSchema,
+    ValidateConstraint,
+)
+
+__all__ = [
+    "AddColumn",
+    "AddConstraint",
+    "AddConstraintUsingIndex",
+    "AddEnumValue",
+    "AddIdentity",
+    "AlterColumnType",
+    "AlterSequence",
+    "Comment",
+    "CreateDomain",
+    "CreateEnum",
+    "CreateExtension",
+    "CreateIndex",
+    "CreateSchema",
+    "CreateSequence",
+    "CreateTable",
+    "CreateView",
+    "DropColumn",
+    "DropConstraint",
+    "DropDefault",
+    "DropDomain",
+    "DropEnum",
+    "DropExpression",
+    "DropExtension",
+    "DropIdentity",
+    "DropIndex",
+    "DropNotNull",
+    "DropSchema",
+    "DropSequence",
+    "DropTable",
+    "DropView",
+    "Operation",
+    "Path",
+    "RawColumn",
+    "RenameColumn",
+    "RenameConstraint",
+    "RenameEnumValue",
+    "RenameIndex",
+    "RenameTable",
+    "SetDefault",
+    "SetNotNull",
+    "SetSchema",
+    "ValidateConstraint",
+    "create_table_operations",
+    "script",
+]
+
+
+def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> list[Operation]:
+    """Everything that makes a table of its definition: the table, its indexes, its comments.
+
+    >>> from data_bridge.query import ColumnDef, IndexDef, TableDef, ddl, types
+    >>> users = TableDef("users", (ColumnDef("email", types.Text),), indexes=(IndexDef(None, ("email",)),), comment="people")
+    >>> [type(o).__name__ for o in ddl.create_table_operations(users)]
+    ['CreateTable', 'CreateIndex', 'Comment']
+    """
+    operations: list[Operation] = [CreateTable(table, if_not_exists=if_not_exists)]
+    operations += [CreateIndex(table, index, if_not_exists=if_not_exists) for index in table.indexes]
+    if table.comment is not None:
+        operations.append(Comment("table", table, table.comment))
+    for column in table.columns:
+        if column.comment is not None:
+            operations.append(Comment("column", table, column.comment, column.name))
+    for index in table.indexes:
+        if index.comment is not None:
+            names = [c if isinstance(c, str) else "expr" for c in index.columns]
+            name = index.name or default_name(table.name, names, "idx")
+            operations.append(Comment("index", (table.schema, name), index.comment))
+    for constraint in table.constraints:
+        if constraint.comment is not None and constraint.name is not None:
+            operations.append(Comment("constraint", table, constraint.comment, constraint.name))
+    return operations
+
+
+def script(table: TableDef) -> str:
+    """The DDL of a table as text, one statement after the other.
+
+    >>> from data_bridge.query import ColumnDef, TableDef, ddl, types
+    >>> print(ddl.script(TableDef("t", (ColumnDef("id", types.BigInt, nullable=False),))))
+    CREATE TABLE "t" (
+        "id" bigint NOT NULL
+    );
+    """
+    return "\n".join(f"{operation};" for operation in create_table_operations(table))

@@ -1,0 +1,208 @@
+"""DDL operations on what is no table: indexes, enums, sequences, comments, extensions, schemas, views, domains."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ..definitions.base import field
+from ..definitions.tables import DomainDef, IndexDef, SequenceDef, default_name
+from .nodes import Path, flags, index_elements, index_extras, literal_statement, named, path_of, sequence_settings
+from .tables import Operation
+
+__all__ = [
+    "AddEnumValue",
+    "AlterSequence",
+    "Comment",
+    "CreateDomain",
+    "CreateEnum",
+    "CreateExtension",
+    "CreateIndex",
+    "CreateSchema",
+    "CreateSequence",
+    "CreateView",
+    "RenameEnumValue",
+]
+
+
+class CreateIndex(Operation):
+    """CREATE INDEX; `concurrently` cannot run inside a transaction. Without a name it gets PostgreSQL's own.
+
+    >>> from data_bridge.query import IndexDef, ddl
+    >>> print(ddl.CreateIndex("users", IndexDef(None, ("email",), unique=True)))
+    CREATE UNIQUE INDEX "users_email_idx" ON "users" ("email")
+    """
+
+    table: Path
+    index: IndexDef
+    concurrently: bool = field(default=False, kw_only=True)
+    if_not_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        index = self.index
+        columns = [c if isinstance(c, str) else "expr" for c in index.columns]
+        name = index.name or default_name(named(self.table), columns, "idx")
+        options = flags(
+            unique=index.unique,
+            concurrently=self.concurrently,
+            if_not_exists=self.if_not_exists,
+            nulls_not_distinct=index.nulls_not_distinct,
+        )
+        return ("create_index", name, path_of(self.table), index_elements(index), options, index_extras(index))
+
+
+class CreateEnum(Operation):
+    """CREATE TYPE … AS ENUM.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.CreateEnum("mood", ("sad", "it's ok")))
+    CREATE TYPE "mood" AS ENUM ('sad', 'it''s ok')
+    """
+
+    name: Path
+    values: tuple[str, ...]
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("create_enum", path_of(self.name), tuple(self.values) or None)
+
+
+class AddEnumValue(Operation):
+    """ALTER TYPE … ADD VALUE, before or after another one."""
+
+    name: Path
+    value: str
+    before: str | None = field(default=None, kw_only=True)
+    after: str | None = field(default=None, kw_only=True)
+    if_not_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        place = ("before", self.before) if self.before else ("after", self.after) if self.after else None
+        return ("add_enum_value", path_of(self.name), self.value, place, flags(if_not_exists=self.if_not_exists))
+
+
+class RenameEnumValue(Operation):
+    """ALTER TYPE … RENAME VALUE."""
+
+    name: Path
+    value: str
+    to: str
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("rename_enum_value", path_of(self.name), self.value, self.to)
+
+
+class CreateSequence(Operation):
+    """CREATE SEQUENCE."""
+
+    sequence: SequenceDef
+    if_not_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        sequence = self.sequence
+        settings = sequence_settings(sequence, SequenceDef(sequence.name))
+        return (
+            "create_sequence",
+            path_of((sequence.schema, sequence.name)),
+            flags(if_not_exists=self.if_not_exists),
+            settings,
+        )
+
+
+class AlterSequence(Operation):
+    """ALTER SEQUENCE: what differs between two definitions."""
+
+    old: SequenceDef
+    new: SequenceDef
+
+    def _ir(self) -> tuple[Any, ...]:
+        settings = sequence_settings(self.new, self.old)
+        if not settings:
+            raise ValueError(f"nothing differs in the sequence {self.old.name}")
+        return ("alter_sequence", path_of((self.old.schema, self.old.name)), settings)
+
+
+class Comment(Operation):
+    """COMMENT ON; text None removes it. For a column or constraint `of` names it, and `name` its table."""
+
+    kind: Literal[
+        "table",
+        "view",
+        "materialized view",
+        "index",
+        "sequence",
+        "type",
+        "domain",
+        "schema",
+        "extension",
+        "column",
+        "constraint",
+    ]
+    name: Path
+    text: str | None
+    of: str | None = None
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("comment", self.kind, path_of(self.name), self.of, self.text)
+
+
+class CreateExtension(Operation):
+    """CREATE EXTENSION."""
+
+    name: str
+    if_not_exists: bool = field(default=False, kw_only=True)
+    schema: str | None = field(default=None, kw_only=True)
+    version: str | None = field(default=None, kw_only=True)
+    cascade: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        options = flags(if_not_exists=self.if_not_exists, cascade=self.cascade)
+        return ("create_extension", self.name, options, self.schema, self.version)
+
+
+class CreateSchema(Operation):
+    """CREATE SCHEMA."""
+
+    name: str
+    if_not_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("create_schema", self.name, flags(if_not_exists=self.if_not_exists))
+
+
+class CreateView(Operation):
+    """CREATE VIEW of a query, whose values become literals."""
+
+    name: Path
+    query: Any
+    columns: tuple[str, ...] = field(default=(), kw_only=True)
+    or_replace: bool = field(default=False, kw_only=True)
+    materialized: bool = field(default=False, kw_only=True)
+    if_not_exists: bool = field(default=False, kw_only=True)
+    with_no_data: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        options = flags(
+            or_replace=self.or_replace,
+            materialized=self.materialized,
+            if_not_exists=self.if_not_exists,
+            with_no_data=self.with_no_data,
+        )
+        return ("create_view", path_of(self.name), self.columns or None, literal_statement(self.query), options)
+
+
+class CreateDomain(Operation):
+    """CREATE DOMAIN; default and checks are SQL text, with VALUE for the value."""
+
+    domain: DomainDef
+
+    def _ir(self) -> tuple[Any, ...]:
+        domain = self.domain
+        default = None if domain.default is None else ("raw", domain.default)
+        checks = tuple((name, ("raw", text)) for name, text in domain.checks) or None
+        return (
+            "create_domain",
+            path_of((domain.schema, domain.name)),
+            domain.base,
+            default,
+            "not null" if domain.not_null else None,
+            checks,
+        )

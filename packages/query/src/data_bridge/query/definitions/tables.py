@@ -1,0 +1,219 @@
+"""Definitions of tables and what belongs to them: frozen data that the ORM makes, migrations read and people write."""
+
+# Structures are tuples of anything by nature: what is in them is checked by the core.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from .._names import unknown
+from ..expressions.node import Node
+from ..expressions.sources import TableSource
+from ..types.sql_types import SQLType
+from .base import Definition, field
+
+if TYPE_CHECKING:
+    from ..expressions.order import Order
+
+__all__ = [
+    "ColumnDef",
+    "ConstraintDef",
+    "DomainDef",
+    "EnumDef",
+    "ExtensionDef",
+    "IndexDef",
+    "SequenceDef",
+    "TableDef",
+    "default_name",
+]
+
+Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
+Kind = Literal["primary_key", "unique", "check", "foreign_key", "exclude"]
+Deferrable = Literal["deferrable", "initially deferred"]
+
+
+class ColumnDef(Definition):
+    """One column of a table.
+
+    >>> from data_bridge.query import ColumnDef, types
+    >>> ColumnDef("id", types.BigInt, nullable=False, identity="by default").name
+    'id'
+    """
+
+    name: str
+    type: SQLType
+    nullable: bool = field(default=True, kw_only=True)
+    default: Node[Any] | None = field(default=None, kw_only=True)
+    """A server default; ``sql("now()")`` for text."""
+    identity: Literal["always", "by default"] | None = field(default=None, kw_only=True)
+    generated: Node[Any] | None = field(default=None, kw_only=True)
+    stored: bool = field(default=True, kw_only=True)
+    collation: str | None = field(default=None, kw_only=True)
+    comment: str | None = field(default=None, kw_only=True)
+
+
+class IndexDef(Definition):
+    """An index over columns (names), expressions or sort keys.
+
+    >>> from data_bridge.query import IndexDef
+    >>> IndexDef(None, ("email",), unique=True).unique
+    True
+    """
+
+    name: str | None
+    columns: tuple[str | Node[Any] | Order, ...]
+    unique: bool = field(default=False, kw_only=True)
+    method: str | None = field(default=None, kw_only=True)
+    include: tuple[str, ...] = field(default=(), kw_only=True)
+    where: Node[Any] | None = field(default=None, kw_only=True)
+    nulls_not_distinct: bool = field(default=False, kw_only=True)
+    opclasses: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+    """Operator classes by column name."""
+    collations: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+    with_: tuple[tuple[str, str | int], ...] = field(default=(), kw_only=True)
+    comment: str | None = field(default=None, kw_only=True)
+    valid: bool = field(default=True, kw_only=True)
+    """False for the rest of a failed CREATE INDEX CONCURRENTLY; read from a live schema only."""
+
+
+class ConstraintDef(Definition):
+    """A constraint of a table; which fields count depends on `kind`.
+
+    >>> from data_bridge.query import ConstraintDef
+    >>> fk = ConstraintDef("foreign_key", columns=("author_id",), references=(None, "authors"), references_columns=("id",))
+    >>> fk.references
+    (None, 'authors')
+    """
+
+    kind: Kind
+    name: str | None = None
+    columns: tuple[str, ...] = ()
+    check: Node[Any] | None = field(default=None, kw_only=True)
+    references: tuple[str | None, str] | None = field(default=None, kw_only=True)
+    """Schema (None: the search path decides) and table."""
+    references_columns: tuple[str, ...] = field(default=(), kw_only=True)
+    on_delete: Action | None = field(default=None, kw_only=True)
+    on_update: Action | None = field(default=None, kw_only=True)
+    deferrable: Deferrable | None = field(default=None, kw_only=True)
+    nulls_not_distinct: bool = field(default=False, kw_only=True)
+    include: tuple[str, ...] = field(default=(), kw_only=True)
+    method: str | None = field(default=None, kw_only=True)
+    elements: tuple[tuple[str | Node[Any], str], ...] = field(default=(), kw_only=True)
+    """Of an exclusion: column or expression, and operator."""
+    where: Node[Any] | None = field(default=None, kw_only=True)
+    not_valid: bool = field(default=False, kw_only=True)
+    comment: str | None = field(default=None, kw_only=True)
+
+
+class TableDef(Definition):
+    """A table: what the ORM makes of a class, and what a live schema reads as.
+
+    >>> from data_bridge.query import ColumnDef, ConstraintDef, TableDef, types
+    >>> users = TableDef("users", (ColumnDef("id", types.BigInt),), constraints=(ConstraintDef("primary_key", columns=("id",)),))
+    >>> users.primary_key
+    ('id',)
+    """
+
+    _ignored: ClassVar[frozenset[str]] = frozenset({"owner"})
+    name: str
+    columns: tuple[ColumnDef, ...]
+    schema: str | None = field(default=None, kw_only=True)
+    constraints: tuple[ConstraintDef, ...] = field(default=(), kw_only=True)
+    indexes: tuple[IndexDef, ...] = field(default=(), kw_only=True)
+    comment: str | None = field(default=None, kw_only=True)
+    owner: str | None = field(default=None, kw_only=True)
+    """The name of the class, for messages; no part of equality."""
+
+    @cached_property
+    def primary_key(self) -> tuple[str, ...]:
+        """The columns of the primary key; empty when there is none."""
+        return next((c.columns for c in self.constraints if c.kind == "primary_key"), ())
+
+    @cached_property
+    def foreign_keys(self) -> tuple[tuple[tuple[str, ...], tuple[str | None, str], tuple[str, ...]], ...]:
+        """Columns, table and columns there, of every foreign key."""
+        return tuple(
+            (c.columns, c.references, c.references_columns)
+            for c in self.constraints
+            if c.kind == "foreign_key" and c.references is not None
+        )
+
+    @cached_property
+    def source(self) -> TableSource:
+        """The table as something queries can select from; one object per definition."""
+        return TableSource(self)
+
+    def column(self, name: str) -> ColumnDef:
+        """The column called `name`; LookupError with a near match when there is none."""
+        for found in self.columns:
+            if found.name == name:
+                return found
+        raise LookupError(unknown(name, "column", [c.name for c in self.columns], self.owner or self.name))
+
+
+class EnumDef(Definition):
+    """A native enum type."""
+
+    name: str
+    values: tuple[str, ...]
+    schema: str | None = field(default=None, kw_only=True)
+    comment: str | None = field(default=None, kw_only=True)
+
+
+class SequenceDef(Definition):
+    """A sequence that no identity column owns."""
+
+    name: str
+    schema: str | None = field(default=None, kw_only=True)
+    type: str = field(default="bigint", kw_only=True)
+    start: int = field(default=1, kw_only=True)
+    increment: int = field(default=1, kw_only=True)
+    minimum: int | None = field(default=None, kw_only=True)
+    maximum: int | None = field(default=None, kw_only=True)
+    cache: int = field(default=1, kw_only=True)
+    cycle: bool = field(default=False, kw_only=True)
+    owned_by: tuple[str, str] | None = field(default=None, kw_only=True)
+    """Table and column it goes with."""
+
+
+class DomainDef(Definition):
+    """A domain: a type with constraints."""
+
+    name: str
+    base: str
+    schema: str | None = field(default=None, kw_only=True)
+    default: str | None = field(default=None, kw_only=True)
+    not_null: bool = field(default=False, kw_only=True)
+    checks: tuple[tuple[str | None, str], ...] = field(default=(), kw_only=True)
+
+
+class ExtensionDef(Definition):
+    """An installed extension."""
+
+    name: str
+    version: str | None = field(default=None, kw_only=True)
+    schema: str | None = field(default=None, kw_only=True)
+
+
+def default_name(
+    table: str, columns: Iterable[str], suffix: Literal["pkey", "key", "idx", "fkey", "check", "excl"]
+) -> str:
+    """The name PostgreSQL itself would give, cut the way it cuts: table and columns share 63 bytes with the suffix.
+
+    >>> default_name("users", ["email"], "key")
+    'users_email_key'
+    """
+    first, second = table.encode(), "_".join(columns).encode()
+    if suffix == "pkey":
+        second = b""
+    room = 63 - len(suffix) - 1 - (1 if second else 0)
+    while len(first) + len(second) > room:
+        if len(first) > len(second):
+            first = first[:-1]
+        else:
+            second = second[:-1]
+    parts = [part.decode(errors="ignore") for part in (first, second) if part]
+    return "_".join([*parts, suffix])

@@ -1,0 +1,159 @@
+"""Methods of expressions that hold several values: jsonb documents and arrays."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..types.sql_types import Boolean, Integer, Jsonb
+from . import coercion
+from .node import Node, T_co
+
+if TYPE_CHECKING:
+    from .expr import Expr
+
+__all__ = ["Document"]
+
+# Text on the way, jsonpath on the server: drivers know how to send the one and not the other.
+_JSONPATH = ("cast", ("$", "text"), "jsonpath")
+
+
+class Document(Node[T_co]):
+    """The part of :class:`~data_bridge.query.Expr` that looks into jsonb and arrays."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: Any) -> Expr[Any]:
+        """A member of jsonb (``->``), an element (counted from 1) or slice of an array."""
+        if self.t is not None and self.t.family == "array":
+            return _element(self, key)
+        if isinstance(key, slice):
+            raise TypeError("only arrays have slices")
+        if isinstance(key, Node):
+            return _new(("->", self.s, key.s), self.p + key.p, Jsonb)
+        # Typed by the key: PostgreSQL cannot tell -> text from -> int by an untyped parameter.
+        kind = "integer" if isinstance(key, int) and not isinstance(key, bool) else "text"
+        return _new(("->", self.s, ("$", kind)), (*self.p, key), self.t or Jsonb)
+
+    def has_key(self, key: str) -> Expr[bool]:
+        """``?``: a key of a jsonb object, or a string of a jsonb array.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.has_key("a")
+        <Expr "t"."meta" ? $1>
+        """
+        return _new(("?", self.s, "$"), (*self.p, key), Boolean)
+
+    def has_any(self, keys: Iterable[str]) -> Expr[bool]:
+        """``?|``: at least one of the keys.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.has_any(["a", "b"])
+        <Expr "t"."meta" ?| $1>
+        """
+        return _new(("?|", self.s, "$"), (*self.p, list(keys)), Boolean)
+
+    def has_all(self, keys: Iterable[str]) -> Expr[bool]:
+        """``?&``: all of the keys.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.has_all(["a", "b"])
+        <Expr "t"."meta" ?& $1>
+        """
+        return _new(("?&", self.s, "$"), (*self.p, list(keys)), Boolean)
+
+    def path(self, jsonpath: str) -> Expr[bool]:
+        """``@?``: the SQL/JSON path finds something.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.path("$.x ? (@ > 1)")
+        <Expr "t"."meta" @? $1::text::jsonpath>
+        """
+        return _new(("@?", self.s, _JSONPATH), (*self.p, jsonpath), Boolean)
+
+    def path_match(self, jsonpath: str) -> Expr[bool]:
+        """``@@``: the predicate of the SQL/JSON path is true.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.path_match("$.x > 1")
+        <Expr "t"."meta" @@ $1::text::jsonpath>
+        """
+        return _new(("@@", self.s, _JSONPATH), (*self.p, jsonpath), Boolean)
+
+    def field(self, name: str) -> Expr[Any]:
+        """A field of a composite value.
+
+        >>> from data_bridge.query import table, column, types
+        >>> table("t", column("place", types.Other("point_of_sale"))).place.field("city")
+        <Expr ("t"."place")."city">
+        """
+        return _new((".", self.s, name), self.p)
+
+    def set(self, path: Iterable[str | int], value: Any) -> Expr[Any]:
+        """``jsonb_set``: the document with the value at the path replaced, for updates.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("meta", dict)).meta.set(("a", "b"), 1)
+        <Expr jsonb_set("t"."meta", $1::text[], $2::jsonb)>
+        """
+        s, p = (value.s, value.p) if isinstance(value, Node) else (("$", "jsonb"), (value,))
+        return _new(
+            ("call", "jsonb_set", self.s, ("$", "text[]"), s), (*self.p, [str(step) for step in path], *p), Jsonb
+        )
+
+    def any_(self, value: Any) -> Expr[bool]:
+        """``$1 = ANY(column)``: an element of the array.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("tags", list[str])).tags.any_("a")
+        <Expr $1 = ANY("t"."tags")>
+        """
+        s, p = coercion.operand(value, None if self.t is None else self.t.of, self.owner)
+        return _new(("=", s, ("any", self.s)), p + self.p, Boolean)
+
+    def all_(self, value: Any) -> Expr[bool]:
+        """``$1 = ALL(column)``: every element of the array.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("tags", list[str])).tags.all_("a")
+        <Expr $1 = ALL("t"."tags")>
+        """
+        s, p = coercion.operand(value, None if self.t is None else self.t.of, self.owner)
+        return _new(("=", s, ("all", self.s)), p + self.p, Boolean)
+
+    def length(self) -> Expr[int]:
+        """How many elements an array has (0 when empty), how many characters a text, how many members a jsonb array.
+
+        >>> from data_bridge.query import table, column
+        >>> table("t", column("tags", list[str])).tags.length()
+        <Expr cardinality("t"."tags")>
+        """
+        family = None if self.t is None else self.t.family
+        name = {"array": "cardinality", "json": "jsonb_array_length"}.get(family or "", "length")
+        return _new(("call", name, self.s), self.p, Integer)
+
+
+def _element(array: Node[Any], key: Any) -> Expr[Any]:
+    of = None if array.t is None else array.t.of
+    if isinstance(key, slice):
+        if key.step is not None:
+            raise TypeError("a slice of an array has no step")
+        low_s, low_p = (None, ()) if key.start is None else _index(key.start)
+        high_s, high_p = (None, ()) if key.stop is None else _index(key.stop)
+        return _new(("[:]", array.s, low_s, high_s), array.p + low_p + high_p, array.t)
+    s, p = _index(key)
+    return _new(("[]", array.s, s), array.p + p, of)
+
+
+def _index(key: Any) -> tuple[Any, tuple[Any, ...]]:
+    if isinstance(key, Node):
+        return key.s, key.p
+    if isinstance(key, int) and not isinstance(key, bool):
+        return "$", (key,)
+    raise TypeError(f"an array is indexed by int (the first element is 1), got {type(key).__name__}")
+
+
+def _new(s: Any, p: tuple[Any, ...], t: Any = None) -> Expr[Any]:
+    return coercion.built(s, p, t)

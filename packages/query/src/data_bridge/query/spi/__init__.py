@@ -1,0 +1,45 @@
+"""What the packages above build on, beside the public names: data-bridge-orm and data-bridge-migrate import it, applications do not.
+
+It may change with any release of data-bridge-query; the versions that fit together are in the metadata of the packages.
+"""
+
+from ..ddl.nodes import constraint_name, named, path_of
+from ..expressions.expr import Built
+from ..expressions.functions import PICKS
+from ..expressions.key_sets import among, unnested
+from ..expressions.origins import source_of_column, sources_in
+from ..expressions.sources import Columns as SourceColumns
+from ..expressions.truth import filters_rows
+from ..statements.base import cte_of
+from ..statements.disambiguation import apart
+from ..statements.results import EMPTY, Columns, columns_of
+from ..statements.table import sampled
+from ..types.convert import to_timestamptz
+from ..types.sql_types import IntegerSum
+from . import build, clauses, read, table_names
+
+__all__ = [
+    "EMPTY",
+    "PICKS",
+    "Built",
+    "Columns",
+    "IntegerSum",
+    "SourceColumns",
+    "among",
+    "apart",
+    "build",
+    "clauses",
+    "columns_of",
+    "constraint_name",
+    "cte_of",
+    "filters_rows",
+    "named",
+    "path_of",
+    "read",
+    "sampled",
+    "source_of_column",
+    "sources_in",
+    "table_names",
+    "to_timestamptz",
+    "unnested",
+]
