@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.queries.aliases import AliasSource
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from data_bridge.orm.relations.loading import Tree
 
 T = TypeVar("T")
-_statement: Callable[[Any], Statement] = Select.__statement__  # pyright: ignore[reportUnknownMemberType]
+_statement: Callable[[Any], Statement] = cast(Any, Select).__statement__
 
 
 class RowQuery(Select[T], Generic[T]):
