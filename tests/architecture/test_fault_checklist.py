@@ -12,7 +12,7 @@ MARK = re.compile(r"mark\.fault\(([^)]*)\)")
 
 def claimed() -> set[str]:
     """The codes that tests carry."""
-    files = [*ROOT.glob("tests/*/test_*.py"), *ROOT.glob("packages/*/tests/test_*.py")]
+    files = [*ROOT.glob("tests/*/test_*.py"), *ROOT.glob("packages/*/tests/**/test_*.py")]
     found = {
         code for file in files for mark in MARK.findall(file.read_text()) for code in re.findall(r"[A-I]\d+", mark)
     }

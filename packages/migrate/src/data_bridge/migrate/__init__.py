@@ -7,15 +7,15 @@ from data_bridge.core import require as _require
 
 _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 
-from data_bridge.migrate.fake import fake_migrations  # noqa: E402
-from data_bridge.migrate.history import AppliedMigration  # noqa: E402
-from data_bridge.migrate.linting import LintReport, lint_migrations  # noqa: E402
-from data_bridge.migrate.migration import Migration  # noqa: E402
-from data_bridge.migrate.plan import Plan, PlannedStep, Touched  # noqa: E402
-from data_bridge.migrate.repair import repair_history  # noqa: E402
-from data_bridge.migrate.resolve import resolve_migration  # noqa: E402
-from data_bridge.migrate.runner import get_migration_history, get_migration_status, run_migrations  # noqa: E402
-from data_bridge.migrate.status import MigrationStatus  # noqa: E402
+from data_bridge.migrate.history.fake import fake_migrations  # noqa: E402
+from data_bridge.migrate.history.repair import repair_history  # noqa: E402
+from data_bridge.migrate.history.resolve import resolve_migration  # noqa: E402
+from data_bridge.migrate.history.status import MigrationStatus  # noqa: E402
+from data_bridge.migrate.history.table import AppliedMigration  # noqa: E402
+from data_bridge.migrate.lint.linter import LintReport, lint_migrations  # noqa: E402
+from data_bridge.migrate.runner.api import get_migration_history, get_migration_status, run_migrations  # noqa: E402
+from data_bridge.migrate.runner.plan import Plan, PlannedStep, Touched  # noqa: E402
+from data_bridge.migrate.sources.migration import Migration  # noqa: E402
 
 __all__ = [
     "AppliedMigration",

@@ -1,0 +1,1 @@
+"""Lints migrations, and reads the comments that suppress findings."""

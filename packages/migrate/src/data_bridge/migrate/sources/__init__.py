@@ -1,0 +1,1 @@
+"""Where migrations come from: classes, SQL files, folders."""
