@@ -113,7 +113,7 @@ def server() -> Generator[str]:
     if len(sys.argv) > 1:
         yield sys.argv[1]
         return
-    from data_bridge.testing.embedded import EmbeddedServer
+    from data_bridge.testing.server import EmbeddedServer
 
     with EmbeddedServer() as started:
         yield started.dsn

@@ -6,8 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 
-from .embedded import EmbeddedServer
-from .errors import ConfigurationError
+from data_bridge.testing.errors import ConfigurationError
+from data_bridge.testing.server import EmbeddedServer
 
 __all__ = ["resolve"]
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from data_bridge.core import context
-
-from .coroutines import pytest_pyfunc_call
-from .fixtures import (
+from data_bridge.testing._async_tests import pytest_pyfunc_call
+from data_bridge.testing._fixtures import (
     FAILED,
     JUDGES,
     STARTS,
@@ -24,9 +23,9 @@ from .fixtures import (
     own_server,
     postgres_dsn,
 )
-from .options import add_options, read_options
-from .server import give_up, hand_to_worker
-from .source import describe
+from data_bridge.testing._options import add_options, read_options
+from data_bridge.testing.databases.run_server import give_up, hand_to_worker
+from data_bridge.testing.databases.source import describe
 
 __all__ = [
     "committed",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from .rewrite import CLOCK as SCHEMA
+from data_bridge.testing.sandbox.rewrite import CLOCK as SCHEMA
 
 __all__ = ["LIVE", "freeze_script", "live_script", "tick_script"]
 

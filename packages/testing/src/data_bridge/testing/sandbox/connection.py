@@ -7,10 +7,9 @@ from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.observer import call_site
-
-from ..faults import Faults
-from ..watch import Watch
-from .rewrite import may_notify, rewritten
+from data_bridge.testing.connections.injected_errors import Faults
+from data_bridge.testing.connections.leaks import Watch
+from data_bridge.testing.sandbox.rewrite import may_notify, rewritten
 
 __all__ = ["Connection"]
 

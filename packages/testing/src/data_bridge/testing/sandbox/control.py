@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..normalise import words
+from data_bridge.testing.assertions.normalise import words
 
 __all__ = ["changes_schema", "controls", "outside_only"]
 

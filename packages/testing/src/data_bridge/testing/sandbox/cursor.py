@@ -7,13 +7,12 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import LoadPlan
-
-from ..place import taken_for
-from ..watch import Hold, task_name
-from .stream import Shielded, nothing
+from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.connections.leaks import Hold, task_name
+from data_bridge.testing.sandbox.stream import Shielded, nothing
 
 if TYPE_CHECKING:
-    from .executor import Sandbox
+    from data_bridge.testing.sandbox.executor import Sandbox
 
 __all__ = ["SandboxCursor"]
 

@@ -21,21 +21,20 @@ from data_bridge.core import (
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.core.observer import observed, observers
-
-from ..faults import Faults
-from ..place import taken_for
-from ..watch import Watch, task_name
-from .connection import Connection
-from .control import changes_schema, controls, outside_only
-from .hearing import TAKE, VALUE, read
-from .notification import Notification, Post
-from .timekeeper import RENEW, UNIT, Timekeeper
-from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
-from .turn import Turn
+from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.connections.injected_errors import Faults
+from data_bridge.testing.connections.leaks import Watch, task_name
+from data_bridge.testing.sandbox.connection import Connection
+from data_bridge.testing.sandbox.control import changes_schema, controls, outside_only
+from data_bridge.testing.sandbox.lock import Turn
+from data_bridge.testing.sandbox.notification import Notification, Post
+from data_bridge.testing.sandbox.notify_capture import TAKE, VALUE, read
+from data_bridge.testing.sandbox.timekeeper import RENEW, UNIT, Timekeeper
+from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
 if TYPE_CHECKING:
-    from .cursor import SandboxCursor
-    from .stream import SandboxLease
+    from data_bridge.testing.sandbox.cursor import SandboxCursor
+    from data_bridge.testing.sandbox.stream import SandboxLease
 
 __all__ = ["Sandbox"]
 
@@ -250,7 +249,7 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     async def taken(self) -> SandboxLease | SandboxCursor:
         """The test's connection: its hooks have seen it long ago."""
-        from .cursor import SandboxCursor
+        from data_bridge.testing.sandbox.cursor import SandboxCursor
 
         return SandboxCursor(self) if taken_for()[0] == "stream" else self.lease()
 
@@ -269,7 +268,7 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
         """What COPY asks for: the connection of the test, as an emulated transaction."""
-        from .stream import SandboxLease
+        from data_bridge.testing.sandbox.stream import SandboxLease
 
         return SandboxLease(self)
 

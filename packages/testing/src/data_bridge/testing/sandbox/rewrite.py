@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..normalise import tokens
+from data_bridge.testing.assertions.normalise import tokens
 
 __all__ = ["CLOCK", "NOTIFY", "may_notify", "rewritten"]
 

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import LoadPlan
-
-from ..place import taken_for
+from data_bridge.testing._call_sites import taken_for
 
 if TYPE_CHECKING:
-    from .executor import Sandbox
-    from .transaction import EmulatedTransaction
+    from data_bridge.testing.sandbox.executor import Sandbox
+    from data_bridge.testing.sandbox.transaction import EmulatedTransaction
 
 __all__ = ["SandboxLease", "Shielded", "nothing"]
 

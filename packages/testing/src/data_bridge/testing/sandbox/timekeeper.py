@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from data_bridge.core import TransactionBusy
-
-from .clock import LIVE, freeze_script, live_script, tick_script
-from .turn import Turn
+from data_bridge.testing.sandbox.clock import LIVE, freeze_script, live_script, tick_script
+from data_bridge.testing.sandbox.lock import Turn
 
 __all__ = ["RENEW", "UNIT", "Timekeeper"]
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.core import Transaction
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.journal import Callback, Journal
-
-from ..watch import Hold
+from data_bridge.testing.connections.leaks import Hold
 
 if TYPE_CHECKING:
-    from .executor import Sandbox
+    from data_bridge.testing.sandbox.executor import Sandbox
 
 __all__ = ["CHECK_CONSTRAINTS", "EmulatedTransaction"]
 

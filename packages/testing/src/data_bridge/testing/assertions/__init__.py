@@ -1,0 +1,1 @@
+"""Assertions on the SQL that ran, on plans and on migrations."""

@@ -1,0 +1,1 @@
+"""The server of a run, and the databases that tests get on it: templates, clones, resets."""
