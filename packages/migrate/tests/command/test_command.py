@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data_bridge.core import Database
-from data_bridge.migrate.command import main
+from data_bridge.migrate.command import arguments, dispatch, main
 
 Folder = Any
 Run = Any
@@ -319,3 +319,10 @@ def test_lint(run: Run, folder: Folder, capsys: pytest.CaptureFixture[str]) -> N
     assert "L01 error: building index i blocks every write to a" in out
     assert "instead: CREATE INDEX CONCURRENTLY" in out and out.endswith("1 error\n") and "\x1b" not in out
     assert main(["lint", "nowhere.sql"]) == 1
+
+
+def test_every_command_of_the_parser_has_a_function() -> None:
+    (commands,) = [action.choices for action in arguments.build()._actions if isinstance(action.choices, dict)]
+    assert set(commands) == {*dispatch.FILE_COMMANDS, *dispatch.DATABASE_COMMANDS}
+    functions = [*dispatch.FILE_COMMANDS.values(), *dispatch.DATABASE_COMMANDS.values()]
+    assert all(function.__doc__ for function in functions)
