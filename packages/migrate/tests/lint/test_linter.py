@@ -1,4 +1,4 @@
-"""The linter over files and folders: context, waivers, what is said where."""
+"""The linter over files and folders: context, suppressions, what is said where."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data_bridge.migrate import lint_migrations
-from data_bridge.migrate.lint.suppressions import Waivers
+from data_bridge.migrate.lint.suppressions import Suppressions
 from data_bridge.postgres import MigrationError
 from data_bridge.query import ColumnDef, TableDef, types
 
@@ -96,8 +96,8 @@ def test_waivers() -> None:
         "-- lint: allow L01, L02: nobody writes\n-- more\ncreate index;  \n"
         "drop index; # lint: allow L02: gone\n-- lint: allow L09\nalter;\n"
     )
-    waivers = Waivers(text)
-    assert [waivers.reason(r, line) for r, line in (("L01", 4), ("L02", 4), ("L09", 4), ("L02", 5), ("L01", 5))] == [
+    suppressions = Suppressions(text)
+    assert [suppressions.reason(r, line) for r, line in (("L01", 4), ("L02", 4), ("L09", 4), ("L02", 5), ("L01", 5))] == [
         "nobody writes", "nobody writes", None, "gone", None,
     ]  # fmt: skip
-    assert waivers.reason("L39", 7) == "old types" and waivers.reason("L09", 7) is None
+    assert suppressions.reason("L39", 7) == "old types" and suppressions.reason("L09", 7) is None

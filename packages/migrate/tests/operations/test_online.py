@@ -39,7 +39,7 @@ class Everything(Migration):
         await self.add_column("t", "n", "int NOT NULL DEFAULT 0")
 
 
-async def test_every_operation_is_made_of_gentle_steps(isolated_db: Any, folder: Folder) -> None:
+async def test_every_operation_is_made_of_online_steps(isolated_db: Any, folder: Folder) -> None:
     folder()
     await isolated_db.execute_script(TABLES)
     before = await isolated_db.fetch_val(SHAPE)
@@ -63,7 +63,7 @@ async def test_every_operation_is_made_of_gentle_steps(isolated_db: Any, folder:
     assert after == before
 
 
-async def test_the_linter_has_nothing_to_say_about_gentle_steps(folder: Folder) -> None:
+async def test_the_linter_has_nothing_to_say_about_online_steps(folder: Folder) -> None:
     """I13: what the package makes of an operation passes its own rules."""
     folder()
     steps, _ = await record(Everything, "up")
@@ -100,7 +100,7 @@ async def test_new_tables_and_atomic_migrations_are_left_alone() -> None:
         assert not any("CONCURRENTLY" in s.sql or "NOT VALID" in s.sql for s in steps)
 
 
-async def test_what_has_no_gentle_way_is_done_directly() -> None:
+async def test_what_has_no_online_way_is_done_directly() -> None:
     class Direct(Migration):
         version = "1"
 
@@ -162,7 +162,7 @@ class Declared(Migration):
     )
 
 
-async def test_declared_operations_are_as_gentle_as_methods() -> None:
+async def test_declared_operations_are_online_as_methods_are() -> None:
     steps, _ = await record(Declared, "up")
     texts = [s.sql for s in steps]
     assert texts[1] == 'CREATE INDEX "own_idx" ON "own" ("id")', "its table is new"

@@ -14,7 +14,7 @@ from data_bridge.migrate import Migration, get_migration_status, run_migrations
 from data_bridge.migrate._sql_lexer import split
 from data_bridge.migrate.connection import lock
 from data_bridge.migrate.connection.session import RunnerConnection
-from data_bridge.migrate.runner.executor import Executing
+from data_bridge.migrate.runner.executor import StepExecutor
 from data_bridge.migrate.runner.plan import make
 from data_bridge.migrate.sources.discovery import in_directory, ordered
 from data_bridge.postgres import MigrationConflict, MigrationError
@@ -49,13 +49,13 @@ async def test_a_forgotten_lock_is_noticed(isolated_db: Any, folder: Folder, mon
 async def test_a_history_outside_of_the_transaction_is_noticed(
     isolated_db: Any, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = Executing.finish
+    finish = StepExecutor.finish
 
-    async def late(self: Executing, *, forget: bool) -> None:
+    async def late(self: StepExecutor, *, forget: bool) -> None:
         await self._connection.commit()
         await finish(self, forget=forget)
 
-    monkeypatch.setattr(Executing, "finish", late)
+    monkeypatch.setattr(StepExecutor, "finish", late)
     with pytest.raises((AssertionError, MigrationError)):
         await laws.killed_anywhere(isolated_db, laws.write(folder()))
 
@@ -63,13 +63,13 @@ async def test_a_history_outside_of_the_transaction_is_noticed(
 async def test_a_step_that_is_not_announced_is_noticed(
     isolated_db: Any, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Executing._record
+    record = StepExecutor._record
 
-    async def silent(self: Executing, digests: list[str]) -> None:
+    async def silent(self: StepExecutor, digests: list[str]) -> None:
         if not (digests and "?" in digests[-1]):
             await record(self, digests)
 
-    monkeypatch.setattr(Executing, "_record", silent)
+    monkeypatch.setattr(StepExecutor, "_record", silent)
     with pytest.raises((AssertionError, MigrationError)):
         await laws.killed_anywhere(isolated_db, laws.write(folder()))
 

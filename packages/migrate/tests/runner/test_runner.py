@@ -1,4 +1,4 @@
-"""Running migrations on a live server: order, transactions, interruptions, races."""
+"""MigrationRunner migrations on a live server: order, transactions, interruptions, races."""
 
 import asyncio
 import os

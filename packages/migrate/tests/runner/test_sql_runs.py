@@ -1,4 +1,4 @@
-"""Running SQL files on a live server: what they leave, and what an error says about them."""
+"""MigrationRunner SQL files on a live server: what they leave, and what an error says about them."""
 
 from typing import Any
 

@@ -7,15 +7,23 @@ from data_bridge.core import require as _require
 
 _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 
-from data_bridge.migrate.history.fake import fake_migrations  # noqa: E402
-from data_bridge.migrate.history.repair import repair_history  # noqa: E402
-from data_bridge.migrate.history.resolve import resolve_migration  # noqa: E402
-from data_bridge.migrate.history.status import MigrationStatus  # noqa: E402
-from data_bridge.migrate.history.table import AppliedMigration  # noqa: E402
-from data_bridge.migrate.lint.linter import LintReport, lint_migrations  # noqa: E402
-from data_bridge.migrate.runner.api import get_migration_history, get_migration_status, run_migrations  # noqa: E402
-from data_bridge.migrate.runner.plan import Plan, PlannedStep, Touched  # noqa: E402
-from data_bridge.migrate.sources.migration import Migration  # noqa: E402
+from data_bridge.migrate.history import (  # noqa: E402
+    AppliedMigration,
+    MigrationStatus,
+    fake_migrations,
+    repair_history,
+    resolve_migration,
+)
+from data_bridge.migrate.lint import LintReport, lint_migrations  # noqa: E402
+from data_bridge.migrate.runner import (  # noqa: E402
+    Plan,
+    PlannedStep,
+    Touched,
+    get_migration_history,
+    get_migration_status,
+    run_migrations,
+)
+from data_bridge.migrate.sources import Migration  # noqa: E402
 
 __all__ = [
     "AppliedMigration",

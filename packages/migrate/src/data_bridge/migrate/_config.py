@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.migrate.history.table import TABLE
 
+TABLE = "_data_bridge_migrations"
+"""The default name of the history table."""
 _KEYS = {"directory", "schema", "table", "database", "lock_timeout", "step_lock_timeout", "out_of_order"}
 
 

@@ -11,9 +11,9 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from data_bridge.core.errors import UndefinedTable
+from data_bridge.migrate._config import TABLE
 from data_bridge.migrate.operations.backfill import quoted
 
-TABLE = "_data_bridge_migrations"
 _SESSION = "session "
 """What begins the last entry of a row's steps, where they left a session that is not as new."""
 _FIELDS = "version, name, state, checksum, steps_done, steps, started_at, finished_at, error, down"

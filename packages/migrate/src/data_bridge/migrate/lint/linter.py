@@ -12,7 +12,7 @@ from data_bridge.core.errors import DataBridgeError, IrreversibleMigration, Migr
 from data_bridge.core.lint import Finding, Script, lint
 from data_bridge.migrate import _config as configuration
 from data_bridge.migrate._sql_lexer import split
-from data_bridge.migrate.lint.suppressions import Waivers
+from data_bridge.migrate.lint.suppressions import Suppressions
 from data_bridge.migrate.runner.plan import record
 from data_bridge.migrate.sources.discovery import discover, in_directory, ordered
 from data_bridge.migrate.sources.migration import Migration
@@ -79,26 +79,28 @@ async def lint_migrations(
         found = discover(migrations, directory, configuration.read())
         wanted = [_Wanted(m, True, True) for m in found]
     scripts: list[Script] = []
-    texts: dict[str, Waivers] = {}
+    texts: dict[str, Suppressions] = {}
     extra: list[Finding] = []
     for w in wanted:
         for script, text in await _scripts(w, extra):
             scripts.append(script)
-            texts.setdefault(script.file, Waivers(text))
+            texts.setdefault(script.file, Suppressions(text))
     extra += await _one_way([w.migration for w in wanted if w.up and w.migration.sections], wanted)
     known = [(type(m).__name__ if not inspect.isclass(m) else m.__name__, *_shape(m)) for m in models]
     report = LintReport()
     for finding in [*lint(scripts, qualified=qualified, models=known), *extra]:
-        waivers = texts.get(finding.file)
-        reason = waivers.reason(finding.rule, finding.line) if waivers else None
+        suppressions = texts.get(finding.file)
+        reason = suppressions.reason(finding.rule, finding.line) if suppressions else None
         if reason is None:
             report.findings.append(finding)
         else:
             report.waived.append((finding, reason))
-    for file, waivers in texts.items():
-        for waiver in (w for w in waivers.all if not w.reason):
-            message = f"this allows {', '.join(sorted(waiver.rules))} without saying why, so it allows nothing"
-            report.findings.append(_finding(file, waiver.line, "L00", "error", message, "-- lint: allow L07: reason"))
+    for file, suppressions in texts.items():
+        for suppression in (w for w in suppressions.all if not w.reason):
+            message = f"this allows {', '.join(sorted(suppression.rules))} without saying why, so it allows nothing"
+            report.findings.append(
+                _finding(file, suppression.line, "L00", "error", message, "-- lint: allow L07: reason")
+            )
     order = {s.file: i for i, s in enumerate(scripts)}
     report.findings.sort(key=lambda f: (order.get(f.file, len(order)), f.line))
     return report

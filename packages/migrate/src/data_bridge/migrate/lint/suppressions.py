@@ -12,7 +12,7 @@ _COMMENT = re.compile(r"^\s*(?:--|#)")
 
 
 @dataclass(frozen=True, slots=True)
-class Waiver:
+class Suppression:
     """A comment that allows rules.
 
     Attributes:
@@ -28,22 +28,22 @@ class Waiver:
     whole_file: bool
 
 
-class Waivers:
-    """The waivers of a text.
+class Suppressions:
+    """The suppressions of a text.
 
-    >>> found = Waivers("-- lint: allow L07: ten rows\\nALTER TABLE t ADD CHECK (a > 0);")
+    >>> found = Suppressions("-- lint: allow L07: ten rows\\nALTER TABLE t ADD CHECK (a > 0);")
     >>> found.reason("L07", 2), found.reason("L09", 2)
     ('ten rows', None)
     """
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
-        self.all: list[Waiver] = []
+        self.all: list[Suppression] = []
         for number, line in enumerate(self._lines, 1):
             match = _WAIVER.search(line)
             if match is not None:
                 rules = frozenset(r.strip() for r in match["rules"].split(","))
-                self.all.append(Waiver(number, rules, match["reason"] or "", match["file"] is not None))
+                self.all.append(Suppression(number, rules, match["reason"] or "", match["file"] is not None))
 
     def reason(self, rule: str, line: int) -> str | None:
         """Why a finding in a line is allowed: said in that line, in the comments just above it, or for the whole file."""
@@ -52,7 +52,11 @@ class Waivers:
         while 0 < above <= len(self._lines) and _COMMENT.match(self._lines[above - 1]):
             lines.add(above)
             above -= 1
-        for waiver in self.all:
-            if rule in waiver.rules and waiver.reason and (waiver.whole_file or waiver.line in lines):
-                return waiver.reason
+        for suppression in self.all:
+            if (
+                rule in suppression.rules
+                and suppression.reason
+                and (suppression.whole_file or suppression.line in lines)
+            ):
+                return suppression.reason
         return None

@@ -17,7 +17,7 @@ from data_bridge.query.schema import default_name
 
 
 @dataclass(frozen=True, slots=True)
-class GentleStep:
+class OnlineStep:
     """An operation with what undoes it, or a commit.
 
     Attributes:
@@ -29,19 +29,19 @@ class GentleStep:
     inverse: Any = ()
 
 
-COMMIT = GentleStep(None)
+COMMIT = OnlineStep(None)
 """What stands before is committed: its locks are let go."""
 
 
-def constraint(path: Any, c: ConstraintDef) -> list[GentleStep] | None:
+def constraint(path: Any, c: ConstraintDef) -> list[OnlineStep] | None:
     """A constraint whose rows are checked while everybody works; None where PostgreSQL has no such way."""
     name = c.name or constraint_name(named(path), c)
     back = o.DropConstraint(path, name)
     if c.kind in ("check", "foreign_key"):
         return [
-            GentleStep(o.AddConstraint(path, c, not_valid=True), back),
+            OnlineStep(o.AddConstraint(path, c, not_valid=True), back),
             COMMIT,
-            GentleStep(o.ValidateConstraint(path, name)),
+            OnlineStep(o.ValidateConstraint(path, name)),
         ]
     if c.kind in ("unique", "primary_key") and c.deferrable is None:
         index = IndexDef(
@@ -55,14 +55,14 @@ def constraint(path: Any, c: ConstraintDef) -> list[GentleStep] | None:
         )
         return [
             *steps,
-            GentleStep(o.CreateIndex(path, index, concurrently=True)),
-            GentleStep(o.AddConstraintUsingIndex(path, name, kind, name), back),
+            OnlineStep(o.CreateIndex(path, index, concurrently=True)),
+            OnlineStep(o.AddConstraintUsingIndex(path, name, kind, name), back),
         ]
     return None
 
 
-def instead_of(operation: Any) -> list[GentleStep] | None:
-    """The steps for an operation on a table in use; None where it is gentle as it is, or there is no other way.
+def instead_of(operation: Any) -> list[OnlineStep] | None:
+    """The steps for an operation on a table in use; None where it is harmless as it is, or there is no other way.
 
     >>> [str(s.operation) for s in instead_of(o.SetNotNull("t", "a")) if s is not COMMIT][-1]
     'ALTER TABLE "t" DROP CONSTRAINT "t_a_present_check"'
@@ -70,9 +70,9 @@ def instead_of(operation: Any) -> list[GentleStep] | None:
     match operation:
         case o.CreateIndex(concurrently=False):
             made = operation.replace(concurrently=True)
-            return [GentleStep(made, inverse_of(made))]
+            return [OnlineStep(made, inverse_of(made))]
         case o.DropIndex(concurrently=False, cascade=False):
-            return [GentleStep(operation.replace(concurrently=True), None)]
+            return [OnlineStep(operation.replace(concurrently=True), None)]
         case o.AddConstraint(table=path, constraint=c, not_valid=False):
             return constraint(path, c)
         case o.SetNotNull(table=path, name=column):
@@ -81,7 +81,7 @@ def instead_of(operation: Any) -> list[GentleStep] | None:
             return None
 
 
-def not_null(path: Any, column: str, *, stays: bool = False) -> list[GentleStep]:
+def not_null(path: Any, column: str, *, stays: bool = False) -> list[OnlineStep]:
     """NOT NULL by a validated check: PostgreSQL then believes it without reading the table.
 
     `stays`: nobody knows whether it was NOT NULL before, so taking it back leaves it, as dropping a primary key does.
@@ -90,12 +90,12 @@ def not_null(path: Any, column: str, *, stays: bool = False) -> list[GentleStep]
     quoted = '"' + column.replace('"', '""') + '"'
     check = ConstraintDef("check", name, (), check=sql(f"{quoted} IS NOT NULL"))
     return [
-        GentleStep(o.AddConstraint(path, check, not_valid=True)),
+        OnlineStep(o.AddConstraint(path, check, not_valid=True)),
         COMMIT,
-        GentleStep(o.ValidateConstraint(path, name)),
+        OnlineStep(o.ValidateConstraint(path, name)),
         COMMIT,
-        GentleStep(o.SetNotNull(path, column), () if stays else o.DropNotNull(path, column)),
-        GentleStep(o.DropConstraint(path, name)),
+        OnlineStep(o.SetNotNull(path, column), () if stays else o.DropNotNull(path, column)),
+        OnlineStep(o.DropConstraint(path, name)),
     ]
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from data_bridge.core import Statement
+from data_bridge.migrate.operations.backfill import batch_sql
 from data_bridge.migrate.operations.step import Step
 
 _HERE = str(Path(__file__).parents[1])
 
 
-class Sink(Protocol):
+class StepReceiver(Protocol):
     """Takes steps in their order."""
 
     async def step(self, step: Step) -> int:
@@ -71,9 +73,6 @@ class Recorder:
         self, table: str, assignments: str, where: str, key: str, batch: int, pause: float, *, is_undone: bool = False
     ) -> int:
         """Remembers the statement of a batch."""
-        from data_bridge.core import Statement
-        from data_bridge.migrate.operations.backfill import batch_sql
-
         await self.barrier()
         sql = batch_sql(table, assignments, where, key)
         inverse: tuple[Step, ...] | None = () if is_undone else None

@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from data_bridge.core import Database, resolve
 from data_bridge.core.errors import (
     ConfigurationError,
     MigrationConflict,
     MigrationError,
     MigrationModified,
-    NotInitialized,
 )
 from data_bridge.migrate import _config as configuration
 from data_bridge.migrate._config import Config
 from data_bridge.migrate._versions import key
 from data_bridge.migrate.connection import lock
-from data_bridge.migrate.connection.session import RunnerConnection
+from data_bridge.migrate.connection.opening import open_database, own_session
 from data_bridge.migrate.history.status import MigrationStatus, compare
 from data_bridge.migrate.history.table import AppliedMigration, History
 from data_bridge.migrate.runner import plan
-from data_bridge.migrate.runner.attempts import Progress, Running
+from data_bridge.migrate.runner.attempts import MigrationRunner, Progress
 from data_bridge.migrate.runner.executor import Watch
 from data_bridge.migrate.runner.table_sizes import measure
 from data_bridge.migrate.sources.discovery import discover
 from data_bridge.migrate.sources.migration import Migration
-
-
-@asynccontextmanager
-async def _database(using: Any, config: Config) -> AsyncGenerator[Any]:
-    """An explicit database, else the open one, else that of the configuration or of $DATABASE_URL."""
-    try:
-        database = resolve(using)
-    except NotInitialized:
-        dsn = config.database or os.environ.get("DATABASE_URL")
-        if using is not None or dsn is None:
-            raise
-        async with Database(dsn, max_connections=1) as own:
-            yield own
-        return
-    if getattr(database, "is_transaction", False):
-        raise ConfigurationError("migrations have transactions of their own: run them outside of pg_transaction()")
-    yield database
-
-
-@asynccontextmanager
-async def _connected(database: Any, config: Config) -> AsyncGenerator[RunnerConnection]:
-    connection = RunnerConnection(database, config.step_lock_timeout)
-    await connection.open()
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 def _some(versions: Sequence[str]) -> str:
@@ -150,7 +119,7 @@ async def run_migrations(
     config = configuration.read()
     patience = config.lock_timeout if lock_timeout is None else lock_timeout
     found = discover(migrations, directory, config)
-    async with _database(using, config) as database:
+    async with open_database(using, config) as database:
         status = compare(found, await History(database, config.schema, config.table).read())
         chosen = _chosen(status, found, target, direction)
         if dry_run:
@@ -158,7 +127,7 @@ async def run_migrations(
         _check(status, direction, config)
         if not chosen:
             return []
-        async with _connected(database, config) as connection:
+        async with own_session(database, config) as connection:
             await lock.acquire(connection, config.table, patience)
             history = History(connection, config.schema, config.table)
             await history.create()
@@ -166,7 +135,7 @@ async def run_migrations(
             rows = {r.version: r for r in await history.read()}
             status = compare(found, list(rows.values()))
             _check(status, direction, config)
-            running = Running(connection, history, patience, progress, watch)
+            running = MigrationRunner(connection, history, patience, progress, watch)
             ran: list[str] = []
             for m in _chosen(status, found, target, direction):
                 await running.run(m, rows.get(m.version), direction, fake=fake)
@@ -185,7 +154,7 @@ async def get_migration_status(
     """
     config = configuration.read()
     found = discover(migrations, directory, config)
-    async with _database(using, config) as database:
+    async with open_database(using, config) as database:
         return compare(found, await History(database, config.schema, config.table).read())
 
 
@@ -197,6 +166,6 @@ async def get_migration_history(*, using: Any = None) -> list[AppliedMigration]:
     ...         print(row.version, row.state, row.finished_at)
     """
     config = configuration.read()
-    async with _database(using, config) as database:
+    async with open_database(using, config) as database:
         rows = await History(database, config.schema, config.table).read()
     return sorted(rows, key=lambda r: (r.started_at, key(r.version)))

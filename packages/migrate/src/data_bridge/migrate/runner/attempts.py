@@ -19,8 +19,8 @@ from data_bridge.core.errors import (
 from data_bridge.migrate.connection.session import RunnerConnection
 from data_bridge.migrate.history.table import AppliedMigration, History
 from data_bridge.migrate.runner.errors import explain
-from data_bridge.migrate.runner.executor import Executing, Watch
-from data_bridge.migrate.runner.lock_holders import blockers
+from data_bridge.migrate.runner.executor import StepExecutor, Watch
+from data_bridge.migrate.runner.lock_holders import lock_holders
 from data_bridge.migrate.sources.discovery import checksum
 from data_bridge.migrate.sources.migration import Migration
 from data_bridge.migrate.sources.section_marks import is_atomic
@@ -37,13 +37,13 @@ class StepFailed(MigrationError):
         is_partial: whether earlier steps are committed.
     """
 
-    def __init__(self, text: str, sink: Executing) -> None:
+    def __init__(self, text: str, receiver: StepExecutor) -> None:
         super().__init__(text)
-        self.locks = [name for f in sink.current.facts for name, _ in f.locks] if sink.current else []
-        self.is_partial = sink.is_partial
+        self.locks = [name for f in receiver.current.facts for name, _ in f.locks] if receiver.current else []
+        self.is_partial = receiver.is_partial
 
 
-class Running:
+class MigrationRunner:
     """Runs migrations on a connection that has the lock."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Running:
     async def _give_up(self, error: StepFailed) -> str:
         text = f"{error}\nIt was tried for {self._patience:g} s."
         try:
-            holders = await blockers(self._connection, error.locks)
+            holders = await lock_holders(self._connection, error.locks)
         except DataBridgeError:
             return text
         return "\n".join([text, *holders]) if holders else text
@@ -120,40 +120,40 @@ class Running:
         up, down = m.sections or ("", None)
         text = up if direction == "up" else down or ""
         atomic = m.atomic if is_atomic(text) else False
-        sink = Executing(
+        receiver = StepExecutor(
             self._connection, self._history, m, checksum(m), done, atomic=atomic, state=state, session=session,
             watch=self._watch,
         )  # fmt: skip
-        sink.lock_timeout = m.lock_timeout
+        receiver.lock_timeout = m.lock_timeout
         try:
-            migration = m(sink)
+            migration = m(receiver)
             await (migration.up() if direction == "up" else migration.down())
-            await sink.finish(forget=direction == "down")
+            await receiver.finish(forget=direction == "down")
         except Exception as e:
-            await self._failed(m, sink, e, state)
+            await self._failed(m, receiver, e, state)
             if isinstance(e, MigrationError):
                 raise
-            raise StepFailed(self._message(m, sink, e), sink) from e
-        if sink.touches_session:
+            raise StepFailed(self._message(m, receiver, e), receiver) from e
+        if receiver.touches_session:
             await self._connection.reset()
 
-    async def _failed(self, m: type[Migration], sink: Executing, e: BaseException, state: str) -> None:
+    async def _failed(self, m: type[Migration], receiver: StepExecutor, e: BaseException, state: str) -> None:
         try:
             if self._connection.in_transaction:
                 await self._connection.rollback()
-            if sink.touches_session:  # first, because the history belongs to the role that connected
+            if receiver.touches_session:  # first, because the history belongs to the role that connected
                 await self._connection.reset()
-            if sink.is_partial or not sink.was_transactional:
+            if receiver.is_partial or not receiver.was_transactional:
                 left = "failed" if state == "running" else state
-                await self._history.fail(m.version, explain(m, sink, e)[:4000], state=left)
+                await self._history.fail(m.version, explain(m, receiver, e)[:4000], state=left)
         except DataBridgeError:
             pass  # the connection is gone: the first error says more
 
-    def _message(self, m: type[Migration], sink: Executing, e: BaseException) -> str:
+    def _message(self, m: type[Migration], receiver: StepExecutor, e: BaseException) -> str:
         where = f" ({m.source})" if m.source else ""
-        text = f"{m.version} {m.title()}{where}: {explain(m, sink, e)}"
-        if sink.digests and sink.is_partial:
-            text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
-        elif not isinstance(e, DatabaseError) or not sink.is_partial:
+        text = f"{m.version} {m.title()}{where}: {explain(m, receiver, e)}"
+        if receiver.digests and receiver.is_partial:
+            text += f"\n{len(receiver.digests)} steps before it are committed; the next run continues behind them."
+        elif not isinstance(e, DatabaseError) or not receiver.is_partial:
             text += "\nNothing of this migration is left in the database."
         return text

@@ -1,4 +1,4 @@
-"""Running one migration: its steps, its transactions, its row in the history.
+"""MigrationRunner one migration: its steps, its transactions, its row in the history.
 
 The transactional steps of a migration and its history row share one transaction. A step that PostgreSQL lets run only
 outside of one is preceded by a commit and announced in the record; when it is done, the record says so. An interrupted
@@ -26,8 +26,8 @@ _QUICK = "30s"
 Watch = Callable[[str, dict[str, Any]], None]
 
 
-class Executing:
-    """The sink of a migration that runs, in one direction."""
+class StepExecutor:
+    """The receiver of a migration that runs, in one direction."""
 
     def __init__(
         self, connection: RunnerConnection, history: History, migration: Any, checksum: str, done: tuple[str, ...], *,
@@ -267,4 +267,4 @@ def _may_commit(step: Step) -> bool:
     return step.sql.lstrip("( \n\t").lower().startswith(("call", "do ", "do\n", "do$", "do\t"))
 
 
-__all__ = ["Executing", "Watch"]
+__all__ = ["StepExecutor", "Watch"]

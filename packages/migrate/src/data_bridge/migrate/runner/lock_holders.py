@@ -18,7 +18,7 @@ _HOLDERS = """
 """
 
 
-async def blockers(connection: Any, relations: Sequence[str]) -> list[str]:
+async def lock_holders(connection: Any, relations: Sequence[str]) -> list[str]:
     """A line for each session that holds a lock on one of the relations, the oldest transaction first."""
     rows = await connection.fetch(_HOLDERS, [quoted(r) for r in relations])
     return [

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from weakref import WeakSet
 
 from data_bridge.core.errors import IrreversibleMigration, MigrationError
-from data_bridge.migrate.operations import online as gently
+from data_bridge.migrate.operations import online
 from data_bridge.migrate.operations.inverse import inverse_of
 from data_bridge.migrate.operations.methods import Operations
+from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder, StepReceiver
 from data_bridge.migrate.operations.step import Step, of_sql
 from data_bridge.query import ddl
 from data_bridge.query.ddl_nodes import path_of
-
-if TYPE_CHECKING:
-    from data_bridge.migrate.operations.recorder import Sink
 
 imported: WeakSet[type[Migration]] = WeakSet()
 
@@ -53,8 +51,8 @@ class Migration(Operations):
         if "version" in cls.__dict__:
             imported.add(cls)
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, receiver: StepReceiver) -> None:
+        self._receiver = receiver
         self._made: set[str] = set()
 
     @classmethod
@@ -75,8 +73,6 @@ class Migration(Operations):
         Raises:
             IrreversibleMigration: when a step has none.
         """
-        from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder
-
         recorder = Recorder()
         try:
             await type(self)(recorder).up()
@@ -90,7 +86,7 @@ class Migration(Operations):
                     f"{self.version} {self.title()}: write down(), because nobody knows the way back from: {step.sql}"
                 )
             for back in step.inverse:
-                await self._sink.step(back)
+                await self._receiver.step(back)
 
     # -------------------------------------------------------------------------------------------------------- anything
     async def apply(self, operation: Any) -> None:
@@ -103,20 +99,20 @@ class Migration(Operations):
         if isinstance(operation, ddl.CreateTable) and not operation.if_not_exists:
             self._made.add(table.removeprefix("public."))
         is_online = self._is_online(table)
-        if is_online and isinstance(operation, ddl.AddColumn) and gently.rewrites(operation):
+        if is_online and isinstance(operation, ddl.AddColumn) and online.rewrites(operation):
             await self.add_column(table, operation.column)
-        elif is_online and (steps := gently.instead_of(operation)) is not None:
+        elif is_online and (steps := online.instead_of(operation)) is not None:
             await self._all(steps)
         else:
             await self._do(operation, inverse_of(operation))
 
     async def execute(self, sql: str, *params: Any) -> int:
         """Runs one statement, or without parameters several; gives the affected rows."""
-        return await self._sink.step(of_sql(sql, params))
+        return await self._receiver.step(of_sql(sql, params))
 
     async def fetch(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Rows of a query. A migration that asks cannot be previewed."""
-        return await self._sink.fetch(sql, params)
+        return await self._receiver.fetch(sql, params)
 
 
 def _name(table: Any) -> str:
