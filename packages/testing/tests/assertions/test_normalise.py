@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_bridge.testing.assertions.normalise import normalise, words
+from data_bridge.testing._sql_tokens import words
+from data_bridge.testing.assertions.normalise import normalise
 
 
 @pytest.mark.parametrize(

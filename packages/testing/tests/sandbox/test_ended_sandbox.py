@@ -23,7 +23,7 @@ from data_bridge.core import (
     pg_transaction,
     stream,
 )
-from data_bridge.testing._worker_databases import Homes
+from data_bridge.testing._worker_databases import WorkerDatabases
 from data_bridge.testing.sandbox import Sandbox
 
 
@@ -78,7 +78,7 @@ DOORS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.fixture
-def ended(db_homes: Homes) -> Iterator[tuple[Sandbox, Sandbox]]:
+def ended(db_homes: WorkerDatabases) -> Iterator[tuple[Sandbox, Sandbox]]:
     """The sandbox of a test that is over, and that of the next one on the same connection."""
     home = db_homes.sandbox_home(None)
     first = home.open()
@@ -104,7 +104,7 @@ async def test_a_kept_sandbox_is_closed(ended: tuple[Sandbox, Sandbox], door: st
     assert current.turn.holder is None
 
 
-async def test_who_waits_when_the_test_ends_hears_of_it(db_homes: Homes) -> None:
+async def test_who_waits_when_the_test_ends_hears_of_it(db_homes: WorkerDatabases) -> None:
     home = db_homes.sandbox_home(None)
     sandbox = home.open()
     sandbox.turn.try_take("somebody")

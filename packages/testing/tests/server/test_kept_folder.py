@@ -15,7 +15,7 @@ from data_bridge.testing import ConfigurationError, EmbeddedServer
 
 from ..conftest import Victim, eventually, is_alive, runs_in
 
-USER = "s = EmbeddedServer({!r}).start(); print(s.pid, s._ask('state')['keeper'])"
+USER = "s = EmbeddedServer({!r}).start(); print(s.pid, s._ask('state')['supervisor'])"
 
 
 def run(server: EmbeddedServer, sql: str) -> list[tuple[str | None, ...]]:
@@ -98,8 +98,8 @@ def test_leaving_and_coming_race(place: Path) -> None:
 def test_a_killed_keeper_does_not_block_the_next_start(place: Path, victim: Callable[[str], Victim]) -> None:
     folder = place / "kept"
     process = victim(USER.format(str(folder)))
-    pid, keeper = (int(part) for part in process.line().split())
-    os.kill(keeper, signal.SIGKILL)
+    pid, supervisor = (int(part) for part in process.line().split())
+    os.kill(supervisor, signal.SIGKILL)
     with EmbeddedServer(folder) as server:
         assert server.pid != pid
         assert run(server, "SELECT 1") == [("1",)]

@@ -16,7 +16,7 @@ from data_bridge.testing.server.run_folder import MEMORY, sweep
 
 from ..conftest import Victim, eventually, is_alive, runs_in
 
-FACTS = "s = EmbeddedServer().start(); print(s.pid, s._ask('state')['keeper'], s._state['run'])"
+FACTS = "s = EmbeddedServer().start(); print(s.pid, s._ask('state')['supervisor'], s._state['run'])"
 
 
 def psql(server: EmbeddedServer, dsn: str, sql: str) -> str:
@@ -115,7 +115,7 @@ def test_a_stalled_server_can_still_be_closed(place: Path) -> None:
 
 
 def test_a_thread_may_start_it_and_end(place: Path) -> None:
-    """A parent-death signal follows the thread that forked; the keeper stands between."""
+    """A parent-death signal follows the thread that forked; the supervisor stands between."""
     server = EmbeddedServer()
     thread = threading.Thread(target=server.start)
     thread.start()
@@ -128,17 +128,17 @@ def test_a_thread_may_start_it_and_end(place: Path) -> None:
 
 def test_the_end_of_the_process_is_enough(place: Path, victim: Callable[[str], Victim]) -> None:
     process = victim(FACTS)
-    pid, keeper, run = process.line().split()
+    pid, supervisor, run = process.line().split()
     assert process.finish() == 0
-    assert not is_alive(int(pid)) and not is_alive(int(keeper))
+    assert not is_alive(int(pid)) and not is_alive(int(supervisor))
     assert not Path(run).exists() and not (MEMORY / Path(run).name).exists()
 
 
 def test_a_killed_process_leaves_nothing(place: Path, victim: Callable[[str], Victim]) -> None:
     process = victim(FACTS)
-    pid, keeper, run = process.line().split()
+    pid, supervisor, run = process.line().split()
     process.kill()
-    assert eventually(lambda: not is_alive(int(pid)) and not is_alive(int(keeper)), 2.0)
+    assert eventually(lambda: not is_alive(int(pid)) and not is_alive(int(supervisor)), 2.0)
     assert not Path(run).exists() and not (MEMORY / Path(run).name).exists()
 
 
@@ -146,8 +146,8 @@ def test_a_killed_keeper_takes_the_server_along_and_the_next_start_sweeps(
     place: Path, victim: Callable[[str], Victim]
 ) -> None:
     process = victim(FACTS)
-    pid, keeper, run = process.line().split()
-    os.kill(int(keeper), signal.SIGKILL)
+    pid, supervisor, run = process.line().split()
+    os.kill(int(supervisor), signal.SIGKILL)
     assert eventually(lambda: not is_alive(int(pid)), 2.0)
     process.kill()
     assert Path(run).exists()

@@ -10,7 +10,7 @@ import pytest
 from data_bridge.core import enter_test_scope, leave_test_scope
 from data_bridge.core.isolation import level
 from data_bridge.testing._options import read_options
-from data_bridge.testing._worker_databases import Homes, marked
+from data_bridge.testing._worker_databases import WorkerDatabases, marked
 from data_bridge.testing.databases.committed import TestDatabase
 from data_bridge.testing.databases.databases import Databases
 from data_bridge.testing.databases.run_server import source_of
@@ -91,9 +91,9 @@ def db_template() -> Content:
 
 
 @pytest.fixture(scope="session")
-def db_homes(databases: Databases) -> Iterator[Homes]:
+def db_homes(databases: Databases) -> Iterator[WorkerDatabases]:
     """The databases behind `db`, `committed` and `isolated_db` (data_bridge.testing)."""
-    homes = Homes(databases)
+    homes = WorkerDatabases(databases)
     yield homes
     homes.close()
 
@@ -112,7 +112,7 @@ def _judge_by(request: pytest.FixtureRequest, call_begins: Callable[[], None], j
 
 
 @pytest.fixture
-def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
+def db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[Any]:
     """The database of this test: every statement runs on it and is rolled back afterwards (data_bridge.testing).
 
     Code under test may begin, commit and roll back; see the page on rollback mode for what it cannot see.
@@ -145,7 +145,7 @@ def db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[Any]:
 
 
 @pytest.fixture
-def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestDatabase]:
+def committed(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[TestDatabase]:
     """A database with real commits and a real pool; its rows are deleted afterwards (data_bridge.testing)."""
     content = _content(request)
     database = db_homes.committed(content)
@@ -170,12 +170,12 @@ def committed(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestD
 
 
 @pytest.fixture
-def isolated_db(request: pytest.FixtureRequest, db_homes: Homes) -> Iterator[TestDatabase]:
+def isolated_db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[TestDatabase]:
     """A database of the test's own, cloned from the template, dropped afterwards (data_bridge.testing)."""
     yield from _isolated(request, db_homes)
 
 
-def _isolated(request: pytest.FixtureRequest, homes: Homes) -> Iterator[TestDatabase]:
+def _isolated(request: pytest.FixtureRequest, homes: WorkerDatabases) -> Iterator[TestDatabase]:
     database = homes.isolated(_content(request))
     _judge_by(request, database.call_begins, database.judge)
     enter_test_scope(database)

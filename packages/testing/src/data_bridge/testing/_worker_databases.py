@@ -10,22 +10,22 @@ from data_bridge.testing.databases.databases import Databases
 from data_bridge.testing.databases.reset import delete_rows, reset_sequences
 from data_bridge.testing.databases.template import Content, Template, ensure_template
 from data_bridge.testing.databases.template_builder import build_schema
-from data_bridge.testing.sandbox import SandboxHome
+from data_bridge.testing.sandbox import SandboxPool
 from data_bridge.testing.sandbox.notify_capture import prepare
 
-__all__ = ["Homes"]
+__all__ = ["WorkerDatabases"]
 
 ANY_DEFERRED = "SELECT 1 FROM pg_constraint WHERE condeferred LIMIT 1"
 
 
-class Homes:
+class WorkerDatabases:
     """The databases of one worker."""
 
     def __init__(self, databases: Databases) -> None:
         self.databases = databases
         self.source = databases.source
         self._templates: dict[int, tuple[Content, Template]] = {}
-        self._sandboxes: dict[str, tuple[str, SandboxHome]] = {}
+        self._sandboxes: dict[str, tuple[str, SandboxPool]] = {}
         self._committed: dict[str, TestDatabase] = {}
 
     def template(self, content: Content) -> Template:
@@ -35,7 +35,7 @@ class Homes:
             known = self._templates[id(content)] = (content, ensure_template(self.source, content, build_schema))
         return known[1]
 
-    def sandbox_home(self, content: Content) -> SandboxHome:
+    def sandbox_home(self, content: Content) -> SandboxPool:
         """Where tests that roll back live."""
         template = self.template(content)
         if template.database not in self._sandboxes:
@@ -43,7 +43,7 @@ class Homes:
             with closing(self.source.session(name)) as session:
                 defers = bool(session.run(ANY_DEFERRED))
                 hears = prepare(session)
-            home = SandboxHome(self.source.dsn_of(name), defers=defers, hears=hears)
+            home = SandboxPool(self.source.dsn_of(name), defers=defers, hears=hears)
             self._sandboxes[template.database] = (name, home)
         return self._sandboxes[template.database][1]
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 from data_bridge.core.errors import MigrationError
 from data_bridge.migrate.operations import online as online_steps
 from data_bridge.migrate.operations.inverse import inverse_of
-from data_bridge.migrate.operations.recorder import StepReceiver
+from data_bridge.migrate.operations.recorder import Sink
 from data_bridge.migrate.operations.step import of_operation
 from data_bridge.query import ConstraintDef, IndexDef, SequenceDef, sql
 from data_bridge.query import ddl as o
@@ -38,19 +38,19 @@ class Operations:
     atomic: ClassVar[bool | Literal["auto"]] = "auto"
     online: ClassVar[bool] = True
     """Whether changes of existing tables are made in steps that stop nobody for long; not with atomic = True."""
-    _receiver: StepReceiver
+    _sink: Sink
     _made: set[str]
 
     def _is_online(self, table: str) -> bool:
         return self.online and self.atomic is not True and table.removeprefix("public.") not in self._made
 
     async def _do(self, operation: Any, inverse: Any = None) -> None:
-        await self._receiver.step(of_operation(operation, inverse))
+        await self._sink.step(of_operation(operation, inverse))
 
     async def _all(self, steps: list[online_steps.OnlineStep]) -> None:
         for step in steps:
             if step is online_steps.COMMIT:
-                await self._receiver.barrier()
+                await self._sink.barrier()
             else:
                 await self._do(step.operation, step.inverse)
 
@@ -106,7 +106,7 @@ class Operations:
             await self._do(o.AddColumn(path, rest), o.DropColumn(path, rest.name))
             await self._do(o.SetDefault(path, rest.name, default), ())
             name = '"' + rest.name.replace('"', '""') + '"'
-            await self._receiver.backfill(table, f"{name} = DEFAULT", f"{name} IS NULL", key, 1000, 0.0, is_undone=True)
+            await self._sink.backfill(table, f"{name} = DEFAULT", f"{name} IS NULL", key, 1000, 0.0, is_undone=True)
             await self._all(online_steps.not_null(path, rest.name) if required else [])
             return
         await self._do(o.AddColumn(path_of(table), made), o.DropColumn(path_of(table), made.name))
@@ -191,7 +191,9 @@ class Operations:
 
         On a table in use the rows are checked afterwards, while everybody works; keys get their index concurrently.
         """
-        steps = online_steps.constraint(path_of(table), constraint) if self._is_online(table) and not not_valid else None
+        steps = (
+            online_steps.constraint(path_of(table), constraint) if self._is_online(table) and not not_valid else None
+        )
         if steps is not None:
             await self._all(steps)
             return
@@ -248,7 +250,7 @@ class Operations:
     ) -> None:
         """ALTER TYPE … ADD VALUE. The value can be used only after its transaction: the runner commits before the next step."""
         await self._do(o.AddEnumValue(path_of(name), value, before=before, after=after))
-        await self._receiver.barrier()
+        await self._sink.barrier()
 
     alter_enum = add_enum_value
 
@@ -315,7 +317,7 @@ class Operations:
             batch: rows per transaction.
             pause: seconds between batches.
         """
-        return await self._receiver.backfill(table, assignments, where, key, batch, pause)
+        return await self._sink.backfill(table, assignments, where, key, batch, pause)
 
 
 def _renamed(name: str, to: str) -> Any:

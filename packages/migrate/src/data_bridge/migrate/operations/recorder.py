@@ -15,7 +15,7 @@ from data_bridge.migrate.operations.step import Step
 _HERE = str(Path(__file__).parents[1])
 
 
-class StepReceiver(Protocol):
+class Sink(Protocol):
     """Takes steps in their order."""
 
     async def step(self, step: Step) -> int:

@@ -37,10 +37,10 @@ class StepFailed(MigrationError):
         is_partial: whether earlier steps are committed.
     """
 
-    def __init__(self, text: str, receiver: StepExecutor) -> None:
+    def __init__(self, text: str, sink: StepExecutor) -> None:
         super().__init__(text)
-        self.locks = [name for f in receiver.current.facts for name, _ in f.locks] if receiver.current else []
-        self.is_partial = receiver.is_partial
+        self.locks = [name for f in sink.current.facts for name, _ in f.locks] if sink.current else []
+        self.is_partial = sink.is_partial
 
 
 class MigrationRunner:
@@ -120,40 +120,40 @@ class MigrationRunner:
         up, down = m.sections or ("", None)
         text = up if direction == "up" else down or ""
         atomic = m.atomic if is_atomic(text) else False
-        receiver = StepExecutor(
+        sink = StepExecutor(
             self._connection, self._history, m, checksum(m), done, atomic=atomic, state=state, session=session,
             watch=self._watch,
         )  # fmt: skip
-        receiver.lock_timeout = m.lock_timeout
+        sink.lock_timeout = m.lock_timeout
         try:
-            migration = m(receiver)
+            migration = m(sink)
             await (migration.up() if direction == "up" else migration.down())
-            await receiver.finish(forget=direction == "down")
+            await sink.finish(forget=direction == "down")
         except Exception as e:
-            await self._failed(m, receiver, e, state)
+            await self._failed(m, sink, e, state)
             if isinstance(e, MigrationError):
                 raise
-            raise StepFailed(self._message(m, receiver, e), receiver) from e
-        if receiver.touches_session:
+            raise StepFailed(self._message(m, sink, e), sink) from e
+        if sink.touches_session:
             await self._connection.reset()
 
-    async def _failed(self, m: type[Migration], receiver: StepExecutor, e: BaseException, state: str) -> None:
+    async def _failed(self, m: type[Migration], sink: StepExecutor, e: BaseException, state: str) -> None:
         try:
             if self._connection.in_transaction:
                 await self._connection.rollback()
-            if receiver.touches_session:  # first, because the history belongs to the role that connected
+            if sink.touches_session:  # first, because the history belongs to the role that connected
                 await self._connection.reset()
-            if receiver.is_partial or not receiver.was_transactional:
+            if sink.is_partial or not sink.was_transactional:
                 left = "failed" if state == "running" else state
-                await self._history.fail(m.version, explain(m, receiver, e)[:4000], state=left)
+                await self._history.fail(m.version, explain(m, sink, e)[:4000], state=left)
         except DataBridgeError:
             pass  # the connection is gone: the first error says more
 
-    def _message(self, m: type[Migration], receiver: StepExecutor, e: BaseException) -> str:
+    def _message(self, m: type[Migration], sink: StepExecutor, e: BaseException) -> str:
         where = f" ({m.source})" if m.source else ""
-        text = f"{m.version} {m.title()}{where}: {explain(m, receiver, e)}"
-        if receiver.digests and receiver.is_partial:
-            text += f"\n{len(receiver.digests)} steps before it are committed; the next run continues behind them."
-        elif not isinstance(e, DatabaseError) or not receiver.is_partial:
+        text = f"{m.version} {m.title()}{where}: {explain(m, sink, e)}"
+        if sink.digests and sink.is_partial:
+            text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
+        elif not isinstance(e, DatabaseError) or not sink.is_partial:
             text += "\nNothing of this migration is left in the database."
         return text

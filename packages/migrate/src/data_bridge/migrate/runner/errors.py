@@ -11,10 +11,10 @@ from data_bridge.migrate.operations.step import Step
 _LONG = 12
 
 
-def explain(migration: Any, receiver: Any, error: BaseException) -> str:
+def explain(migration: Any, sink: Any, error: BaseException) -> str:
     """The failing step, its place, and the server's message with detail, hint and position."""
-    step: Step | None = receiver.current
-    text = f"step {len(receiver.digests) + 1} failed"
+    step: Step | None = sink.current
+    text = f"step {len(sink.digests) + 1} failed"
     position = error.position if isinstance(error, DatabaseError) else None
     if step is not None:
         text += f"{_place(migration, step, position)}: {_statement(step, position)}"

@@ -27,7 +27,7 @@ Watch = Callable[[str, dict[str, Any]], None]
 
 
 class StepExecutor:
-    """The receiver of a migration that runs, in one direction."""
+    """The sink of a migration that runs, in one direction."""
 
     def __init__(
         self, connection: RunnerConnection, history: History, migration: Any, checksum: str, done: tuple[str, ...], *,

@@ -11,7 +11,7 @@ from data_bridge.core.errors import IrreversibleMigration, MigrationError
 from data_bridge.migrate.operations import online
 from data_bridge.migrate.operations.inverse import inverse_of
 from data_bridge.migrate.operations.methods import Operations
-from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder, StepReceiver
+from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder, Sink
 from data_bridge.migrate.operations.step import Step, of_sql
 from data_bridge.query import ddl
 from data_bridge.query.ddl_nodes import path_of
@@ -51,8 +51,8 @@ class Migration(Operations):
         if "version" in cls.__dict__:
             imported.add(cls)
 
-    def __init__(self, receiver: StepReceiver) -> None:
-        self._receiver = receiver
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
         self._made: set[str] = set()
 
     @classmethod
@@ -86,7 +86,7 @@ class Migration(Operations):
                     f"{self.version} {self.title()}: write down(), because nobody knows the way back from: {step.sql}"
                 )
             for back in step.inverse:
-                await self._receiver.step(back)
+                await self._sink.step(back)
 
     # -------------------------------------------------------------------------------------------------------- anything
     async def apply(self, operation: Any) -> None:
@@ -108,11 +108,11 @@ class Migration(Operations):
 
     async def execute(self, sql: str, *params: Any) -> int:
         """Runs one statement, or without parameters several; gives the affected rows."""
-        return await self._receiver.step(of_sql(sql, params))
+        return await self._sink.step(of_sql(sql, params))
 
     async def fetch(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         """Rows of a query. A migration that asks cannot be previewed."""
-        return await self._receiver.fetch(sql, params)
+        return await self._sink.fetch(sql, params)
 
 
 def _name(table: Any) -> str:

@@ -20,7 +20,7 @@ from data_bridge.migrate._sql_lexer import (
     split,
     uses_any,
 )
-from data_bridge.migrate.operations.recorder import StepReceiver
+from data_bridge.migrate.operations.recorder import Sink
 from data_bridge.migrate.operations.step import of_text
 from data_bridge.migrate.sources.migration import Migration
 from data_bridge.migrate.sources.section_marks import divide, irreversible_of, is_atomic, one_way
@@ -104,7 +104,7 @@ def statements_of(text: str, path: Path) -> list[SqlStatement]:
     return found
 
 
-async def send(receiver: StepReceiver, text: str, path: Path) -> None:
+async def send(sink: Sink, text: str, path: Path) -> None:
     """The statements of a section, as few steps as possible.
 
     A text that can run in one transaction is sent whole: the server sees it as its author wrote it. `BEGIN` and `COMMIT` of
@@ -135,24 +135,24 @@ async def send(receiver: StepReceiver, text: str, path: Path) -> None:
     groups = [g for g in groups if g]
     for i, group in enumerate(groups):
         if i:
-            await receiver.barrier()
+            await sink.barrier()
         whole = len(groups) == 1 and len(group) == len(statements)
         sql = text.strip() if whole else text[group[0].start : group[-1].end]
         line = 1 + text.count("\n", 0, len(text) - len(text.lstrip())) if whole else group[0].line
-        await receiver.step(of_text(sql, line, transactional=runs_in_transaction(group[0].words)))
+        await sink.step(of_text(sql, line, transactional=runs_in_transaction(group[0].words)))
 
 
 def from_sql(version: str, name: str, path: Path, up: str, down: str | None, irreversible: str = "") -> type[Migration]:
     """A Migration class for SQL text."""
 
     async def do_up(self: Migration) -> None:
-        await send(self._receiver, up, path)
+        await send(self._sink, up, path)
 
     async def do_down(self: Migration) -> None:
         if down is None or not down.strip():
             why = f": {cls.irreversible}" if cls.irreversible else ""
             raise IrreversibleMigration(f"{path} has no down section{why}")
-        await send(self._receiver, down, path)
+        await send(self._sink, down, path)
 
     # Made without __init_subclass__'s registration: files belong to their folder.
     cls: type[Migration] = type(

@@ -9,7 +9,7 @@ from typing import Any
 
 from data_bridge.core import LoadPlan, current_database
 from data_bridge.testing._blocking import BlockingSession
-from data_bridge.testing.assertions.normalise import words
+from data_bridge.testing._sql_tokens import words
 from data_bridge.testing.assertions.query_log import Query, QueryLog, recording
 from data_bridge.testing.sandbox import Sandbox
 from data_bridge.testing.server.admin import quote_identifier, quote_literal

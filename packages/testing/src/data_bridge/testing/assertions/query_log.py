@@ -11,7 +11,8 @@ from typing import Any, overload
 
 from data_bridge.core import QueryFinished, QueryStarted, add_observer, remove_observer
 from data_bridge.testing._call_sites import place
-from data_bridge.testing.assertions.normalise import normalise, words
+from data_bridge.testing._sql_tokens import words
+from data_bridge.testing.assertions.normalise import normalise
 
 __all__ = ["Query", "QueryLog", "capture_sql", "recording"]
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable
 from typing import Any
 
 from data_bridge.core import LoadPlan
-from data_bridge.core.observer import call_site
+from data_bridge.core.call_site import call_site
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.injected_errors import Faults
 from data_bridge.testing.connections.leaks import Hold, Watch, task_name
 
-__all__ = ["WatchedPool"]
+__all__ = ["TrackedPool"]
 
 
 class _Statements:
@@ -43,7 +43,7 @@ class _Statements:
         return started
 
 
-class WatchedPool(_Statements):
+class TrackedPool(_Statements):
     """Looks like the native pool."""
 
     def script(self, sql: str, timeout: float | None = None) -> Awaitable[int]:

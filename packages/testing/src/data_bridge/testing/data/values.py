@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from data_bridge.core import ConfigurationError
-from data_bridge.testing.data.columns import ModelColumn
+from data_bridge.testing.data.columns import Limits, ModelColumn
 
 __all__ = ["value_for"]
 
@@ -68,8 +68,6 @@ def _impossible(annotation: Any, column: ModelColumn, owner: str) -> Configurati
 
 
 def _nested(model: Any, column: ModelColumn, owner: str, n: int, dice: random.Random) -> Any:
-    from data_bridge.testing.data.columns import Limits
-
     values: dict[str, Any] = {}
     for key, info in model.model_fields.items():
         if info.is_required():

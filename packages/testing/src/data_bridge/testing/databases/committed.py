@@ -9,7 +9,7 @@ from data_bridge.core import Database
 from data_bridge.testing._blocking import run_elsewhere
 from data_bridge.testing.connections.injected_errors import Faults
 from data_bridge.testing.connections.leaks import Watch, lock_name
-from data_bridge.testing.connections.tracked_pool import WatchedPool
+from data_bridge.testing.connections.tracked_pool import TrackedPool
 from data_bridge.testing.databases.source import Source
 from data_bridge.testing.databases.sqlalchemy import sqlalchemy_url
 from data_bridge.testing.server.admin import quote_literal
@@ -47,7 +47,7 @@ class TestDatabase(Database):
         self._watch = Watch()
         native: Any = self._pool
         self._native_pool = native
-        self._pool: Any = WatchedPool(native, self._watch, self._faults)
+        self._pool: Any = TrackedPool(native, self._watch, self._faults)
 
     def sqlalchemy_url(self, driver: str = "psycopg") -> str:
         """The URL as SQLAlchemy's create_engine() wants it: `postgresql+driver://…`.
@@ -79,7 +79,7 @@ class TestDatabase(Database):
         """Another test begins: what the last one held and ordered is not its business."""
         self._watch = Watch()
         self._faults.forget()
-        self._pool = WatchedPool(self._native_pool, self._watch, self._faults)
+        self._pool = TrackedPool(self._native_pool, self._watch, self._faults)
 
     def call_begins(self) -> None:
         """The test function begins; its fixtures are ready."""

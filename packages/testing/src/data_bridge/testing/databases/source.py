@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from data_bridge.testing._blocking import BlockingSession
 from data_bridge.testing._options import Options
 from data_bridge.testing.errors import ConfigurationError
 from data_bridge.testing.server import EmbeddedServer, find_supplier
@@ -124,8 +125,6 @@ class ForeignSource:
 
     def session(self, database: str | None = None) -> Session:
         """A session through data_bridge.core, which knows passwords and TLS."""
-        from data_bridge.testing._blocking import BlockingSession
-
         return BlockingSession(self.dsn_of(database or self._database))
 
     def facts(self) -> dict[str, Any]:

@@ -2,6 +2,6 @@
 
 from data_bridge.testing.sandbox.executor import Sandbox
 from data_bridge.testing.sandbox.notification import Notification
-from data_bridge.testing.sandbox.sandbox_pool import SandboxHome
+from data_bridge.testing.sandbox.sandbox_pool import SandboxPool
 
-__all__ = ["Notification", "Sandbox", "SandboxHome"]
+__all__ = ["Notification", "Sandbox", "SandboxPool"]

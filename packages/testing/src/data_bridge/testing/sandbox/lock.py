@@ -12,7 +12,7 @@ from typing import Any
 from data_bridge.core import TransactionBusy, TransactionClosed
 from data_bridge.testing.connections.leaks import current_task, task_name
 
-__all__ = ["Turn"]
+__all__ = ["ConnectionLock"]
 
 
 @dataclass(slots=True, eq=False)
@@ -22,7 +22,7 @@ class _Waiter:
     future: asyncio.Future[None]
 
 
-class Turn:
+class ConnectionLock:
     """A lock that may be passed between event loops; one holder, who is known by a token."""
 
     def __init__(self, patience: float) -> None:

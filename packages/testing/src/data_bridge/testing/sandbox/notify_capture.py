@@ -11,7 +11,7 @@ import json
 
 from data_bridge.core import LoadPlan
 from data_bridge.testing.databases.source import Session
-from data_bridge.testing.sandbox.rewrite import NOTIFY, body
+from data_bridge.testing.sandbox.statements import NOTIFY, body
 
 __all__ = ["TAKE", "VALUE", "prepare", "read"]
 

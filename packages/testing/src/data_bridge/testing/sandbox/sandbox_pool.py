@@ -9,11 +9,11 @@ from data_bridge.core import Database, DatabaseError, DataBridgeError, Integrity
 from data_bridge.core.isolation import IsolationLevel
 from data_bridge.testing._blocking import run_elsewhere
 from data_bridge.testing.connections.leaks import lock_name
+from data_bridge.testing.sandbox.clock import UNIT
 from data_bridge.testing.sandbox.executor import BACK, ESCAPED, GUARD, Sandbox
-from data_bridge.testing.sandbox.timekeeper import UNIT
 from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
-__all__ = ["SandboxHome"]
+__all__ = ["SandboxPool"]
 
 WAIT = 30.0
 RENEW_ALL = f"RELEASE SAVEPOINT {GUARD}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}"
@@ -23,7 +23,7 @@ LOCKS = f"SELECT classid::bigint, objid::bigint, objsubid::int {HELD} ORDER BY 1
 TUPLES = LoadPlan.rows(tuple)
 
 
-class SandboxHome:
+class SandboxPool:
     """Opens a sandbox for a test, judges it when the test is over, and rolls it back."""
 
     def __init__(self, dsn: str, *, defers: bool, hears: bool) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.testing._call_sites import taken_for
-
-if TYPE_CHECKING:
-    from data_bridge.testing.sandbox.executor import Sandbox
-    from data_bridge.testing.sandbox.transaction import EmulatedTransaction
+from data_bridge.testing.sandbox.protocol import SandboxProtocol
+from data_bridge.testing.sandbox.transaction import EmulatedTransaction
 
 __all__ = ["SandboxLease", "Shielded", "nothing"]
 
@@ -19,7 +17,7 @@ __all__ = ["SandboxLease", "Shielded", "nothing"]
 class SandboxLease:
     """Looks like a native lease and is an emulated transaction, which holds the turn until it ends."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxProtocol) -> None:
         self._sandbox = sandbox
         self._transaction: EmulatedTransaction | None = None
 

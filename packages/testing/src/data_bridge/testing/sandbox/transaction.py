@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import Transaction
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.journal import Callback, Journal
 from data_bridge.testing.connections.leaks import Hold
-
-if TYPE_CHECKING:
-    from data_bridge.testing.sandbox.executor import Sandbox
+from data_bridge.testing.sandbox.protocol import SandboxProtocol
 
 __all__ = ["CHECK_CONSTRAINTS", "EmulatedTransaction"]
 
@@ -35,7 +33,7 @@ class EmulatedTransaction(Transaction):
     destroy each other's savepoints.
     """
 
-    def __init__(self, sandbox: Sandbox, lease: Any, site: tuple[str, int], what: str) -> None:
+    def __init__(self, sandbox: SandboxProtocol, lease: Any, site: tuple[str, int], what: str) -> None:
         super().__init__(sandbox, lease, None, site)
         self.hold = Hold(what, site, self._task)
         sandbox.watch.connections.add(self.hold)

@@ -1,4 +1,4 @@
-"""A user's side of the keeper: start one, join one, ask it."""
+"""A user's side of the supervisor: start one, join one, ask it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any, Self
 
 from data_bridge.testing.errors import ServerError
 
-__all__ = ["KeeperLink"]
+__all__ = ["SupervisorClient"]
 
 ANSWER_TIMEOUT = 90.0
 
 
-class KeeperLink:
-    """An open socket to a keeper. While it is open, the server stays."""
+class SupervisorClient:
+    """An open socket to a supervisor. While it is open, the server stays."""
 
     def __init__(self, link: socket.socket, process: subprocess.Popen[bytes] | None) -> None:
         self._socket = link
@@ -31,9 +31,9 @@ class KeeperLink:
 
     @classmethod
     def launch(cls, spec: dict[str, Any], lock: int) -> Self:
-        """Start a keeper; it inherits the lock of its run folder. Raises ServerError when the server does not start."""
+        """Start a supervisor; it inherits the lock of its run folder. Raises ServerError when the server does not start."""
         ours, theirs = socket.socketpair()
-        with theirs, (Path(spec["run"]) / "keeper.log").open("wb") as log:
+        with theirs, (Path(spec["run"]) / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py")), str(theirs.fileno())],
                 stdin=subprocess.PIPE,
@@ -55,7 +55,7 @@ class KeeperLink:
 
     @classmethod
     def join(cls, path: Path) -> Self | None:
-        """Join the keeper that listens on `path`; None when it is gone or about to go."""
+        """Join the supervisor that listens on `path`; None when it is gone or about to go."""
         joined = socket.socket(socket.AF_UNIX)
         try:
             joined.connect(str(path))
@@ -69,23 +69,23 @@ class KeeperLink:
     def ask(self, what: str, **details: str) -> dict[str, Any]:
         """Send one request and return the answer.
 
-        Raises ServerError when the keeper refuses or is gone.
+        Raises ServerError when the supervisor refuses or is gone.
         """
         with self._turn:
             try:
                 self._socket.sendall(json.dumps({"do": what, **details}).encode() + b"\n")
                 line = self._stream.readline()
             except OSError as error:
-                raise ServerError(f"the keeper of the server does not answer: {error}") from error
+                raise ServerError(f"the supervisor of the server does not answer: {error}") from error
         if not line:
-            raise ServerError("the keeper of the server has gone")
+            raise ServerError("the supervisor of the server has gone")
         answer: dict[str, Any] = json.loads(line)
         if not answer["ok"]:
             raise ServerError(answer["error"])
         return answer
 
     def leave(self) -> None:
-        """Give the server up. Returns when the keeper has noted it, and for the last user when nothing is left.
+        """Give the server up. Returns when the supervisor has noted it, and for the last user when nothing is left.
 
         In a forked child this closes the child's copy only.
         """
@@ -102,7 +102,7 @@ class KeeperLink:
         self._socket.close()
 
     def wait_closed(self) -> None:
-        """Wait until the keeper has ended everything (after a shutdown request)."""
+        """Wait until the supervisor has ended everything (after a shutdown request)."""
         try:
             while self._stream.read(65536):
                 pass
@@ -116,5 +116,5 @@ class KeeperLink:
         try:
             self._process.wait(0.5)
         except subprocess.TimeoutExpired:
-            # Other processes still need the keeper; it is no longer ours to wait for, and must not warn about it.
+            # Other processes still need the supervisor; it is no longer ours to wait for, and must not warn about it.
             self._process.returncode = 0

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from data_bridge.testing.errors import ConfigurationError, ServerError
-from data_bridge.testing.server.client import KeeperLink
+from data_bridge.testing.server.client import SupervisorClient
 from data_bridge.testing.server.run_folder import is_abandoned, kill_orphan, remove_run
 
 __all__ = ["KeptFolder"]
@@ -79,10 +79,10 @@ class KeptFolder:
             json.dump({"format": FORMAT, **state}, file)
         fresh.rename(self.marker)
 
-    def join(self) -> tuple[KeeperLink, dict[str, Any]] | None:
+    def join(self) -> tuple[SupervisorClient, dict[str, Any]] | None:
         """Join the running server; None when there is none."""
         state = self.recorded()
-        link = KeeperLink.join(Path(state["run"], "keeper")) if state else None
+        link = SupervisorClient.join(Path(state["run"], "supervisor")) if state else None
         return (link, state) if link and state else None
 
     def wait_free(self) -> None:

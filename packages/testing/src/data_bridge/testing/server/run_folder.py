@@ -1,6 +1,6 @@
 """The private folder of one running server: made locked, found by the sweep, gone when the server is.
 
-Its lock (flock) is held by the starting process and then by the keeper, so the kernel frees it when both have died; a
+Its lock (flock) is held by the starting process and then by the supervisor, so the kernel frees it when both have died; a
 folder whose lock is free is litter. Process ids alone would not do: they are used again.
 """
 
@@ -97,9 +97,9 @@ class RunFolder:
         return self.path / "server.log"
 
     @property
-    def keeper(self) -> Path:
-        """The socket on which the keeper of a shared server listens."""
-        return self.path / "keeper"
+    def supervisor(self) -> Path:
+        """The socket on which the supervisor of a shared server listens."""
+        return self.path / "supervisor"
 
     def remove(self) -> None:
         """Delete everything and give the lock back."""
@@ -107,7 +107,7 @@ class RunFolder:
         self.release()
 
     def release(self) -> None:
-        """Close this process's share of the lock; the keeper has its own."""
+        """Close this process's share of the lock; the supervisor has its own."""
         if self.lock >= 0:
             os.close(self.lock)
             self.lock = -1
@@ -142,7 +142,7 @@ def is_abandoned(path: Path) -> bool:
 
 
 def kill_orphan(data: Path) -> None:
-    """End a server whose keeper died without taking it along (only where the kernel has no parent-death signal)."""
+    """End a server whose supervisor died without taking it along (only where the kernel has no parent-death signal)."""
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
         command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)

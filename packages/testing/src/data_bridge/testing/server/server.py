@@ -16,7 +16,7 @@ from urllib.parse import quote
 from data_bridge.testing.errors import ServerError
 from data_bridge.testing.server.account import Account, server_account
 from data_bridge.testing.server.admin import AdminSession, quote_literal
-from data_bridge.testing.server.client import KeeperLink
+from data_bridge.testing.server.client import SupervisorClient
 from data_bridge.testing.server.cluster import SUPERUSER, make_cluster, server_settings
 from data_bridge.testing.server.kept_folder import KeptFolder
 from data_bridge.testing.server.programs import Supplier, find_supplier
@@ -61,7 +61,7 @@ class EmbeddedServer:
         self._provider = provider
         self._settings = dict(settings or {})
         self._connections = connections
-        self._link: KeeperLink | None = None
+        self._link: SupervisorClient | None = None
         self._state: dict[str, Any] = {}
 
     # -------------------------------------------------------------------------------------------------- facts
@@ -187,7 +187,7 @@ class EmbeddedServer:
         self._ask("start")
 
     # ----------------------------------------------------------------------------------------------- internals
-    def _detach(self) -> KeeperLink | None:
+    def _detach(self) -> SupervisorClient | None:
         link, self._link, self._state = self._link, None, {}
         _open.discard(self)
         return link
@@ -237,7 +237,7 @@ class EmbeddedServer:
         temporary = self.path is None
         free = shutil.disk_usage(run.data_home).free
         defaults = server_settings(supplier, temporary=temporary, free=free, connections=self._connections)
-        self._link = KeeperLink.launch(
+        self._link = SupervisorClient.launch(
             {
                 "run": str(run.path),
                 "data": str(data),

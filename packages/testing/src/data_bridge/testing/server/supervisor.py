@@ -2,7 +2,7 @@
 
 It runs as a program of its own (`python -I -S supervisor.py`, so only the standard library and no package of ours) in a
 session of its own. Users hold a socket to it; the kernel closes that socket however they die, and when the last one is
-gone the keeper stops the server and deletes the folder. When the keeper itself is killed, the parent-death signal ends
+gone the supervisor stops the server and deletes the folder. When the supervisor itself is killed, the parent-death signal ends
 the server (SIGQUIT: a postmaster killed by SIGKILL leaves shared memory behind that blocks its next start).
 
 Protocol: one JSON object per line, one answer per request: {"do": "state" | "start" | "stop" | "hold" | "shutdown"};
@@ -33,11 +33,11 @@ start)."""
 PORT_ATTEMPTS = 8
 
 
-class KeeperError(Exception):
+class SupervisorError(Exception):
     """The server did not do what was asked; the text goes to the user."""
 
 
-class Keeper:
+class Supervisor:
     """One server and the users that need it."""
 
     def __init__(self, spec: dict[str, Any], first: socket.socket) -> None:
@@ -57,7 +57,7 @@ class Keeper:
         self.admit(first)
         if spec["shared"]:
             self.listener = socket.socket(socket.AF_UNIX)
-            self.listener.bind(str(self.run / "keeper"))
+            self.listener.bind(str(self.run / "supervisor"))
             self.listener.listen(64)
             self.selector.register(self.listener, selectors.EVENT_READ)
 
@@ -92,7 +92,7 @@ class Keeper:
             elif "postmaster.pid" in words and "already exists" in words and time.monotonic() < deadline:
                 time.sleep(0.02)  # the former server of a kept folder is still going down
             else:
-                raise KeeperError(f"the server did not start:\n{words[-4000:]}")
+                raise SupervisorError(f"the server did not start:\n{words[-4000:]}")
 
     def spawn(self) -> None:
         """Start the process without waiting for it."""
@@ -122,7 +122,7 @@ class Keeper:
             if time.monotonic() > deadline:
                 self.stop("immediate")
                 words = self.log.read_text(errors="replace")[-4000:]
-                raise KeeperError(f"the server was not ready after {READY_TIMEOUT:g} s:\n{words}")
+                raise SupervisorError(f"the server was not ready after {READY_TIMEOUT:g} s:\n{words}")
             time.sleep(0.003)
         return False
 
@@ -190,10 +190,15 @@ class Keeper:
                 else:
                     self.ending = True  # the last user's socket stays open until everything is gone
                 return
-            reply: dict[str, Any] = {"ok": True, "running": self.running(), "port": self.port, "keeper": os.getpid()}
+            reply: dict[str, Any] = {
+                "ok": True,
+                "running": self.running(),
+                "port": self.port,
+                "supervisor": os.getpid(),
+            }
             reply["pid"] = self.server.pid if self.server else None
             reply["users"] = len(self.users)
-        except KeeperError as error:
+        except SupervisorError as error:
             reply = {"ok": False, "error": str(error)}
         with contextlib.suppress(OSError):
             user.sendall(json.dumps(reply).encode() + b"\n")
@@ -229,7 +234,7 @@ def free_port() -> int:
 
 
 def die_with_parent(parent: int) -> Any:
-    """A function for the child of fork: SIGQUIT when the keeper dies.
+    """A function for the child of fork: SIGQUIT when the supervisor dies.
 
     It must run after the change of account, which resets the wish.
     """
@@ -240,7 +245,7 @@ def die_with_parent(parent: int) -> Any:
 
     def arrange() -> None:
         prctl(set_parent_death_signal, int(signal.SIGQUIT))
-        if os.getppid() != parent:  # the keeper died before the call
+        if os.getppid() != parent:  # the supervisor died before the call
             os._exit(1)
 
     return arrange
@@ -251,17 +256,17 @@ def main() -> None:
     os.setsid()
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    keeper = Keeper(json.loads(sys.stdin.readline()), socket.socket(fileno=int(sys.argv[1])))
+    supervisor = Supervisor(json.loads(sys.stdin.readline()), socket.socket(fileno=int(sys.argv[1])))
 
     def asked_to_end(*_: object) -> None:
         raise SystemExit
 
     signal.signal(signal.SIGTERM, asked_to_end)
     try:
-        keeper.serve()
+        supervisor.serve()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        keeper.end()
+        supervisor.end()
 
 
 if __name__ == "__main__":
