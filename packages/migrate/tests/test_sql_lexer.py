@@ -1,8 +1,20 @@
 """Statements as PostgreSQL's own lexer sees them."""
 
+import random
+
 import pytest
 
-from data_bridge.migrate._sql_lexer import UnclosedError, is_begin, is_commit, runs_in_transaction, split
+from data_bridge.core._native import tokenize
+from data_bridge.migrate import _sql_lexer
+from data_bridge.migrate._sql_lexer import (
+    UnclosedError,
+    comments,
+    first_statement,
+    is_begin,
+    is_commit,
+    runs_in_transaction,
+    split,
+)
 
 
 def texts(sql: str) -> list[str]:
@@ -123,3 +135,56 @@ def test_what_begins_and_ends_transactions(sql: str, begins: bool, commits: bool
 def test_places() -> None:
     text = "-- a\nselect 1 ;\n select 2"
     assert [text[s.start : s.end] for s in split(text)] == ["select 1", "select 2"]
+
+
+def test_a_carriage_return_ends_a_comment_as_it_does_for_the_server() -> None:
+    assert texts("-- a comment\rselect 1;\r-- another\r\nselect 2") == ["select 1", "select 2"]
+    assert [c.text for c in comments("-- up\rselect 1; -- beside\r  -- down\r\nselect 2")] == ["-- up", "-- down"]
+
+
+def test_a_continued_string_is_one_with_the_comments_inside_of_it() -> None:
+    """`E'a' newline 'b\\''` is one E string, as the manual has it."""
+    assert texts("select E'a'\n-- down\n'b\\';c'; select 2") == ["select E'a'\n-- down\n'b\\';c'", "select 2"]
+    assert comments("select E'a'\n-- down\n'b'") == []
+
+
+PIECES = [
+    "select", "e", "U&", "'", "''", "\\", '"', "$$", "$x$", "$1", "--", "-- c\n", "/*", "*/", ";", ";", "(", ")", "\n", "\r",
+    " ", "begin atomic", "end", "case", "create", "1.5", "é", "-- up\n",
+]  # fmt: skip
+
+
+def outcome(text: str) -> object:
+    try:
+        return split(text), comments(text), first_statement(text)
+    except UnclosedError as error:
+        return str(error), comments(text), first_statement(text)
+
+
+def test_a_text_is_read_alike_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long text is read piece by piece; no token, statement or comment may notice."""
+    dice = random.Random(20)
+    for _ in range(3_000):
+        text = " ".join(dice.choices(PIECES, k=dice.randint(1, 20)))
+        whole = outcome(text)
+        for first, further in ((1, 1), (3, 8)):
+            monkeypatch.setattr(_sql_lexer, "_FIRST_PIECE", first)
+            monkeypatch.setattr(_sql_lexer, "_PIECE", further)
+            assert outcome(text) == whole, text
+        monkeypatch.undo()
+
+
+def test_what_stands_between_statements_is_blank_or_a_comment() -> None:
+    """The statements and what is left out between them are the whole text."""
+    dice = random.Random(21)
+    for _ in range(3_000):
+        text = " ".join(dice.choices(PIECES, k=dice.randint(1, 20)))
+        try:
+            found = split(text)
+        except UnclosedError:
+            continue
+        at = 0
+        for statement in [*found, None]:
+            end = len(text) if statement is None else statement.start
+            assert all(kind.endswith("comment") or kind == "semicolon" for kind, _, _ in tokenize(text[at:end])), text
+            at = end if statement is None else statement.end

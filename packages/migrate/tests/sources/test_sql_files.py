@@ -153,12 +153,11 @@ def test_a_folder_that_is_not_there(folder: Folder) -> None:
 
 def test_checksums_ignore_line_ends(folder: Folder) -> None:
     place = folder(**{"1_a.sql": "select 1;\nselect 2;"})
-    (one,) = in_directory(place)
-    before = checksum(one)
+    before = checksum(in_directory(place)[0])
     (place / "1_a.sql").write_bytes(b"select 1; \r\nselect 2;\r\n")
-    assert checksum(one) == before
+    assert checksum(in_directory(place)[0]) == before
     (place / "1_a.sql").write_text("select 1;\nselect 3;")
-    assert checksum(one) != before
+    assert checksum(in_directory(place)[0]) != before
 
 
 async def test_the_down_script_of_a_folder_counts_as_well(folder: Folder) -> None:
@@ -229,3 +228,17 @@ class OneWay(Migration):
 async def test_a_step_without_an_inverse_is_named() -> None:
     with pytest.raises(IrreversibleMigration, match=r'78 OneWay: write down\(\).*DROP TABLE IF EXISTS "x" CASCADE'):
         await steps(OneWay, "down")
+
+
+def test_the_checksum_is_of_the_text_that_was_read(folder: Folder) -> None:
+    """A file that is written while a runner works is not what ran."""
+    place = folder(
+        **{"1_a.sql": "-- up\nselect 1;\n-- down\nselect 2;", "2_b/up.sql": "select 1", "3_c.up.sql": "select 3"}
+    )
+    before = ordered(in_directory(place))
+    digests = [checksum(m) for m in before]
+    for name in ("1_a.sql", "2_b/up.sql", "3_c.up.sql"):
+        (place / name).write_text("select 'changed'")
+    assert [checksum(m) for m in before] == digests
+    after = ordered(in_directory(place))
+    assert all(checksum(new) != old for new, old in zip(after, digests, strict=True))

@@ -115,3 +115,27 @@ def test_changes_of_the_schema(ir: tuple[object, ...], expected: bool) -> None:
 )
 def test_what_runs_outside_only(sql: str, expected: bool) -> None:
     assert outside_only(sql) is expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("/* a /* b */ c; COMMIT */ SELECT 1", None),
+        ("/* a /* b */ c */ COMMIT", "COMMIT"),
+        ("SELECT 1 +-- ; COMMIT\n1", None),
+        ("SELECT 2 */* ; COMMIT */ 2", None),
+        ("-- why\rCOMMIT", "COMMIT"),
+        ("SELECT E'a'\n'\\'; COMMIT; '", None),
+        ("SELECT é$$; COMMIT; SELECT $$", "COMMIT"),
+    ],
+)
+def test_text_is_read_as_the_server_reads_it(sql: str, expected: str | None) -> None:
+    assert controls(sql) == expected
+
+
+def test_a_long_comment_hides_nothing() -> None:
+    comment = f"/* {'why ' * 200}*/ "
+    assert changes_schema(("text", f"{comment}ALTER TABLE t ADD a int"))
+    assert outside_only(f"{comment}VACUUM t")
+    assert outside_only(f"{comment}CREATE INDEX CONCURRENTLY i ON t (a)")
+    assert not outside_only(f"{comment}CREATE INDEX i ON t (a)")

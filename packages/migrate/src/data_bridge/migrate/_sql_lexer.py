@@ -1,4 +1,4 @@
-"""Splitting SQL text into statements, as PostgreSQL's own lexer sees it (manual, "Lexical Structure").
+"""Splits SQL text into statements and finds its comments, over the tokens of data_bridge.core.
 
 Strings, quoted identifiers, dollar quotes, nested comments and the bodies of SQL-standard functions hide semicolons.
 """
@@ -6,32 +6,32 @@ Strings, quoted identifiers, dollar quotes, nested comments and the bodies of SQ
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# What is read in one go: blanks, numbers, plain strings and signs that divide nothing.
-_GAP = r"(?:[\s,.=<>+*:\[\]]++|\d[\w.]*+|'[^']*+(?:''[^']*+)*+')++"
-_WORD = r"[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*+"
-_QUOTES = r"""
-    | (?P<escape>[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+')
-    | (?P<string>(?:[uU]&|[bBxXnN])'[^']*+(?:''[^']*+)*+')
-    | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
-"""
-_REST = r"""
-    | (?P<line>--[^\n]*+)
-    | (?P<block>/\*)
-    | (?P<dollar>\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*+)?\$)
-    | (?P<other>.)
-"""
-_TOKEN = re.compile(f"(?P<gap>{_GAP}){_QUOTES}|(?P<word>{_WORD})|(?P<end>;){_REST}", re.VERBOSE | re.DOTALL)
-_COMMENTS = re.compile(
-    f"(?P<gap>(?:{_GAP}|;|{_WORD}(?![\"'&])|[()])++){_QUOTES}|(?P<word>{_WORD}){_REST}", re.VERBOSE | re.DOTALL
-)
-_PIECE = re.compile(
-    rf"\s++|--[^\n]*+|/\*.*?\*/|{_WORD}|\d[\w.]*+|'[^']*+(?:''[^']*+)*+'|\"[^\"]*+(?:\"\"[^\"]*+)*+\"|.", re.DOTALL
-)
-_BLOCK = re.compile(r"/\*|\*/")
+from data_bridge.core._native import first_word, tokenize
+
+__all__ = [
+    "Comment",
+    "SqlStatement",
+    "UnclosedError",
+    "added_values",
+    "comments",
+    "first_statement",
+    "first_word",
+    "is_begin",
+    "is_commit",
+    "runs_in_transaction",
+    "split",
+    "tokens",
+    "uses_any",
+]
+
+_NEWLINE = "\n"
+_FIRST_PIECE = 4_096
+_PIECE = 1_000_000
+_COMMENTS = ("line_comment", "block_comment")
 
 
 class UnclosedError(ValueError):
@@ -74,41 +74,35 @@ def tokens(text: str) -> list[tuple[str, str, int]]:
     >>> [t for _, t, _ in tokens("int DEFAULT f('a b')")]
     ['int', 'DEFAULT', 'f', '(', "'a b'", ')']
     """
-    found: list[tuple[str, str, int]] = []
-    for m in _PIECE.finditer(text):
-        piece = m[0]
-        if not piece.isspace() and not piece.startswith(("--", "/*")):
-            found.append(("word" if piece[0].isalpha() or piece[0] == "_" else "other", piece, m.start()))
-    return found
+    return [(kind, text[at:end], at) for kind, at, end in tokenize(text) if kind not in _COMMENTS]
 
 
-def _unclosed(what: str, text: str, at: int) -> UnclosedError:
-    return UnclosedError(f"the {what} of line {text.count(NEWLINE, 0, at) + 1} never ends")
+def _pieces(text: str) -> Iterator[tuple[int, list[tuple[str, int, int]]]]:
+    """The tokens of a text, some thousand at a time: where the piece begins, and its tokens, whose places count from there.
 
-
-def _end_of(token: re.Match[str], text: str) -> int:
-    """Where a token ends that only begins with its match: a comment, a dollar quote.
-
-    Raises:
-        UnclosedError: nowhere.
+    A piece ends behind a semicolon, because no token goes on beyond one. The first is short: most callers look for the
+    beginning of a text.
     """
-    kind, at, end = token.lastgroup, token.start(), token.end()
-    if kind == "block":
-        depth = 0
-        for mark in _BLOCK.finditer(text, at):
-            depth += 1 if mark[0] == "/*" else -1
-            if depth == 0:
-                return mark.end()
-        raise _unclosed("comment", text, at)
-    if kind == "dollar":
-        close = text.find(token[0], end)
-        if close < 0:
-            raise _unclosed("dollar quote", text, at)
-        return close + len(token[0])
-    is_prefix = kind == "word" and token[0] in ("e", "E") and text[end : end + 1] == "'"
-    if is_prefix or (kind == "other" and token[0] in "'\""):
-        raise _unclosed("quote", text, at)
-    return end
+    at, size = 0, _FIRST_PIECE
+    while at < len(text):
+        is_last = at + size >= len(text)
+        found = tokenize(text[at : at + size])
+        if not is_last:
+            last = next((i for i in range(len(found) - 1, -1, -1) if found[i][0] == "semicolon"), None)
+            if last is None:
+                size *= 2
+                continue
+            del found[last + 1 :]
+        yield at, found
+        if is_last:
+            return
+        at += found[-1][2]
+        size = max(size, _PIECE)
+
+
+def _unclosed(text: str, at: int) -> UnclosedError:
+    what = "comment" if text.startswith("/*", at) else "dollar quote" if text[at] == "$" else "quote"
+    return UnclosedError(f"the {what} of line {text.count(_NEWLINE, 0, at) + 1} never ends")
 
 
 def split(text: str) -> list[SqlStatement]:
@@ -122,58 +116,44 @@ def split(text: str) -> list[SqlStatement]:
     """
     found: list[SqlStatement] = []
     words: list[str] = []
-    start: int | None = None
-    at, depth, is_body, parentheses = 0, 0, False, 0
+    start = -1  # of the statement, or -1 between two
+    depth, is_body, parentheses = 0, False, 0
     line, counted = 1, 0  # the line of the character at `counted`
-    length, match = len(text), _TOKEN.match
-    while at < length:
-        token = match(text, at)
-        assert token is not None  # the last alternative takes any character
-        kind, end = token.lastgroup, token.end()
-        if kind == "word":
-            word = token[0].lower()
-            if word == "e":
-                _end_of(token, text)
-            # BEGIN ATOMIC … END, the body of an SQL-standard function: its semicolons are its own.
-            if is_body:
-                if word == "case":
-                    depth += 1
-                elif word == "end":
-                    depth -= 1
-            elif word == "atomic" and words[-1:] == ["begin"] and words[0] == "create":
-                depth, is_body = 1, True
-            words.append(word)
-        elif kind == "gap":
-            if start is None:
-                rest = token[0].lstrip()
-                at = end - len(rest)
-                if not rest:
+    for base, part in _pieces(text):
+        for kind, at, end in part:
+            if kind == "symbol":
+                sign = text[base + at]
+                if sign == "(":  # CREATE RULE … DO (…; …)
+                    parentheses += 1
+                elif sign == ")" and parentheses:
+                    parentheses -= 1
+            elif kind == "word":
+                word = text[base + at : base + end].lower()
+                # BEGIN ATOMIC … END, the body of an SQL-standard function: its semicolons are its own.
+                if is_body:
+                    if word == "case":
+                        depth += 1
+                    elif word == "end":
+                        depth -= 1
+                elif word == "atomic" and words[-1:] == ["begin"] and words[0] == "create":
+                    depth, is_body = 1, True
+                words.append(word)
+            elif kind == "semicolon":
+                if depth == 0 and parentheses == 0:
+                    if start >= 0:
+                        found.append(_made(text, start, base + at, line, words))
+                    start, words, is_body = -1, [], False
                     continue
-        elif kind == "line" or kind == "block":
-            at = _end_of(token, text)
-            continue
-        elif kind == "end" and depth == 0 and parentheses == 0:
-            if start is not None:
-                found.append(_made(text, start, at, line, words))
-            start, words, is_body, at = None, [], False, end
-            continue
-        elif kind == "other":  # CREATE RULE … DO (…; …)
-            sign = token[0]
-            if sign == "(":
-                parentheses += 1
-            elif sign == ")":
-                parentheses = max(parentheses - 1, 0)
-            else:
-                _end_of(token, text)
-        elif kind == "dollar":
-            end = _end_of(token, text)
-        if start is None:
-            start = at
-            line += text.count(NEWLINE, counted, at)
-            counted = at
-        at = end
-    if start is not None:
-        found.append(_made(text, start, length, line, words))
+            elif kind in _COMMENTS:
+                continue
+            elif kind == "unterminated":
+                raise _unclosed(text, base + at)
+            if start < 0:
+                start = base + at
+                line += text.count(_NEWLINE, counted, start)
+                counted = start
+    if start >= 0:
+        found.append(_made(text, start, len(text), line, words))
     return found
 
 
@@ -189,23 +169,23 @@ def comments(text: str) -> list[Comment]:
     ['-- up']
     """
     found: list[Comment] = []
-    at, parentheses = 0, 0
+    parentheses = 0
     line, counted = 1, 0
-    while (token := _COMMENTS.match(text, at)) is not None:
-        kind = token.lastgroup
-        if kind == "gap":
-            part = token[0]
-            parentheses = max(parentheses + part.count("(") - part.count(")"), 0)
-        elif kind == "line":
-            before = text[text.rfind(NEWLINE, 0, at) + 1 : at]
-            if not before or before.isspace():
-                line += text.count(NEWLINE, counted, at)
-                counted = at
-                found.append(Comment(token[0].rstrip(), line, at, token.end(), parentheses > 0))
-        try:
-            at = _end_of(token, text)
-        except UnclosedError:
-            break
+    for base, part in _pieces(text):
+        for kind, at, end in part:
+            if kind == "symbol":
+                sign = text[base + at]
+                if sign == "(":
+                    parentheses += 1
+                elif sign == ")" and parentheses:
+                    parentheses -= 1
+            elif kind == "line_comment":
+                place = base + at
+                before = text[max(text.rfind(_NEWLINE, 0, place), text.rfind("\r", 0, place)) + 1 : place]
+                if not before or before.isspace():
+                    line += text.count(_NEWLINE, counted, place)
+                    counted = place
+                    found.append(Comment(text[place : base + end].rstrip(), line, place, base + end, parentheses > 0))
     return found
 
 
@@ -215,21 +195,11 @@ def first_statement(text: str) -> int | None:
     >>> first_statement("-- a comment\\n; select 1"), first_statement("/* nothing */")
     (15, None)
     """
-    at = 0
-    while (token := _TOKEN.match(text, at)) is not None:
-        kind = token.lastgroup
-        if kind == "gap" and (rest := token[0].lstrip()):
-            return token.end() - len(rest)
-        if kind not in ("gap", "line", "block", "end"):
-            return at
-        try:
-            at = _end_of(token, text)
-        except UnclosedError:
-            return at
+    for base, part in _pieces(text):
+        for kind, at, _ in part:
+            if kind not in _COMMENTS and kind != "semicolon":
+                return base + at
     return None
-
-
-NEWLINE = "\n"
 
 
 _NEVER = (

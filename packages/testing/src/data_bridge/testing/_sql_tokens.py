@@ -1,30 +1,33 @@
-"""The tokens of an SQL text."""
+"""The tokens of an SQL text, as data_bridge.core reads them, with operators in one piece."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-__all__ = ["tokens", "words"]
+from data_bridge.core._native import first_word, tokenize
 
-TOKEN = re.compile(
-    r"""
-    (?P<space>\s+|--[^\n]*|/\*.*?\*/)
-  | (?P<string>(?:[eE]|[uU]&|[bBxX])?'(?:[^']|'')*')
-  | (?P<dollar>\$(?P<quote>[A-Za-z_]\w*)?\$.*?\$(?P=quote)\$|\$\$.*?\$\$)
-  | (?P<parameter>\$\d+)
-  | (?P<name>"(?:[^"]|"")*"|[^\W\d]\w*)
-  | (?P<number>\d+(?:_\d+)*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
-  | (?P<sign>::|[<>=!~@#%^&|?+*/:-]+|.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+__all__ = ["first_word", "tokens", "words"]
+
+KINDS = {
+    "word": "name",
+    "quoted_identifier": "name",
+    "string": "string",
+    "dollar_string": "dollar",
+    "parameter": "parameter",
+    "number": "number",
+    "line_comment": "space",
+    "block_comment": "space",
+    "semicolon": "sign",
+    "unterminated": "unterminated",
+}
+SIGN = re.compile(r"::|[<>=!~@#%^&|?+*/:-]+|.", re.DOTALL)
 
 
 def words(sql: str) -> Iterator[tuple[str, str]]:
     """(kind, text) of every token that is neither white space nor a comment.
 
-    Strings end where PostgreSQL ends them with standard_conforming_strings on; in an E string a backslash escapes.
+    Kinds are name, string, dollar, parameter, number, sign, and unterminated for what has no end.
 
     >>> [text for _, text in words("SELECT 'it''s' -- a comment")]
     ['SELECT', "'it''s'"]
@@ -33,18 +36,26 @@ def words(sql: str) -> Iterator[tuple[str, str]]:
 
 
 def tokens(sql: str) -> Iterator[tuple[str, str]]:
-    """(kind, text) of every token, white space and comments (kind "space") included: joined, the texts are the SQL."""
+    """(kind, text) of every token, white space and comments (kind "space") included: joined, the texts are the SQL.
+
+    >>> [text for _, text in tokens("a->>'b' ::text")]
+    ['a', '->>', "'b'", ' ', '::', 'text']
+    """
     at = 0
-    while at < len(sql):
-        match = _escape_string(sql, at) or TOKEN.match(sql, at)
-        assert match is not None  # the last alternative takes any character
-        at = match.end()
-        kind = match.lastgroup or "sign"
-        yield "dollar" if kind == "quote" else kind, match[0]
-
-
-ESCAPE = re.compile(r"(?P<string>[eE]'(?:[^'\\]|\\.|'')*')", re.DOTALL)
-
-
-def _escape_string(sql: str, at: int) -> re.Match[str] | None:
-    return ESCAPE.match(sql, at) if sql[at] in "eE" else None
+    signs = 0  # where a run of symbols begins that nothing divides
+    for kind, start, end in tokenize(sql):
+        if kind == "symbol" and start == at:
+            at = end
+            continue
+        if signs < at:
+            yield from (("sign", found[0]) for found in SIGN.finditer(sql, signs, at))
+        if at < start:
+            yield "space", sql[at:start]
+        signs, at = start, end
+        if kind != "symbol":
+            yield KINDS[kind], sql[start:end]
+            signs = end
+    if signs < at:
+        yield from (("sign", found[0]) for found in SIGN.finditer(sql, signs, at))
+    if at < len(sql):
+        yield "space", sql[at:]

@@ -127,7 +127,7 @@ def without_default(column: Any) -> tuple[Any, Node[Any], bool] | None:
         return column.replace(default=None, nullable=True), column.default, not column.nullable
     text, start, end, depth = column.definition, -1, -1, 0
     for kind, token, at in tokens(text):
-        depth += {"(": 1, ")": -1}.get(token, 0) if kind == "other" else 0
+        depth += {"(": 1, ")": -1}.get(token, 0) if kind == "symbol" else 0
         word = token.lower() if kind == "word" and depth == 0 else ""
         if start < 0 and word == "default":
             start = at

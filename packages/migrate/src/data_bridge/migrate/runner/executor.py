@@ -13,6 +13,7 @@ from typing import Any
 
 from data_bridge.core import Statement
 from data_bridge.core.errors import MigrationConflict, MigrationError
+from data_bridge.migrate._sql_lexer import first_word
 from data_bridge.migrate.connection.session import RunnerConnection
 from data_bridge.migrate.history.table import History
 from data_bridge.migrate.operations.backfill import Batches, batch_sql
@@ -264,7 +265,7 @@ class StepExecutor:
 
 def _may_commit(step: Step) -> bool:
     """CALL and DO may commit by themselves, which they cannot inside of a transaction."""
-    return step.sql.lstrip("( \n\t").lower().startswith(("call", "do ", "do\n", "do$", "do\t"))
+    return first_word(step.sql) in ("call", "do")
 
 
 __all__ = ["StepExecutor", "Watch"]

@@ -14,7 +14,14 @@ from data_bridge.core.errors import ConfigurationError, MigrationConflict
 from data_bridge.migrate._config import Config
 from data_bridge.migrate._versions import key
 from data_bridge.migrate.sources.migration import Migration, imported
-from data_bridge.migrate.sources.sql_files import is_versioned, is_way_back, read_file, read_folder, read_text
+from data_bridge.migrate.sources.sql_files import (
+    digest_of,
+    is_versioned,
+    is_way_back,
+    read_file,
+    read_folder,
+    read_text,
+)
 
 
 def _load(path: Path) -> ModuleType:
@@ -107,14 +114,12 @@ def ordered(migrations: Iterable[type[Migration]]) -> list[type[Migration]]:
 
 def checksum(migration: type[Migration]) -> str:
     """Changes when the migration does: the text of its file, or the source of its class."""
+    if migration._text_digest:
+        return migration._text_digest
     path = migration.source
     if path is not None:
-        files = [path] if path.is_file() else [path / "up.sql"]
-        text = "\n".join(read_text(f) for f in files)
-    else:
-        try:
-            text = inspect.getsource(migration)
-        except (OSError, TypeError, SyntaxError):  # a shell, a notebook, a page of documentation
-            text = f"{migration.__module__}.{migration.__qualname__}"
-    lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
-    return hashlib.sha256("\n".join(lines).strip().encode()).hexdigest()
+        return digest_of(read_text(path))
+    try:
+        return digest_of(inspect.getsource(migration))
+    except (OSError, TypeError, SyntaxError):  # a shell, a notebook, a page of documentation
+        return digest_of(f"{migration.__module__}.{migration.__qualname__}")

@@ -37,6 +37,8 @@ class Migration(Operations):
     """The file or folder that it was read from."""
     sections: ClassVar[tuple[str, str | None] | None] = None
     """The SQL of a file: up and down."""
+    _text_digest: ClassVar[str] = ""
+    """Of the text of its file, as it was read: a file that changes afterwards is not what ran."""
     irreversible: ClassVar[str] = ""
     """Why there is no way back; said once, nobody asks for down() again."""
     lock_timeout: ClassVar[str | None] = None

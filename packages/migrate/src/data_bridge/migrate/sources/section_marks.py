@@ -80,7 +80,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 _NEAR_OPTION = _pattern(r"--.*\b(?:transaction|atomic)[ \t]*[:=][ \t]*false\b.*")
 _IRREVERSIBLE = _pattern(r"--[ \t]*irreversible[ \t]*:[ \t]*(\S.*)")
 _STEERING = re.compile(
-    r"^[ \t]*--.*?(?:up|down|transaction|notrans|atomic|undo|goose|migrat|micrate|revert|rollback|forward|backward|apply|\bdo\b|"
+    r"(?:^|\r)[ \t]*--.*?(?:up|down|transaction|notrans|atomic|undo|goose|migrat|micrate|revert|rollback|forward|backward|apply|\bdo\b|"
     r"changeset|liquibase|delimiter|disable-tx|txmode|irreversible|drop below)",
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -142,8 +143,16 @@ async def send(sink: Sink, text: str, path: Path) -> None:
         await sink.step(of_text(sql, line, transactional=runs_in_transaction(group[0].words)))
 
 
-def from_sql(version: str, name: str, path: Path, up: str, down: str | None, irreversible: str = "") -> type[Migration]:
-    """A Migration class for SQL text."""
+def digest_of(text: str) -> str:
+    """Changes when a text does, other than in line ends and blanks at the end of lines."""
+    lines = [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    return hashlib.sha256("\n".join(lines).strip().encode()).hexdigest()
+
+
+def from_sql(
+    version: str, name: str, path: Path, up: str, down: str | None, irreversible: str = "", *, text: str | None = None
+) -> type[Migration]:
+    """A Migration class for SQL text; `text` is that of its whole file, where `up` is a part of it."""
 
     async def do_up(self: Migration) -> None:
         await send(self._sink, up, path)
@@ -161,6 +170,7 @@ def from_sql(version: str, name: str, path: Path, up: str, down: str | None, irr
     cls.version = version
     cls.source = path
     cls.sections = (up, down)
+    cls._text_digest = digest_of(up if text is None else text)
     cls.irreversible = irreversible
     return cls
 
@@ -214,7 +224,7 @@ def _divided(version: str, name: str, path: Path, text: str, back: str | None = 
         irreversible = divide(up).irreversible if "irreversible" in up.lower() else ""
         if back is not None and down is not None:
             raise MigrationError("the way back stands in this file and in one of its own: keep one")
-    return from_sql(version, name, path, up, down if back is None else back, irreversible)
+    return from_sql(version, name, path, up, down if back is None else back, irreversible, text=text)
 
 
 def read_folder(path: Path) -> type[Migration] | None:

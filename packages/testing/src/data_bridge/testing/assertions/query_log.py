@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from data_bridge.core import QueryFinished, QueryStarted, add_observer, remove_observer
 from data_bridge.testing._call_sites import place
-from data_bridge.testing._sql_tokens import words
+from data_bridge.testing._sql_tokens import first_word, words
 from data_bridge.testing.assertions.normalise import normalise
 
 __all__ = ["Query", "QueryLog", "capture_sql", "recording"]
@@ -178,7 +178,7 @@ def capture_sql(*, normalise: bool = True) -> Generator[QueryLog]:
 def _kind(event: QueryStarted) -> str:
     if event.kind in ("select", "insert", "update", "delete", "merge", "ddl"):
         return event.kind
-    first = next((text.lower() for _, text in words(event.sql)), "")
+    first = first_word(event.sql).lower()
     if first in ("create", "alter", "drop", "comment", "grant", "revoke", "truncate"):
         return "ddl"
     return "select" if first in ("values", "table") else first

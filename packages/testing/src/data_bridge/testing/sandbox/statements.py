@@ -6,9 +6,10 @@ aliases stay as they are. Raw SQL that would end or open the transaction of the 
 
 from __future__ import annotations
 
+import itertools
 import re
 
-from data_bridge.testing._sql_tokens import tokens, words
+from data_bridge.testing._sql_tokens import first_word, tokens, words
 
 __all__ = ["CLOCK", "NOTIFY", "body", "changes_schema", "controls", "may_notify", "outside_only", "rewritten"]
 
@@ -178,22 +179,29 @@ def _statements(sql: str) -> list[list[str]]:
 
 
 def changes_schema(ir: tuple[object, ...]) -> bool:
-    """Whether a statement may change the schema: then plans and constraints known before are no longer sure."""
+    """Whether a statement may change the schema: then plans and constraints known before are no longer sure.
+
+    >>> changes_schema(("text", "/* why */ ALTER TABLE t ADD a int")), changes_schema(("text", "SELECT 1"))
+    (True, False)
+    """
     tag = ir[0]
     if tag in ("select", "insert", "update", "delete", "merge"):
         return False
     if tag not in ("text", "raw"):
         return True
     text = next((part for part in ir[1:] if isinstance(part, str)), "")
-    first = next((word.upper() for _, word in words(text[:200])), "")
+    first = first_word(text).upper()
     return first in SCHEMA or first == "DO"
 
 
 def outside_only(sql: str) -> bool:
     """Whether PostgreSQL refuses the statement inside any transaction (VACUUM, CREATE DATABASE, … CONCURRENTLY)."""
-    first = [word.upper() for _, word in words(sql[:300])][:6]
-    if not first:
-        return False
-    if first[0] == "VACUUM" or first[:2] in (["CREATE", "DATABASE"], ["DROP", "DATABASE"], ["ALTER", "SYSTEM"]):
+    first = first_word(sql).upper()
+    if first == "VACUUM":
         return True
-    return first[0] in ("CREATE", "DROP", "REINDEX") and "CONCURRENTLY" in first
+    if first not in ("CREATE", "DROP", "ALTER", "REINDEX"):
+        return False
+    head = [word.upper() for _, word in itertools.islice(words(sql), 6)]
+    if head[:2] in (["CREATE", "DATABASE"], ["DROP", "DATABASE"], ["ALTER", "SYSTEM"]):
+        return True
+    return first != "ALTER" and "CONCURRENTLY" in head
