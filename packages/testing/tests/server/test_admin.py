@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from data_bridge.core._native import quote_identifier, quote_literal
 from data_bridge.testing import EmbeddedServer
-from data_bridge.testing.server.admin import AdminError, AdminSession, quote_identifier, quote_literal
+from data_bridge.testing.server.admin import AdminError, AdminSession
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 from data_bridge.core import LoadPlan, observed, observed_script, observers
 from data_bridge.core.errors import ConfigurationError, ConnectError, DatabaseError
+from data_bridge.migrate._sql_names import quote_literal
 
 _COUNT = LoadPlan.affected()
 _DICTS = LoadPlan.rows(dict)
@@ -72,9 +73,11 @@ class RunnerConnection:
     async def begin(self, lock_timeout: str | None = None, statement_timeout: str = "0") -> None:
         """BEGIN, with the timeouts of a step."""
         # Whoever waits for an exclusive lock makes everybody else wait behind it: better to let go and try again.
-        timeout = (lock_timeout or self._step_lock_timeout).replace("'", "''")
-        limit = "" if statement_timeout == "0" else f"; SET LOCAL statement_timeout = '{statement_timeout}'"
-        await self._lease.begin(f"BEGIN; SET LOCAL lock_timeout = '{timeout}'{limit}")
+        timeout = quote_literal(lock_timeout or self._step_lock_timeout)
+        limit = (
+            "" if statement_timeout == "0" else f"; SET LOCAL statement_timeout = {quote_literal(statement_timeout)}"
+        )
+        await self._lease.begin(f"BEGIN; SET LOCAL lock_timeout = {timeout}{limit}")
         self._statement_timeout = statement_timeout
         self.in_transaction = True
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from data_bridge.core.errors import UndefinedTable
 from data_bridge.migrate._config import TABLE
-from data_bridge.migrate.operations.backfill import quoted
+from data_bridge.migrate._sql_names import quote_identifier
 
 _SESSION = "session "
 """What begins the last entry of a row's steps, where they left a session that is not as new."""
@@ -127,4 +127,4 @@ class History:
 
 
 def _path(schema: str | None, table: str) -> str:
-    return ".".join(quoted(part.replace(".", "\0")).replace("\0", ".") for part in (schema, table) if part)
+    return ".".join(quote_identifier(part) for part in (schema, table) if part)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_bridge.core.errors import MigrationError
+from data_bridge.migrate._sql_names import quote_identifier, quote_path
 
 _KEY = """
     SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, greatest(c.reltuples, 0)::bigint AS rows
@@ -14,14 +15,9 @@ _KEY = """
 """
 
 
-def quoted(name: str) -> str:
-    """An identifier, perhaps with a schema before it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
-
-
 def batch_sql(table: str, assignments: str, where: str, key: str, key_type: str = "bigint") -> str:
     """One batch: $1 is the last key of the batch before (NULL at the start), $2 the size; gives the last key and the count."""
-    k, t = quoted(key), quoted(table)
+    k, t = quote_identifier(key), quote_path(table)
     return (
         f"WITH batch AS (SELECT {k} FROM {t} WHERE ($1::text IS NULL OR {k} > $1::text::{key_type}) AND ({where}) "
         f"ORDER BY {k} LIMIT $2::bigint), "
@@ -49,7 +45,7 @@ class Batches:
         Raises:
             MigrationError: when there is no such table or key.
         """
-        rows = await connection.fetch(_KEY, quoted(table), key)
+        rows = await connection.fetch(_KEY, quote_path(table), key)
         if not rows:
             raise MigrationError(f"backfill(): there is no table {table} with a column {key!r}")
         return cls(rows[0]["type"], rows[0]["rows"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, cast
 
 from data_bridge.core.errors import MigrationError
+from data_bridge.migrate._sql_names import quote_identifier
 from data_bridge.migrate.operations import online as online_steps
 from data_bridge.migrate.operations.inverse import inverse_of
 from data_bridge.migrate.operations.recorder import Sink
@@ -105,7 +106,7 @@ class Operations:
             rest, default, required = apart
             await self._do(o.AddColumn(path, rest), o.DropColumn(path, rest.name))
             await self._do(o.SetDefault(path, rest.name, default), ())
-            name = '"' + rest.name.replace('"', '""') + '"'
+            name = quote_identifier(rest.name)
             await self._sink.backfill(table, f"{name} = DEFAULT", f"{name} IS NULL", key, 1000, 0.0, is_undone=True)
             await self._all(online_steps.not_null(path, rest.name) if required else [])
             return

@@ -8,6 +8,7 @@ from typing import Any
 
 from data_bridge.core.lint import facts
 from data_bridge.migrate._sql_lexer import tokens
+from data_bridge.migrate._sql_names import quote_identifier
 from data_bridge.migrate.operations.inverse import inverse_of
 from data_bridge.query import ConstraintDef, IndexDef, compile, sql
 from data_bridge.query import ddl as o
@@ -87,8 +88,7 @@ def not_null(path: Any, column: str, *, stays: bool = False) -> list[OnlineStep]
     `stays`: nobody knows whether it was NOT NULL before, so taking it back leaves it, as dropping a primary key does.
     """
     name = default_name(named(path), (column, "present"), "check")
-    quoted = '"' + column.replace('"', '""') + '"'
-    check = ConstraintDef("check", name, (), check=sql(f"{quoted} IS NOT NULL"))
+    check = ConstraintDef("check", name, (), check=sql(f"{quote_identifier(column)} IS NOT NULL"))
     return [
         OnlineStep(o.AddConstraint(path, check, not_valid=True)),
         COMMIT,

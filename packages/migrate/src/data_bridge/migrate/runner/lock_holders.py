@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from data_bridge.migrate.operations.backfill import quoted
+from data_bridge.migrate._sql_names import quote_path
 
 _HOLDERS = """
     SELECT DISTINCT a.pid, a.application_name AS name, a.state, l.relation::regclass::text AS relation, l.mode,
@@ -20,7 +20,7 @@ _HOLDERS = """
 
 async def lock_holders(connection: Any, relations: Sequence[str]) -> list[str]:
     """A line for each session that holds a lock on one of the relations, the oldest transaction first."""
-    rows = await connection.fetch(_HOLDERS, [quoted(r) for r in relations])
+    rows = await connection.fetch(_HOLDERS, [quote_path(r) for r in relations])
     return [
         f"{r['relation']} is held ({r['mode']}) by process {r['pid']} ({r['name'] or 'no name'}, {r['state']}), "
         f"its transaction {r['age']:.1f} s old: {' '.join(r['query'].split())}"

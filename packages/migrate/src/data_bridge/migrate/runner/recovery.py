@@ -6,7 +6,7 @@ from typing import Any
 
 from data_bridge.core.errors import DatabaseError, DataBridgeError
 from data_bridge.core.lint import Facts
-from data_bridge.migrate.operations.backfill import quoted
+from data_bridge.migrate._sql_names import quote_path
 from data_bridge.migrate.operations.step import Step
 from data_bridge.migrate.runner.wanted_index import WantedIndex, index_of
 
@@ -47,7 +47,7 @@ class Recovery:
         fact = _fact(step)
         if fact is None or fact.kind != "create_index":
             return ""
-        return ",".join(str(r["oid"]) for r in await self._connection.fetch(_INDEXES, _spelled(fact.on)))
+        return ",".join(str(r["oid"]) for r in await self._connection.fetch(_INDEXES, _quoted(fact.on)))
 
     async def _new(self, step: Step, fact: Facts, note: str) -> list[dict[str, Any]]:
         """The indexes that are there since the step was announced, and are what it makes: by name and by definition.
@@ -55,7 +55,7 @@ class Recovery:
         Somebody else's index on the same table, made meanwhile or being made, is none of them.
         """
         before = set(note.split(","))
-        rows = await self._connection.fetch(_INDEXES, _spelled(fact.on))
+        rows = await self._connection.fetch(_INDEXES, _quoted(fact.on))
         made = [r for r in rows if str(r["oid"]) not in before]
         wanted = index_of(step.sql)
         if not made or wanted is None:
@@ -70,7 +70,7 @@ class Recovery:
         await self._connection.begin()
         try:
             await self._connection.script(
-                f"CREATE TEMP TABLE {_LIKE} (LIKE {_spelled(fact.on)}) ON COMMIT DROP; {wanted.on(_LIKE)}"
+                f"CREATE TEMP TABLE {_LIKE} (LIKE {_quoted(fact.on)}) ON COMMIT DROP; {wanted.on(_LIKE)}"
             )
             rows = await self._connection.fetch(_INDEXES, f"pg_temp.{_LIKE}")
             return str(rows[0]["definition"]) if rows else None
@@ -90,14 +90,14 @@ class Recovery:
             return any(r["valid"] for r in made)
         if fact.kind == "drop_index":
             found: bool = await self._connection.value(
-                "SELECT pg_catalog.to_regclass($1) IS NULL", _spelled(fact.object)
+                "SELECT pg_catalog.to_regclass($1) IS NULL", _quoted(fact.object)
             )
             return found
         if fact.kind == "detach":
-            rows = await self._connection.fetch(_DETACHING, _spelled(fact.on), _spelled(fact.object))
+            rows = await self._connection.fetch(_DETACHING, _quoted(fact.on), _quoted(fact.object))
             if rows and rows[0]["pending"]:
                 await self._connection.script(
-                    f"ALTER TABLE {_spelled(fact.on)} DETACH PARTITION {_spelled(fact.object)} FINALIZE"
+                    f"ALTER TABLE {_quoted(fact.on)} DETACH PARTITION {_quoted(fact.object)} FINALIZE"
                 )
                 return True
             return not rows
@@ -111,7 +111,7 @@ class Recovery:
         if fact is None or fact.kind != "create_index" or fact.object is None:
             return
         wanted = index_of(step.sql)
-        rows = await self._connection.fetch(_INDEXES, _spelled(fact.on))
+        rows = await self._connection.fetch(_INDEXES, _quoted(fact.on))
         await self._drop(
             [r["name"] for r in rows if not r["valid"] and wanted is not None and r["bare"] == wanted.name]
         )
@@ -141,5 +141,5 @@ def _fact(step: Step) -> Facts | None:
     return found[0] if len(found) == 1 else None
 
 
-def _spelled(name: str | None) -> str:
-    return quoted(name or "")
+def _quoted(name: str | None) -> str:
+    return quote_path(name or "")

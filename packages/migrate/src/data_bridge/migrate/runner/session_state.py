@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from data_bridge.migrate._sql_lexer import UnclosedError, split
-from data_bridge.migrate.operations.backfill import quoted
+from data_bridge.migrate._sql_names import quote_identifier
 
 _STATE = """
     SELECT pg_catalog.current_setting('role') AS role, session_user::text AS who,
@@ -76,10 +76,6 @@ class Session:
                 json.dumps(settings),
             )
         if await self._connection.value("SELECT session_user::text") != wanted["who"]:
-            await self._connection.script(f"SET SESSION AUTHORIZATION {_name(wanted['who'])}")
+            await self._connection.script(f"SET SESSION AUTHORIZATION {quote_identifier(wanted['who'])}")
         if wanted["role"] != "none":
-            await self._connection.script(f"SET ROLE {_name(wanted['role'])}")
-
-
-def _name(role: str) -> str:
-    return quoted(role.replace(".", "\0")).replace("\0", ".")
+            await self._connection.script(f"SET ROLE {quote_identifier(wanted['role'])}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from data_bridge.migrate.operations.backfill import quoted
+from data_bridge.migrate._sql_names import quote_path
 from data_bridge.migrate.runner.plan import Plan
 
 _SIZES = """
@@ -25,7 +25,7 @@ async def measure(plan: Plan, database: Any, lock_timeout: str) -> Plan:
     names = sorted({t.relation for s in plan.steps for t in s.touched})
     if not names:
         return plan
-    rows = await database.fetch(_SIZES, names, [quoted(n) for n in names])
+    rows = await database.fetch(_SIZES, names, [quote_path(n) for n in names])
     sizes = {r["name"]: (r["rows"], r["bytes"]) for r in rows}
     plan.steps = [
         replace(

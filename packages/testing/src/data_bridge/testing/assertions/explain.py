@@ -8,11 +8,11 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from data_bridge.core import LoadPlan, current_database
+from data_bridge.core._native import quote_identifier, quote_literal
 from data_bridge.testing._blocking import BlockingSession
 from data_bridge.testing._sql_tokens import words
 from data_bridge.testing.assertions.query_log import Query, QueryLog, recording
 from data_bridge.testing.sandbox import Sandbox
-from data_bridge.testing.server.admin import quote_identifier, quote_literal
 
 __all__ = ["explain_guard"]
 

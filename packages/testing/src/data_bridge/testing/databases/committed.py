@@ -6,13 +6,13 @@ from contextlib import closing
 from typing import Any
 
 from data_bridge.core import Database
+from data_bridge.core._native import quote_literal
 from data_bridge.testing._blocking import run_elsewhere
 from data_bridge.testing.connections.injected_errors import Faults
 from data_bridge.testing.connections.leaks import Watch, lock_name
 from data_bridge.testing.connections.tracked_pool import TrackedPool
 from data_bridge.testing.databases.source import Source
 from data_bridge.testing.databases.sqlalchemy import sqlalchemy_url
-from data_bridge.testing.server.admin import quote_literal
 
 __all__ = ["TestDatabase"]
 

@@ -10,8 +10,8 @@ from collections import defaultdict
 from contextlib import closing
 from queue import SimpleQueue
 
+from data_bridge.core._native import quote_identifier
 from data_bridge.testing.databases.source import Source
-from data_bridge.testing.server.admin import quote_identifier
 
 __all__ = ["PREFIX", "Databases"]
 

@@ -19,10 +19,10 @@ from types import CodeType
 from typing import Any
 
 from data_bridge.core import DatabaseError
+from data_bridge.core._native import quote_identifier, quote_literal
 from data_bridge.testing.databases.databases import PREFIX
 from data_bridge.testing.databases.source import Session, Source
 from data_bridge.testing.errors import ConfigurationError
-from data_bridge.testing.server.admin import quote_identifier, quote_literal
 
 __all__ = ["Content", "Template", "content_key", "ensure_template"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 
+from data_bridge.core._native import quote_literal
 from data_bridge.testing._sql_tokens import first_word, tokens, words
 
 __all__ = ["CLOCK", "NOTIFY", "body", "changes_schema", "controls", "may_notify", "outside_only", "rewritten"]
@@ -132,7 +133,7 @@ def _command(parts: list[tuple[str, str]], at: int) -> tuple[str, int]:
 def _folded(name: str) -> str:
     """A channel as PostgreSQL reads it, as a string constant."""
     read = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
-    return "'" + read.replace("'", "''") + "'"
+    return quote_literal(read)
 
 
 def controls(sql: str) -> str | None:

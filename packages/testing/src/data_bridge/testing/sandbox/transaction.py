@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from data_bridge.core import Transaction
+from data_bridge.core._native import quote_literal
 from data_bridge.core.ending import to_the_end
 from data_bridge.core.journal import Callback, Journal
 from data_bridge.testing.connections.leaks import Hold
@@ -79,7 +80,7 @@ class EmulatedTransaction(Transaction):
             await self._undo(back)
             raise failure
         settings = "".join(
-            f"SELECT pg_catalog.set_config({_literal(name)}, {_literal(old or '')}, true); "
+            f"SELECT pg_catalog.set_config({quote_literal(name)}, {quote_literal(old or '')}, true); "
             for name, old in self._settings.items()
         )
         check = f"{CHECK_CONSTRAINTS}; " if self._sandbox.defers else ""
@@ -130,7 +131,3 @@ async def _failure_of(operation: Any) -> BaseException:
     except Exception as error:
         return error
     return AssertionError("the transaction was not failed after all")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -17,7 +17,7 @@ from typing import Self
 
 from data_bridge.testing.errors import ServerError
 
-__all__ = ["ADMIN", "AdminError", "AdminSession", "quote_identifier", "quote_literal"]
+__all__ = ["ADMIN", "AdminError", "AdminSession"]
 
 PROTOCOL = 196608  # 3.0
 ADMIN = "data-bridge-testing admin"
@@ -123,13 +123,3 @@ def _values(body: bytes) -> Iterator[str | None]:
         else:
             yield body[at : at + length].decode()
             at += length
-
-
-def quote_identifier(name: str) -> str:
-    """An identifier as SQL text."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_literal(text: str) -> str:
-    """A string constant as SQL text (standard_conforming_strings is on since PostgreSQL 9.1)."""
-    return "'" + text.replace("'", "''") + "'"

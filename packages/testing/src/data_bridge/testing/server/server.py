@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from data_bridge.core._native import quote_literal
 from data_bridge.testing.errors import ServerError
 from data_bridge.testing.server.account import Account, server_account
-from data_bridge.testing.server.admin import AdminSession, quote_literal
+from data_bridge.testing.server.admin import AdminSession
 from data_bridge.testing.server.client import SupervisorClient
 from data_bridge.testing.server.cluster import SUPERUSER, make_cluster, server_settings
 from data_bridge.testing.server.kept_folder import KeptFolder
