@@ -24,6 +24,7 @@ __all__ = [
     "is_commit",
     "runs_in_transaction",
     "split",
+    "terminated",
     "tokens",
     "uses_any",
 ]
@@ -204,8 +205,19 @@ def first_statement(text: str) -> int | None:
 
 _NEVER = (
     ("vacuum",), ("create", "database"), ("drop", "database"), ("create", "tablespace"), ("drop", "tablespace"), ("alter", "system"),
-    ("create", "subscription"), ("drop", "subscription"),
+    ("create", "subscription"), ("drop", "subscription"), ("reindex", "schema"), ("reindex", "database"), ("reindex", "system"),
+    ("discard", "all"), ("commit", "prepared"), ("rollback", "prepared"),
 )  # fmt: skip
+
+
+def terminated(sql: str) -> str:
+    """A statement with its semicolon, which a comment at its end must not hide.
+
+    >>> terminated("select 1"), terminated("select 1 -- one")
+    ('select 1;', 'select 1 -- one\\n;')
+    """
+    last = next(reversed(tokenize(sql)), None)
+    return f"{sql}\n;" if last is not None and last[0] == "line_comment" else f"{sql};"
 
 
 def runs_in_transaction(words: tuple[str, ...]) -> bool:
@@ -221,9 +233,16 @@ def runs_in_transaction(words: tuple[str, ...]) -> bool:
         return words[after : after + 1] != ("concurrently",)
     if words[:1] == ("alter",) and "detach" in words and "concurrently" in words:
         return False
-    return not (
-        words[:1] == ("reindex",) and ("concurrently" in words[:6] or words[1:2] in (("database",), ("system",)))
-    )
+    if words[:2] == ("alter", "database") and words[-3:-1] == ("set", "tablespace"):
+        return False
+    if words[:2] == ("alter", "subscription") and "refresh" in words:
+        return False
+    # CLUSTER without a table goes through all tables of the database, each in a transaction of its own.
+    if words in (("cluster",), ("cluster", "verbose")):
+        return False
+    if words[:1] == ("reindex",) and words[1:2] in (("verbose",), ("tablespace",)):
+        return words[2:3] not in (("schema",), ("database",), ("system",)) and "concurrently" not in words
+    return not (words[:1] == ("reindex",) and "concurrently" in words[:6])
 
 
 def is_begin(words: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from data_bridge.core import Database
 from data_bridge.core.errors import (
@@ -50,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
         The exit status, as `data-bridge migrate --help` lists them.
     """
     call = Call(arguments.build().parse_args(list(argv)))
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # migrations import modules of the project, as they do under pytest and `python -m`
     try:
         return asyncio.run(_run(call))
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +71,5 @@ async def lint(call: Call) -> int:
 
 
 def _models(module: str) -> list[Any]:
-    """The Table classes of a module, which is looked for in the working directory as well."""
-    sys.path.insert(0, str(Path.cwd()))
+    """The Table classes of a module."""
     return [v for v in vars(importlib.import_module(module)).values() if hasattr(v, "__table_def__")]

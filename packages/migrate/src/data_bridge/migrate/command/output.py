@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from data_bridge.core.lint import Finding
-from data_bridge.migrate._sql_lexer import split
+from data_bridge.migrate._sql_lexer import split, terminated
 from data_bridge.migrate.command.terminal import Terminal
 from data_bridge.migrate.history.status import MigrationStatus
 from data_bridge.migrate.history.table import AppliedMigration
@@ -88,7 +88,7 @@ def _statements(terminal: Terminal, step: PlannedStep) -> None:
         lock = step.lock if len(statements) == 1 else strongest(facts_of(s.sql))
         alone = None if step.transactional else "outside a transaction"
         marks = [m for m in (lock and f"locks {lock}", alone) if m]
-        terminal.say(f"{s.sql};" + (terminal.paint(f"  -- {', '.join(marks)}", "dim") if marks else ""))
+        terminal.say(terminated(s.sql) + (terminal.paint(f"  -- {', '.join(marks)}", "dim") if marks else ""))
 
 
 def _touched(t: Touched) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
@@ -21,6 +22,7 @@ class Terminal:
         self._err = err
         self._shown = False
         self._last = 0.0
+        self._closed = False
 
     @property
     def out(self) -> TextIO:
@@ -40,13 +42,13 @@ class Terminal:
     def say(self, text: str = "") -> None:
         """A line of the result."""
         self.clear()
-        self.out.write(text + "\n")
+        self._write(self.out, text + "\n")
 
     def watch(self, what: str, detail: dict[str, Any]) -> None:
         """Shows what a runner does, on a terminal."""
         if not self.err.isatty():
             if what == "retry":
-                self.err.write(f"{detail['version']} waits for a lock: {detail['error'].splitlines()[0]}\n")
+                self._write(self.err, f"{detail['version']} waits for a lock: {detail['error'].splitlines()[0]}\n")
             return
         if what == "backfill":
             if time.monotonic() - self._last < 0.1:
@@ -62,13 +64,26 @@ class Terminal:
             sql = " ".join(detail["sql"].split())
             self._show(f"{detail['version']} step {detail['step']}: {sql[:80]}")
 
+    def _write(self, stream: TextIO, text: str) -> None:
+        """Writes what the stream can take: a run must not stop because nobody reads its output, or because of an accent."""
+        if self._closed:
+            return
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        try:
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            stream.flush()
+        except BrokenPipeError:
+            self._closed = True
+            # Python flushes standard output once more when it ends.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
     def _show(self, text: str) -> None:
-        self.err.write(f"\r\x1b[2K{text}")
-        self.err.flush()
+        self._write(self.err, f"\r\x1b[2K{text}")
         self._shown = True
 
     def clear(self) -> None:
         """Removes the line that passes by."""
         if self._shown:
-            self.err.write("\r\x1b[2K")
+            self._write(self.err, "\r\x1b[2K")
             self._shown = False

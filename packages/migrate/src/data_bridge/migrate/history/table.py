@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class History:
     ) -> None:
         """The row of a migration in any state, with the steps that are committed with it and the session that they left."""
         if not self._who:
-            self._who = f"{getpass.getuser()}@{socket.gethostname()}"
+            self._who = f"{_user()}@{socket.gethostname()}"
             self._tool = f"data-bridge-migrate {installed('data-bridge-migrate')}"
         await self._connection.execute(
             f"INSERT INTO {self.name} (version, name, state, checksum, steps_done, steps, applied_by, tool, finished_at) "
@@ -124,6 +125,14 @@ class History:
     async def accept(self, version: str, checksum: str) -> None:
         """The migration was changed after it ran, and that is all right."""
         await self._connection.execute(f"UPDATE {self.name} SET checksum = $2 WHERE version = $1", version, checksum)
+
+
+def _user() -> str:
+    """The account of this process; its number where the machine knows no name for it, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
 
 
 def _path(schema: str | None, table: str) -> str:
