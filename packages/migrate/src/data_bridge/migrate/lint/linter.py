@@ -156,25 +156,13 @@ def _wanted(home: Path, paths: set[Path]) -> list[_Wanted]:
 
 def _paths(m: type[Migration]) -> tuple[Path | None, Path | None]:
     """The files of the two directions."""
-    source = m.source
-    if source is None:
-        return None, None
-    if source.is_dir():
-        return (source / "up.sql").resolve(), (source / "down.sql").resolve()
-    if source.name.endswith(".up.sql"):
-        return source.resolve(), source.with_name(source.name.removesuffix(".up.sql") + ".down.sql").resolve()
-    return source.resolve(), source.resolve()
+    up, down = m._file("up"), m._file("down")
+    return up and up.resolve(), down and down.resolve()
 
 
 def _label(m: type[Migration], direction: str) -> str:
     """The file that findings name."""
-    if m.source is None:
-        return inspect.getsourcefile(m) or m.__module__
-    if m.source.is_dir():
-        return str(m.source / f"{direction}.sql")
-    if m.source.name.endswith(".up.sql"):
-        return str(m.source.with_name(m.source.name.removesuffix(".up.sql") + f".{direction}.sql"))
-    return str(m.source)
+    return str(m._file(direction) or inspect.getsourcefile(m) or m.__module__)
 
 
 async def _scripts(w: _Wanted, extra: list[Finding]) -> list[tuple[Script, str]]:

@@ -133,7 +133,7 @@ class MigrationRunner:
             await self._failed(m, sink, e, state)
             if isinstance(e, MigrationError):
                 raise
-            raise StepFailed(self._message(m, sink, e), sink) from e
+            raise StepFailed(_message(m, sink, e, direction), sink) from e
         if sink.touches_session:
             await self._connection.reset()
 
@@ -149,11 +149,14 @@ class MigrationRunner:
         except DataBridgeError:
             pass  # the connection is gone: the first error says more
 
-    def _message(self, m: type[Migration], sink: StepExecutor, e: BaseException) -> str:
-        where = f" ({m.source})" if m.source else ""
-        text = f"{m.version} {m.title()}{where}: {explain(m, sink, e)}"
-        if sink.digests and sink.is_partial:
-            text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
-        elif not isinstance(e, DatabaseError) or not sink.is_partial:
-            text += "\nNothing of this migration is left in the database."
-        return text
+
+def _message(m: type[Migration], sink: StepExecutor, e: BaseException, direction: Direction) -> str:
+    file = m._file(direction)
+    where = f" ({file})" if file else ""
+    text = f"{m.version} {m.title()}{where}: {explain(m, sink, e)}"
+    if sink.digests and sink.is_partial:
+        text += f"\n{len(sink.digests)} steps before it are committed; the next run continues behind them."
+    elif not isinstance(e, DatabaseError) or not sink.is_partial:
+        left = "Nothing of this migration is left in the database."
+        text += f"\n{left if direction == 'up' else 'Nothing was taken back: the migration is applied as before.'}"
+    return text

@@ -264,8 +264,8 @@ class StepExecutor:
 
 
 def _may_commit(step: Step) -> bool:
-    """CALL and DO may commit by themselves, which they cannot inside of a transaction."""
-    return first_word(step.sql) in ("call", "do")
+    """CALL and DO may commit by themselves; REINDEX and CLUSTER of a partitioned table do: not inside of a transaction."""
+    return first_word(step.sql) in ("call", "do", "reindex", "cluster")
 
 
 __all__ = ["StepExecutor", "Watch"]

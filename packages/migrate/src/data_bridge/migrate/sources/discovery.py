@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from data_bridge.core.errors import ConfigurationError, MigrationConflict
+from data_bridge.core.errors import ConfigurationError, MigrationConflict, MigrationError
 from data_bridge.migrate._config import Config
 from data_bridge.migrate._versions import key
 from data_bridge.migrate.sources.migration import Migration, imported
@@ -35,11 +35,28 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
+def _refuse_folder(folder: Path) -> None:
+    """A folder that is not a migration may hold anything but migrations.
+
+    Raises:
+        MigrationError: SQL files, or Python files with a version, lie in it.
+    """
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+        is_migration = path.suffix.lower() == ".sql" or (path.suffix == ".py" and is_versioned(path.stem))
+        if is_migration and not hidden and path.is_file():
+            raise MigrationError(
+                f"{path} would not run: migrations lie in {folder.parent} itself, or in a folder with up.sql; move it, or "
+                f"rename {folder.name} to _{folder.name}"
+            )
+
+
 def in_directory(directory: Path) -> list[type[Migration]]:
     """The migrations in a folder: Python files, SQL files, folders with up.sql.
 
     Raises:
         ConfigurationError: when there is no such folder.
+        MigrationError: a file in it looks like a migration, and would not run.
     """
     if not directory.is_dir():
         raise ConfigurationError(f"there is no folder {directory}")
@@ -52,6 +69,8 @@ def in_directory(directory: Path) -> list[type[Migration]]:
             folder = read_folder(path)
             if folder is not None:
                 found.append(folder)
+            else:
+                _refuse_folder(path)
         elif path.suffix == ".py":
             module = _load(path)
             classes = [
@@ -60,6 +79,8 @@ def in_directory(directory: Path) -> list[type[Migration]]:
                 if inspect.isclass(c) and issubclass(c, Migration) and c.__module__ == module.__name__
             ]
             found += [c for c in classes if c.version]
+        elif path.suffix != ".sql" and path.suffix.lower() == ".sql":
+            raise MigrationError(f"{path} would not run: the names of SQL files end in .sql, in small letters")
         elif path.suffix == ".sql" and not is_way_back(path):
             files.append(path)
     # Beside migrations in folders of their own, a file without a version is something else.
@@ -72,14 +93,17 @@ def discover(
     """All migrations in their order.
 
     Raises:
+        ConfigurationError: the folder does not exist, or holds no migrations.
         MigrationConflict: when two have one version, or one depends on an unknown one.
     """
     if migrations is not None:
         found: Iterable[type[Migration]] = migrations
-    elif directory is not None:
-        found = in_directory(Path(directory))
-    elif config.directory is not None:
-        found = in_directory(config.directory)
+    elif (folder := directory if directory is not None else config.directory) is not None:
+        found = in_directory(Path(folder))
+        if not found:
+            raise ConfigurationError(
+                f"{folder} holds no migrations: is it the right folder? `data-bridge migrate new NAME` writes the first one"
+            )
     else:
         found = list(imported)
     return ordered(found)

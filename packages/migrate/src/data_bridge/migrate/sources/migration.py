@@ -37,6 +37,8 @@ class Migration(Operations):
     """The file or folder that it was read from."""
     sections: ClassVar[tuple[str, str | None] | None] = None
     """The SQL of a file: up and down."""
+    _down_source: ClassVar[Path | None] = None
+    """The file of the way back, where it has one of its own."""
     _text_digest: ClassVar[str] = ""
     """Of the text of its file, as it was read: a file that changes afterwards is not what ran."""
     irreversible: ClassVar[str] = ""
@@ -56,6 +58,13 @@ class Migration(Operations):
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._made: set[str] = set()
+
+    @classmethod
+    def _file(cls, direction: str) -> Path | None:
+        """The file that says what runs in a direction."""
+        if direction == "down" and cls._down_source is not None:
+            return cls._down_source
+        return cls.source / "up.sql" if cls.source is not None and cls.source.is_dir() else cls.source
 
     @classmethod
     def title(cls) -> str:

@@ -98,7 +98,12 @@ def statements_of(text: str, path: Path) -> list[SqlStatement]:
             raise MigrationError(
                 f"{where}: COPY FROM STDIN has no data in a migration: write INSERT, or a migration in Python"
             )
-        if s.words[:1] in (("rollback",), ("abort",)) and "to" not in s.words:
+        if s.words[:2] in (("discard", "all"), ("deallocate", "all")):
+            raise MigrationError(
+                f"{where}: {s.sql.splitlines()[0]} would drop the runner's lock and its prepared statements: leave it out, the "
+                "session is reset behind each migration"
+            )
+        if s.words[:1] in (("rollback",), ("abort",)) and not {"to", "prepared"} & set(s.words):
             raise MigrationError(
                 f"{where}: transactions belong to the runner, not to the file: {s.sql.splitlines()[0]}"
             )
@@ -150,9 +155,21 @@ def digest_of(text: str) -> str:
 
 
 def from_sql(
-    version: str, name: str, path: Path, up: str, down: str | None, irreversible: str = "", *, text: str | None = None
-) -> type[Migration]:
-    """A Migration class for SQL text; `text` is that of its whole file, where `up` is a part of it."""
+    version: str, name: str, path: Path, up: str, down: str | None, irreversible: str = "", *, text: str | None = None,
+    down_path: Path | None = None,
+) -> type[Migration]:  # fmt: skip
+    """A Migration class for SQL text.
+
+    Args:
+        version: in the name of the file.
+        name: in the name of the file.
+        path: the file, or the folder with up.sql.
+        up: the SQL of the way up.
+        down: the SQL of the way back.
+        irreversible: why there is none.
+        text: the whole file, where `up` is a part of it.
+        down_path: the file of the way back, where it has one of its own.
+    """
 
     async def do_up(self: Migration) -> None:
         await send(self._sink, up, path)
@@ -161,7 +178,7 @@ def from_sql(
         if down is None or not down.strip():
             why = f": {cls.irreversible}" if cls.irreversible else ""
             raise IrreversibleMigration(f"{path} has no down section{why}")
-        await send(self._sink, down, path)
+        await send(self._sink, down, down_path or path)
 
     # Made without __init_subclass__'s registration: files belong to their folder.
     cls: type[Migration] = type(
@@ -169,6 +186,7 @@ def from_sql(
     )
     cls.version = version
     cls.source = path
+    cls._down_source = down_path
     cls.sections = (up, down)
     cls._text_digest = digest_of(up if text is None else text)
     cls.irreversible = irreversible
@@ -218,13 +236,18 @@ def _named(path: Path) -> Generator[None, None, None]:
         raise MigrationError(f"{path}, {e}") from None
 
 
-def _divided(version: str, name: str, path: Path, text: str, back: str | None = None) -> type[Migration]:
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _divided(version: str, name: str, path: Path, text: str, undo: Path | None = None) -> type[Migration]:
+    back = _way_back(undo)
     with _named(path):
         up, down = sections(text)
         irreversible = divide(up).irreversible if "irreversible" in up.lower() else ""
         if back is not None and down is not None:
             raise MigrationError("the way back stands in this file and in one of its own: keep one")
-    return from_sql(version, name, path, up, down if back is None else back, irreversible, text=text)
+    return from_sql(version, name, path, up, down if back is None else back, irreversible, text=text, down_path=undo)
 
 
 def read_folder(path: Path) -> type[Migration] | None:
@@ -240,7 +263,8 @@ def read_folder(path: Path) -> type[Migration] | None:
         return None
     version, name = version_and_name(path.name, path)
     text = _one_way(up, "up")
-    return from_sql(version, name, path, text, _way_back(path / "down.sql"), divide_one_way(text))
+    back = path / "down.sql"
+    return from_sql(version, name, path, text, _way_back(back), divide_one_way(text), down_path=_existing(back))
 
 
 def read_file(path: Path) -> type[Migration]:
@@ -255,13 +279,13 @@ def read_file(path: Path) -> type[Migration]:
         stem = stem.removesuffix(".up")
         version, name = version_and_name(stem, path)
         text = _one_way(path, "up")
-        back = _way_back(path.with_name(f"{stem}.down.sql"))
-        return from_sql(version, name, path, text, back, divide_one_way(text))
+        back = path.with_name(f"{stem}.down.sql")
+        return from_sql(version, name, path, text, _way_back(back), divide_one_way(text), down_path=_existing(back))
     version, name = version_and_name(stem, path)
     undo = None
     if path.name[:1] in "Vv":
         of = [p for p in path.parent.glob("[Uu]*.sql") if (m := _UNDO.match(p.name)) and m["version"] == version]
-        undo = _way_back(of[0] if of else None)
+        undo = of[0] if of else None
     return _divided(version, name, path, read_text(path), undo)
 
 
