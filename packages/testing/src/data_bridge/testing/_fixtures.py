@@ -39,6 +39,8 @@ STARTS = pytest.StashKey[list[Callable[[], None]]]()
 """Whom to tell that the fixtures are ready and the test function begins."""
 JUDGES = pytest.StashKey[list[Callable[[], list[str]]]]()
 """What to ask when the test function has ended, before its fixtures are torn down."""
+IN_USE = pytest.StashKey[str]()
+"""Which fixture gives the test its database."""
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +109,26 @@ def _content(request: pytest.FixtureRequest) -> Content:
 
 
 def _judge_by(request: pytest.FixtureRequest, call_begins: Callable[[], None], judge: Callable[[], list[str]]) -> None:
-    request.node.stash.setdefault(STARTS, []).append(call_begins)
-    request.node.stash.setdefault(JUDGES, []).append(judge)
+    """Have the test judged as long as the fixture lives: a plugin that runs a failed test again keeps its item."""
+    name: str = request.fixturename or ""
+    other = request.node.stash.get(IN_USE, None)
+    if other is not None:
+        raise pytest.UsageError(
+            f"{request.node.nodeid} uses the fixtures `{other}` and `{name}`, which are two databases: code under test finds "
+            "only one of them\nhint: use one fixture, or `isolated_db` with further databases by Database(dsn)"
+        )
+    starts = request.node.stash.setdefault(STARTS, [])
+    judges = request.node.stash.setdefault(JUDGES, [])
+    starts.append(call_begins)
+    judges.append(judge)
+    request.node.stash[IN_USE] = name
+
+    def forget() -> None:
+        starts.remove(call_begins)
+        judges.remove(judge)
+        del request.node.stash[IN_USE]
+
+    request.addfinalizer(forget)
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Ask the fixtures what the test left behind: a failure of the test, not an error of its teardown."""
+    item.stash[FAILED] = False  # it may have failed before, and run again
     nobody: list[Callable[[], None]] = []
     for call_begins in item.stash.get(STARTS, nobody):
         call_begins()
