@@ -20,9 +20,9 @@ from pathlib import Path
 
 from data_bridge.core import Database
 from data_bridge.migrate import get_migration_status, run_migrations
-from data_bridge.migrate.discover import checksum, in_directory, ordered
-from data_bridge.migrate.history import AppliedMigration
-from data_bridge.migrate.status import compare
+from data_bridge.migrate.history.status import compare
+from data_bridge.migrate.history.table import AppliedMigration
+from data_bridge.migrate.sources.discovery import checksum, in_directory, ordered
 
 ROUNDS = 5
 
@@ -113,7 +113,7 @@ def server() -> Generator[str]:
     if len(sys.argv) > 1:
         yield sys.argv[1]
         return
-    from data_bridge.testing.embedded import EmbeddedServer
+    from data_bridge.testing.server import EmbeddedServer
 
     with EmbeddedServer() as started:
         yield started.dsn

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from data_bridge.migrate import Migration, lint_migrations
-from data_bridge.migrate.discover import in_directory
+from data_bridge.migrate.sources.discovery import in_directory
 
 assert importlib.util.find_spec("pydantic") is None
 assert importlib.util.find_spec("data_bridge.orm") is None

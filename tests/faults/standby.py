@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from data_bridge.testing.embedded.account import server_account
+from data_bridge.testing.server.account import server_account
 
 PRIMARY = {"wal_level": "replica", "max_wal_senders": "6", "synchronous_commit": "on"}
 """Settings of an embedded server that others can follow."""

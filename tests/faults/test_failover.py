@@ -12,7 +12,7 @@ import pytest
 from data_bridge import core
 from data_bridge.core import ConnectError, ConnectionLost, Database, ReadOnlyError, SerializationFailure
 from data_bridge.testing import EmbeddedServer
-from data_bridge.testing.options import read_options
+from data_bridge.testing._options import read_options
 
 from .conftest import whole
 from .standby import PRIMARY, following

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from data_bridge.core import Database, QueryFinished, QueryStarted, add_observer, close, init, remove_observer
-from data_bridge.migrate.migration import imported
+from data_bridge.migrate.sources.migration import imported
 
 BLOCKS = sorted(p for p in (Path(__file__).parent / "seed").glob("*.py"))
 

@@ -20,8 +20,8 @@ import pytest
 
 from data_bridge import core
 from data_bridge.migrate import get_migration_status, run_migrations
-from data_bridge.testing.embedded import EmbeddedServer
-from data_bridge.testing.embedded.account import server_account
+from data_bridge.testing.server import EmbeddedServer
+from data_bridge.testing.server.account import server_account
 
 pytestmark = pytest.mark.servers
 

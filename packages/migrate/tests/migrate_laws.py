@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from data_bridge.core import Database
 from data_bridge.migrate import Migration, run_migrations
-from data_bridge.migrate.connection import RunnerConnection
+from data_bridge.migrate.connection.session import RunnerConnection
 
 FILES = {
     "0001_base.sql": (

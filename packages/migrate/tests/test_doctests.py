@@ -12,7 +12,7 @@ import data_bridge.migrate
 
 MODULES = [
     "data_bridge.migrate",
-    *(f"data_bridge.migrate.{module.name}" for module in pkgutil.iter_modules(data_bridge.migrate.__path__)),
+    *(module.name for module in pkgutil.walk_packages(data_bridge.migrate.__path__, "data_bridge.migrate.")),
 ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from data_bridge.testing.embedded.folder import MEMORY, PREFIX
+from data_bridge.testing.server.run_folder import MEMORY, PREFIX
 
 from .sandbox_items import SCHEMA
 

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from data_bridge import core
 from data_bridge.testing import TestDatabase, TestServer
-from data_bridge.testing.build import TemplateDatabase
-from data_bridge.testing.sqlalchemy import sqlalchemy_url
+from data_bridge.testing.databases.sqlalchemy import sqlalchemy_url
+from data_bridge.testing.databases.template_builder import TemplateDatabase
 
 
 class Base(orm.DeclarativeBase):

@@ -90,7 +90,7 @@ def test_workers_share_one_server_and_it_ends(
 def test_fixtures_are_documented(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--fixtures")
     for name in ("db", "committed", "isolated_db", "postgres_dsn", "own_server", "db_template"):
-        result.stdout.fnmatch_lines([f"{name}*data_bridge/testing/fixtures.py*"])
+        result.stdout.fnmatch_lines([f"{name}*data_bridge/testing/_fixtures.py*"])
     result.stdout.no_fnmatch_line("*no docstring available*data_bridge*")
 
 

@@ -7,15 +7,23 @@ from data_bridge.core import require as _require
 
 _require(ir=1, features={"ddl"}, package="data-bridge-migrate")
 
-from data_bridge.migrate.fake import fake_migrations  # noqa: E402
-from data_bridge.migrate.history import AppliedMigration  # noqa: E402
-from data_bridge.migrate.linting import LintReport, lint_migrations  # noqa: E402
-from data_bridge.migrate.migration import Migration  # noqa: E402
-from data_bridge.migrate.plan import Plan, PlannedStep, Touched  # noqa: E402
-from data_bridge.migrate.repair import repair_history  # noqa: E402
-from data_bridge.migrate.resolve import resolve_migration  # noqa: E402
-from data_bridge.migrate.runner import get_migration_history, get_migration_status, run_migrations  # noqa: E402
-from data_bridge.migrate.status import MigrationStatus  # noqa: E402
+from data_bridge.migrate.history import (  # noqa: E402
+    AppliedMigration,
+    MigrationStatus,
+    fake_migrations,
+    repair_history,
+    resolve_migration,
+)
+from data_bridge.migrate.lint import LintReport, lint_migrations  # noqa: E402
+from data_bridge.migrate.runner import (  # noqa: E402
+    Plan,
+    PlannedStep,
+    Touched,
+    get_migration_history,
+    get_migration_status,
+    run_migrations,
+)
+from data_bridge.migrate.sources import Migration  # noqa: E402
 
 __all__ = [
     "AppliedMigration",

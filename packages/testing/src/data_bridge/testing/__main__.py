@@ -2,7 +2,7 @@
 
 import sys
 
-from .command import main
+from data_bridge.testing.command import main
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]

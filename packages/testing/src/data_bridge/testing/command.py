@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .embedded import EmbeddedServer
-from .embedded.kept import KeptFolder
-from .errors import ConfigurationError, ServerError
+from data_bridge.testing.errors import ConfigurationError, ServerError
+from data_bridge.testing.server import EmbeddedServer
+from data_bridge.testing.server.kept_folder import KeptFolder
 
 __all__ = ["main"]
 

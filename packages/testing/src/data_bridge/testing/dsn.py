@@ -6,8 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 
-from .embedded import EmbeddedServer
-from .errors import ConfigurationError
+from data_bridge.testing.errors import ConfigurationError
+from data_bridge.testing.server import EmbeddedServer
 
 __all__ = ["resolve"]
 
@@ -18,7 +18,7 @@ _process_server: tuple[int, EmbeddedServer] | None = None
 
 
 def resolve(dsn: str) -> tuple[str, Callable[[], None]]:
-    """Turn `embedded:` or `embedded:PATH` into the URL of a running server, and a function that gives the server up.
+    """ConnectionLock `embedded:` or `embedded:PATH` into the URL of a running server, and a function that gives the server up.
 
     `embedded:` is one temporary server per process: it ends with the process, so that connecting a second time finds
     the same data. `embedded:PATH` keeps its data in PATH and stops when the last process has released it.

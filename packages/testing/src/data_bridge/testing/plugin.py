@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from data_bridge.core.connection import context
-
-from .coroutines import pytest_pyfunc_call
-from .fixtures import (
+from data_bridge.testing._async_tests import pytest_pyfunc_call
+from data_bridge.testing._fixtures import (
     FAILED,
     JUDGES,
     STARTS,
@@ -24,9 +23,9 @@ from .fixtures import (
     own_server,
     postgres_dsn,
 )
-from .options import add_options, read_options
-from .server import give_up, hand_to_worker
-from .source import describe
+from data_bridge.testing._options import add_options, read_options
+from data_bridge.testing.databases.run_server import give_up, hand_to_worker
+from data_bridge.testing.databases.source import describe
 
 __all__ = [
     "committed",
@@ -101,6 +100,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Ask the fixtures what the test left behind: a failure of the test, not an error of its teardown."""
+    item.stash[FAILED] = False  # it may have failed before, and run again
     nobody: list[Callable[[], None]] = []
     for call_begins in item.stash.get(STARTS, nobody):
         call_begins()

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from data_bridge.core._call_site import call_site
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.call_site import call_site
 
 observers: list[Observer] = []
 _log = logging.getLogger("data_bridge.observers")

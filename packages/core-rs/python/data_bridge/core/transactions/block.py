@@ -10,7 +10,7 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from data_bridge.core._call_site import call_site
+from data_bridge.core.call_site import call_site
 from data_bridge.core.connection import context
 from data_bridge.core.errors import ConfigurationError, DeadlockDetected, SerializationFailure
 from data_bridge.core.transactions.begin import begin

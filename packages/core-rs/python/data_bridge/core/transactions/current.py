@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from typing import Any
 
-from data_bridge.core._call_site import call_site
+from data_bridge.core.call_site import call_site
 from data_bridge.core.connection import context
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.core.transactions.begin import begin

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from data_bridge.core._call_site import call_site
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.call_site import call_site
 from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
 from data_bridge.core.connection.observer import observed, observed_script, observed_step, observers

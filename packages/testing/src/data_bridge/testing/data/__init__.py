@@ -1,6 +1,6 @@
 """Rows for tests: factories and Hypothesis strategies."""
 
-from .factory import Factory, SubFactory, Trait
-from .rows import rows
+from data_bridge.testing.data.factory import Factory, SubFactory, Trait
+from data_bridge.testing.data.rows import rows
 
 __all__ = ["Factory", "SubFactory", "Trait", "rows"]

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 from data_bridge.core import ConfigurationError
-
-from .columns import ModelColumn, model_columns
-from .values import value_for
+from data_bridge.testing.data.columns import ModelColumn, model_columns
+from data_bridge.testing.data.values import value_for
 
 __all__ = ["Factory", "SubFactory", "Trait"]
 

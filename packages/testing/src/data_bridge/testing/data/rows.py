@@ -11,8 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_bridge.core import ConfigurationError
-
-from .columns import Limits, ModelColumn, model_columns
+from data_bridge.testing.data.columns import Limits, ModelColumn, model_columns
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

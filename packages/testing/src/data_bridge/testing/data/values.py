@@ -13,8 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from data_bridge.core import ConfigurationError
-
-from .columns import ModelColumn
+from data_bridge.testing.data.columns import Limits, ModelColumn
 
 __all__ = ["value_for"]
 
@@ -69,8 +68,6 @@ def _impossible(annotation: Any, column: ModelColumn, owner: str) -> Configurati
 
 
 def _nested(model: Any, column: ModelColumn, owner: str, n: int, dice: random.Random) -> Any:
-    from .columns import Limits
-
     values: dict[str, Any] = {}
     for key, info in model.model_fields.items():
         if info.is_required():

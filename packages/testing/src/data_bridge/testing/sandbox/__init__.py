@@ -1,7 +1,7 @@
 """The sandbox of a test: emulated transactions on one connection that is rolled back."""
 
-from .executor import Sandbox
-from .home import SandboxHome
-from .notification import Notification
+from data_bridge.testing.sandbox.executor import Sandbox
+from data_bridge.testing.sandbox.notification import Notification
+from data_bridge.testing.sandbox.sandbox_pool import SandboxPool
 
-__all__ = ["Notification", "Sandbox", "SandboxHome"]
+__all__ = ["Notification", "Sandbox", "SandboxPool"]

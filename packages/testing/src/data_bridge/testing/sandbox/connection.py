@@ -6,11 +6,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 from data_bridge.core import LoadPlan
-from data_bridge.core.connection.observer import call_site
-
-from ..faults import Faults
-from ..watch import Watch
-from .rewrite import may_notify, rewritten
+from data_bridge.core.call_site import call_site
+from data_bridge.testing.connections.injected_errors import Faults
+from data_bridge.testing.connections.leaks import Watch
+from data_bridge.testing.sandbox.statements import may_notify, rewritten
 
 __all__ = ["Connection"]
 

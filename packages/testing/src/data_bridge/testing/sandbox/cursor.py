@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import LoadPlan
-
-from ..place import taken_for
-from ..watch import Hold, task_name
-from .stream import Shielded, nothing
-
-if TYPE_CHECKING:
-    from .executor import Sandbox
+from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.connections.leaks import Hold, task_name
+from data_bridge.testing.sandbox.protocol import SandboxProtocol
+from data_bridge.testing.sandbox.stream import Shielded, nothing
 
 __all__ = ["SandboxCursor"]
 
@@ -27,7 +24,7 @@ class SandboxCursor:
     a loop over a stream may well change rows, begin transactions and wait for other tasks, as it may in production.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxProtocol) -> None:
         self._sandbox = sandbox
         what, site = taken_for()
         self._hold = Hold(what, site, task_name())

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import (
     BaseExecutor,
@@ -21,21 +21,18 @@ from data_bridge.core import (
 from data_bridge.core.connection.observer import observed, observers
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.uncancellable import to_the_end
-
-from ..faults import Faults
-from ..place import taken_for
-from ..watch import Watch, task_name
-from .connection import Connection
-from .control import changes_schema, controls, outside_only
-from .hearing import TAKE, VALUE, read
-from .notification import Notification, Post
-from .timekeeper import RENEW, UNIT, Timekeeper
-from .transaction import CHECK_CONSTRAINTS, EmulatedTransaction
-from .turn import Turn
-
-if TYPE_CHECKING:
-    from .cursor import SandboxCursor
-    from .stream import SandboxLease
+from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.connections.injected_errors import Faults
+from data_bridge.testing.connections.leaks import Watch, task_name
+from data_bridge.testing.sandbox.clock import RENEW, UNIT, Timekeeper
+from data_bridge.testing.sandbox.connection import Connection
+from data_bridge.testing.sandbox.cursor import SandboxCursor
+from data_bridge.testing.sandbox.lock import ConnectionLock
+from data_bridge.testing.sandbox.notification import Notification, Post
+from data_bridge.testing.sandbox.notify_capture import TAKE, VALUE, read
+from data_bridge.testing.sandbox.statements import changes_schema, controls, outside_only
+from data_bridge.testing.sandbox.stream import SandboxLease
+from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
 __all__ = ["Sandbox"]
 
@@ -80,7 +77,7 @@ class Sandbox(Timekeeper, BaseExecutor):
         self.dsn = dsn
         self.notifications: list[Notification] = []
         self.on_commit_calls: list[Callable[[], Any]] = []
-        self.turn = Turn(PATIENCE)
+        self.turn = ConnectionLock(PATIENCE)
         self.defers = defers
         self.schema_changed = False
         self.escaped = False
@@ -250,8 +247,6 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     async def taken(self) -> SandboxLease | SandboxCursor:
         """The test's connection: its hooks have seen it long ago."""
-        from .cursor import SandboxCursor
-
         return SandboxCursor(self) if taken_for()[0] == "stream" else self.lease()
 
     async def close_cursor(self, name: str) -> None:
@@ -269,8 +264,6 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
         """What COPY asks for: the connection of the test, as an emulated transaction."""
-        from .stream import SandboxLease
-
         return SandboxLease(self)
 
     async def hear(self) -> None:

@@ -7,9 +7,8 @@ import threading
 from collections import deque
 
 from data_bridge.core import Notification, TransactionClosed
-
-from ..place import taken_for
-from ..watch import Hold, Watch, task_name
+from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.connections.leaks import Hold, Watch, task_name
 
 __all__ = ["Notification", "Post", "SandboxListener"]
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import LoadPlan
-
-from ..place import taken_for
-
-if TYPE_CHECKING:
-    from .executor import Sandbox
-    from .transaction import EmulatedTransaction
+from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.sandbox.protocol import SandboxProtocol
+from data_bridge.testing.sandbox.transaction import EmulatedTransaction
 
 __all__ = ["SandboxLease", "Shielded", "nothing"]
 
@@ -20,7 +17,7 @@ __all__ = ["SandboxLease", "Shielded", "nothing"]
 class SandboxLease:
     """Looks like a native lease and is an emulated transaction, which holds the turn until it ends."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxProtocol) -> None:
         self._sandbox = sandbox
         self._transaction: EmulatedTransaction | None = None
 

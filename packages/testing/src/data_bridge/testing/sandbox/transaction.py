@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import Transaction
+from data_bridge.core._native import quote_literal
 from data_bridge.core.transactions.journal import Callback, Journal
 from data_bridge.core.uncancellable import to_the_end
-
-from ..watch import Hold
-
-if TYPE_CHECKING:
-    from .executor import Sandbox
+from data_bridge.testing.connections.leaks import Hold
+from data_bridge.testing.sandbox.protocol import SandboxProtocol
 
 __all__ = ["CHECK_CONSTRAINTS", "EmulatedTransaction"]
 
@@ -36,7 +34,7 @@ class EmulatedTransaction(Transaction):
     destroy each other's savepoints.
     """
 
-    def __init__(self, sandbox: Sandbox, lease: Any, site: tuple[str, int], what: str) -> None:
+    def __init__(self, sandbox: SandboxProtocol, lease: Any, site: tuple[str, int], what: str) -> None:
         super().__init__(sandbox, lease, None, site)
         self.hold = Hold(what, site, self._task)
         sandbox.watch.connections.add(self.hold)
@@ -82,7 +80,7 @@ class EmulatedTransaction(Transaction):
             await self._undo(back)
             raise failure
         settings = "".join(
-            f"SELECT pg_catalog.set_config({_literal(name)}, {_literal(old or '')}, true); "
+            f"SELECT pg_catalog.set_config({quote_literal(name)}, {quote_literal(old or '')}, true); "
             for name, old in self._settings.items()
         )
         check = f"{CHECK_CONSTRAINTS}; " if self._sandbox.defers else ""
@@ -133,7 +131,3 @@ async def _failure_of(operation: Any) -> BaseException:
     except Exception as error:
         return error
     return AssertionError("the transaction was not failed after all")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

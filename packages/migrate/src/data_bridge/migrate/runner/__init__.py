@@ -1,0 +1,6 @@
+"""Runs migrations: what is pending, step by step, with recovery after an interruption."""
+
+from data_bridge.migrate.runner.api import get_migration_history, get_migration_status, run_migrations
+from data_bridge.migrate.runner.plan import Plan, PlannedStep, Touched
+
+__all__ = ["Plan", "PlannedStep", "Touched", "get_migration_history", "get_migration_status", "run_migrations"]

@@ -1,0 +1,134 @@
+"""The base of migrations written as classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from weakref import WeakSet
+
+from data_bridge.core.errors import IrreversibleMigration, MigrationError
+from data_bridge.migrate.operations import online
+from data_bridge.migrate.operations.inverse import inverse_of
+from data_bridge.migrate.operations.methods import Operations
+from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder, Sink
+from data_bridge.migrate.operations.step import Step, of_sql
+from data_bridge.query import ddl
+from data_bridge.query.spi import path_of
+
+imported: WeakSet[type[Migration]] = WeakSet()
+
+
+class Migration(Operations):
+    """A change of the schema, and the way back. Subclasses set `version` and write `up()`, and `down()` where it cannot be derived.
+
+    >>> class CreateUsers(Migration):
+    ...     version = "001"
+    ...     async def up(self) -> None:
+    ...         await self.create_table("users", {"id": "bigint PRIMARY KEY", "email": "text NOT NULL"})
+    ...         await self.create_index("users", ["email"], unique=True)
+    """
+
+    version: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    atomic: ClassVar[bool | Literal["auto"]] = "auto"
+    depends_on: ClassVar[Sequence[str]] = ()
+    source: ClassVar[Path | None] = None
+    """The file or folder that it was read from."""
+    sections: ClassVar[tuple[str, str | None] | None] = None
+    """The SQL of a file: up and down."""
+    _down_source: ClassVar[Path | None] = None
+    """The file of the way back, where it has one of its own."""
+    _text_digest: ClassVar[str] = ""
+    """Of the text of its file, as it was read: a file that changes afterwards is not what ran."""
+    irreversible: ClassVar[str] = ""
+    """Why there is no way back; said once, nobody asks for down() again."""
+    lock_timeout: ClassVar[str | None] = None
+    """Instead of the configured step_lock_timeout, as PostgreSQL writes it."""
+    statement_timeout: ClassVar[str | None] = None
+    """Stops a statement that takes longer, as PostgreSQL writes it."""
+    operations: ClassVar[Sequence[Any]] = ()
+    """Instead of up(): DDL operations of data_bridge.query.ddl, undone in reverse order."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "version" in cls.__dict__:
+            imported.add(cls)
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._made: set[str] = set()
+
+    @classmethod
+    def _file(cls, direction: str) -> Path | None:
+        """The file that says what runs in a direction."""
+        if direction == "down" and cls._down_source is not None:
+            return cls._down_source
+        return cls.source / "up.sql" if cls.source is not None and cls.source.is_dir() else cls.source
+
+    @classmethod
+    def title(cls) -> str:
+        """The name in the history."""
+        return cls.name or cls.__name__
+
+    async def up(self) -> None:
+        """The change."""
+        if not self.operations:
+            raise MigrationError(f"{type(self).__name__} has neither up() nor operations")
+        for operation in self.operations:
+            await self.apply(operation)
+
+    async def down(self) -> None:
+        """The way back; by default the known inverses of all steps of up(), in reverse order.
+
+        Raises:
+            IrreversibleMigration: when a step has none.
+        """
+        recorder = Recorder()
+        try:
+            await type(self)(recorder).up()
+        except NeedsDatabase:
+            raise IrreversibleMigration(
+                f"{self.version} {self.title()}: write down(), because up() asks the database what to do"
+            ) from None
+        for step in reversed(recorder.steps):
+            if step.inverse is None:
+                raise IrreversibleMigration(
+                    f"{self.version} {self.title()}: write down(), because nobody knows the way back from: {step.sql}"
+                )
+            for back in step.inverse:
+                await self._sink.step(back)
+
+    # -------------------------------------------------------------------------------------------------------- anything
+    async def apply(self, operation: Any) -> None:
+        """Runs a DDL operation of data_bridge.query.ddl; its inverse is known where there is one.
+
+        On a table in use it is done as the method of its name does it: in steps that stop nobody for long (`online`).
+        """
+        # An index is dropped by its own name: nobody knows of which table it is.
+        table = _name(operation.table) if hasattr(operation, "table") else ""
+        if isinstance(operation, ddl.CreateTable) and not operation.if_not_exists:
+            self._made.add(table.removeprefix("public."))
+        is_online = self._is_online(table)
+        if is_online and isinstance(operation, ddl.AddColumn) and online.rewrites(operation):
+            await self.add_column(table, operation.column)
+        elif is_online and (steps := online.instead_of(operation)) is not None:
+            await self._all(steps)
+        else:
+            await self._do(operation, inverse_of(operation))
+
+    async def execute(self, sql: str, *params: Any) -> int:
+        """Runs one statement, or without parameters several; gives the affected rows."""
+        return await self._sink.step(of_sql(sql, params))
+
+    async def fetch(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        """Rows of a query. A migration that asks cannot be previewed."""
+        return await self._sink.fetch(sql, params)
+
+
+def _name(table: Any) -> str:
+    path = path_of(table)
+    return path if isinstance(path, str) else ".".join(path)
+
+
+__all__ = ["Migration", "Step", "imported"]

@@ -1,0 +1,130 @@
+"""Whose turn it is on the one connection of a test: tasks of any loop and thread queue for it, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from data_bridge.core import TransactionBusy, TransactionClosed
+from data_bridge.testing.connections.leaks import current_task, task_name
+
+__all__ = ["ConnectionLock"]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    token: object
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[None]
+
+
+class ConnectionLock:
+    """A lock that may be passed between event loops; one holder, who is known by a token."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self.closed: str | None = None
+        """Why nobody gets the turn any more."""
+        self.holder: Any = None
+        self._task: asyncio.Task[Any] | None = None
+        self._waiters: deque[_Waiter] = deque()
+        self._lock = threading.Lock()
+
+    def close(self, why: str) -> None:
+        """Nobody gets the turn from now on; who waits for it hears why."""
+        with self._lock:
+            self.closed = why
+            waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            with suppress(RuntimeError):  # its loop was closed
+                waiter.loop.call_soon_threadsafe(_wake, waiter.future)
+
+    def check(self) -> None:
+        """Raises TransactionClosed when the test is over."""
+        if self.closed is not None:
+            raise TransactionClosed(self.closed)
+
+    def try_take(self, token: object) -> bool:
+        """Take the turn if nobody has it.
+
+        Raises:
+            TransactionClosed: the test is over.
+        """
+        self.check()
+        with self._lock:
+            if self.holder is not None:
+                return False
+            self._hold(token)
+            return True
+
+    async def take(self, token: object) -> None:
+        """Wait for the turn.
+
+        Raises:
+            TransactionBusy: it did not come within the patience, or the waiting task itself has it.
+            TransactionClosed: the test is over.
+        """
+        if self.try_take(token):
+            return
+        holder = self.holder
+        if holder is not None and self._task is not None and self._task is current_task():
+            raise TransactionBusy(
+                f"{task_name()} needs a second connection while {holder} is open; a test has one."
+                "\nhint: use `isolated_db` or `committed` for code that works on several connections at once"
+            )
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(token, loop, loop.create_future())
+        with self._lock:
+            if self.holder is None:
+                self._hold(token)
+                return
+            self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self.patience):
+                await waiter.future
+            self.check()
+        except TimeoutError:
+            self._withdraw(waiter)
+            raise TransactionBusy(
+                f"{task_name()} waited {self.patience:g} s for the connection, which {self.holder} holds."
+                "\nhint: transactions of a test run one after another; use `isolated_db` where they must overlap"
+            ) from None
+        except BaseException:
+            self._withdraw(waiter)
+            raise
+
+    def give(self, token: object) -> None:
+        """Pass the turn on; nothing happens when somebody else has it."""
+        with self._lock:
+            if self.holder is not token:
+                return
+            self.holder = self._task = None
+            while self._waiters:
+                waiter = self._waiters.popleft()
+                try:
+                    waiter.loop.call_soon_threadsafe(_wake, waiter.future)
+                except RuntimeError:
+                    continue  # its loop was closed
+                self.holder = waiter.token
+                break
+
+    def _hold(self, token: object) -> None:
+        self.holder = token
+        self._task = current_task()
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        with self._lock:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+                return
+        # The turn came at the same moment: pass it on.
+        self.give(waiter.token)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,208 @@
+"""The text of statements of the code under test: what may not run in a sandbox, and what is sent instead.
+
+The functions of the harness take the place of PostgreSQL's own, token by token, so that strings, comments, quoted names and
+aliases stay as they are. Raw SQL that would end or open the transaction of the test is found here as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+from data_bridge.core._native import quote_literal
+from data_bridge.testing._sql_tokens import first_word, tokens, words
+
+__all__ = ["CLOCK", "NOTIFY", "body", "changes_schema", "controls", "may_notify", "outside_only", "rewritten"]
+
+ENDS = {"COMMIT", "END", "ABORT"}
+SCHEMA = {"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REINDEX", "IMPORT"}
+MAY_CONTROL = re.compile(r"\b(commit|end|abort|rollback|begin|start|prepare)\b", re.IGNORECASE)
+CLOCK = "data_bridge_clock"
+NOTIFY = "data_bridge_test.pg_notify"
+KEYWORDS = {"CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME"}
+CLOCKS = {"now", "transaction_timestamp", "statement_timestamp", "clock_timestamp"}
+MAY_NOTIFY = re.compile("notify", re.IGNORECASE)
+CALL = re.compile(r"\b(?:pg_catalog\s*\.\s*)?(?<!data_bridge_test\.)pg_notify\s*\(", re.IGNORECASE)
+COMMAND = re.compile(
+    r"""(?<![\w."'])NOTIFY\s+(?P<name>"(?:[^"]|"")+"|[^\W\d]\w*)(?:\s*,\s*(?P<payload>'(?:[^']|'')*'))?\s*(?=;|$)""",
+    re.IGNORECASE,
+)
+
+
+def may_notify(sql: str) -> bool:
+    """Whether a text is worth a closer look."""
+    return MAY_NOTIFY.search(sql) is not None
+
+
+def rewritten(sql: str, *, frozen: bool) -> str:
+    """The text to send.
+
+    >>> rewritten("SELECT pg_notify('a', 'pg_notify(1)')", frozen=False)
+    "SELECT data_bridge_test.pg_notify('a', 'pg_notify(1)')"
+    >>> rewritten("NOTIFY Jobs, 'x'; SELECT 1", frozen=False)
+    "SELECT data_bridge_test.pg_notify('jobs', 'x'); SELECT 1"
+    >>> rewritten("SELECT current_date AS current_date", frozen=True)
+    'SELECT data_bridge_clock."current_date"() AS current_date'
+    """
+    parts = list(tokens(sql))
+    notifies = may_notify(sql)
+    found: list[str] = []
+    before = ""  # the last token that is neither space nor comment
+    first = ""  # the first one of the statement
+    skipped_to = -1
+    for at, (kind, text) in enumerate(parts):
+        if at <= skipped_to:
+            continue
+        if kind == "space":
+            found.append(text)
+            continue
+        sent = text
+        if kind == "name":
+            upper = text.upper()
+            if notifies and not first and upper == "NOTIFY":
+                sent, skipped_to = _command(parts, at)
+            elif before != "." and upper == "PG_CATALOG" and (end := _qualified(parts, at, frozen, notifies)):
+                sent, skipped_to = end
+            elif notifies and before != "." and upper == "PG_NOTIFY" and _next(parts, at) == "(":
+                sent = NOTIFY
+            elif frozen and upper in KEYWORDS and before != "." and before.upper() != "AS":
+                sent = f'{CLOCK}."{text.lower()}"' + ("" if _next(parts, at) == "(" else "()")
+        elif notifies and kind in ("dollar", "string") and first in ("CREATE", "DO"):
+            sent = body(text)
+        first = "" if text == ";" else first or text.upper()
+        before = text
+        found.append(sent)
+    return "".join(found)
+
+
+def body(code: str) -> str:
+    """The code of a function, with what sends notifications in it replaced; its language is not looked at."""
+
+    def command(found: re.Match[str]) -> str:
+        return f"PERFORM {NOTIFY}({_folded(found['name'])}, {found['payload'] or quote})"
+
+    quote = "''" if code.startswith("$") else "''''"
+    if not code.startswith("$"):
+        # In a plain string quotes are doubled; only calls can be told safely.
+        return CALL.sub(f"{NOTIFY}(", code)
+    return COMMAND.sub(command, CALL.sub(f"{NOTIFY}(", code))
+
+
+def _significant(parts: list[tuple[str, str]], at: int) -> list[tuple[int, str, str]]:
+    """The next four tokens behind one that are neither space nor comment, with their places."""
+    found: list[tuple[int, str, str]] = []
+    for place in range(at + 1, len(parts)):
+        kind, text = parts[place]
+        if kind != "space":
+            found.append((place, kind, text))
+            if len(found) == 4:
+                break
+    return found
+
+
+def _next(parts: list[tuple[str, str]], at: int) -> str:
+    behind = _significant(parts, at)
+    return behind[0][2] if behind else ""
+
+
+def _qualified(parts: list[tuple[str, str]], at: int, frozen: bool, notifies: bool) -> tuple[str, int] | None:
+    """`pg_catalog.name(` for one of the functions that are replaced."""
+    behind = _significant(parts, at)
+    if len(behind) < 3 or behind[0][2] != "." or behind[2][2] != "(":
+        return None
+    place, _, name = behind[1]
+    if notifies and name.lower() == "pg_notify":
+        return NOTIFY, place
+    if frozen and name.lower() in CLOCKS:
+        return f"{CLOCK}.{name}", place
+    return None
+
+
+def _command(parts: list[tuple[str, str]], at: int) -> tuple[str, int]:
+    """`NOTIFY channel` or `NOTIFY channel, 'payload'` as a call."""
+    behind = _significant(parts, at)
+    if not behind or behind[0][1] != "name":
+        return parts[at][1], at
+    place, _, channel = behind[0]
+    payload = "''"
+    if len(behind) > 2 and behind[1][2] == "," and behind[2][1] in ("string", "dollar"):
+        place, _, payload = behind[2]
+    return f"SELECT {NOTIFY}({_folded(channel)}, {payload})", place
+
+
+def _folded(name: str) -> str:
+    """A channel as PostgreSQL reads it, as a string constant."""
+    read = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+    return quote_literal(read)
+
+
+def controls(sql: str) -> str | None:
+    """The statement that would end or begin a transaction, as one or two words; None when there is none.
+
+    Every statement of a script counts; function bodies and strings do not.
+
+    >>> controls("INSERT INTO t VALUES ('COMMIT'); COMMIT")
+    'COMMIT'
+    >>> controls("ROLLBACK TO SAVEPOINT a") is None
+    True
+    """
+    if not MAY_CONTROL.search(sql):
+        return None
+    for statement in _statements(sql):
+        first, second = (statement[0], statement[1] if len(statement) > 1 else "")
+        if first in ENDS or first == "BEGIN":
+            # The body of an SQL function: BEGIN ATOMIC … END belongs to CREATE FUNCTION, which starts otherwise.
+            return first
+        if first == "ROLLBACK" and "TO" not in statement[1:3]:
+            return first
+        if (first, second) in (("START", "TRANSACTION"), ("PREPARE", "TRANSACTION")):
+            return f"{first} {second}"
+    return None
+
+
+def _statements(sql: str) -> list[list[str]]:
+    """The first words of each statement, upper case."""
+    found: list[list[str]] = [[]]
+    atomic = 0
+    previous = ""
+    for kind, text in words(sql):
+        word = text.upper() if kind == "name" else text
+        if (word == "ATOMIC" and previous == "BEGIN") or (atomic and word == "CASE"):
+            atomic += 1
+        elif atomic and word == "END":
+            atomic -= 1
+        if text == ";" and not atomic:
+            found.append([])
+        elif len(found[-1]) < 4:
+            found[-1].append(word)
+        previous = word
+    return [statement for statement in found if statement]
+
+
+def changes_schema(ir: tuple[object, ...]) -> bool:
+    """Whether a statement may change the schema: then plans and constraints known before are no longer sure.
+
+    >>> changes_schema(("text", "/* why */ ALTER TABLE t ADD a int")), changes_schema(("text", "SELECT 1"))
+    (True, False)
+    """
+    tag = ir[0]
+    if tag in ("select", "insert", "update", "delete", "merge"):
+        return False
+    if tag not in ("text", "raw"):
+        return True
+    text = next((part for part in ir[1:] if isinstance(part, str)), "")
+    first = first_word(text).upper()
+    return first in SCHEMA or first == "DO"
+
+
+def outside_only(sql: str) -> bool:
+    """Whether PostgreSQL refuses the statement inside any transaction (VACUUM, CREATE DATABASE, … CONCURRENTLY)."""
+    first = first_word(sql).upper()
+    if first == "VACUUM":
+        return True
+    if first not in ("CREATE", "DROP", "ALTER", "REINDEX"):
+        return False
+    head = [word.upper() for _, word in itertools.islice(words(sql), 6)]
+    if head[:2] in (["CREATE", "DATABASE"], ["DROP", "DATABASE"], ["ALTER", "SYSTEM"]):
+        return True
+    return first != "ALTER" and "CONCURRENTLY" in head
