@@ -1,6 +1,6 @@
 """Building statements: data-bridge-query beside SQLAlchemy Core, pypika and Oxyde's builder, interleaved in one run.
 
-Every peer builds the same two queries anew each time, as an application does, and gives text and parameters:
+Every peer builds the same two queries again each time, as an application does, and gives text and parameters:
 
 - ``one``: two columns of one table, one condition;
 - ``six``: three joins, six conditions, an order and a limit (Oxyde's builder has no joins by condition: it is asked for
@@ -130,7 +130,7 @@ def sqlalchemy() -> Peer:
 
 
 def pypika() -> Peer:
-    """pypika: text anew every time, values inside it."""
+    """pypika: text again every time, values inside it."""
     from pypika import Order, PostgreSQLQuery, Table
 
     users, posts = Table("users"), Table("posts")

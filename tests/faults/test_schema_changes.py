@@ -1,4 +1,4 @@
-"""The schema changes between two calls: statements are planned anew, or the caller is told."""
+"""The schema changes between two calls: statements are planned again, or the caller is told."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def everywhere(db: Database, sql: str, *params: object) -> list[object]:
 
 
 async def noticed(db: Database, sql: str, *params: object) -> None:
-    """What a composite consists of is known once per connection: who reads another is told, and all are made anew."""
+    """What a composite consists of is known once per connection: who reads another is told, and all are recreated."""
     with pytest.raises(DecodeError, match=r"p \(g\.pair\)"):
         await db.fetch(sql, *params)
 

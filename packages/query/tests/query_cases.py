@@ -2,7 +2,7 @@
 
 The corpus (packages/core-rs/contract/corpus) is the contract; test_contract.py compares both ways, so that neither a case
 without a call nor a call without a case goes unseen. After an intended change of the contract
-``python packages/query/tests/query_corpus.py`` writes the files anew: read the diff.
+``python packages/query/tests/query_corpus.py`` writes the files again: read the diff.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The corpus of the contract, read as Python tuples; ``python query_corpus.py`` writes it anew."""
+"""The corpus of the contract, read as Python tuples; ``python query_corpus.py`` rewrites it."""
 
 from __future__ import annotations
 

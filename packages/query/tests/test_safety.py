@@ -76,7 +76,7 @@ def test_unknown_names_have_a_near_match() -> None:
 
 
 def test_columns_of_other_tables_are_not_written() -> None:
-    with pytest.raises(LookupError, match=r"posts\.title is no column of users"):
+    with pytest.raises(LookupError, match=r"posts\.title is not a column of users"):
         update(users).set({posts.title: "x"})
 
 

@@ -249,7 +249,7 @@ def test_the_plan_knows_sizes_and_old_transactions(run: Run, folder: Folder, iso
     )
     asyncio.run(_analyze(isolated_db.dsn))
     out = run("plan")[1]
-    assert "c: ACCESS EXCLUSIVE, readers and writers wait; written anew: " in out and "about 1,000 rows" in out
+    assert "c: ACCESS EXCLUSIVE, readers and writers wait; written again: " in out and "about 1,000 rows" in out
 
 
 async def _analyze(dsn: str) -> None:

@@ -64,7 +64,7 @@ async def test_the_declared_lock_is_the_one_in_pg_locks(isolated_db: Any, operat
         rows = await tx.fetch(_HELD)
         await tx.rollback()
     held = strongest([{"name": names[r["oid"]], "mode": r["mode"]} for r in rows if r["oid"] in names])
-    # What statements only read is no concern.
+    # What statements only read is not a concern.
     assert {k: v for k, v in held.items() if v not in ("ROW SHARE", "ACCESS SHARE")} == expected
     if "REFRESH" not in sql and "TRUNCATE" not in sql and "REINDEX" not in sql:
         assert {n for n in before if files.get(n, before[n]) != before[n]} == rewrites

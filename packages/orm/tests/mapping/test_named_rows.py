@@ -122,11 +122,11 @@ async def test_a_star_after_the_table_has_changed(isolated_db: Any, way: str) ->
     await Source(a=1, s="S", r="R").save()
     await WAYS[way](Source, "SELECT * FROM source")
     await execute("ALTER TABLE source DROP COLUMN s")
-    await execute("ALTER TABLE source ADD COLUMN s text DEFAULT 'anew'")
+    await execute("ALTER TABLE source ADD COLUMN s text DEFAULT 'again'")
     row = await WAYS[way](Source, "SELECT * FROM source")
-    assert (row.a, row.s, row.r) == (1, "anew", "R")
+    assert (row.a, row.s, row.r) == (1, "again", "R")
     await execute("ALTER TABLE source ADD COLUMN later int")
-    with pytest.raises(DecodeError, match=r"a column 'later', which is no field of Source"):
+    with pytest.raises(DecodeError, match=r"a column 'later', which is not a field of Source"):
         await WAYS[way](Source, "SELECT * FROM source")
 
 
@@ -136,8 +136,8 @@ async def test_a_star_after_the_table_has_changed(isolated_db: Any, way: str) ->
     [
         ("SELECT id, a, s FROM source", r"no column 'r' for Source\.r: select every column"),
         ("SELECT id FROM source", r"no column 'a', 's', 'r' for Source\.a"),
-        ("SELECT *, 1 AS more FROM source", r"a column 'more', which is no field of Source"),
-        ("SELECT id, a, s, r AS q FROM source", r"a column 'q', which is no field of Source"),
+        ("SELECT *, 1 AS more FROM source", r"a column 'more', which is not a field of Source"),
+        ("SELECT id, a, s, r AS q FROM source", r"a column 'q', which is not a field of Source"),
         ("SELECT id, a, s, r, r FROM source", "two columns named r"),
         (
             "SELECT id, a::text AS a, s, r FROM source",

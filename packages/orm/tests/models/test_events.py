@@ -278,7 +278,7 @@ async def test_every_way_to_load_runs_load(db: Any) -> None:
 def test_wrong_uses_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="Load has no before"):
         before_event(Load)
-    with pytest.raises(TypeError, match="is no event"):
+    with pytest.raises(TypeError, match="is not an event"):
         before_event(print)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="needs events"):
         after_event()

@@ -222,7 +222,7 @@ async def test_delete(db: Any) -> None:
             await doing
     with pytest.raises(NotSaved, match="Persisted is not in the database"):
         await Persisted(email="b@x").delete()
-    await row.insert()  # a deleted row may be written anew
+    await row.insert()  # a deleted row may be written again
     assert await Persisted.count() == 1
 
 

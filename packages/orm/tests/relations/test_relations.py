@@ -179,7 +179,7 @@ async def test_fetch_of_rows_that_are_here(db: Any, sent: Any) -> None:
     assert len(deep[0].people[0].articles) == 3
     with pytest.raises(AttributeError, match="Person has no relation 'artcles': did you mean 'articles'"):
         await ann.fetch("artcles")
-    with pytest.raises(TypeError, match=r"is no relation of Person"):
+    with pytest.raises(TypeError, match=r"is not a relation of Person"):
         Person.find().fetch_links(Article.author)
     with pytest.raises(TypeError, match="needs instances"):
         Person.find().values(Person.name).fetch_links(Person.boss)

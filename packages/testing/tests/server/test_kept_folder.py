@@ -74,7 +74,7 @@ def test_many_starters_at_once(place: Path, victim: Callable[[str], Victim]) -> 
 
 
 def test_leaving_and_coming_race(place: Path) -> None:
-    """Whoever comes while the last one leaves waits for the end and starts anew."""
+    """Whoever comes while the last one leaves waits for the end and starts again."""
     folder = place / "kept"
     errors: list[BaseException] = []
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why a structure is no statement, and where.
+/// Why a structure is not a statement, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// Child indexes from the root to the node, as in `$.3.0.1`.

@@ -92,7 +92,7 @@ pub enum Action {
         child: Name,
         concurrently: bool,
     },
-    /// SET TABLESPACE, LOGGED, UNLOGGED, ACCESS METHOD: the table is written anew.
+    /// SET TABLESPACE, LOGGED, UNLOGGED, ACCESS METHOD: the table is rewritten.
     Rewrite(&'static str),
     /// ENABLE and DISABLE TRIGGER.
     Trigger,

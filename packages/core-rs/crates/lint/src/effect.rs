@@ -37,8 +37,8 @@ impl Lock {
     /// Who waits while it is held.
     pub fn blocks(self) -> &'static str {
         match self {
-            Lock::AccessShare | Lock::RowShare | Lock::RowExclusive => "nobody who reads or writes",
-            Lock::ShareUpdateExclusive => "nobody who reads or writes; other schema changes and VACUUM",
+            Lock::AccessShare | Lock::RowShare | Lock::RowExclusive => "no reads or writes",
+            Lock::ShareUpdateExclusive => "no reads or writes; other schema changes and VACUUM",
             Lock::Share | Lock::ShareRowExclusive => "writers",
             Lock::Exclusive => "writers and SELECT … FOR UPDATE",
             Lock::AccessExclusive => "readers and writers",
@@ -66,7 +66,7 @@ impl Lock {
 pub struct Effect {
     /// Each relation with its lock.
     pub locks: Vec<(Name, Lock)>,
-    /// Relations that are written anew.
+    /// Relations that are rewritten.
     pub rewrites: Vec<Name>,
     /// Relations that are read from end to end while the lock is held.
     pub scans: Vec<Name>,

@@ -162,7 +162,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Marks the last finding: the table is written anew.
+    /// Marks the last finding: the table is rewritten.
     pub fn rewrites(&mut self) {
         if let Some(last) = self.found.last_mut() {
             last.rewrite = true;

@@ -16,7 +16,7 @@ pub struct Type {
 pub enum Cost {
     /// Only the catalog changes.
     Free,
-    /// The table and its indexes are written anew.
+    /// The table and its indexes are rewritten.
     Rewrite,
     /// Depends on a type that is not known here.
     Unknown,

@@ -1,4 +1,4 @@
-//! Which defaults PostgreSQL computes once for all rows, and which for each row, so that the table is written anew.
+//! Which defaults PostgreSQL computes once for all rows, and which for each row, so that the table is rewritten.
 
 use crate::change::Expr;
 use crate::schema::Schema;

@@ -74,7 +74,11 @@ impl Env {
             uuid: uuid.unbind(),
             safe_unknown: uuid_module.getattr("SafeUUID")?.getattr("unknown")?.unbind(),
             enumeration: py.import("enum")?.getattr("Enum")?.cast_into::<PyType>()?.unbind(),
-            interval: py.import("data_bridge.core.types.interval")?.getattr("PgInterval")?.cast_into::<PyType>()?.unbind(),
+            interval: py
+                .import("data_bridge.core.types.interval")?
+                .getattr("PgInterval")?
+                .cast_into::<PyType>()?
+                .unbind(),
             range: py.import("data_bridge.core.types.range")?.getattr("Range")?.cast_into::<PyType>()?.unbind(),
             geometry: [
                 shape("Point")?,

@@ -40,7 +40,7 @@ class Finding:
         hint: the safe alternative.
         lock: the lock that hurts, or None.
         blocks: who waits for it.
-        rewrite: whether the table is written anew.
+        rewrite: whether the table is rewritten.
     """
 
     file: str
@@ -61,7 +61,7 @@ class Facts:
     Attributes:
         kind: `create_index`, `alter_table`, …; `unknown` when it was not understood.
         locks: relations with their locks.
-        rewrites: relations that are written anew.
+        rewrites: relations that are rewritten.
         scans: relations that are read from end to end under the lock.
         transactional: whether it can run inside a transaction.
         object: what a statement outside of transactions makes or removes.

@@ -64,7 +64,9 @@ def _marked(when: str, events: tuple[Any, ...]) -> Callable[[F], F]:
         )
     for e in events:
         if not (isinstance(e, type) and issubclass(e, Event)):
-            raise TypeError(f"{e!r} is no event: Insert, Update, Save, Replace, Delete, Load, BulkUpdate or BulkDelete")
+            raise TypeError(
+                f"{e!r} is not an event: Insert, Update, Save, Replace, Delete, Load, BulkUpdate or BulkDelete"
+            )
         if e is Load and when != "after":
             raise ConfigurationError("Load has no before: the instance is not there yet")
 
@@ -118,7 +120,7 @@ class Hooks:
         transactional: set[Any] = set()
         names = dict.fromkeys(n for base in reversed(table.__mro__) for n, v in vars(base).items() if _events(v))
         for name in names:
-            # A class that defines the name anew decides for itself, also that it is no such function any more.
+            # A class that defines the name again decides for itself, also that it is no such function any more.
             function = next(vars(base)[name] for base in table.__mro__ if name in vars(base))
             for when, event in _events(function):
                 by_event[when, event] = (*by_event.get((when, event), ()), name)

@@ -40,12 +40,12 @@ def values_of(cursor: str, count: int) -> list[Any]:
     """The sort keys in a cursor.
 
     Raises:
-        ConfigurationError: for a text that is no cursor of this query.
+        ConfigurationError: for a text that is not a cursor of this query.
     """
     try:
         values: Any = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         values = None
     if type(values) is not list or len(values) != count:  # pyright: ignore[reportUnknownArgumentType]
-        raise ConfigurationError("this is no cursor of this query")
+        raise ConfigurationError("this is not a cursor of this query")
     return values  # pyright: ignore[reportUnknownVariableType]

@@ -36,7 +36,7 @@ def named(name: str, module: str, qualname: str) -> Any:
     ):
         if len(near) == 1:
             return near[0]
-        if near and near is not found:  # a class that was defined anew
+        if near and near is not found:  # a class that was defined again
             return max(near, key=lambda c: c.__db_number__)
     return None
 

@@ -71,7 +71,7 @@ class WorkerDatabases:
         return self._committed[template.database]
 
     def reset_committed(self, content: Content, database: TestDatabase, *, dirty: bool) -> None:
-        """Delete what a test committed; a template with rows of its own is cloned anew."""
+        """Delete what a test committed; a template with rows of its own is cloned again."""
         template = self.template(content)
         if template.seeded or dirty:
             del self._committed[template.database]

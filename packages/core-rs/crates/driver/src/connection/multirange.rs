@@ -9,7 +9,7 @@ use crate::error::Error;
 use sqlx::postgres::{PgConnection, PgTypeInfo, PgTypeKind};
 use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr, TypeInfo};
 
-/// In place of a name, and therefore on one line: it ends the list of names, gives the rows to read from, and leaves what
+/// In place of a name, and therefore on one line: it ends the list of names, returns the rows to read from, and leaves what
 /// sqlx appends to a second query without rows.
 const LESSON: &str = concat!(
     "' || NULL, 0::oid)) lookup_inner(original_name, lookup_oid)) type_lookup CROSS JOIN (",

@@ -2,7 +2,7 @@
 //!
 //! A notification that arrives on an ordinary connection makes the statement that runs there fail, so sqlx hands them out
 //! only through `PgListener`, which wants a pool. That pool is private, of one connection, on a reactor with timers. Whenever
-//! the connection breaks, notifications may be lost: the reader is told so, then the listener is built anew.
+//! the connection breaks, notifications may be lost: the reader is told so, then the listener is rebuilt.
 use crate::config::{Config, Host};
 use crate::connection::connect::{DEADLINE, failed, options, refused, unsuited};
 use crate::connection::reply::Reply;

@@ -177,7 +177,7 @@ impl Decoder {
         self.list(node, index, |d, pair| {
             let tag = d.tag(pair)?;
             let Some(known) = ExtraTag::parse(&tag).filter(|known| allowed.contains(known)) else {
-                return d.fail(format!("{tag:?} is no clause of this statement"));
+                return d.fail(format!("{tag:?} is not a clause of this statement"));
             };
             match known {
                 ExtraTag::Ctes => {

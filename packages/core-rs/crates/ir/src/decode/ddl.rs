@@ -138,7 +138,7 @@ impl Decoder {
                 }
                 "tablespace" => table.tablespace = Some(d.at(pair, 1, Self::name)?),
                 "with" => table.with = d.each(pair, 1, Self::storage)?,
-                tag => return d.fail(format!("{tag:?} is no clause of CREATE TABLE")),
+                tag => return d.fail(format!("{tag:?} is not a clause of CREATE TABLE")),
             }
             Ok(())
         })?;
@@ -249,7 +249,7 @@ impl Decoder {
                 ColumnOption::Check { name: self.maybe(node, 1, Self::name)?, expr: self.at(node, 2, Self::expr)? }
             }
             "references" => ColumnOption::References(Box::new(self.at(node, 1, Self::references)?)),
-            _ => return self.fail(format!("{tag:?} is no option of a column")),
+            _ => return self.fail(format!("{tag:?} is not an option of a column")),
         })
     }
 
@@ -268,7 +268,7 @@ impl Decoder {
             "owned by" => Setting::OwnedBy(Some((self.at(node, 1, Self::path)?, self.at(node, 2, Self::name)?))),
             _ => match numbers.iter().find(|word| **word == tag) {
                 Some(word) => Setting::Number(word, self.at(node, 1, Self::int)?),
-                None => return self.fail(format!("{tag:?} is no setting of a sequence")),
+                None => return self.fail(format!("{tag:?} is not a setting of a sequence")),
             },
         })
     }
@@ -295,7 +295,7 @@ impl Decoder {
                 "method" => index.method = Some(d.at(pair, 1, Self::name)?),
                 "where" => index.filter = Some(d.at(pair, 1, Self::expr)?),
                 "with" => index.with = d.each(pair, 1, Self::storage)?,
-                tag => return d.fail(format!("{tag:?} is no clause of CREATE INDEX")),
+                tag => return d.fail(format!("{tag:?} is not a clause of CREATE INDEX")),
             }
             Ok(())
         })?;
@@ -325,7 +325,7 @@ impl Decoder {
     fn action<T: Tree>(&mut self, node: &T) -> Result<Action> {
         let tag = self.tag(node)?;
         let Some(known) = ActionTag::parse(&tag) else {
-            return self.fail(format!("{tag:?} is no action of ALTER TABLE"));
+            return self.fail(format!("{tag:?} is not an action of ALTER TABLE"));
         };
         Ok(match known {
             ActionTag::AddColumn => {

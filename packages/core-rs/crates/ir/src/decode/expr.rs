@@ -31,7 +31,7 @@ impl Decoder {
             return if text == "$" {
                 self.param(None)
             } else {
-                self.fail(format!("the string {text:?} is no expression"))
+                self.fail(format!("the string {text:?} is not an expression"))
             };
         }
         self.deeper(|d| d.node(node))

@@ -106,7 +106,7 @@ impl Decoder {
     /// The tag of a node.
     fn tag<T: Tree>(&mut self, node: &T) -> Result<String> {
         match node.look() {
-            Leaf::Node(0) => self.fail("an empty tuple is no node"),
+            Leaf::Node(0) => self.fail("an empty tuple is not a node"),
             Leaf::Node(_) => self.at(node, 0, |d, child| d.text(child)),
             _ => self.fail(format!("expected a node, got {}", describe(node))),
         }

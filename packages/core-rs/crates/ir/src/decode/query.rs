@@ -74,7 +74,7 @@ impl Decoder {
             if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ' ') && !text.trim().is_empty() {
                 Ok(text)
             } else {
-                d.fail(format!("{text:?} is no option of EXPLAIN"))
+                d.fail(format!("{text:?} is not an option of EXPLAIN"))
             }
         })?;
         Ok(Statement::Explain { options, statement: Box::new(self.at(node, 2, Self::statement)?) })

@@ -20,11 +20,11 @@ pub(crate) fn add(cx: &mut Cx<'_>, table: &Name, column: &Column, line: usize) {
     }
     let name = &column.name;
     if column.identity || column.ty.serial() {
-        let message = format!("each row of {table} gets a number for {name}: the table is written anew");
+        let message = format!("each row of {table} gets a number for {name}: the table is rewritten");
         cx.report("L14", Severity::Error, line, message, "add a nullable bigint, set a sequence as its default, backfill in batches, then make it NOT NULL by a validated check", EXCLUSIVE);
         cx.rewrites();
     } else if column.generated.is_some() && column.stored {
-        let message = format!("{name} is computed for each row of {table}: the table is written anew");
+        let message = format!("{name} is computed for each row of {table}: the table is rewritten");
         cx.report(
             "L15",
             Severity::Error,
@@ -37,7 +37,7 @@ pub(crate) fn add(cx: &mut Cx<'_>, table: &Name, column: &Column, line: usize) {
     } else if let Some(default) = &column.default {
         if volatile(default, &cx.schema) {
             let message =
-                format!("the default {} of {name} differs from row to row: {table} is written anew", default.text);
+                format!("the default {} of {name} differs from row to row: {table} is rewritten", default.text);
             cx.report(
                 "L13",
                 Severity::Error,
@@ -107,7 +107,7 @@ pub(crate) fn nullable(cx: &mut Cx<'_>, table: &Name, column: &str, line: usize)
 
 pub(crate) fn rewrite(cx: &mut Cx<'_>, table: &Name, what: &str, line: usize) {
     if !cx.is_fresh(table) {
-        let message = format!("{what} writes {table} anew; nobody can read it meanwhile");
+        let message = format!("{what} rewrites {table}; it cannot be read meanwhile");
         cx.report(
             "L17",
             Severity::Error,
@@ -166,10 +166,10 @@ pub(crate) fn retype(cx: &mut Cx<'_>, table: &Name, column: &str, ty: &Type, usi
         Cost::Free => {}
         Cost::Rewrite => {
             let message = if old.name.is_empty() {
-                format!("{table}.{column} becomes {ty} by an expression: the table and its indexes are written anew")
+                format!("{table}.{column} becomes {ty} by an expression: the table and its indexes are rewritten")
             } else {
                 format!(
-                    "{table}.{column} from {old} to {ty}: the table and its indexes are written anew, nobody can read meanwhile"
+                    "{table}.{column} from {old} to {ty}: the table and its indexes are rewritten, it cannot be read meanwhile"
                 )
             };
             cx.report("L17", Severity::Error, line, message, safe, EXCLUSIVE);
@@ -177,13 +177,13 @@ pub(crate) fn retype(cx: &mut Cx<'_>, table: &Name, column: &str, ty: &Type, usi
         }
         Cost::Unknown if ty.name == "text" && !ty.array => {
             let message = format!(
-                "the old type of {table}.{column} is not known here: unless it is varchar, the table is written anew"
+                "the old type of {table}.{column} is not known here: unless it is varchar, the table is rewritten"
             );
             cx.report("L17", Severity::Warning, line, message, safe, EXCLUSIVE);
         }
         Cost::Unknown => {
             let message =
-                format!("the old type of {table}.{column} is not known here: making it {ty} may write the table anew");
+                format!("the old type of {table}.{column} is not known here: making it {ty} may rewrite the table");
             cx.report("L17", Severity::Warning, line, message, safe, EXCLUSIVE);
             cx.rewrites();
         }

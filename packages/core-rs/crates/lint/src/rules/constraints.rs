@@ -23,25 +23,25 @@ pub(crate) fn add(cx: &mut Cx<'_>, table: &Name, c: &Constraint, line: usize) {
     }
     match &c.kind {
         Kind::Foreign { table: target, .. } => {
-            let message = format!("all rows of {table} are checked while nobody can write to {table} or {target}");
-            let hint = "ADD … NOT VALID, then VALIDATE CONSTRAINT in a later transaction: it stops nobody";
+            let message = format!("all rows of {table} are checked while writes are blocked on {table} or {target}");
+            let hint = "ADD … NOT VALID, then VALIDATE CONSTRAINT in a later transaction: it blocks no reads or writes";
             cx.report("L06", Severity::Error, line, message, hint, Some(Lock::ShareRowExclusive));
         }
         Kind::Check => {
-            let message = format!("all rows of {table} are checked while nobody can read or write it");
-            let hint = "ADD … NOT VALID, then VALIDATE CONSTRAINT in a later transaction: it stops nobody";
+            let message = format!("all rows of {table} are checked while reads and writes are blocked on it");
+            let hint = "ADD … NOT VALID, then VALIDATE CONSTRAINT in a later transaction: it blocks no reads or writes";
             cx.report("L07", Severity::Error, line, message, hint, EXCLUSIVE);
         }
         Kind::NotNull => c.columns.iter().for_each(|column| super::columns::not_null(cx, table, column, line)),
         Kind::Unique | Kind::Primary if c.using_index.is_some() => primary_columns(cx, table, c, line),
         Kind::Unique => {
-            let message = format!("the index of {name} is built while nobody can read or write {table}");
+            let message = format!("the index of {name} is built while reads and writes are blocked on {table}");
             let hint = "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT … UNIQUE USING INDEX";
             cx.report("L10", Severity::Error, line, message, hint, EXCLUSIVE);
         }
         Kind::Primary => {
             let message = format!(
-                "the index of {name} is built, and its columns searched for NULL, while nobody can read or write {table}"
+                "the index of {name} is built, and its columns searched for NULL, while reads and writes are blocked on {table}"
             );
             let hint = "make the columns NOT NULL by a validated check, CREATE UNIQUE INDEX CONCURRENTLY, then ADD PRIMARY KEY USING INDEX";
             cx.report("L11", Severity::Error, line, message, hint, EXCLUSIVE);

@@ -20,10 +20,10 @@ pub(crate) fn define(cx: &mut Cx<'_>, change: &Change, line: usize) {
             let what = if gone.is_empty() {
                 "its values are in another order".to_owned()
             } else {
-                format!("{} is no value any more", gone.iter().map(|v| v.as_str()).collect::<Vec<_>>().join(", "))
+                format!("{} is not a value any more", gone.iter().map(|v| v.as_str()).collect::<Vec<_>>().join(", "))
             };
             let message = format!(
-                "type {name} is made anew ({what}): every column of it is written anew, and rows with a lost value stop the migration"
+                "type {name} is recreated ({what}): every column of it is rewritten, and rows with a lost value stop the migration"
             );
             cx.report(
                 "L32",
@@ -43,11 +43,11 @@ pub(crate) fn define(cx: &mut Cx<'_>, change: &Change, line: usize) {
     }
 }
 
-/// A column goes over to a type that was made anew.
+/// A column goes over to a type that was recreated.
 pub(crate) fn rebuilt(cx: &mut Cx<'_>, table: &Name, column: &str, ty: &Type, line: usize) {
     let name = Name::read(&ty.name);
     if cx.renamed_types.iter().any(|(from, _)| *from == name) {
-        let message = format!("{table}.{column} is cast to the type {ty} that was made anew: {table} is written anew");
+        let message = format!("{table}.{column} is cast to the type {ty} that was recreated: {table} is rewritten");
         cx.report(
             "L32",
             Severity::Warning,

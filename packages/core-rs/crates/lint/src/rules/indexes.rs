@@ -18,7 +18,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, index: &Index, line: usize) {
                 Severity::Warning,
                 line,
                 format!("IF NOT EXISTS takes an invalid {name}, left over by a failed build, for the real one: a unique one would not be enforced"),
-                "leave IF NOT EXISTS away: the runner drops an invalid left-over and builds it anew",
+                "leave IF NOT EXISTS away: the runner drops an invalid left-over and rebuilds it",
                 None,
             );
         }
@@ -83,8 +83,7 @@ pub(crate) fn drop(cx: &mut Cx<'_>, names: &[Name], concurrently: bool, line: us
             continue; // cannot be dropped concurrently
         }
         let of = table.map_or_else(|| "its table".to_owned(), |t| t.to_string());
-        let message =
-            format!("dropping index {name} waits for all queries on {of}, and whoever comes later waits behind it");
+        let message = format!("dropping index {name} waits for all queries on {of}, and later queries wait behind it");
         cx.report("L02", Severity::Warning, line, message, "DROP INDEX CONCURRENTLY", Some(Lock::AccessExclusive));
     }
 }
@@ -130,7 +129,7 @@ pub(crate) fn exclusive(cx: &mut Cx<'_>, change: &Change, line: usize) {
             } else {
                 "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index over all rows of the view"
             };
-            let message = format!("nobody can read {view} while it is refreshed");
+            let message = format!("{view} cannot be read while it is refreshed");
             cx.report("L04", Severity::Warning, line, message, hint, Some(Lock::AccessExclusive));
         }
         Change::VacuumFull(table) | Change::Cluster(table) => {
@@ -139,7 +138,7 @@ pub(crate) fn exclusive(cx: &mut Cx<'_>, change: &Change, line: usize) {
             }
             let what = if matches!(change, Change::Cluster(_)) { "CLUSTER" } else { "VACUUM FULL" };
             let of = table.as_ref().map_or_else(|| "every table".to_owned(), ToString::to_string);
-            let message = format!("{what} writes {of} anew; nobody can read it meanwhile");
+            let message = format!("{what} rewrites {of}; it cannot be read meanwhile");
             cx.report(
                 "L04",
                 Severity::Error,
@@ -159,8 +158,7 @@ pub(crate) fn detach(cx: &mut Cx<'_>, table: &Name, child: &Name, concurrently: 
         return inside(cx, "DETACH PARTITION CONCURRENTLY", line);
     }
     if !cx.is_fresh(table) && !cx.is_fresh(child) {
-        let message =
-            format!("detaching {child} waits for all queries on {table}, and whoever comes later waits behind it");
+        let message = format!("detaching {child} waits for all queries on {table}, and later queries wait behind it");
         cx.report(
             "L04",
             Severity::Warning,

@@ -138,7 +138,7 @@ pub(crate) fn column(cx: &mut Cx<'_>, table: &Name, c: &Column, line: usize) {
             "making the limit of a varchar(n) smaller later reads and locks the whole table",
             "text, with a CHECK where a limit is needed",
         ),
-        "timestamp" => ("a timestamp without a time zone is no moment", "timestamptz"),
+        "timestamp" => ("a timestamp without a time zone is not a moment", "timestamptz"),
         "json" => ("json cannot be compared: DISTINCT and GROUP BY fail", "jsonb"),
         "serial" | "bigserial" | "smallserial" => (
             "the sequence of a serial column has an owner and privileges of its own",
@@ -163,7 +163,7 @@ pub(crate) fn domain(cx: &mut Cx<'_>, change: &Change, line: usize) {
             cx.fresh.insert(name.clone());
         }
         Change::AlterDomain { name, adds: true, not_valid: false } if !cx.fresh.contains(name) => {
-            let message = format!("every table that uses domain {name} is read while nobody can write to it");
+            let message = format!("every table that uses domain {name} is read while writes are blocked on it");
             cx.report(
                 "L40",
                 Severity::Error,

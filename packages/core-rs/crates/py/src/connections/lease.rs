@@ -55,7 +55,7 @@ impl PyLease {
         Bridge::start(self.bridge.bind(py), task, ticket)
     }
 
-    /// One or more statements by the simple protocol; gives the number of affected rows. `soils`: they are not the
+    /// One or more statements by the simple protocol; returns the number of affected rows. `soils`: they are not the
     /// library's own and may change the session.
     #[pyo3(signature = (sql, timeout=None, shielded=false, soils=true))]
     fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>, shielded: bool, soils: bool) -> PyResult<Op> {

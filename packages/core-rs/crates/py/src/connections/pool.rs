@@ -203,7 +203,7 @@ impl PyPool {
         Bridge::start(bridge.bind(py), task, ticket)
     }
 
-    /// One or more statements by the simple protocol; gives the number of affected rows.
+    /// One or more statements by the simple protocol; returns the number of affected rows.
     #[pyo3(signature = (sql, timeout=None))]
     fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
         let pool = self.get();

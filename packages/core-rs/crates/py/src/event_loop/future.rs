@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// An operation that has been started. Awaiting it gives its result; dropping it cancels it.
+/// An operation that has been started. Awaiting it returns its result; dropping it cancels it.
 ///
 /// Its first step yields a real `asyncio.Future`, so that a task waits for it without any Python code in between.
 #[pyclass(frozen, freelist = 256, module = "data_bridge.core._native")]

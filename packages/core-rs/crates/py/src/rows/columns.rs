@@ -47,7 +47,7 @@ impl Columns {
         Self { all, resolved }
     }
 
-    /// Whether `row` still has these columns: a statement that was prepared anew may have others.
+    /// Whether `row` still has these columns: a statement that was prepared again may have others.
     pub fn fit(&self, row: &PgRow, pool: u64) -> bool {
         // Without registrations all pools read alike.
         let now = registered::generation();

@@ -152,7 +152,7 @@ def enter_test_scope(executor: Any) -> None:
 
 
 def leave_test_scope(executor: Any) -> None:
-    """Ends :func:`enter_test_scope`."""
+    """Ends `enter_test_scope`."""
     _scopes.remove(executor)
     unregister(executor)
 
@@ -194,7 +194,7 @@ def refuse_init(reason: str) -> None:
 
 
 def allow_init(reason: str) -> None:
-    """Ends :func:`refuse_init`."""
+    """Ends `refuse_init`."""
     _refusals.remove(reason)
 
 
@@ -204,5 +204,5 @@ def block(reason: str) -> None:
 
 
 def unblock(reason: str) -> None:
-    """Ends :func:`block`."""
+    """Ends `block`."""
     _blockers.remove(reason)

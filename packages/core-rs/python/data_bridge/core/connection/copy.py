@@ -304,7 +304,7 @@ def copy_out(
 ) -> CopyStream:
     """COPY (query) TO STDOUT.
 
-    COPY takes no parameters. The server says their types, as it does for :func:`fetch`; it turns the values, which are
+    COPY takes no parameters. The server says their types, as it does for `fetch`; it turns the values, which are
     bound, into text of these types, and that text is written as typed literals.
     """
     return CopyStream(executor, sql, params, format_)

@@ -26,11 +26,11 @@ def register_type(
 
     With `encode` and `decode` the type is any that has no codec of its own, an enum or a composite. The bytes are
     PostgreSQL's binary form, those of the type's ``send`` and ``receive`` functions; a str is sent as its UTF-8, which is
-    the binary form of types that are text. With `python_type` alone, an :class:`enum.Enum` stands for an enum type by the
+    the binary form of types that are text. With `python_type` alone, an `enum.Enum` stands for an enum type by the
     values of its members, and any other class for a composite type, made by ``python_type(**fields)`` and read by its
     attributes.
 
-    Statements that ran before are resolved anew. A later registration of the same name counts.
+    Statements that ran before are resolved again. A later registration of the same name counts.
 
     Args:
         name: the type's name, with its schema where two have the same.

@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 
 class Executor(Protocol):
-    """What runs statements. Methods may be added, never removed or changed; implementers subclass :class:`BaseExecutor`."""
+    """What runs statements. Methods may be added, never removed or changed; implementers subclass `BaseExecutor`."""
 
     def run(
         self,
@@ -63,9 +63,9 @@ def _instances(as_: type[V], rows: list[dict[str, Any]]) -> list[V]:
 
 
 class BaseExecutor:
-    """Raw SQL over :meth:`run`. Parameters are $1, $2 …; values are bound, never interpolated.
+    """Raw SQL over `run`. Parameters are $1, $2 …; values are bound, never interpolated.
 
-    Inside a transaction of this database, all methods join it; :func:`detached` is the way out.
+    Inside a transaction of this database, all methods join it; `detached` is the way out.
     """
 
     is_transaction = False
@@ -87,11 +87,11 @@ class BaseExecutor:
         return open_transaction(self) or self
 
     def script(self, sql: str) -> Awaitable[int]:
-        """Starts several statements by the simple protocol; gives the affected rows."""
+        """Starts several statements by the simple protocol; returns the affected rows."""
         raise TypeError(f"{type(self).__name__} must define script()")
 
     async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int:
-        """Runs one statement and gives the number of affected rows.
+        """Runs one statement and returns the number of affected rows.
 
         Raises:
             DatabaseError: when the server refuses it.
@@ -109,7 +109,7 @@ class BaseExecutor:
     @overload
     async def fetch(self, sql: str, *params: Any, as_: type[V], timeout: float | None = None) -> list[V]: ...
     async def fetch(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
-        """Runs a query and gives all rows: as dicts, tuples, instances of a Pydantic model or of a dataclass.
+        """Runs a query and returns all rows: as dicts, tuples, instances of a Pydantic model or of a dataclass.
 
         Raises:
             DatabaseError: when the server refuses it.
@@ -175,7 +175,7 @@ class BaseExecutor:
     def copy_in(
         self, table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None
     ) -> Awaitable[int]:
-        """COPY … FROM STDIN in binary; gives the number of rows. See :mod:`data_bridge.core.connection.copy`."""
+        """COPY … FROM STDIN in binary; returns the number of rows. See `data_bridge.core.connection.copy`."""
         from data_bridge.core.connection.copy import copy_in
 
         return copy_in(self._joined(), table, rows, columns)
@@ -186,7 +186,7 @@ class BaseExecutor:
         *params: Any,
         format: Literal["csv", "text", "binary"] = "csv",  # noqa: A002 - what COPY calls it
     ) -> AsyncIterator[bytes]:
-        """COPY (query) TO STDOUT, in chunks. See :mod:`data_bridge.core.connection.copy`."""
+        """COPY (query) TO STDOUT, in chunks. See `data_bridge.core.connection.copy`."""
         from data_bridge.core.connection.copy import copy_out
 
         return copy_out(self._joined(), sql, params, format)

@@ -68,7 +68,7 @@ async def init(
         server_settings: configuration parameters for every session.
         target_session_attrs: any, read-write, read-only, primary or standby.
         alias: the name under which `using=` and Settings find it.
-        on_connect, on_checkout: hooks of :class:`Database`.
+        on_connect, on_checkout: hooks of `Database`.
 
     Raises:
         ConnectError: with host, port, step and SQLSTATE.

@@ -66,12 +66,12 @@ class QueryFinished:
 class Observer(Protocol):
     """Hears of everything that is sent to a server: statements, scripts, transaction control, streams, COPY and LISTEN.
 
-    Registered by :func:`add_observer`. An attribute `wants_site = True` asks for call sites. An exception of an observer is
+    Registered by `add_observer`. An attribute `wants_site = True` asks for call sites. An exception of an observer is
     logged to `data_bridge.observers` and changes nothing.
     """
 
     def started(self, event: QueryStarted) -> Any:
-        """Called before; what it returns is handed to :meth:`finished`."""
+        """Called before; what it returns is handed to `finished`."""
         ...
 
     def finished(self, token: Any, event: QueryFinished) -> None:
@@ -92,7 +92,7 @@ def add_observer(observer: Observer) -> None:
 
 
 def remove_observer(observer: Observer) -> None:
-    """Ends :func:`add_observer`."""
+    """Ends `add_observer`."""
     observers.remove(observer)
 
 
@@ -178,7 +178,7 @@ async def _observe(
 
 
 class Observation:
-    """One operation that is no plain statement, from its start to its end; nothing while there are no observers.
+    """One operation that is not a plain statement, from its start to its end; nothing while there are no observers.
 
     >>> class Shop:
     ...     alias = "shop"

@@ -18,7 +18,7 @@ def _on(using: Any) -> Any:
 
 
 async def execute(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> int:
-    """Runs one statement; gives the number of affected rows.
+    """Runs one statement; returns the number of affected rows.
 
     >>> async def main() -> None:
     ...     await execute("update users set age = $1 where id = $2", 31, 1)
@@ -36,7 +36,7 @@ async def fetch(
 @overload
 async def fetch(sql: str, *params: Any, as_: type[V], timeout: float | None = None, using: Any = None) -> list[V]: ...
 async def fetch(sql: str, *params: Any, as_: Any = dict, timeout: float | None = None, using: Any = None) -> Any:
-    """Runs a query; gives all rows as dicts, tuples, or instances of a Pydantic model or dataclass.
+    """Runs a query; returns all rows as dicts, tuples, or instances of a Pydantic model or dataclass.
 
     >>> async def main() -> None:
     ...     rows = await fetch("select id, email from users where age > $1", 25)
@@ -87,7 +87,7 @@ def stream(sql: str, *params: Any, as_: Any = dict, batch: int = 1000, using: An
 async def copy_in(
     table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None, using: Any = None
 ) -> int:
-    """COPY … FROM STDIN in binary; gives the number of rows."""
+    """COPY … FROM STDIN in binary; returns the number of rows."""
     count: int = await _on(using).copy_in(table, rows, columns=columns)
     return count
 

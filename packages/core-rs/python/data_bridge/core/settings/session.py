@@ -32,7 +32,7 @@ def check_timeout(name: str, value: float | None) -> None:
 
 
 def connect_timeout_of(address: Address, given: float) -> float:
-    """Seconds for making a connection: the argument, else `connect_timeout` of the connection string, of which 0 is no limit.
+    """Seconds for making a connection: the argument, else `connect_timeout` of the connection string, where 0 means no limit.
 
     Raises:
         ConfigurationError: the connection string has something else than a number.

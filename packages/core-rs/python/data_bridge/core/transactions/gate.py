@@ -60,7 +60,7 @@ class Gate:
         self._waiting: deque[tuple[Hold, asyncio.Future[None]]] = deque()
 
     async def acquire(self, hold: Hold, patience: float) -> None:
-        """Waits for the turn and keeps it until :meth:`release`.
+        """Waits for the turn and keeps it until `release`.
 
         Raises:
             TransactionBusy: the caller is inside the current hold, or `patience` seconds were not enough.

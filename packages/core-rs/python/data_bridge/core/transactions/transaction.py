@@ -131,7 +131,7 @@ class Transaction(BaseExecutor):
         encloses_caller: Callable[[], bool],
         interrupt: Callable[[], Awaitable[None]] | None = None,
     ) -> Hold:
-        """Keeps the connection from everything else of this transaction until :meth:`vacate`.
+        """Keeps the connection from everything else of this transaction until `vacate`.
 
         Raises:
             TransactionBusy: the connection is not to be had.
@@ -148,7 +148,7 @@ class Transaction(BaseExecutor):
         return hold
 
     def vacate(self, hold: Hold) -> None:
-        """Ends :meth:`occupy`; whoever waits comes next."""
+        """Ends `occupy`; whoever waits comes next."""
         self._gate.release(hold)
 
     @asynccontextmanager
@@ -362,7 +362,7 @@ class Transaction(BaseExecutor):
             self._parent._gate.release(self._place)
 
     def restore(self) -> None:
-        """Statements of this context join again what they joined before :meth:`enter`; by value, in whatever context."""
+        """Statements of this context join again what they joined before `enter`; by value, in whatever context."""
         self._is_left = True
         if context.open_transaction(self.database) is self:
             context.set_transaction(self.database, self._outer)

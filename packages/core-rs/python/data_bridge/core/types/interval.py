@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class PgInterval(NamedTuple):
-    """An `interval` with months: a month has no fixed number of days, so it is no timedelta.
+    """An `interval` with months: a month has no fixed number of days, so it is not a timedelta.
 
     Intervals without months are read as `datetime.timedelta`.
 

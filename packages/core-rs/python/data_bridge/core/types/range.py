@@ -13,7 +13,7 @@ Bounds = Literal["[)", "[]", "(]", "()", "empty"]
 class Range(Generic[T]):
     """A value of a range type: `int8range`, `numrange`, `tstzrange`, `daterange` …
 
-    `None` is no bound. `bounds` says which bounds belong to the range, as PostgreSQL writes it; `"empty"` is the range
+    `None` means no bound. `bounds` says which bounds belong to the range, as PostgreSQL writes it; `"empty"` is the range
     without an element. The server brings ranges of integers and dates into the form `[)`, so that ``Range(1, 3, "[]")``
     comes back as ``Range(1, 4)``.
 

@@ -67,7 +67,7 @@ _ABOUT = {
     "plan": (
         "show what would run, with locks and sizes",
         (
-            "Each step with its SQL, the locks that it takes, who is blocked meanwhile, what is written anew, and"
+            "Each step with its SQL, the locks that it takes, who is blocked meanwhile, what is rewritten, and"
             " how big that is by the statistics of the database."
         ),
     ),

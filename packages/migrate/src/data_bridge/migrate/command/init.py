@@ -14,7 +14,7 @@ directory = "{directory}"
 
 
 def write(directory: Path, root: Path) -> list[str]:
-    """Makes what is missing and leaves what is there; gives the paths that were made or changed.
+    """Makes what is missing and leaves what is there; returns the paths that were made or changed.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:

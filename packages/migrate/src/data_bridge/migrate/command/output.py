@@ -97,7 +97,7 @@ def _touched(t: Touched) -> str:
     text = f"{t.relation}: {t.lock}, {t.blocks or 'nobody'} wait" + ("s" if not t.blocks else "")
     known = f"{size(t.bytes)}, about {t.rows:,} rows" if t.bytes is not None and t.rows is not None else ""
     if t.rewrite:
-        text += f"; written anew{f': {known}' if known else ''}"
+        text += f"; written again{f': {known}' if known else ''}"
     elif t.scan:
         text += f"; read from end to end{f': {known}' if known else ''}"
     elif known:
@@ -117,7 +117,7 @@ def lint(terminal: Terminal, report: LintReport, *, waived: bool) -> None:
         terminal.say(f"{f.file}:{f.line}: {head}: {f.message}")
         waits = f.lock is not None and not (f.blocks or "").startswith("nobody")
         marks = [f"lock {f.lock}: {f.blocks} wait"] if waits else []
-        marks += ["the table is written anew"] if f.rewrite else []
+        marks += ["the table is rewritten"] if f.rewrite else []
         if marks:
             terminal.say(f"    {'; '.join(marks)}")
         terminal.say(f"    instead: {f.hint}")

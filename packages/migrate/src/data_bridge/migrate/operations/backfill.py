@@ -16,7 +16,7 @@ _KEY = """
 
 
 def batch_sql(table: str, assignments: str, where: str, key: str, key_type: str = "bigint") -> str:
-    """One batch: $1 is the last key of the batch before (NULL at the start), $2 the size; gives the last key and the count."""
+    """One batch: $1 is the last key of the batch before (NULL at the start), $2 the size; returns the last key and the count."""
     k, t = quote_identifier(key), quote_path(table)
     return (
         f"WITH batch AS (SELECT {k} FROM {t} WHERE ($1::text IS NULL OR {k} > $1::text::{key_type}) AND ({where}) "

@@ -103,7 +103,7 @@ class Operations:
     async def add_column(self, table: str, column: Any, definition: str | None = None, *, key: str = "id") -> None:
         """ALTER TABLE … ADD COLUMN: ("name", "TYPE …"), "name TYPE …", {name: SQL} or a ColumnDef.
 
-        A default that differs from row to row would write the whole table anew. Online it is set for new rows first, and the
+        A default that differs from row to row would write the whole table again. Online it is set for new rows first, and the
         old ones get theirs by backfill() along `key`.
         """
         made = _column(column, definition)

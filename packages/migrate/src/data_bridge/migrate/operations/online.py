@@ -145,5 +145,5 @@ _NOT_NULL = re.compile(r"\bnot\s+null\b", re.IGNORECASE)
 
 
 def rewrites(operation: Any) -> bool:
-    """Whether an operation writes its table anew."""
+    """Whether an operation writes its table again."""
     return any(f.rewrites for f in facts([compile(operation).sql]))

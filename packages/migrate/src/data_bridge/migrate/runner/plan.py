@@ -17,8 +17,8 @@ class Touched:
     Attributes:
         relation: its name.
         lock: what is taken.
-        blocks: who waits meanwhile; empty for nobody who reads or writes.
-        rewrite: whether it is written anew.
+        blocks: who waits meanwhile; empty for no reads or writes.
+        rewrite: whether it is rewritten.
         scan: whether it is read from end to end under the lock.
         rows, bytes: its size by the statistics of the database that was asked, or None.
     """

@@ -118,7 +118,7 @@ class Migration(Operations):
             await self._do(operation, inverse_of(operation))
 
     async def execute(self, sql: str, *params: Any) -> int:
-        """Runs one statement, or without parameters several; gives the affected rows."""
+        """Runs one statement, or without parameters several; returns the affected rows."""
         return await self._sink.step(of_sql(sql, params))
 
     async def fetch(self, sql: str, *params: Any) -> list[dict[str, Any]]:

@@ -136,7 +136,7 @@ def _annotation(comment: Comment) -> str | None:
 
 
 def _refusal(comment: Comment) -> str | None:
-    """Why a comment that is no known mark is an error, if so."""
+    """Why a comment that is not a known mark is an error, if so."""
     if _HARMLESS.fullmatch(comment.text):
         return None
     if why := _annotation(comment):

@@ -268,7 +268,7 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
     """A field of a Table, with what its column needs beyond the annotation.
 
     Args:
-        default: the Python default. Text that reads as SQL ("NOW()") on a column that is no text, or an expression
+        default: the Python default. Text that reads as SQL ("NOW()") on a column that is not text, or an expression
             (`func.now()`), is a server default.
         default_factory: makes the Python default.
         server_default: SQL text or an expression; the field is None until the row is saved. Beside a Python default it is for
@@ -345,7 +345,7 @@ def col(column: Any, name: str | None = None) -> Any:
 
     Raises:
         AttributeError: for an unknown name, with a near match.
-        TypeError: for something that is no column.
+        TypeError: for something that is not a column.
     """
     if name is not None:
         return column.__db__.source.column(name)

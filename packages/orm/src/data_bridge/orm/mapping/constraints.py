@@ -186,7 +186,7 @@ def _names(entity: Entity, keys: Any, where: str) -> tuple[str, ...]:
     for k in keys:
         if k not in entity.by_key:
             raise ConfigurationError(
-                f"{entity.label}.Settings.{where} names {k!r}, which is no field; fields are {', '.join(entity.keys)}"
+                f"{entity.label}.Settings.{where} names {k!r}, which is not a field; fields are {', '.join(entity.keys)}"
             )
     return tuple(entity.by_key[k].name for k in keys)
 

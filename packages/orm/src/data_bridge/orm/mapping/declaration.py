@@ -42,7 +42,7 @@ def _kind(head: Any) -> str | None:
 
 
 def _read(annotation: Any, scope: dict[str, Any]) -> tuple[str, Any] | None:
-    """Kind and argument of an annotation, or None for one that is no relation."""
+    """Kind and argument of an annotation, or None for one that is not a relation."""
     if isinstance(annotation, RelationAnnotation):
         return annotation.kind, annotation.argument
     if isinstance(annotation, typing.ForwardRef):

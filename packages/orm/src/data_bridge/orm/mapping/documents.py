@@ -40,7 +40,7 @@ def _is_stored_alike(a: Any, b: Any) -> bool:
     plain_a, plain_b = plain(a), plain(b)
     if plain_a == plain_b:
         return _has_same_types(plain_a, plain_b)
-    return repr(plain_a) == repr(plain_b)  # NaN is no equal of itself
+    return repr(plain_a) == repr(plain_b)  # NaN does not equal itself
 
 
 def _has_same_types(a: Any, b: Any) -> bool:

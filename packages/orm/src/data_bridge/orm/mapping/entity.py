@@ -123,7 +123,7 @@ class Entity:
         unknown = [n for n in named if n not in self.by_key]
         if unknown:
             raise ConfigurationError(
-                f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is no field; fields are {', '.join(self.keys)}"
+                f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is not a field; fields are {', '.join(self.keys)}"
             )
         if chosen and {f.key for f in chosen} != set(named):
             raise ConfigurationError(
@@ -390,7 +390,7 @@ class Entity:
             return self.by_key[self.source.column(given).key]
         if isinstance(given, ColumnProxy) and given.source is self.source:
             return self.by_key[given.key]
-        raise TypeError(f"{given!r} is no column of {self.label}")
+        raise TypeError(f"{given!r} is not a column of {self.label}")
 
     # ------------------------------------------------------------------------------------------------- relations
     def holds(self, row: object) -> bool:

@@ -254,7 +254,7 @@ def field_validator(cls: Any, key: str) -> Callable[[Any], Any]:
 
 
 def factory(info: FieldInfo) -> Any:
-    """What makes the default of a field that is no column, from the other values; None for one that all rows share."""
+    """What makes the default of a field that is not a column, from the other values; None for one that all rows share."""
     made = info.default_factory
     if made is not None:
         if info.default_factory_takes_validated_data:

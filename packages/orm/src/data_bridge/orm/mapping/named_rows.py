@@ -88,7 +88,7 @@ def _find_places(entity: Entity, columns: Iterable[str]) -> list[_Place]:
         field = by_column.get(column) or entity.by_key.get(column)
         if field is None:
             raise DecodeError(
-                f"the result has a column {column!r}, which is no field of {entity.label}: leave it out, or fetch "
+                f"the result has a column {column!r}, which is not a field of {entity.label}: leave it out, or fetch "
                 "as_=dict or as a model that has it"
             )
         if field.key in columns_of:

@@ -139,7 +139,7 @@ class Row(TrackedModel):
         """Loads these relations (`"author"`, `Post.comments.author`): one query for each, which the row has from then on.
 
         Raises:
-            AttributeError: for a name that is no relation, with a near match.
+            AttributeError: for a name that is not a relation, with a near match.
 
         >>> async def author_of(post) -> str:
         ...     return (await post.fetch("author")).author.name

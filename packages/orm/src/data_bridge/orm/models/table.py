@@ -384,7 +384,7 @@ class Table(Row, metaclass=TableMeta):
     @classmethod
     async def raw(cls, sql: str, *params: Any, tx: Any = None) -> list[Self]:
         """Instances from SQL, `User.raw("SELECT * FROM users WHERE age > $1", 18)`: every column, by its or its field's name.
-        A column that is missing, is no field, or has values of another type is a DecodeError.
+        A column that is missing, is not a field, or has values of another type is a DecodeError.
         """
         return await named_rows.raw(entity_of(cls), sql, params, tx)
 

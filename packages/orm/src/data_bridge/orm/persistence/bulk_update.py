@@ -61,7 +61,7 @@ class _Rows:
 
 
 async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any] | None, skip: Skip, tx: Any) -> int:
-    """Writes what changed in each row, or these fields of all; gives the number of rows that were there."""
+    """Writes what changed in each row, or these fields of all; returns the number of rows that were there."""
     wanted = None if fields is None else frozenset(entity.field(f).key for f in fields)
     given = list(rows)
     executor = entity.executor(tx)

@@ -196,7 +196,7 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any
             await _save_new(entity, row, executor)
             return row
         if state is GONE:
-            raise NotSaved(f"this {entity.label} was deleted; insert() writes it anew")
+            raise NotSaved(f"this {entity.label} was deleted; insert() rewrites it")
         changed = changed_fields(entity, row, state)
         if only is not None:
             wanted = {entity.field(k).key for k in only}

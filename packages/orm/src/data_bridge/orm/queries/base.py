@@ -252,7 +252,7 @@ class RowQuery(Select[T], Generic[T]):
             depth: how many levels, when no paths are given.
 
         Raises:
-            AttributeError: for a name that is no relation.
+            AttributeError: for a name that is not a relation.
             TypeError: for a query whose rows are no instances.
 
         >>> async def feed(Post) -> list:

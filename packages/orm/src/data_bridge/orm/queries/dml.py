@@ -60,7 +60,7 @@ def _is_filtered(query: Any) -> bool:
     """Whether a query may leave rows of its table out: by a condition, or by a join that not every row has a partner in."""
     present = query._entity.present
     where, where_p = clauses.conditions_of(query)
-    # Whether a row is marked as deleted is no filter of the caller; these conditions have no parameters.
+    # Whether a row is marked as deleted is not a filter of the caller; these conditions have no parameters.
     if filters_rows([c for c in where if c not in present], where_p) or clauses.has_clause(query, "having"):
         return True
     return any(

@@ -153,7 +153,7 @@ class Many(Generic[M]):
 
     # -------------------------------------------------------------------------------------------------------- changes
     async def add(self, *rows: Any, tx: Any = None, **values: Any) -> int:
-        """Adds rows (or their keys) that are not there yet; gives the number of new ones.
+        """Adds rows (or their keys) that are not there yet; returns the number of new ones.
 
         Args:
             rows: rows of the other side, or their keys.

@@ -50,8 +50,8 @@ def tree_of(entity: Entity, paths: Sequence[Any], depth: int, before: Tree | Non
     """What fetch_links() was told, by relation.
 
     Raises:
-        AttributeError: for a name that is no relation, with a near match.
-        TypeError: for something that is no path from this class.
+        AttributeError: for a name that is not a relation, with a near match.
+        TypeError: for something that is not a path from this class.
     """
     tree: Tree = _copied(before) if before else {}
     if not paths:
@@ -64,7 +64,7 @@ def tree_of(entity: Entity, paths: Sequence[Any], depth: int, before: Tree | Non
             names = tuple(given.split("."))
         elif isinstance(given, Path):
             if given._root is not entity and given._root.cls not in entity.cls.__mro__:
-                raise TypeError(f"{given!r} is no relation of {entity.label}")
+                raise TypeError(f"{given!r} is not a relation of {entity.label}")
             names = tuple(r.name for r in given._chain)
             query = getattr(given, "_query", None)
         else:
@@ -75,7 +75,7 @@ def tree_of(entity: Entity, paths: Sequence[Any], depth: int, before: Tree | Non
         path: Any = None
         for name in names:
             relation = at.relation(name)
-            # Rows behind many are loaded by a query of their own, in which the paths begin anew.
+            # Rows behind many are loaded by a query of their own, in which the paths begin again.
             path = getattr(path, name) if isinstance(path, LinkPath) else path_of(at.cls, name)
             branch = level.setdefault(name, Branch(relation, path))
             level, at = branch.branches, relation.target

@@ -1,4 +1,4 @@
-"""DDL operations on what is no table: indexes, enums, sequences, comments, extensions, schemas, views, domains."""
+"""DDL operations on what is not a table: indexes, enums, sequences, comments, extensions, schemas, views, domains."""
 
 from __future__ import annotations
 

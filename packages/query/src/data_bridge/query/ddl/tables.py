@@ -24,7 +24,7 @@ class Operation(Definition):
     """What every operation is: a statement without parameters."""
 
     def _ir(self) -> tuple[Any, ...]:
-        raise TypeError(f"{type(self).__name__} is no operation")  # pragma: no cover - every kind is one
+        raise TypeError(f"{type(self).__name__} is not an operation")  # pragma: no cover - every kind is one
 
     def __statement__(self) -> Statement:
         return Statement(self._ir(), ())
@@ -177,7 +177,7 @@ class _Alter(Operation):
     table: Path
 
     def _action(self) -> tuple[Any, ...]:
-        raise TypeError(f"{type(self).__name__} is no operation")  # pragma: no cover - every kind has one
+        raise TypeError(f"{type(self).__name__} is not an operation")  # pragma: no cover - every kind has one
 
     def _ir(self) -> tuple[Any, ...]:
         return ("alter_table", path_of(self.table), (self._action(),))

@@ -94,7 +94,7 @@ class Definition:
         return f"{type(self).__name__}() has no {name}; it has {', '.join(self._defaults)}"
 
     def replace(self, **changes: Any) -> Self:
-        """The same with some fields changed; TypeError for a name that is no field."""
+        """The same with some fields changed; TypeError for a name that is not a field."""
         return type(self)(**{**{name: self.__dict__[name] for name in self._defaults}, **changes})
 
     __replace__ = replace

@@ -44,7 +44,7 @@ def cast(value: Any, to: type[V]) -> Expr[V]: ...
 @overload
 def cast(value: Any, to: SQLType | str) -> Expr[Any]: ...
 def cast(value: Any, to: SQLType | type[Any] | str) -> Expr[Any]:
-    """``value::type``, for expressions and values; see :meth:`Expr.cast`.
+    """``value::type``, for expressions and values; see `Expr.cast`.
 
     >>> from data_bridge.query import cast, types
     >>> cast("2024-01-01", types.Date)
@@ -292,7 +292,7 @@ class Row(Expr[Any]):
         return super().in_(values if hasattr(values, "__operand__") else [self._row(value) for value in values])
 
     def not_in(self, values: Any) -> Expr[bool]:
-        """The opposite of :meth:`in_`.
+        """The opposite of `in_`.
 
         >>> from data_bridge.query import row, table, column
         >>> t = table("t", column("a", int), column("b", int))

@@ -21,7 +21,7 @@ _JSONPATH = ("cast", ("$", "text"), "jsonpath")
 
 
 class Document(Node[T_co]):
-    """The part of :class:`~data_bridge.query.Expr` that looks into jsonb and arrays."""
+    """The part of `data_bridge.query.Expr` that looks into jsonb and arrays."""
 
     __slots__ = ()
 

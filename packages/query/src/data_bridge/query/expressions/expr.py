@@ -69,7 +69,7 @@ class Expr(Search[T_co]):
     @overload
     def not_in(self, values: Iterable[T_co | None] | Select[Any]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def not_in(self, values: Any) -> Expr[bool]:
-        """``<> ALL($1)``: the opposite of :meth:`in_`; no values is TRUE.
+        """``<> ALL($1)``: the opposite of `in_`; no values is TRUE.
 
         >>> from data_bridge.query import table, column
         >>> users = table("users", column("id", int))
@@ -159,7 +159,7 @@ class Expr(Search[T_co]):
         return self.evaluate(row) is True
 
     def evaluate(self, row: Any) -> Any:
-        """The value of the expression for a row, None for NULL; see :meth:`matches`.
+        """The value of the expression for a row, None for NULL; see `matches`.
 
         >>> from data_bridge.query import table, column
         >>> (table("users", column("age", int)).age / 2).evaluate({"age": -7})
@@ -172,7 +172,7 @@ class Expr(Search[T_co]):
 
     # -------------------------------------------------------------------------------------------- order, name, type
     def asc(self) -> Order:
-        """Ascending; :meth:`Order.nulls_first` and :meth:`Order.nulls_last` say where NULLs go.
+        """Ascending; `Order.nulls_first` and `Order.nulls_last` say where NULLs go.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("a", int)).a.asc().nulls_first()

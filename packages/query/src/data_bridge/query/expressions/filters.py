@@ -23,7 +23,7 @@ def added(
         if isinstance(condition, Node):
             of = condition.t
             if of is not Boolean and of is not None and of.family != "bool":
-                raise TypeError(f"{condition!r} is no condition but {of.name}: compare it with something")
+                raise TypeError(f"{condition!r} is not a condition but {of.name}: compare it with something")
             s = (*s, condition.s)
             p = p + condition.p
         elif isinstance(condition, Mapping):

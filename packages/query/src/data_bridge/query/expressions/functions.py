@@ -248,7 +248,7 @@ class Call(Expr[T_co]):
 
 
 class RowsFrom:
-    """Several set-returning functions side by side; made by :func:`rows_from`."""
+    """Several set-returning functions side by side; made by `rows_from`."""
 
     __slots__ = ("_calls",)
 

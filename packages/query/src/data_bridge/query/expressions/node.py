@@ -33,7 +33,7 @@ _NO_ITERATION = "an SQL expression cannot be iterated or searched with `in`: wri
 
 
 class Node(Generic[T_co]):
-    """What every expression can do with operators. Use :class:`~data_bridge.query.Expr`, which adds the named methods.
+    """What every expression can do with operators. Use `data_bridge.query.Expr`, which adds the named methods.
 
     >>> from data_bridge.query import table, column
     >>> users = table("users", column("id", int), column("age", int))

@@ -21,7 +21,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
 class Search(Document[T_co]):
-    """The part of :class:`~data_bridge.query.Expr` that searches."""
+    """The part of `data_bridge.query.Expr` that searches."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class Search(Document[T_co]):
         return _pattern(self, "like", pattern, "like", escape)
 
     def ilike(self: Node[str] | Node[str | None], pattern: str | Node[str], *, escape: str | None = None) -> Expr[bool]:
-        """``ILIKE``: like :meth:`like`, without regard to case.
+        """``ILIKE``: like `like`, without regard to case.
 
         >>> from data_bridge.query import table, column
         >>> users = table("users", column("email", str))
@@ -77,7 +77,7 @@ class Search(Document[T_co]):
         return _literal_text(self, text, "%", "", False, "endswith")
 
     def istartswith(self: Node[str] | Node[str | None], text: str | Node[str]) -> Expr[bool]:
-        """:meth:`startswith` without regard to case.
+        """`startswith` without regard to case.
 
         >>> from data_bridge.query import table, column
         >>> users = table("users", column("name", str))
@@ -87,7 +87,7 @@ class Search(Document[T_co]):
         return _literal_text(self, text, "", "%", True, "istartswith")
 
     def iendswith(self: Node[str] | Node[str | None], text: str | Node[str]) -> Expr[bool]:
-        """:meth:`endswith` without regard to case.
+        """`endswith` without regard to case.
 
         >>> from data_bridge.query import table, column
         >>> users = table("users", column("name", str))
@@ -138,7 +138,7 @@ class Search(Document[T_co]):
         return _condition(self, "<@", items)
 
     def overlaps(self, other: Any) -> Expr[bool]:
-        """``&&``: arrays, ranges or networks that have something in common. Of rows it is :meth:`Row.overlaps`.
+        """``&&``: arrays, ranges or networks that have something in common. Of rows it is `Row.overlaps`.
 
         >>> from data_bridge.query import table, column
         >>> posts = table("posts", column("tags", list[str]))

@@ -157,7 +157,7 @@ def insert(
     conflict: Clause | None = None,
     returning: tuple[Structure, ...] | None = None,
 ) -> Structure:
-    """An INSERT of one of :func:`one_row`, :func:`several_rows`, :func:`rows_of_arrays`."""
+    """An INSERT of one of `one_row`, `several_rows`, `rows_of_arrays`."""
     return ("insert", table, names, rows, conflict, returning, None)
 
 
@@ -232,7 +232,7 @@ def locking(strength: Strength = "update", wait: Literal["nowait", "skip locked"
 
 # ----------------------------------------------------------------------------------------------------- changed structures
 def with_clauses(query: Structure, *extras: Clause) -> Structure:
-    """A SELECT of :func:`select` with these clauses behind it."""
+    """A SELECT of `select` with these clauses behind it."""
     return (*query[:7], (*(query[7] or ()), *extras))
 
 

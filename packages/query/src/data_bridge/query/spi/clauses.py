@@ -226,5 +226,5 @@ def with_locks_on(query: Q, name: str) -> Q:
 
 
 def with_conflict(statement: Insert[Any], conflict: Structure, params: Params) -> Insert[Any]:
-    """An INSERT with this ON CONFLICT of :mod:`~data_bridge.query.spi.build`."""
+    """An INSERT with this ON CONFLICT of `data_bridge.query.spi.build`."""
     return statement._with(_conflict=conflict, _conflict_p=params)

@@ -65,7 +65,7 @@ class Query:
         raise TypeError(f"the columns of {type(self).__name__} have no names")  # pragma: no cover - every kind has them
 
     def __statement__(self) -> Statement:
-        raise TypeError(f"{type(self).__name__} is no statement")  # pragma: no cover - every kind is one
+        raise TypeError(f"{type(self).__name__} is not a statement")  # pragma: no cover - every kind is one
 
     def _column_named(self, name: str) -> Any:
         """The structure a string in order_by() means."""
@@ -145,7 +145,7 @@ class Query:
         """Notes sort keys that hold parameters."""
 
     def limit(self, n: int | None) -> Self:
-        """At most n rows; 0 is no rows, None is no limit.
+        """At most n rows; 0 returns no rows, None removes the limit.
 
         >>> from data_bridge.query import select, table, column
         >>> select(table("t", column("a", int)).a).limit(10).sql().sql

@@ -25,7 +25,7 @@ W = TypeVar("W", bound="Write")
 
 
 class Default:
-    """The marker of a column's default in VALUES: :data:`default`."""
+    """The marker of a column's default in VALUES: `default`."""
 
     __slots__ = ()
 
@@ -81,7 +81,7 @@ class Write:
         return tuple(extras[tag][0] for tag in tags) or None, tuple(v for tag in tags for v in extras[tag][1])
 
     def __statement__(self) -> Statement:
-        raise TypeError(f"{type(self).__name__} is no statement")  # pragma: no cover - every kind is one
+        raise TypeError(f"{type(self).__name__} is not a statement")  # pragma: no cover - every kind is one
 
     def _names(self) -> list[tuple[str, SQLType | None]]:
         return list(self._returning.names)
@@ -111,7 +111,7 @@ class Write:
         return self._with(_ctes=found)
 
     def cte(self, name: str, *, materialized: bool | None = None) -> QuerySource:
-        """The statement as a common table expression; its columns are those of :meth:`returning`.
+        """The statement as a common table expression; its columns are those of `returning`.
 
         >>> from data_bridge.query import delete, insert, select, table, column
         >>> t, log = table("t", column("id", int)), table("log", column("id", int))
@@ -122,7 +122,7 @@ class Write:
         return cte_of(self, name, materialized=materialized)
 
     def tag(self, text: str) -> Self:
-        """A comment in front of the text; see :meth:`Query.tag`.
+        """A comment in front of the text; see `Query.tag`.
 
         >>> from data_bridge.query import delete, table, column
         >>> t = table("t", column("id", int))
@@ -163,7 +163,7 @@ def column_of(source: Source, key: Any) -> ColumnProxy[Any]:
     if isinstance(key, ColumnProxy):
         found = source.columns.get(key.name)
         if found is None or key.source.s[1:3] != source.s[1:3]:
-            raise LookupError(f"{key.owner} is no column of {source.label}")
+            raise LookupError(f"{key.owner} is not a column of {source.label}")
         return found
     raise TypeError(f"a key is a column or its name, got {type(key).__name__}")
 

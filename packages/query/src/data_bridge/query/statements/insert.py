@@ -25,7 +25,7 @@ _UNNEST_ROWS = 50
 
 
 class Insert(Write, Generic[R]):
-    """An INSERT; made by :func:`insert`."""
+    """An INSERT; made by `insert`."""
 
     __slots__ = ("_conflict", "_conflict_p", "_names_", "_rows", "_rows_p")
 
@@ -194,7 +194,7 @@ class Insert(Write, Generic[R]):
 
 
 class Conflict(Generic[R]):
-    """What follows ON CONFLICT: :meth:`do_nothing` or :meth:`do_update`."""
+    """What follows ON CONFLICT: `do_nothing` or `do_update`."""
 
     __slots__ = ("_insert", "_p", "_target")
 

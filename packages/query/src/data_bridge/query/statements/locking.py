@@ -43,7 +43,7 @@ class Locking:
         return self._locked("update", nowait, skip_locked, of)
 
     def for_no_key_update(self, *, nowait: bool = False, skip_locked: bool = False, of: Iterable[Any] = ()) -> Self:
-        """FOR NO KEY UPDATE: like :meth:`for_update`, but rows may still be referenced.
+        """FOR NO KEY UPDATE: like `for_update`, but rows may still be referenced.
 
         >>> from data_bridge.query import select, table, column
         >>> select(table("t", column("a", int)).a).for_no_key_update().sql().sql

@@ -19,7 +19,7 @@ __all__ = ["Explain", "Merge", "Truncate", "When", "explain", "merge", "truncate
 
 
 class Merge(Write):
-    """A MERGE; made by :func:`merge`."""
+    """A MERGE; made by `merge`."""
 
     __slots__ = ("_on", "_p", "_source", "_source_p", "_whens")
 
@@ -99,7 +99,7 @@ class When:
         return merge._with(_whens=(*merge._whens, (self._kind, s, action)), _p=merge._p + condition_p + p)
 
     def update(self, values: Mapping[Any, Any] | None = None, /, **named: Any) -> Merge:
-        """THEN UPDATE SET …; see :meth:`Update.set`."""
+        """THEN UPDATE SET …; see `Update.set`."""
         s, p = assignments_of(self._merge._table, values, named)
         return self._then(("update", s), p)
 
@@ -161,13 +161,13 @@ class _Plain:
 
 
 class Truncate(_Plain):
-    """A TRUNCATE; made by :func:`truncate`."""
+    """A TRUNCATE; made by `truncate`."""
 
     __slots__ = ()
 
 
 class Explain(_Plain):
-    """An EXPLAIN; made by :func:`explain`."""
+    """An EXPLAIN; made by `explain`."""
 
     __slots__ = ()
 

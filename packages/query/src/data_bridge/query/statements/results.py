@@ -49,7 +49,7 @@ EMPTY = Columns((), (), None, ())
 def columns_of(things: tuple[Any, ...]) -> Columns:
     """Structures, parameters and names of result columns.
 
-    Raises TypeError for what is no column, with the remedy.
+    Raises TypeError for what is not a column, with the remedy.
     """
     plain: tuple[Structure, ...] = ()
     for thing in things:

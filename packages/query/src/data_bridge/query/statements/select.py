@@ -43,7 +43,7 @@ T8 = TypeVar("T8")
 
 
 class Select(Query, Locking, Generic[R]):
-    """A SELECT whose rows are R. Made by :func:`select`; every method returns a new one.
+    """A SELECT whose rows are R. Made by `select`; every method returns a new one.
 
     >>> from data_bridge.query import select, table, column
     >>> users = table("users", column("id", int), column("age", int))
@@ -393,7 +393,7 @@ def select(
 def select(*columns: Any) -> Select[tuple[Any, ...]]: ...
 def select(*columns: Any) -> Select[Any]:
     """A SELECT of columns, expressions and whole tables. The table is that of the first column, or
-    :meth:`Select.from_`.
+    `Select.from_`.
 
     >>> from data_bridge.query import select, table, column
     >>> users = table("users", column("id", int), column("name", str))

@@ -15,9 +15,9 @@ __all__ = ["QueryTable", "aliased", "column", "table"]
 
 
 class QueryTable:
-    """A table whose columns are attributes: what :func:`table` makes.
+    """A table whose columns are attributes: what `table` makes.
 
-    A column may be called like a method (``alias``): the column wins, and :func:`aliased` is the method as a function.
+    A column may be called like a method (``alias``): the column wins, and `aliased` is the method as a function.
     ``users.c["odd name"]`` has every column.
     """
 
@@ -117,7 +117,7 @@ def column(
     on_delete: Action | None = None,
     comment: str | None = None,
 ) -> Any:
-    """A column for :func:`table`: `type` is a Python type or one of :mod:`data_bridge.query.types`.
+    """A column for `table`: `type` is a Python type or one of `data_bridge.query.types`.
 
     `references` is "table.column", "schema.table.column" or another table's column.
 

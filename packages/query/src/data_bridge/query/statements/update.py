@@ -21,7 +21,7 @@ F = TypeVar("F", bound="_Filtered")
 
 
 class _Filtered(Write):
-    """A write that chooses its rows. Without a filter it is refused, unless :meth:`all_rows` says so."""
+    """A write that chooses its rows. Without a filter it is refused, unless `all_rows` says so."""
 
     __slots__ = ("_all", "_sources", "_where", "_where_p")
 
@@ -35,7 +35,7 @@ class _Filtered(Write):
         self._sources: tuple[Source, ...] = ()
 
     def where(self, *conditions: Node[bool] | Mapping[Any, Any], **equals: Any) -> Self:
-        """Adds conditions, joined by AND; see :meth:`Select.where`.
+        """Adds conditions, joined by AND; see `Select.where`.
 
         >>> from data_bridge.query import delete, table, column
         >>> t = table("t", column("a", int))
@@ -96,7 +96,7 @@ class _Filtered(Write):
 
 
 class Update(_Filtered):
-    """An UPDATE; made by :func:`update`."""
+    """An UPDATE; made by `update`."""
 
     __slots__ = ("_set", "_set_p")
 
@@ -144,7 +144,7 @@ class Update(_Filtered):
 
 
 class Delete(_Filtered):
-    """A DELETE; made by :func:`delete`."""
+    """A DELETE; made by `delete`."""
 
     __slots__ = ()
 

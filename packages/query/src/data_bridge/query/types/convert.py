@@ -37,7 +37,7 @@ def to_int(value: Any) -> int:
 
 
 def ranged(low: int, high: int) -> Convert:
-    """Like :func:`to_int`, and within the width of the column."""
+    """Like `to_int`, and within the width of the column."""
 
     def convert(value: Any) -> int:
         number = value if type(value) is int else to_int(value)
@@ -207,7 +207,7 @@ def _json_default(value: Any) -> Any:
 
 
 def network(kind: str) -> Convert:
-    """An address or network of :mod:`ipaddress`, or its text."""
+    """An address or network of `ipaddress`, or its text."""
 
     def convert(value: Any) -> Any:
         if type(value).__module__ == "ipaddress":

@@ -96,7 +96,7 @@ class SQLType:
         of: SQLType | None = None,
         shown: str | None = None,
     ) -> None:
-        """Makes a type; the ready ones of this module and :func:`Other` are what most code needs."""
+        """Makes a type; the ready ones of this module and `Other` are what most code needs."""
         self.name = name
         self.python = python
         self.convert = convert
@@ -107,7 +107,7 @@ class SQLType:
     def bind(self, value: Any, owner: str | None = None) -> Any:
         """The value as it is sent for a column of this type; None is NULL.
 
-        Raises :class:`~data_bridge.core.errors.EncodeError`, naming `owner` and never the value.
+        Raises `data_bridge.core.errors.EncodeError`, naming `owner` and never the value.
 
         >>> from data_bridge.query import types
         >>> types.Boolean.bind(True)

@@ -190,7 +190,7 @@ _MODIFIED = re.compile(r"^([a-z_ ]+?)\s*\(([0-9, ]+)\)$")
 def parse_type(spelling: str) -> SQLType:
     """The type with this spelling, as people and the server's ``format_type`` write it.
 
-    An unknown spelling is a type of somebody's own: :func:`~data_bridge.query.types.Other`.
+    An unknown spelling is a type of somebody's own: `data_bridge.query.types.Other`.
 
     >>> from data_bridge.query import parse_type
     >>> parse_type("VARCHAR(20)"), parse_type("integer[]"), parse_type("mood")

@@ -113,7 +113,7 @@ def test_migrations_undo_everything(migrations: Any, databases: Databases) -> No
 
 
 def test_migrations_undo_and_redo_alike(migrations: Any, databases: Databases) -> None:
-    """Each migration, undone and run again, gives the same schema."""
+    """Each migration, undone and run again, returns the same schema."""
     with _empty(databases) as (name, dsn):
         with _empty(databases) as (_, elsewhere):
             versions = _run(elsewhere, migrations)

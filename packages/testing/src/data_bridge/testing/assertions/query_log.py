@@ -18,7 +18,7 @@ __all__ = ["Query", "QueryLog", "capture_sql", "recording"]
 
 BEFORE_A_TABLE = {"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "ONLY"}
 CONTROL = {"begin", "commit", "rollback", "savepoint", "release", "listen"}
-"""What is no statement of the code under test: a block of pg_transaction() costs no query in a budget."""
+"""What is not a statement of the code under test: a block of pg_transaction() costs no query in a budget."""
 NO_TABLE = {"ONLY", "SELECT", "LATERAL", "IF", "SET"}
 
 

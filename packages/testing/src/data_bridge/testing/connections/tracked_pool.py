@@ -119,7 +119,7 @@ class WatchedLease(_Statements):
 
     def abandon(self) -> None:
         """Its owner was thrown away, or never came to have it."""
-        # The second happens when BEGIN fails, and is no leak; only a finaliser calls it for the first.
+        # The second happens when BEGIN fails, and is not a leak; only a finaliser calls it for the first.
         if self._hold.open and sys._getframe(1).f_code.co_name == "__del__":
             self._watch.forgotten(self._hold)
         self._hold.open = False

@@ -13,7 +13,7 @@ __all__ = ["Limits", "ModelColumn", "model_columns"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a value, from Pydantic's constraints and from the SQL type; None is no bound."""
+    """Bounds of a value, from Pydantic's constraints and from the SQL type; None means no bound."""
 
     low: Any = None
     high: Any = None

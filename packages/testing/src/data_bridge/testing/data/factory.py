@@ -74,7 +74,7 @@ class Factory(Generic[T]):
         """An instance that is not saved; nothing is asked of a database. A SubFactory is built alike.
 
         Raises:
-            ConfigurationError: a value could not be invented, or a name is no field.
+            ConfigurationError: a value could not be invented, or a name is not a field.
         """
         n = cls._number()
         values = cls._values(n, overrides)
@@ -161,7 +161,9 @@ class Factory(Generic[T]):
         given |= {key: value for key, value in overrides.items() if key not in traits}
         unknown = [key for key in given if key not in model.model_fields]
         if unknown:
-            raise ConfigurationError(f"{unknown[0]!r} is no field of {model.__name__} and no trait of {cls.__name__}")
+            raise ConfigurationError(
+                f"{unknown[0]!r} is not a field of {model.__name__} and no trait of {cls.__name__}"
+            )
         values = {key: _resolved(value, n) for key, value in given.items()}
         for column in columns.values():
             if column.key in values or column.filled or column.optional:

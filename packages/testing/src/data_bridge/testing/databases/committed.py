@@ -36,7 +36,7 @@ class TestDatabase(Database):
         name: its name on the server.
     """
 
-    __test__ = False  # the name starts with Test, but this is no test class
+    __test__ = False  # the name starts with Test, but this is not a test class
 
     def __init__(self, source: Source, name: str) -> None:
         super().__init__(source.dsn_of(name), application_name=OURS)

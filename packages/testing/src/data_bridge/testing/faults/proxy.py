@@ -67,7 +67,7 @@ class Proxy:
 
     @contextmanager
     def frozen(self) -> Generator[int]:
-        """Inside the block the present connections are half-open, and new ones work; gives the number of the former."""
+        """Inside the block the present connections are half-open, and new ones work; returns the number of the former."""
         with self._lock:
             lines = list(self._lines)
         for line in lines:

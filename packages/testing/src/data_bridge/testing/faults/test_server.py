@@ -33,7 +33,7 @@ class TestServer:
         dsn: URL of its database `postgres` (TCP).
     """
 
-    __test__ = False  # the name starts with Test, but this is no test class
+    __test__ = False  # the name starts with Test, but this is not a test class
 
     def __init__(self, server: EmbeddedServer) -> None:
         self._server = server

@@ -79,7 +79,7 @@ class SandboxPool:
         if sandbox.escaped:
             problems.append(
                 "the test has ended its own transaction by COMMIT or ROLLBACK in raw SQL; its rows were really written"
-                " (the database is made anew)\nhint: use pg_transaction(), or the fixture `committed`"
+                " (the database is recreated)\nhint: use pg_transaction(), or the fixture `committed`"
             )
         elif locks and (held := self._held_locks(sandbox)):
             problems.append(sandbox.watch.lock_problem("", held))

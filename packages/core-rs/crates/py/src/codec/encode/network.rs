@@ -21,7 +21,7 @@ pub unsafe fn network(env: &Env, v: *mut PyObject, is_cidr: bool, out: &mut Vec<
     let text = v.str().map_err(Refusal::Python)?;
     let it = text.to_str().ok().and_then(|text| Network::parse(text, is_cidr));
     match it {
-        None => Err(Refusal::Reason("the text is no address".into())),
+        None => Err(Refusal::Reason("the text is not an address".into())),
         Some(it) if is_cidr && it.has_host_bits() => {
             Err(Refusal::Reason("a cidr has no bits set behind its prefix".into()))
         }

@@ -65,7 +65,7 @@ pub unsafe fn lsn(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
             out.extend(low.to_be_bytes());
             Ok(())
         }
-        None => Err(Refusal::Reason("the text is no position in the log, as 16/B374D848 is".into())),
+        None => Err(Refusal::Reason("the text is not a position in the log, as 16/B374D848 is".into())),
     }
 }
 
@@ -89,7 +89,7 @@ pub unsafe fn snapshot(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
         _ => None,
     };
     let Some(numbers) = numbers else {
-        return Err(Refusal::Reason("the text is no snapshot, as 10:20:11,15 is".into()));
+        return Err(Refusal::Reason("the text is not a snapshot, as 10:20:11,15 is".into()));
     };
     let count = i32::try_from(numbers.len() - 2).map_err(|_| Refusal::Reason("the snapshot is too long".into()))?;
     out.extend(count.to_be_bytes());
