@@ -112,10 +112,10 @@ def test_any_tsquery_reads_as_the_server_prints_it(rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "why"),
     [
-        ("inet", "10.0.0.256", "no address"), ("inet", 5, "address or network of the ipaddress module, got int"), ("cidr", "10.0.0.1/8", "no bits set behind its prefix"),
+        ("inet", "10.0.0.256", "not an address"), ("inet", 5, "address or network of the ipaddress module, got int"), ("cidr", "10.0.0.1/8", "no bits set behind its prefix"),
         ("macaddr", "08:00:2b", "no MAC address of 6 bytes"), ("bit(3)", "12", "text of 0 and 1"), ("varbit", 5, "expected str, got int"), ("timetz", time(1), "aware time"),
         ("int4range", Range("a", "b"), "expected int"), ("int4range", 5, "expected Range, got int"), ("int4range", Range(2**40), "outside"), ("point", (1,), r"expected Point \(x, y\)"),
-        ("path", Path(()), "expected Path"), ("xid8", -1, "outside"), ("pg_lsn", "x", "position in the log"), ("tid", (1, 70_000), "block, offset"), ("\"char\"", "xy", "one character"), ("\"char\"", "Ā", "one character"), ("\"char\"", "\0", "one character"), ("pg_snapshot", "10", "no snapshot"), ("pg_snapshot", "1:2:x", "no snapshot"),
+        ("path", Path(()), "expected Path"), ("xid8", -1, "outside"), ("pg_lsn", "x", "position in the log"), ("tid", (1, 70_000), "block, offset"), ("\"char\"", "xy", "one character"), ("\"char\"", "Ā", "one character"), ("\"char\"", "\0", "one character"), ("pg_snapshot", "10", "not a snapshot"), ("pg_snapshot", "1:2:x", "not a snapshot"),
     ],
 )  # fmt: skip
 async def test_what_does_not_fit_is_refused(postgres_dsn: str, kind: str, value: Any, why: str) -> None:

@@ -51,7 +51,7 @@ async def test_chains_and_many_rows_from_an_alias(db: Any) -> None:
 def test_relations_of_an_alias_are_not_fetched() -> None:
     boss = aliased(Person, "boss")
     assert repr(boss.company) == "<boss.company>" and boss.company is boss.company
-    with pytest.raises(TypeError, match="no relation of Person"):
+    with pytest.raises(TypeError, match="not a relation of Person"):
         Person.find().fetch_links(boss.company)
     with pytest.raises(AttributeError, match="nmae"):
         _ = boss.nmae  # type: ignore[attr-defined]
