@@ -19,7 +19,6 @@ MODULES = (
     "data_bridge.query.ddl",
     "data_bridge.query.catalog",
     "data_bridge.orm",
-    "data_bridge.orm.mypy",
     "data_bridge.postgres",
 )
 # Where a name is defined is not part of how it is called.
