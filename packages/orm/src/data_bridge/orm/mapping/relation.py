@@ -149,6 +149,11 @@ class Relation:
         """The fields of the table between that hold the key there."""
         return self._through()[2]
 
+    def through_conditions(self) -> list[Any]:
+        """The conditions that join the table between to the other side."""
+        between, there = self.through.columns, self.target.columns
+        return [between[t] == there[f] for t, f in zip(self.through_far, self.far, strict=True)]
+
     def _through(self) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
         found: tuple[Any, tuple[str, ...], tuple[str, ...]] | None = self.__dict__.get("_between")
         if found is None:

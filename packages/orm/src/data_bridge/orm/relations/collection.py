@@ -97,20 +97,17 @@ class Many(Generic[M]):
             raise NotSaved(f"{self._relation.label}: save the {self._relation.owner.__name__} first")
         return tuple(self._row.__dict__[k] for k in self._relation.near)
 
+    def _of_this_row(self) -> list[Any]:
+        """The conditions on the association table that it points to this row."""
+        relation = self._relation
+        columns = relation.through.columns
+        return [columns[k] == v for k, v in zip(relation.through_near, self._key(), strict=True)]
+
     def find(self, *filters: Any, **equals: Any) -> QueryBuilder[M]:
         """A query for the rows on the other side."""
         relation = self._relation
-        through = relation.through
-        source = through.source
-        target = relation.target
-        on = [
-            source.columns[through.by_key[t].name] == target.columns[f]
-            for t, f in zip(relation.through_far, relation.far, strict=True)
-        ]
-        mine = [
-            source.columns[through.by_key[t].name] == v for t, v in zip(relation.through_near, self._key(), strict=True)
-        ]
-        query: Any = target.query().join(source, on).find(*mine)
+        joined: Any = relation.target.query().join(relation.through.source, relation.through_conditions())
+        query = joined.find(*self._of_this_row())
         return query.find(*filters, **equals) if filters or equals else query  # type: ignore[no-any-return]
 
     async def count(self, *filters: Any, **equals: Any) -> int:
@@ -125,11 +122,7 @@ class Many(Generic[M]):
 
     def _links(self, rows: Sequence[Any] | None = None) -> QueryBuilder[Any]:
         """Rows of the table between: all of this row, or those to these others."""
-        relation = self._relation
-        through = relation.through
-        query: Any = through.query()
-        for k, v in zip(relation.through_near, self._key(), strict=True):
-            query = query.find(through.columns[k] == v)
+        query: Any = self._relation.through.query().find(*self._of_this_row())
         if rows is None:
             return query  # type: ignore[no-any-return]
         return query.find(self._among(rows))  # type: ignore[no-any-return]
@@ -194,7 +187,7 @@ class Many(Generic[M]):
         return count
 
     async def clear(self, *, tx: Any = None) -> int:
-        """Takes all rows away from this one; gives their number."""
+        """Takes all rows away from this one; returns their number."""
         query = self._links()
         count = await (query if tx is None else query.using(tx)).delete()
         if self.is_loaded:

@@ -255,13 +255,8 @@ async def _of_parents(query: QueryBuilder[Any], branch: Branch, keys: list[Any])
     entity = relation.target
     if relation.kind == "many":
         through = relation.through
-        source = through.source
-        on = [
-            source.columns[through.by_key[t].name] == entity.columns[f]
-            for t, f in zip(relation.through_far, relation.far, strict=True)
-        ]
-        query = query.join(source, on)
-        columns = [source.columns[through.by_key[k].name] for k in relation.through_near]
+        query = query.join(through.source, relation.through_conditions())
+        columns = [through.columns[k] for k in relation.through_near]
     else:
         columns = [entity.columns[k] for k in relation.far]
     if clauses.is_cut(query):

@@ -32,12 +32,7 @@ def correlated(
         made = clauses.without_result(made)
     if relation.kind == "many":
         through = relation.through
-        source = through.source
-        on = [
-            source.columns[through.by_key[t].name] == entity.columns[f]
-            for t, f in zip(relation.through_far, relation.far, strict=True)
-        ]
-        made = made.join(source, on)
+        made = made.join(through.source, relation.through_conditions())
         far = [through.columns[k].s for k in relation.through_near]
     else:
         far = [entity.columns[k].s for k in relation.far]
