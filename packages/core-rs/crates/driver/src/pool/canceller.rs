@@ -1,8 +1,8 @@
 //! Cancelling statements on the server, by a connection beside the pool.
 //!
-//! `pg_cancel_backend` names a process, and a process works for whoever has its connection. So a signal leaves only while
-//! the statement's connection is kept back for it, and the connection is given to somebody else only when the signal's
-//! answer has come. Statements given up at the same moment share one signal: a burst costs one round trip, not one each.
+//! `pg_cancel_backend` names a process, and a process serves the task that holds its connection. So a signal leaves only while
+//! the statement's connection is kept back for it, and another task gets the connection only after the signal is
+//! answered. Statements given up at the same moment share one signal: a burst costs one round trip, not one each.
 use crate::connection::reply::{Reply, Shield, cancel};
 use crate::connection::{Connection, Meta};
 use crate::error::Error;
@@ -71,20 +71,20 @@ impl Canceller {
         self.connection.try_lock().ok().and_then(|mut c| c.take())
     }
 
-    /// Sends a signal for `reply`, or waits until somebody has; how far it came, as one of [`request`].
+    /// Sends a signal for `reply`, or waits for the task that sends it; returns the progress, as one of [`request`].
     async fn signal(&self, pool: &Arc<Pool>, home: &Home, reply: &Arc<Reply>, until: Instant) -> u8 {
         let request = Arc::new(Request { reply: reply.clone(), state: AtomicU8::new(request::WAITING) });
         self.requests().push(request.clone());
         let Some(mut connection) = within(home, until, self.connection.lock()).await else {
             self.requests().retain(|other| !Arc::ptr_eq(other, &request));
-            // Somebody may have taken it along.
+            // Another task may have sent it along with its own.
             return match request.state.load(Acquire) {
                 request::WAITING => request::UNKNOWN,
                 state => state,
             };
         };
         if request.state.load(Acquire) == request::WAITING {
-            // Whoever has the connection speaks for all who wait for it.
+            // The task that holds the connection sends the signals of all tasks that wait for it.
             let requests = std::mem::take(&mut *self.requests());
             // Taken out: when its answer does not come in time, nobody gets a connection that is out of step.
             let known = connection.take();
@@ -92,7 +92,7 @@ impl Canceller {
             let sent = within(home, until, async {
                 let mut sender = opened(known, pool, home).await?;
                 has_left = true;
-                // Some may have ended meanwhile, and their processes work for somebody else.
+                // Some may have ended meanwhile, and their processes serve other tasks.
                 let pids = requests.iter().map(|r| r.reply.process()).filter(|&pid| pid != 0).collect::<Vec<_>>();
                 if !pids.is_empty() {
                     sender.cancel_processes(&pids).await?;

@@ -50,7 +50,7 @@ class Hold:
 
 
 class Gate:
-    """At most one hold at a time; whoever comes later waits, first come, first served."""
+    """At most one hold at a time; later ones wait, first come, first served."""
 
     __slots__ = ("_waiting", "holder")
 
@@ -93,7 +93,7 @@ class Gate:
             raise
 
     def release(self, hold: Hold) -> None:
-        """Passes the turn on; does nothing when somebody else has it."""
+        """Passes the turn on; does nothing when another hold has it."""
         if self.holder is not hold:
             return
         self.holder = None

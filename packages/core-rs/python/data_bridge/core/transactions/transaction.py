@@ -392,7 +392,7 @@ class Transaction(BaseExecutor):
         try:
             await self.rollback()
         except ConnectionLost:
-            # Whoever was cancelled must hear that; the blocks around this one are rolled back with the connection.
+            # The cancelled task receives its own exception; the blocks around this one are rolled back with the connection.
             if kind is None or issubclass(kind, Exception):
                 raise
         if kind is None and late:
