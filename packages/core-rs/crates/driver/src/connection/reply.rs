@@ -177,6 +177,17 @@ impl Reply {
         self.shield == Shield::No && self.wanted.compare_exchange(0, 2, AcqRel, Acquire).is_ok()
     }
 
+    /// Ends the operation if its deadline has passed; nothing has been sent yet.
+    ///
+    /// Timers are coarser than an answer is fast: without this, some statements with `timeout=0` succeed.
+    pub(crate) fn has_expired(&self) -> bool {
+        let is_over = self.deadline.is_some_and(|(at, _)| Instant::now() >= at);
+        if is_over {
+            self.expire();
+        }
+        is_over && self.wanted() == Wanted::TooLate
+    }
+
     /// The deadline has passed before the statement was sent.
     pub(crate) fn expire(&self) {
         if self.is_late() {

@@ -106,6 +106,9 @@ impl Lease {
 
     /// Waits for the statements before it, in their order.
     async fn turn(&self, reply: &Reply) -> Result<OwnedMutexGuard<Held>, Error> {
+        if reply.has_expired() {
+            return Err(Error::Abandoned);
+        }
         let mut lock = pin!(self.held.clone().lock_owned());
         let mut timer = reply.deadline.map(|(at, _)| self.home.reactor.sleep(at));
         poll_fn(|cx| {

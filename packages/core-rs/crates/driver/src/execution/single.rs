@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 /// One statement on any connection of the pool.
 pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, effect: Effect, reply: Arc<Reply>) {
+    if reply.has_expired() {
+        return;
+    }
     let mut connection = match pool.acquire(&home, &reply).await {
         Ok(connection) => connection,
         Err(e) => return reply.finish(Err(e)),
