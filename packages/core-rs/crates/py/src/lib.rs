@@ -13,6 +13,7 @@ mod statements;
 use codec::registered;
 use connections::{copy, lease, listen, pool};
 use event_loop::{bridge, future, reactor_kind};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use rows::{class_attribute, load_plan};
 use statements::{compile, lint, plan, text};
@@ -44,6 +45,12 @@ fn fork_count() -> u32 {
 /// The native half of `data_bridge.core`.
 #[pymodule(gil_used = true)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    // SAFETY: attached; the main interpreter has the ID 0.
+    if unsafe { pyo3::ffi::PyInterpreterState_GetID(pyo3::ffi::PyInterpreterState_Get()) } != 0 {
+        return Err(PyImportError::new_err(
+            "data_bridge.core runs in the main interpreter of a process only: its reactor cannot wake a subinterpreter",
+        ));
+    }
     data_bridge_driver::event_loop::fork::watch();
     m.add("IR_VERSION", data_bridge_ir::IR_VERSION)?;
     m.add("FEATURES", data_bridge_ir::FEATURES.to_vec())?;

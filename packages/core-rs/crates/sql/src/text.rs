@@ -13,6 +13,32 @@ pub fn first_word(sql: &str) -> String {
         .map_or_else(String::new, |t| t.text.to_lowercase())
 }
 
+/// The byte at which the first `COPY` between server and client starts, if the text holds one: it needs a dialogue that
+/// the simple protocol of a script does not have. COPY to and from files and programs of the server does not.
+#[must_use]
+pub fn client_copy(sql: &str) -> Option<usize> {
+    let (mut is_start, mut depth, mut copy) = (true, 0_usize, None);
+    for token in tokens(sql).filter(|t| !t.kind.is_trivia()) {
+        match token.kind {
+            TokenKind::Semicolon => {
+                (is_start, depth, copy) = (true, 0, None);
+                continue;
+            }
+            TokenKind::Symbol if token.text == "(" => depth += 1,
+            TokenKind::Symbol if token.text == ")" => depth = depth.saturating_sub(1),
+            TokenKind::Word if is_start && token.text.eq_ignore_ascii_case("copy") => copy = Some(token.start),
+            TokenKind::Word if depth == 0 && copy.is_some() => {
+                if ["stdin", "stdout"].iter().any(|end| token.text.eq_ignore_ascii_case(end)) {
+                    return copy;
+                }
+            }
+            _ => {}
+        }
+        is_start = false;
+    }
+    None
+}
+
 /// `('text'::type)`: a literal that stands for one operand wherever it is put, of the given type; NULL without a text.
 ///
 /// `type_name` is SQL, as `format_type()` writes it.
@@ -111,6 +137,20 @@ pub fn placeholders(sql: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_of_a_client() {
+        for (sql, at) in [
+            ("COPY t FROM STDIN", Some(0)),
+            ("select 1; -- copy a from stdin;\ncopy t to stdout with (format csv)", Some(33)),
+            ("COPY (SELECT stdin FROM t) TO '/tmp/x'", None),
+            ("COPY t FROM PROGRAM 'cat stdin'", None),
+            ("SELECT 'copy t from stdin'; SELECT copy, stdin FROM t", None),
+            ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", None),
+        ] {
+            assert_eq!(client_copy(sql), at, "{sql}");
+        }
+    }
 
     #[test]
     fn first_words() {

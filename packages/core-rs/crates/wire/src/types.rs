@@ -264,6 +264,33 @@ impl Type {
             }
         })
     }
+    /// Whether a name is that of a built-in type with a codec of ours, as `pg_type` or as SQL writes it.
+    #[must_use]
+    pub fn is_built_in(name: &str) -> bool {
+        const SPELLINGS: &[&str] = &[
+            "bigint",
+            "bit varying",
+            "boolean",
+            "char",
+            "character",
+            "character varying",
+            "dec",
+            "decimal",
+            "double precision",
+            "int",
+            "int2vector",
+            "integer",
+            "oidvector",
+            "real",
+            "smallint",
+            "time with time zone",
+            "time without time zone",
+            "timestamp with time zone",
+            "timestamp without time zone",
+        ];
+        let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        SPELLINGS.contains(&name) || names().any(|(_, _, known)| known.trim_matches('"') == name)
+    }
 }
 
 /// OID, OID of the array and name of every built-in type.
@@ -285,6 +312,16 @@ mod tests {
         assert_eq!(Type::name(6150).as_deref(), Some("int4multirange[]"));
         assert_eq!(Type::built_in(0), None);
         assert_eq!(Type::built_in(4_000_000), None);
+    }
+
+    #[test]
+    fn names_of_built_in_types() {
+        for name in ["jsonb", "int4", "integer", "pg_catalog.text", "int4range", "timestamp with time zone"] {
+            assert!(Type::is_built_in(name), "{name}");
+        }
+        for name in ["money", "shop.point", "geography", "citext"] {
+            assert!(!Type::is_built_in(name), "{name}");
+        }
     }
 
     #[test]

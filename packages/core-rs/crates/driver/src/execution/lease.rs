@@ -228,6 +228,10 @@ impl Lease {
         }
         let quiet = reply.beneath(Shield::Whole);
         let end = match self.perform(held, Work::Simple("COMMIT".into()), &quiet).await {
+            // The server ended the transaction while it waited for the next statement, so COMMIT was not read.
+            Err(Error::Lost { server: Some(s), .. }) if matches!(&*s.sqlstate, "25P03" | "25P04") => {
+                Err(Error::RolledBack(Some(s)))
+            }
             Err(Error::Lost { message, sent: true, .. }) => Err(Error::CommitUnknown(message)),
             other => other,
         };

@@ -32,19 +32,32 @@ pub fn generation() -> u64 {
 }
 
 /// Registers a type; the last registration of a name counts.
+///
+/// # Errors
+/// ConfigurationError for a built-in type: its codec is not looked up by name.
 #[pyfunction]
 #[pyo3(signature = (name, encode, decode, class_, pool, over_value))]
 pub fn register_type(
+    py: Python<'_>,
     name: &str,
     encode: Py<PyAny>,
     decode: Py<PyAny>,
     class_: Option<Py<PyType>>,
     pool: Option<u64>,
     over_value: bool,
-) {
-    let entry = Entry { name: name.to_lowercase().replace('"', ""), pool, encode, decode, class: class_, over_value };
+) -> PyResult<()> {
+    let known = name.to_lowercase().replace('"', "");
+    if Type::is_built_in(&known) {
+        let message = format!(
+            "register_type({name:?}): the codec of a built-in type cannot be replaced; convert the values in Python, or \
+             cast them in SQL"
+        );
+        return Err(crate::errors::named(py, "ConfigurationError", message));
+    }
+    let entry = Entry { name: known, pool, encode, decode, class: class_, over_value };
     ENTRIES.lock().expect("the registered types").push(entry);
     GENERATION.fetch_add(1, Release);
+    Ok(())
 }
 
 fn find(pool: u64, name: &str, has_codec: bool) -> Option<(u32, bool)> {

@@ -4,6 +4,7 @@ use crate::event_loop::bridge::Bridge;
 use crate::event_loop::future::Op;
 use crate::event_loop::operation::{Progress, Ticket};
 use crate::rows::load_plan::LoadPlan;
+use crate::statements::text::without_copy;
 use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::{Lease, Reply, Shield, Status, Step, event_loop::fork};
 use pyo3::prelude::*;
@@ -59,6 +60,9 @@ impl PyLease {
     /// library's own and may change the session.
     #[pyo3(signature = (sql, timeout=None, shielded=false, soils=true))]
     fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>, shielded: bool, soils: bool) -> PyResult<Op> {
+        if soils {
+            without_copy(py, sql)?;
+        }
         let shield = if shielded { Shield::Whole } else { Shield::No };
         let reply = Reply::new(deadline(py, timeout)?, shield);
         let load = Some(Py::new(py, LoadPlan::counting(py))?);

@@ -8,7 +8,9 @@ use crate::event_loop::bridge::Bridge;
 use crate::event_loop::future::Op;
 use crate::event_loop::operation::{Progress, Ticket};
 use crate::rows::load_plan::LoadPlan;
+
 use crate::statements::plan::Plan;
+use crate::statements::text::without_copy;
 use data_bridge_driver::config::{Config, Host, Limits, Secret, Target, Tls};
 use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::execution::lease::Lease;
@@ -206,6 +208,7 @@ impl PyPool {
     /// One or more statements by the simple protocol; returns the number of affected rows.
     #[pyo3(signature = (sql, timeout=None))]
     fn script(&self, py: Python<'_>, sql: &str, timeout: Option<f64>) -> PyResult<Op> {
+        without_copy(py, sql)?;
         let pool = self.get();
         let reply = Reply::new(deadline(py, timeout)?, Shield::No);
         let bridge = Bridge::current(py)?;

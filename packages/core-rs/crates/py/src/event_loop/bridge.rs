@@ -88,7 +88,10 @@ impl Bridge {
         }
         let owner = self.owner.lock().expect("a bridge's owner").thread;
         if owner != 0 && owner != ready_thread() {
-            return Err(PyRuntimeError::new_err("this connection belongs to another thread"));
+            return Err(PyRuntimeError::new_err(
+                "this connection belongs to the event loop of another thread: run the coroutine there \
+                 (asyncio.run_coroutine_threadsafe), or leave the inherited transaction with detached()",
+            ));
         }
         Ok(())
     }
@@ -261,7 +264,10 @@ impl Bridge {
         let py = own.py();
         own.get().mine()?;
         let Some(l) = running_loop(py)? else {
-            return Err(PyRuntimeError::new_err("no running event loop: await the operation in a coroutine"));
+            return Err(PyRuntimeError::new_err(
+                "no event loop of asyncio is running: await the operation in a coroutine that asyncio or uvloop runs (Trio is \
+                 not supported)",
+            ));
         };
         own.get().watch_here(own)?;
         let create = HERE.with_borrow(|h| {

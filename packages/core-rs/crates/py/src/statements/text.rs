@@ -83,3 +83,15 @@ pub fn query_with_literals(py: Python<'_>, sql: &str, values: Vec<(Option<String
 pub fn count_placeholders(sql: &str) -> usize {
     text::placeholders(sql)
 }
+
+/// Refuses a script that sends or receives rows by COPY.
+pub fn without_copy(py: Python<'_>, sql: &str) -> PyResult<()> {
+    text::client_copy(sql).map_or(Ok(()), |at| {
+        let line = sql[..at].matches('\n').count() + 1;
+        let message = format!(
+            "line {line} of the script is a COPY with STDIN or STDOUT, which a script cannot run: use copy_in() or \
+             copy_out(), or INSERT (pg_dump --inserts)"
+        );
+        Err(named(py, "ConfigurationError", message))
+    })
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -37,13 +38,27 @@ _COLUMNS = """
 """
 
 
+_PART = r'("(?:[^"]|"")+"|[^".]+)'
+_TABLE_NAME = re.compile(rf"(?:{_PART}\.)?{_PART}")
+
+
+def _unquoted(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
 def _table(given: Any) -> tuple[str | None, str]:
     definition = getattr(given, "__table_def__", None)
     if definition is not None:
         return definition.schema, definition.name
     if isinstance(given, str):
-        schema, dot, name = given.rpartition(".")
-        return (schema if dot else None), name
+        found = _TABLE_NAME.fullmatch(given)
+        if found is None:
+            raise ConfigurationError(
+                f"copy_in({given!r}): the name of a table is 'table' or 'schema.table'; a part that holds a dot or a quote "
+                'is written as in SQL: \'"my.table"\''
+            )
+        schema, name = (part and _unquoted(part) for part in found.groups())
+        return schema, name
     raise TypeError(f"copy_in() takes the name of a table or a Table class, not {type(given).__name__}")
 
 
@@ -76,7 +91,8 @@ async def copy_in(
 
     Args:
         executor: where it runs; outside a transaction on a connection of its own.
-        table: the name of a table (`"schema.table"`), or a Table class.
+        table: the name of a table (`"table"`, `"schema.table"`, quoted as in SQL where a part holds a dot), or a Table
+            class.
         rows: sequences in the order of the columns, mappings, or instances; an iterable or an asynchronous one.
         columns: their names; by default all that are not computed.
 

@@ -40,7 +40,7 @@ def register_type(
         using: the database, or its alias, that has the type; all of them by default.
 
     Raises:
-        ConfigurationError: when only one of `encode` and `decode` is given, or nothing at all.
+        ConfigurationError: when only one of `encode` and `decode` is given, or nothing at all; for a built-in type.
 
     >>> import struct
     >>> register_type(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.connection.executor import BaseExecutor
+from data_bridge.core.errors import ConfigurationError
 
 __all__ = ["Connection", "Hook", "Hooks"]
+
+_running: ContextVar[tuple[object, ...]] = ContextVar("data_bridge_hooks", default=())
+"""The hooks whose coroutines the running code is part of."""
 
 _ATTEMPTS = 3
 """Connections in a row that a hook may refuse before its exception reaches the caller."""
@@ -54,12 +59,20 @@ class Hooks:
 
         Raises:
             Exception: that of the hook, when it refused several connections in a row.
+            ConfigurationError: a hook of this database asked for a connection of its pool.
         """
+        around = _running.get()
+        if self in around:
+            raise ConfigurationError(
+                "a hook (on_connect, on_checkout) used the pool of its own database, whose connections need the hook first: "
+                "run the SQL on the connection that the hook is called with"
+            )
         for attempt in range(_ATTEMPTS):
             found = lease()
             try:
                 await found.take(timeout)
                 connection = Connection(found)
+                _running.set((*around, self))
                 if self._on_connect is not None and not found.is_greeted:
                     await self._on_connect(connection)
                     await found.greet()
@@ -75,4 +88,6 @@ class Hooks:
                 raise
             else:
                 return found
+            finally:
+                _running.set(around)
         raise AssertionError  # pragma: no cover - the loop returns or raises
