@@ -80,6 +80,37 @@ async def test_a_cancelled_call_frees_its_place_within_a_second(postgres_dsn: st
 
 
 @pytest.mark.fault("C3")
+async def test_a_control_connection_that_was_made_with_the_pool(own_server: Any) -> None:
+    """A server that lets nobody in any more still cancels; a control connection that was lost is made again."""
+    own_server.run("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    dsn = re.sub("//[^@]*@", "//guest:guest@", own_server.dsn)
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'guest'"
+    async with Database(dsn, max_connections=2, control_connection=True, idle_timeout=0.5) as db:
+        assert own_server.run(sessions) == [("2",)]
+        for _ in range(2):
+            running = asyncio.create_task(db.execute("SELECT pg_sleep(20)"))
+            while not own_server.run(
+                "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)' AND state = 'active'"
+            ):
+                await asyncio.sleep(0.01)
+            with own_server.few_connections(0):
+                running.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await running
+                while db.pool_stats().used:
+                    await asyncio.sleep(0.01)
+                assert db.pool_stats().closed_broken == 0
+            own_server.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'guest' AND query ~ 'cancel'"
+            )
+            until = time.monotonic() + 5
+            while own_server.run(sessions + " AND query !~ 'pg_sleep'") == [("0",)]:
+                assert time.monotonic() < until
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.6)  # the pool looks after its connections every 0.25 s here
+
+
+@pytest.mark.fault("C3")
 @pytest.mark.parametrize("how", ["refused", "silent"])
 async def test_a_place_is_free_although_nothing_can_be_cancelled(own_server: Any, how: str) -> None:
     """The server lets nobody in who could cancel, or does not even say so."""

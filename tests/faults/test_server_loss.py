@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from data_bridge import core
-from data_bridge.core import CommitUnknown, ConnectError, ConnectionLost, Database
+from data_bridge.core import CommitUnknown, ConnectError, ConnectionLost, Database, PoolTimeout
 from data_bridge.testing import EmbeddedServer, TestServer
 from data_bridge.testing.proxy import proxied
 
@@ -210,6 +210,32 @@ async def test_too_many_clients_is_waited_for(own_server: TestServer) -> None:
         assert await waiting.fetch_val("SELECT 1") == 1
         for db in (waiting, *holders):
             await db.close()
+
+
+@pytest.mark.fault("A4")
+async def test_a_role_that_may_have_fewer_connections_than_the_pool(own_server: TestServer) -> None:
+    """Those that exist serve all callers in turn, also where waiting takes longer than connecting may take."""
+    own_server.run("CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 2")
+    dsn = re.sub("//[^@]*@", "//few:few@", own_server.dsn)
+    async with Database(dsn, max_connections=8, connect_timeout=0.3, acquire_timeout=20) as db:
+        done = await asyncio.gather(*(db.fetch_val("SELECT pg_sleep(0.3)") for _ in range(16)))
+        assert done == [None] * 16
+        assert db.pool_stats().opened == 2
+
+        async def elsewhere() -> object:
+            found = await db.fetch_val("SELECT 1")
+            await asyncio.sleep(0.5)  # connections that are still being made there end with their loop running
+            return found
+
+        # An idle connection of another event loop gives way.
+        assert await asyncio.to_thread(lambda: asyncio.run(elsewhere())) == 1
+    async with Database(dsn, max_connections=8, connect_timeout=0.2, acquire_timeout=0.6) as db:
+        holders = [asyncio.create_task(db.fetch_val("SELECT pg_sleep(1.5)")) for _ in range(2)]
+        await asyncio.sleep(0.3)
+        with pytest.raises(PoolTimeout, match=r'more were refused: .*too many connections for role "few" \(53300\)'):
+            await db.fetch_val("SELECT 1")
+        await asyncio.gather(*holders)
+        assert await db.fetch_val("SELECT 1") == 1
 
 
 @pytest.mark.fault("A4", "I2")

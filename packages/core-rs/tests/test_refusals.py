@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from data_bridge.core import ConfigurationError, Database, TransactionAborted, begin_transaction, detached, register_type
+from data_bridge.core import (
+    ConfigurationError,
+    Database,
+    TransactionAborted,
+    begin_transaction,
+    detached,
+    register_type,
+)
 
 COPIES = [
     "COPY refused FROM STDIN",
@@ -68,7 +75,9 @@ async def test_a_hook_that_uses_its_own_pool(postgres_dsn: str, hook: str) -> No
         assert await db.fetch_val("SELECT 2") == 2
 
 
-@pytest.mark.parametrize("name", ["jsonb", "int4", "integer", "pg_catalog.text", "timestamp with time zone", "INT4RANGE"])
+@pytest.mark.parametrize(
+    "name", ["jsonb", "int4", "integer", "pg_catalog.text", "timestamp with time zone", "INT4RANGE"]
+)
 def test_a_codec_for_a_built_in_type(name: str) -> None:
     with pytest.raises(ConfigurationError, match="the codec of a built-in type cannot be replaced"):
         register_type(name, encode=str, decode=bytes.decode)
@@ -85,7 +94,7 @@ async def test_names_of_tables_in_copy_in(postgres_dsn: str) -> None:
             assert await db.fetch_val('SELECT count(*) FROM "a.b".plain') == 4
             assert await db.fetch_val('SELECT count(*) FROM "a.b"."x""y.z"') == 2
             for wrong in ["a.b.plain", "", ".", 'x"y', '"x', "a."]:
-                with pytest.raises(ConfigurationError, match="the name of a table is 'table' or 'schema.table'"):
+                with pytest.raises(ConfigurationError, match="the name of a table is 'table' or"):
                     await db.copy_in(wrong, [(1,)])
         finally:
             await db.execute_script('DROP SCHEMA "a.b" CASCADE')

@@ -3,13 +3,46 @@ use crate::error::Error;
 use crate::pool::session::Reset;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// A text that no `Debug` and no message shows.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(pub String);
 
 impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("•••")
+    }
+}
+
+/// Where a password comes from that changes, as the tokens of cloud providers do.
+pub trait PasswordSource: Send + Sync {
+    /// Asks for the password of the connection that is being made.
+    fn ask(&self, answer: Answer);
+}
+
+/// Where the password goes, or the reason why there is none. Dropping it ends the attempt to connect.
+pub struct Answer(oneshot::Sender<Result<Secret, String>>);
+
+impl Answer {
+    /// Tells it to the connection, if that still waits.
+    pub fn give(self, password: Result<Secret, String>) {
+        let _ = self.0.send(password);
+    }
+}
+
+/// How a connection proves who it is.
+#[derive(Clone)]
+pub enum Passwords {
+    /// By one password for each host, which may be none.
+    Known(Vec<Option<Secret>>),
+    /// By a password that is asked for each time.
+    Asked(Arc<dyn PasswordSource>),
+}
+
+impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("•••")
     }
@@ -53,8 +86,8 @@ pub struct Config {
     pub hosts: Vec<Host>,
     /// Role.
     pub user: String,
-    /// Its passwords, one for each host.
-    pub passwords: Vec<Option<Secret>>,
+    /// Its passwords.
+    pub passwords: Passwords,
     /// Database; `None` is the one named like the role.
     pub database: Option<String>,
     /// TLS.
@@ -81,9 +114,24 @@ pub struct Config {
 
 impl Config {
     /// The password for a host.
-    pub(crate) fn password(&self, host: &Host) -> Option<&str> {
-        let at = self.hosts.iter().position(|h| h == host)?;
-        Some(&self.passwords.get(at)?.as_ref()?.0)
+    ///
+    /// # Errors
+    /// The reason why the application has none.
+    pub(crate) async fn password(&self, host: &Host) -> Result<Option<Secret>, String> {
+        match &self.passwords {
+            Passwords::Known(all) => {
+                let at = self.hosts.iter().position(|h| h == host);
+                Ok(at.and_then(|at| all.get(at)).cloned().flatten())
+            }
+            Passwords::Asked(source) => {
+                let (sender, receiver) = oneshot::channel();
+                source.ask(Answer(sender));
+                receiver
+                    .await
+                    .unwrap_or_else(|_| Err("the function of password= was not run to its end".into()))
+                    .map(Some)
+            }
+        }
     }
 }
 
@@ -153,4 +201,6 @@ pub struct Limits {
     pub max_lifetime: Duration,
     /// When a connection is reset before its next user.
     pub session_reset: Reset,
+    /// Whether the connection for cancelling is made with the pool and kept, instead of when it is needed.
+    pub control: bool,
 }

@@ -155,6 +155,8 @@ pub enum Error {
         seconds: f64,
         /// What the longest holder does and since when, if known.
         oldest: Option<String>,
+        /// Why the server took no more connections, if it refused one.
+        refusal: Option<String>,
     },
     /// The database object was closed.
     PoolClosed,
@@ -229,12 +231,12 @@ impl fmt::Display for Error {
                 write!(f, "cannot connect to {host}:{port} ({step}): {message}")?;
                 sqlstate.as_ref().map_or(Ok(()), |code| write!(f, " ({code})"))
             }
-            Self::PoolTimeout { size, idle, waiting, seconds, oldest } => {
+            Self::PoolTimeout { size, idle, waiting, seconds, oldest, refusal } => {
                 write!(f, "no connection became free in {seconds:.1} s: {size} open, {idle} idle, {waiting} waiting")?;
-                match oldest {
-                    Some(o) => write!(f, "; held longest: {o}"),
-                    None => Ok(()),
+                if let Some(o) = oldest {
+                    write!(f, "; held longest: {o}")?;
                 }
+                refusal.as_ref().map_or(Ok(()), |why| write!(f, "; more were refused: {why}"))
             }
             Self::PoolClosed => f.write_str("the database was closed"),
             Self::QueryTimeout(seconds, reached) => {

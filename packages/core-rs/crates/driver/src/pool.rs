@@ -72,6 +72,8 @@ struct State {
     reaped: HashSet<usize>,
     metas: Vec<Weak<Meta>>,
     closed: bool,
+    /// Why the server took no more connections than there are, when it last refused one.
+    refusal: Option<String>,
     stats: Stats,
 }
 
@@ -279,6 +281,7 @@ impl Pool {
     fn opened(self: &Arc<Self>, connection: &Connection, home: &Arc<Home>) {
         let mut state = self.state();
         state.stats.opened += 1;
+        state.refusal = None;
         state.metas.retain(|m| m.strong_count() > 0);
         state.metas.push(Arc::downgrade(&connection.meta));
         if state.reaped.insert(home.id) {
@@ -287,9 +290,17 @@ impl Pool {
         }
     }
 
-    /// Tells the first waiter of `home` that no connection can be made.
+    /// Tells the first waiter of `home` that no connection can be made. Where the server only takes no more of them than
+    /// there are, as at the limit of a role, the waiter goes on: one of those becomes free for it.
     fn failed(&self, home: usize, e: Error) {
         let mut state = self.state();
+        if e.sqlstate() == Some("53300") && state.metas.iter().any(|m| m.strong_count() > 0) {
+            state.refusal = Some(e.to_string());
+            let elsewhere = state.idle.values_mut().find_map(Vec::pop);
+            drop(state);
+            drop(elsewhere); // its place is what the waiter of another event loop needs
+            return;
+        }
         if let Some(at) = state.waiters.iter().position(|w| w.home.id == home) {
             let waiter = state.waiters.remove(at);
             drop(state);
@@ -371,6 +382,7 @@ impl Pool {
             waiting: state.waiters.len(),
             seconds: waited.as_secs_f64(),
             oldest,
+            refusal: state.refusal.clone(),
         }
     }
 

@@ -25,7 +25,9 @@ fn config() -> Option<Config> {
     Some(Config {
         hosts: vec![(host.to_owned(), port.parse().ok()?)],
         user: user.to_owned(),
-        passwords: vec![Some(data_bridge_driver::config::Secret(password.to_owned()))],
+        passwords: data_bridge_driver::config::Passwords::Known(vec![Some(data_bridge_driver::config::Secret(
+            password.to_owned(),
+        ))]),
         database: Some(database.split('?').next()?.to_owned()),
         tls: Tls::Prefer,
         root_certificate: None,
@@ -48,6 +50,7 @@ fn limits(max: usize) -> Limits {
         idle_timeout: Duration::from_secs(60),
         max_lifetime: Duration::from_secs(600),
         session_reset: Reset::Auto,
+        control: false,
     }
 }
 

@@ -2,4 +2,5 @@
 pub mod copy;
 pub mod lease;
 pub mod listen;
+pub mod password;
 pub mod pool;

@@ -1,5 +1,5 @@
 //! Making a connection: hosts in order, a deadline for all of it, retries where the server asks for patience.
-use crate::config::{Config, Host, Target, Tls};
+use crate::config::{Config, Host, Secret, Target, Tls};
 use crate::error::{Error, ServerError};
 use crate::event_loop::executor::Home;
 use crate::{connection::panic_guard, connection::socket};
@@ -29,7 +29,12 @@ pub struct Fresh {
 
 pub(crate) const DEADLINE: &str = "deadline";
 
-pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
+/// What sqlx needs to connect to `host`.
+///
+/// # Errors
+/// [`Error::Connect`] at the step `password`, when the application was asked for it and had none.
+pub(crate) async fn options(config: &Config, host: &Host) -> Result<PgConnectOptions, Error> {
+    let password = config.password(host).await.map_err(|why| refused(host, "password", why))?;
     let mut o = PgConnectOptions::new_without_pgpass()
         .host(&host.0)
         .port(host.1)
@@ -46,7 +51,7 @@ pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
         // As libpq: nothing is encrypted inside a machine.
         o = o.socket(&host.0).ssl_mode(PgSslMode::Disable);
     }
-    if let Some(password) = config.password(host) {
+    if let Some(Secret(password)) = &password {
         o = o.password(password);
     }
     o = o.database(config.database.as_deref().unwrap_or(&config.user));
@@ -65,7 +70,7 @@ pub(crate) fn options(config: &Config, host: &Host) -> PgConnectOptions {
     if !config.settings.is_empty() {
         o = o.options(config.settings.iter());
     }
-    o
+    Ok(o)
 }
 
 /// The step at which connecting failed, from what sqlx lets through.
@@ -160,7 +165,8 @@ const WATCH_AGAIN: &str = "SELECT FROM pg_catalog.set_config('client_connection_
 
 async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     let started = Instant::now();
-    let mut pg = PgConnection::connect_with(&options(config, host)).await.map_err(|e| failed(host, e))?;
+    let options = options(config, host).await?;
+    let mut pg = PgConnection::connect_with(&options).await.map_err(|e| failed(host, e))?;
     // By the simple protocol: through a pooler a statement that is prepared first may meet two servers.
     let is_unix = host.0.starts_with('/');
     let candidates = match is_unix {

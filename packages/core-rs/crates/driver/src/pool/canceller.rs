@@ -71,6 +71,23 @@ impl Canceller {
         self.connection.try_lock().ok().and_then(|mut c| c.take())
     }
 
+    /// Makes its connection, or sees that the one it has still lives.
+    ///
+    /// # Errors
+    /// [`Error::Connect`].
+    pub(crate) async fn prepare(&self, pool: &Arc<Pool>, home: &Home) -> Result<(), Error> {
+        let mut held = self.connection.lock().await;
+        let mut known = held.take();
+        if let Some(connection) = known.as_mut() {
+            let until = Instant::now() + patience(connection.meta.connecting);
+            if !matches!(within(home, until, connection.ping()).await, Some(Ok(()))) {
+                known = None;
+            }
+        }
+        *held = Some(opened(known, pool, home).await?);
+        Ok(())
+    }
+
     /// Sends a signal for `reply`, or waits for the task that sends it; returns the progress, as one of [`request`].
     async fn signal(&self, pool: &Arc<Pool>, home: &Home, reply: &Arc<Reply>, until: Instant) -> u8 {
         let request = Arc::new(Request { reply: reply.clone(), state: AtomicU8::new(request::WAITING) });
@@ -192,6 +209,12 @@ async fn send(pool: &Arc<Pool>, home: &Arc<Home>, reply: &Arc<Reply>, until: Ins
         })
         .await;
     }
+}
+
+/// Makes the connection for signals of `home` before it is needed.
+pub async fn prepare(pool: Arc<Pool>, home: Arc<Home>, reply: Arc<Reply>) {
+    let canceller = pool.canceller(home.id);
+    reply.finish(canceller.prepare(&pool, &home).await);
 }
 
 /// Cancels whatever these server processes do now.

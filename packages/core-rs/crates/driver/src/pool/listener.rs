@@ -220,7 +220,7 @@ async fn one(config: &Config, host: &Host, channels: &[String]) -> Result<PgList
         .acquire_timeout(config.connect_timeout)
         .max_lifetime(None)
         .idle_timeout(None)
-        .connect_with(options(config, host))
+        .connect_with(options(config, host).await?)
         .await
         .map_err(|e| failed(host, e))?;
     let mut listener = PgListener::connect_with(&pool).await.map_err(|e| failed(host, e))?;

@@ -30,6 +30,10 @@ impl Pool {
         let every = every.clamp(Duration::from_millis(250), Duration::from_secs(30));
         home.clone().ready.spawn(async move {
             loop {
+                if let Some(pool) = pool.upgrade().filter(|pool| pool.limits.control && !pool.state().closed) {
+                    // A server that is full now may have room at the next turn.
+                    let _ = pool.canceller(home.id).prepare(&pool, &home).await;
+                }
                 home.reactor.sleep(Instant::now() + every).await;
                 let Some(pool) = pool.upgrade() else { return };
                 let stale = pool.stale(home.id);

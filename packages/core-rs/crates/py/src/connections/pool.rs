@@ -2,6 +2,7 @@
 use crate::codec::encode;
 use crate::connections::lease::PyLease;
 use crate::connections::listen::Listener;
+use crate::connections::password::Asked;
 use crate::env::env;
 use crate::errors::exception;
 use crate::event_loop::bridge::Bridge;
@@ -11,12 +12,12 @@ use crate::rows::load_plan::LoadPlan;
 
 use crate::statements::plan::Plan;
 use crate::statements::text::without_copy;
-use data_bridge_driver::config::{Config, Host, Limits, Secret, Target, Tls};
+use data_bridge_driver::config::{Config, Host, Limits, Passwords, Secret, Target, Tls};
 use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::execution::lease::Lease;
 use data_bridge_driver::execution::single::single;
 use data_bridge_driver::pool::Pool;
-use data_bridge_driver::pool::canceller::cancel_processes;
+use data_bridge_driver::pool::canceller::{cancel_processes, prepare as prepare_control};
 use data_bridge_driver::pool::session::Reset;
 use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
@@ -128,15 +129,16 @@ impl PyPool {
 #[pymethods]
 impl PyPool {
     #[new]
-    #[pyo3(signature = (*, hosts, user, passwords, database, ssl, ssl_root_cert, ssl_cert, ssl_key, application_name, server_settings, session_setup,
+    #[pyo3(signature = (*, hosts, user, passwords, password_source=None, database, ssl, ssl_root_cert, ssl_cert, ssl_key, application_name, server_settings, session_setup,
                         target_session_attrs, min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout,
-                        max_lifetime, statement_cache_size, session_reset))]
+                        max_lifetime, statement_cache_size, session_reset, control_connection=false))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         hosts: Vec<Host>,
         user: String,
         passwords: Vec<Option<String>>,
+        password_source: Option<Py<PyAny>>,
         database: Option<String>,
         ssl: &str,
         ssl_root_cert: Option<String>,
@@ -154,12 +156,16 @@ impl PyPool {
         max_lifetime: f64,
         statement_cache_size: usize,
         session_reset: &str,
+        control_connection: bool,
     ) -> PyResult<Self> {
         let seconds = |s: f64| Duration::from_secs_f64(s.clamp(0.0, 1e9));
         let config = Config {
             hosts,
             user,
-            passwords: passwords.into_iter().map(|p| p.map(Secret)).collect(),
+            passwords: match password_source {
+                Some(source) => Passwords::Asked(Arc::new(Asked(source))),
+                None => Passwords::Known(passwords.into_iter().map(|p| p.map(Secret)).collect()),
+            },
             database,
             tls: Tls::parse(ssl).map_err(|e| exception(py, &e, None))?,
             root_certificate: ssl_root_cert,
@@ -179,6 +185,7 @@ impl PyPool {
             idle_timeout: seconds(idle_timeout),
             max_lifetime: seconds(max_lifetime),
             session_reset: Reset::parse(session_reset).map_err(|e| exception(py, &e, None))?,
+            control: control_connection,
         };
         let pool = Pool::new(config, limits);
         POOLS.lock().expect("the pools").push(Arc::downgrade(&pool));
@@ -300,6 +307,16 @@ impl PyPool {
     /// Ends the connections that somebody still has, in whatever thread.
     fn shut(&self) {
         self.get().shut();
+    }
+
+    /// Makes the connection by which statements of this event loop are cancelled.
+    fn prepare_control(&self, py: Python<'_>) -> PyResult<Op> {
+        let pool = self.get();
+        let reply = Reply::new(None, Shield::No);
+        let bridge = Bridge::current(py)?;
+        let home = bridge.bind(py).get().executor.home.clone();
+        let ticket = Ticket::new(reply.clone(), None, None, pool.id, Progress::default());
+        Bridge::start(bridge.bind(py), Box::pin(prepare_control(pool, home, reply)), ticket)
     }
 
     /// Cancels the statements of server processes by a connection beside the pool.

@@ -55,7 +55,7 @@ def _table(given: Any) -> tuple[str | None, str]:
         if found is None:
             raise ConfigurationError(
                 f"copy_in({given!r}): the name of a table is 'table' or 'schema.table'; a part that holds a dot or a quote "
-                'is written as in SQL: \'"my.table"\''
+                "is written as in SQL: '\"my.table\"'"
             )
         schema, name = (part and _unquoted(part) for part in found.groups())
         return schema, name

@@ -19,6 +19,7 @@ from data_bridge.core.connection.hooks import Hook, Hooks
 from data_bridge.core.connection.observer import observed, observed_script, observers
 from data_bridge.core.errors import ConfigurationError, DataBridgeError, NotInitialized
 from data_bridge.core.settings.dsn import parse
+from data_bridge.core.settings.password import PasswordFunction, PasswordSource
 from data_bridge.core.settings.session import (
     CONNECT_TIMEOUT,
     check_timeout,
@@ -81,7 +82,7 @@ class Database(BaseExecutor):
         port: int | str | None = None,
         database: str | None = None,
         username: str | None = None,
-        password: str | None = None,
+        password: str | PasswordFunction | None = None,
         min_connections: int = 0,
         max_connections: int = 10,
         acquire_timeout: float = 30.0,
@@ -91,6 +92,7 @@ class Database(BaseExecutor):
         max_lifetime: float = 1800.0,
         statement_cache_size: int = 500,
         session_reset: Literal["auto", "always", "never"] = "auto",
+        control_connection: bool = False,
         ssl: str | bool | None = None,
         ssl_root_cert: str | None = None,
         ssl_cert: str | None = None,
@@ -109,7 +111,8 @@ class Database(BaseExecutor):
         if dsn is None and host is None:
             dsn = os.environ.get("DATABASE_URL")
         self._closed = False
-        address = parse(dsn, host=host, port=port, database=database, username=username, password=password)
+        known_password = password if password is None or isinstance(password, str) else ""
+        address = parse(dsn, host=host, port=port, database=database, username=username, password=known_password)
         security = security_of(address, ssl, ssl_root_cert, ssl_cert, ssl_key)
         settings, setup = session_settings(
             {**address.session, **dict(server_settings or {})}, statement_cache_size == 0
@@ -121,11 +124,13 @@ class Database(BaseExecutor):
         self.address = address
         self._registered = alias is not None
         self._min = min_connections
+        self._control = control_connection
         self._hooks = Hooks(on_connect, on_checkout) if on_connect or on_checkout else None
         self._pool = Pool(
             hosts=address.hosts,
             user=address.user,
             passwords=address.passwords,
+            password_source=PasswordSource(password) if callable(password) else None,
             database=address.database,
             application_name=application_name
             or settings.pop("application_name", None)
@@ -137,6 +142,7 @@ class Database(BaseExecutor):
             target_session_attrs=target_session_attrs or known.get("target_session_attrs") or "any",
             statement_cache_size=statement_cache_size,
             session_reset=session_reset,
+            control_connection=control_connection,
             connect_timeout=connect_timeout_of(address, connect_timeout),
             **security,
             **limits,
@@ -160,6 +166,8 @@ class Database(BaseExecutor):
         await self._pool.ping()
         if self._pool.stats()["size"] < self._min:
             await self._fill()
+        if self._control:
+            await self._pool.prepare_control()
         if self._registered:
             context.register(self.alias, self)
         return self

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from data_bridge.core.connection import context
 from data_bridge.core.connection.database import Database
 from data_bridge.core.connection.hooks import Hook
+from data_bridge.core.settings.password import PasswordFunction
 from data_bridge.core.settings.session import CONNECT_TIMEOUT
 
 __all__ = ["close", "get_database", "init", "is_connected"]
@@ -22,7 +23,7 @@ async def init(
     port: int | str | None = None,
     database: str | None = None,
     username: str | None = None,
-    password: str | None = None,
+    password: str | PasswordFunction | None = None,
     min_connections: int = 0,
     max_connections: int = 10,
     acquire_timeout: float = 30.0,
@@ -32,6 +33,7 @@ async def init(
     max_lifetime: float = 1800.0,
     statement_cache_size: int = 500,
     session_reset: Literal["auto", "always", "never"] = "auto",
+    control_connection: bool = False,
     ssl: str | bool | None = None,
     ssl_root_cert: str | None = None,
     ssl_cert: str | None = None,
@@ -52,7 +54,9 @@ async def init(
     Args:
         dsn: `postgresql://user:password@host:port/database` or `host=… dbname=…`, as libpq reads them, several hosts
             included; `embedded:` with data-bridge-testing. Without it $DATABASE_URL is read, then the PG* variables.
-        host, port, database, username, password: parts of the address.
+        host, port, database, username: parts of the address.
+        password: a text, or a function that returns one, also a coroutine function: it is called whenever a connection is
+            made, so that tokens of cloud providers stay valid.
         min_connections: connections that are kept even when idle.
         max_connections: the limit for the whole process.
         acquire_timeout: seconds that a caller waits for a connection.
@@ -62,6 +66,8 @@ async def init(
         max_lifetime: seconds after which a connection is replaced.
         statement_cache_size: prepared statements for each connection; 0 behind a pool of transactions.
         session_reset: when a connection is reset before its next user.
+        control_connection: True makes the connection by which statements are cancelled together with the pool, and keeps
+            it; False makes it when the first statement is cancelled.
         ssl: disable, prefer, require or verify-full; True for require, False for disable.
         ssl_root_cert, ssl_cert, ssl_key: PEM files; `system` as root trusts the public authorities.
         application_name: what `pg_stat_activity` shows.
