@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from data_bridge.core import ConnectError, ConnectionLost, Database, DataBridgeError, QueryTimeout
+from data_bridge.core import ConnectError, ConnectionLost, Database, DataBridgeError, Gap, Notification, QueryTimeout
 from data_bridge.testing.proxy import Proxy, proxied
 
 from .conftest import whole
@@ -295,3 +295,28 @@ async def test_one_round_trip_for_a_known_statement(postgres_dsn: str) -> None:
                 await tx.fetch_val("SELECT $1::int", 3)
             assert 0.55 < time.monotonic() - started < 0.79, "BEGIN, statement, COMMIT are three"
             proxy.delay = 0
+
+
+@pytest.mark.endurance
+@pytest.mark.fault("B4")
+async def test_a_listener_on_a_half_open_line(postgres_dsn: str) -> None:
+    """A line that says nothing is asked for a sign of life after 10 s; 5 s later it is given up and the reader is told."""
+    with proxied(postgres_dsn) as proxy:
+        async with (
+            Database(proxy.dsn, ssl="disable") as db,
+            Database(postgres_dsn) as direct,
+            db.listen("half_open") as heard,
+        ):
+            await direct.notify("half_open", "before")
+            first = await asyncio.wait_for(anext(heard), 5)
+            assert isinstance(first, Notification) and first.payload == "before"
+            with proxy.frozen() as lines:
+                assert lines >= 1
+                started = time.monotonic()
+                await direct.notify("half_open", "lost")
+                gap = await asyncio.wait_for(anext(heard), 30)
+                assert isinstance(gap, Gap) and gap.since <= gap.until
+                assert 5 < time.monotonic() - started < 20
+                await direct.notify("half_open", "after")
+                last = await asyncio.wait_for(anext(heard), 5)
+                assert isinstance(last, Notification) and last.payload == "after"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_bridge.core import Database, EncodeError
+from data_bridge.core import ConfigurationError, Database, EncodeError
 
 TAKEN: list[tuple[str, Any, Any]] = [
     *((kind, scalar(7), 7) for kind in ("int2", "int4", "int8", "oid") for scalar in (np.int8, np.int16, np.int32, np.int64, np.uint8)),
@@ -55,3 +55,43 @@ async def test_what_is_refused(postgres_dsn: str, kind: str, value: Any, message
     async with Database(postgres_dsn, max_connections=1) as db:
         with pytest.raises(EncodeError, match=message.replace("(", r"\(")):
             await db.fetch_val(f"SELECT $1::{kind}", value)
+
+
+class NAType:
+    """Like `pandas.NA`, whose comparisons have no truth value."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+MISSING = [float("nan"), np.float32("nan"), np.float64("nan"), Decimal("NaN"), np.datetime64("NaT"), NAType()]
+
+
+@pytest.mark.parametrize("kind", ["int4", "float8", "numeric", "text", "date", "timestamptz", "jsonb", "int4[]"])
+async def test_missing_values_of_data_frames(db: Database, kind: str) -> None:
+    await db.execute_script(f"CREATE TABLE frame (n int, v {kind})")
+    rows = [(n, value) for n, value in enumerate([*MISSING, None])]
+    assert await db.copy_in("frame", rows, nulls="nan") == len(rows)
+    assert await db.copy_in("frame", [{"n": n, "v": v} for n, v in rows], nulls="nan") == len(rows)
+    assert await db.fetch_val("SELECT count(*) FROM frame WHERE v IS NULL") == 2 * len(rows)
+
+
+async def test_missing_values_are_asked_for(db: Database) -> None:
+    await db.execute_script("CREATE TABLE frame (f float8, a int4[], t text, j jsonb)")
+    await db.copy_in("frame", [(float("nan"), [1], "nan", {})])
+    # What is there is written: arrays, which compare element by element, text and objects among them.
+    await db.copy_in(
+        "frame", [(1.5, [1, 2], "nan", [1]), (np.float64(2), np.array([3, 4]).tolist(), "", {})], nulls="nan"
+    )
+    assert await db.fetch("SELECT f::text, a, t FROM frame ORDER BY f", as_=tuple) == [
+        ("1.5", [1, 2], "nan"),
+        ("2", [3, 4], ""),
+        ("NaN", [1], "nan"),
+    ]
+    with pytest.raises(EncodeError, match=r"row 0, a \(int4\[\]\): expected list"):
+        await db.copy_in("frame", [(1.0, float("nan"), "", {})])
+    with pytest.raises(ConfigurationError, match="nulls='NaN' is not none or nan"):
+        await db.copy_in("frame", [], nulls="NaN")  # type: ignore[arg-type]

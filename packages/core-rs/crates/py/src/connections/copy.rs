@@ -14,7 +14,8 @@ use data_bridge_driver::{Reply, Shield, Step, Typed};
 use data_bridge_wire::Type;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
+use pyo3::pyclass::CompareOp;
+use pyo3::types::{PyBytes, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
 use std::sync::{Arc, Mutex};
 
 /// What a binary COPY begins with (PostgreSQL manual, "COPY", "Binary Format").
@@ -26,6 +27,8 @@ pub struct CopyEncoder {
     columns: Vec<(String, Typed)>,
     /// Where mappings and instances have the values of the columns.
     names: Vec<(Py<PyString>, Py<PyString>)>,
+    /// Whether what data frames put for a value that is missing is NULL, besides None.
+    nan_is_null: bool,
     progress: Mutex<Written>,
 }
 
@@ -61,9 +64,14 @@ impl CopyEncoder {
             let dict = if tuple.is_none() && list.is_none() { row.cast::<PyMapping>().ok() } else { None };
             out.extend((self.columns.len() as i16).to_be_bytes());
             for (i, (column, typed)) in self.columns.iter().enumerate() {
+                let mut put = |item: &Bound<'_, PyAny>| {
+                    if self.nan_is_null && is_missing(item)? {
+                        return value_of_copy(py, env, number, column, typed, py.None().bind(py), &mut out);
+                    }
+                    value_of_copy(py, env, number, column, typed, item, &mut out)
+                };
                 if let Some(tuple) = tuple {
-                    let item = tuple.get_borrowed_item(i)?;
-                    value_of_copy(py, env, number, column, typed, &item, &mut out)?;
+                    put(&*tuple.get_borrowed_item(i)?)?;
                     continue;
                 }
                 let (name, key) = &self.names[i];
@@ -79,7 +87,7 @@ impl CopyEncoder {
                     made.set_cause(py, Some(e));
                     made
                 })?;
-                value_of_copy(py, env, number, column, typed, &item, &mut out)?;
+                put(&item)?;
             }
             written.rows += 1;
         }
@@ -88,13 +96,36 @@ impl CopyEncoder {
     }
 }
 
+/// Whether a value stands for one that is missing, as data frames write it: a NaN of any kind, NaT or pandas' NA.
+fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(number) = value.cast_exact::<PyFloat>() {
+        return Ok(number.value().is_nan());
+    }
+    if value.is_none() || value.is_instance_of::<PyString>() || value.is_instance_of::<PyInt>() {
+        return Ok(false);
+    }
+    if value.get_type().name()? == "NAType" {
+        return Ok(true); // compared with itself it is NA, which has no truth value
+    }
+    // Only a value that is not a number is unequal to itself; what answers with an array has no truth value.
+    let unequal = value.rich_compare(value, CompareOp::Ne)?;
+    let kind = unequal.get_type().name()?;
+    Ok((kind == "bool" || kind == "bool_") && unequal.is_truthy()?)
+}
+
 #[pymethods]
 impl CopyEncoder {
     /// Name and type (its OID) of every column, and where mappings and instances have its value. `asked` has described a
     /// statement with one parameter of the type of every column; only needed where [`Self::knows`] says no.
     #[new]
-    #[pyo3(signature = (columns, keys, asked=None))]
-    fn new(py: Python<'_>, columns: Vec<(String, u32)>, keys: Vec<String>, asked: Option<&Op>) -> PyResult<Self> {
+    #[pyo3(signature = (columns, keys, asked=None, *, nan_is_null=false))]
+    fn new(
+        py: Python<'_>,
+        columns: Vec<(String, u32)>,
+        keys: Vec<String>,
+        asked: Option<&Op>,
+        nan_is_null: bool,
+    ) -> PyResult<Self> {
         if keys.len() != columns.len() {
             return Err(PyTypeError::new_err("one key for each column"));
         }
@@ -114,7 +145,7 @@ impl CopyEncoder {
             Some(typed) => Ok((column, typed)),
             None => Err(PyTypeError::new_err("the server was not asked about a type")),
         });
-        Ok(Self { columns: columns.collect::<PyResult<_>>()?, names, progress: Mutex::default() })
+        Ok(Self { columns: columns.collect::<PyResult<_>>()?, names, nan_is_null, progress: Mutex::default() })
     }
 
     /// Whether values of the type can be encoded without asking the server what is in it.

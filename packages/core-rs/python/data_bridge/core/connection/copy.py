@@ -85,7 +85,11 @@ def _batch_size(encoder: CopyEncoder) -> int:
 
 
 async def copy_in(
-    executor: Any, table: Any, rows: Iterable[Any] | AsyncIterable[Any], columns: Sequence[str] | None
+    executor: Any,
+    table: Any,
+    rows: Iterable[Any] | AsyncIterable[Any],
+    columns: Sequence[str] | None,
+    nulls: Literal["none", "nan"] = "none",
 ) -> int:
     """COPY … FROM STDIN in the binary format; all rows or none.
 
@@ -95,11 +99,15 @@ async def copy_in(
             class.
         rows: sequences in the order of the columns, mappings, or instances; an iterable or an asynchronous one.
         columns: their names; by default all that are not computed.
+        nulls: `"nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`. By
+            default NaN is a number, which integers and dates refuse.
 
     Raises:
         EncodeError: naming row and column; nothing of the COPY is kept.
         DatabaseError: when the server refuses a row.
     """
+    if nulls not in ("none", "nan"):
+        raise ConfigurationError(f"nulls={nulls!r} is not none or nan")
     schema, name = _table(table)
     path = ".".join(quote_identifier(p) for p in (schema, name) if p)
     known = {found[0]: found for found in await executor.run(("text", _COLUMNS), (path,), _TUPLES)}
@@ -119,14 +127,14 @@ async def copy_in(
         if executor.is_transaction:
             hold = await executor.occupy("copy_in()", lambda: marker in _enclosing.get())
             try:
-                encoder = await _encoder(executor._lease, described, keys)
+                encoder = await _encoder(executor._lease, described, keys, nulls)
                 return await _send(executor, executor._lease, sql, encoder, rows, executor._timeout(None))
             finally:
                 executor.vacate(hold)
         lease = await executor.taken()
         try:
             await lease.take()
-            encoder = await _encoder(lease, described, keys)
+            encoder = await _encoder(lease, described, keys, nulls)
             return await _send(executor, lease, sql, encoder, rows, executor.command_timeout)
         finally:
             await to_the_end(lease.give_back())
@@ -172,16 +180,17 @@ async def _transfer(
     return count
 
 
-async def _encoder(lease: Any, columns: list[tuple[str, int, str]], keys: list[str]) -> CopyEncoder:
+async def _encoder(lease: Any, columns: list[tuple[str, int, str]], keys: list[str], nulls: str) -> CopyEncoder:
     described = [(name, oid) for name, oid, _ in columns]
+    nan_is_null = nulls == "nan"
     if all(CopyEncoder.knows(oid) for _, oid in described):
-        return CopyEncoder(described, keys)
+        return CopyEncoder(described, keys, nan_is_null=nan_is_null)
     # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them. The statement is
     # only described, so that no domain refuses a NULL.
     parameters = ", ".join(f"${i}::{kind}" for i, (_, _, kind) in enumerate(columns, 1))
     asked = lease.describe(f"SELECT {parameters}")
     await asked
-    return CopyEncoder(described, keys, asked)
+    return CopyEncoder(described, keys, asked, nan_is_null=nan_is_null)
 
 
 class CopyStream:

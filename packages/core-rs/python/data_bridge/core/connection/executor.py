@@ -173,12 +173,17 @@ class BaseExecutor:
         return listen_on(getattr(self, "database", self), channels)
 
     def copy_in(
-        self, table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None
+        self,
+        table: Any,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        *,
+        columns: Sequence[str] | None = None,
+        nulls: Literal["none", "nan"] = "none",
     ) -> Awaitable[int]:
         """COPY … FROM STDIN in binary; returns the number of rows. See `data_bridge.core.connection.copy`."""
         from data_bridge.core.connection.copy import copy_in
 
-        return copy_in(self._joined(), table, rows, columns)
+        return copy_in(self._joined(), table, rows, columns, nulls)
 
     def copy_out(
         self,

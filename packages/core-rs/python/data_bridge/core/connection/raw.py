@@ -85,10 +85,18 @@ def stream(sql: str, *params: Any, as_: Any = dict, batch: int = 1000, using: An
 
 
 async def copy_in(
-    table: Any, rows: Iterable[Any] | AsyncIterable[Any], *, columns: Sequence[str] | None = None, using: Any = None
+    table: Any,
+    rows: Iterable[Any] | AsyncIterable[Any],
+    *,
+    columns: Sequence[str] | None = None,
+    nulls: Literal["none", "nan"] = "none",
+    using: Any = None,
 ) -> int:
-    """COPY … FROM STDIN in binary; returns the number of rows."""
-    count: int = await _on(using).copy_in(table, rows, columns=columns)
+    """COPY … FROM STDIN in binary; returns the number of rows.
+
+    `nulls="nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`.
+    """
+    count: int = await _on(using).copy_in(table, rows, columns=columns, nulls=nulls)
     return count
 
 
