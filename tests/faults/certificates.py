@@ -57,6 +57,18 @@ class Authority:
         return pair
 
 
+def self_signed(folder: Path, name: str, *, is_authority: bool) -> Pair:
+    """A certificate that is its own root, as `openssl req -x509` makes it; by default it is an authority's."""
+    pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
+    _openssl(
+        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"),
+        *("-subj", f"/CN={name}", "-addext", HERE),
+        *("-addext", f"basicConstraints=critical,CA:{'TRUE' if is_authority else 'FALSE'}"),
+        *("-keyout", pair.key, "-out", pair.certificate),
+    )
+    return pair
+
+
 @contextmanager
 def encrypted(dsn: str, pair: Pair) -> Generator[str]:
     """A URL at which the server of `dsn` is reached by TLS with this certificate, and only so."""

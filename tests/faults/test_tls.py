@@ -9,7 +9,7 @@ import pytest
 
 from data_bridge.core import ConfigurationError, ConnectError, Database
 
-from .certificates import ELSEWHERE, Authority, Pair, encrypted
+from .certificates import ELSEWHERE, Authority, Pair, encrypted, self_signed
 from .conftest import whole
 from .liar import GREETING, Session, authentication, lying
 
@@ -70,6 +70,25 @@ async def test_certificates_that_are_not(
         # `require` asks for TLS and for nothing else, as documented and as libpq has it.
         async with Database(dsn, ssl="require") as db:
             assert await db.fetch_val("SELECT 1") == 1
+
+
+@pytest.mark.fault("I3")
+async def test_a_certificate_that_is_its_own_root(postgres_dsn: str, tmp_path: Path) -> None:
+    """rustls takes one that says that it is no authority; ADR 0015."""
+    own = self_signed(tmp_path, "lone", is_authority=False)
+    with encrypted(postgres_dsn, own) as dsn:
+        async with Database(dsn, ssl="verify-full", ssl_root_cert=str(own.certificate)) as db:
+            assert await db.fetch_val("SELECT 1") == 1
+        other = self_signed(tmp_path, "other", is_authority=False)
+        with pytest.raises(ConnectError):
+            await Database(dsn, ssl="verify-full", ssl_root_cert=str(other.certificate), connect_timeout=5).connect()
+    authority = self_signed(tmp_path, "authority", is_authority=True)
+    with encrypted(postgres_dsn, authority) as dsn:
+        with pytest.raises(ConnectError, match="basicConstraints=critical,CA:FALSE") as caught:
+            await Database(
+                dsn, ssl="verify-full", ssl_root_cert=str(authority.certificate), connect_timeout=5
+            ).connect()
+        assert caught.value.step == "TLS"
 
 
 @pytest.mark.fault("I3")

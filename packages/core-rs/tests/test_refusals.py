@@ -93,7 +93,7 @@ async def test_names_of_tables_in_copy_in(postgres_dsn: str) -> None:
                 assert await db.copy_in(name, [(1,), (2,)]) == 2
             assert await db.fetch_val('SELECT count(*) FROM "a.b".plain') == 4
             assert await db.fetch_val('SELECT count(*) FROM "a.b"."x""y.z"') == 2
-            for wrong in ["a.b.plain", "", ".", 'x"y', '"x', "a."]:
+            for wrong in ["a.b.plain", "", ".", "a.", ".a"]:
                 with pytest.raises(ConfigurationError, match="the name of a table is 'table' or"):
                     await db.copy_in(wrong, [(1,)])
         finally:

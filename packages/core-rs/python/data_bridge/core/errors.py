@@ -6,6 +6,7 @@ SQLSTATE classes are those of PostgreSQL's manual, appendix A. Values of paramet
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 __all__ = [
@@ -282,21 +283,41 @@ class DatabaseError(DataBridgeError):
         self.sql = sql
 
     def __str__(self) -> str:
+        sql = self.sql or ""
         # `detail` of a constraint violation repeats the values, and so do messages about text that cannot be converted: they
         # are attributes and not part of the text.
-        message = _WITHOUT_VALUE.sub(": …", self.message) if self.sqlstate.startswith("22") else self.message
+        message = self.message
+        if self.sqlstate.startswith("22"):
+            message = _without_values(message, lambda text: f"'{text}'" in sql or f'"{text}"' in sql)
+        elif self.sqlstate == "42601":  # of the statement, or of a value that is a query of its own: jsonpath, tsquery
+            message = _without_values(message, lambda text: text in sql)
         text = f"{message} [{self.sqlstate}]"
         if self.hint:
             text += f"\nHint: {self.hint}"
-        if self.sql:
-            text += f"\nSQL: {self.sql if len(self.sql) <= 1000 else self.sql[:1000] + ' …'}"
+        if sql:
+            text += f"\nSQL: {sql if len(sql) <= 1000 else sql[:1000] + ' …'}"
             if self.position:
-                text += f"\nAt: {self.sql[self.position - 1 : self.position + 39]!r}"
+                text += f"\nAt: {sql[self.position - 1 : self.position + 39]!r}"
         return text
 
 
-# `invalid input syntax for type integer: "secret"`, `date/time field value out of range: "…"`.
-_WITHOUT_VALUE = re.compile(r": \".*\"", re.DOTALL)
+# The quotes of the server's languages (its `po` files): "x", „x“, “x”, «x», ‹x›, ‘x’, 「x」, 『x』.
+_OPENING, _CLOSING = '"„“«‹‘「『', '"“”»›’」』'
+_QUOTED = re.compile(rf"[{_OPENING}](.*?)[{_CLOSING}]", re.DOTALL)
+_LAST_QUOTED = re.compile(rf"[{_OPENING}].*[{_CLOSING}]", re.DOTALL)
+
+
+def _without_values(message: str, is_known: Callable[[str], bool]) -> str:
+    """Cuts what the server quotes and the statement does not hold: `value "4111…" is out of range for type integer`.
+
+    A value may hold quotes, which the server does not escape: all up to the last one is cut.
+    """
+    at = 0
+    while found := _QUOTED.search(message, at):
+        if not is_known(found[1]):
+            return message[: found.start()] + _LAST_QUOTED.sub('"…"', message[found.start() :])
+        at = found.end()
+    return message
 
 
 class QueryCancelled(DatabaseError):

@@ -79,11 +79,24 @@ pub(crate) fn failed(host: &Host, e: sqlx::Error) -> Error {
         Error::Server(s) | Error::Lost { server: Some(s), .. } => {
             (step_of(&s), Some(s.sqlstate.clone()), s.message.clone())
         }
-        Error::Lost { message, .. } | Error::Protocol(message) if is_about_tls(&message) => ("TLS", None, message),
+        Error::Lost { message, .. } | Error::Protocol(message) if is_about_tls(&message) => {
+            ("TLS", None, advised(message))
+        }
         Error::Lost { message, .. } => ("connect", None, message),
         other => ("start-up", None, other.to_string()),
     };
     Error::Connect { host: host.0.clone(), port: host.1, step, sqlstate, message }
+}
+
+/// With what to do about it, where rustls refuses what OpenSSL takes.
+fn advised(message: String) -> String {
+    if !message.contains("CaUsedAsEndEntity") {
+        return message;
+    }
+    format!(
+        "{message}: the server shows the certificate of an authority; make a self-signed one with \
+         basicConstraints=critical,CA:FALSE, or sign the server's by the authority"
+    )
 }
 
 /// rustls gives its reasons as text of an I/O error.

@@ -38,12 +38,13 @@ _COLUMNS = """
 """
 
 
-_PART = r'("(?:[^"]|"")+"|[^".]+)'
+_QUOTED = r'"(?:[^"]|"")+"'
+_PART = f"({_QUOTED}|[^.]+)"
 _TABLE_NAME = re.compile(rf"(?:{_PART}\.)?{_PART}")
 
 
 def _unquoted(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+    return part[1:-1].replace('""', '"') if re.fullmatch(_QUOTED, part) else part
 
 
 def _table(given: Any) -> tuple[str | None, str]:

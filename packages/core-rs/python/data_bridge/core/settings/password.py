@@ -55,7 +55,7 @@ class PasswordSource:
 
     async def _answer(self, answer: Any) -> None:
         try:
-            password = self._function()
+            password: Any = self._function()
             if inspect.isawaitable(password):
                 password = await password
         except Exception as e:
