@@ -260,6 +260,41 @@ def wheels(session: nox.Session) -> None:
 
 
 @nox.session(reuse_venv=False)
+def smoke(session: nox.Session) -> None:
+    """Install the core's wheel of this platform from dist/ and run a query through it on an embedded PostgreSQL."""
+    session.install(
+        "--find-links", str(DIST), "--only-binary", "data-bridge-core", "data-bridge-core", "./packages/testing"
+    )
+    script = (ROOT / "tests" / "alone" / "testing.py").read_text()
+    session.chdir(session.create_tmp())
+    session.run("python", "-I", "-W", "error", "-c", script)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Branch coverage of the Python code; fails below the floor in pyproject.toml. Pytest arguments after `--`."""
+    sync(session, "test", "tools")
+    session.install("coverage[toml]>=7.10")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "xml", "--quiet", "-o", "coverage.xml")
+    session.run("coverage", "report", "--sort", "cover")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known weaknesses and licences of what the packages depend on, and of the workflows. Needs cargo-deny."""
+    if shutil.which("cargo-deny") is None:
+        session.error("missing: cargo install --locked cargo-deny")
+    sync(session)
+    session.install("pip-audit>=2.9", "zizmor>=1.16")
+    session.run("zizmor", "--offline", ".github")
+    session.run("cargo", "deny", "--manifest-path", str(CORE / "Cargo.toml"), "check", external=True)
+    session.run("pip-audit", "--progress-spinner", "off", "--skip-editable")
+
+
+@nox.session(reuse_venv=False)
 @nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
 def alone(session: nox.Session, package: str) -> None:
     """Install one package from its wheel, with nothing but what it declares, and use it."""

@@ -19,9 +19,11 @@ import os
 import platform
 import random
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -205,6 +207,28 @@ def line_of(row: dict[str, Any]) -> str:
     )
 
 
+def append_trend(file: Path, facts: dict[str, Any], results: dict[str, list[dict[str, Any]]]) -> None:
+    """Appends a run to a file that is kept: the date, the commit, and the ratio of every scenario."""
+    described = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+        check=False,
+    )
+    ratios = {loop: {row["scenario"]: round(row["ratio"], 3) for row in rows} for loop, rows in results.items()}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    line = {
+        "date": now,
+        "commit": described.stdout.strip(),
+        "machine": facts["machine"],
+        "python": facts["python"],
+        "ratios": ratios,
+    }
+    with file.open("a") as f:
+        f.write(json.dumps(line) + "\n")
+
+
 def main() -> int:
     """The command line; exit status 1 when a "must" is missed and --strict is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -222,6 +246,7 @@ def main() -> int:
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, help="other ORMs to measure in the same run; without names: all"
     )
+    parser.add_argument("--trend", type=Path, help="a file to which one line of JSON with the ratios is appended")
     parser.add_argument("--strict", action="store_true", help="fail when a target is missed")
     arguments = parser.parse_args()
     scenarios = arguments.only or (QUICK if arguments.quick else list(MUST))
@@ -270,6 +295,8 @@ def main() -> int:
         },
     }
     arguments.output.write_text(json.dumps({"facts": facts, "results": results}, indent=1))
+    if arguments.trend is not None:
+        append_trend(arguments.trend, facts, results)
     text = table(results)
     arguments.output.with_suffix(".md").write_text(text)
     print()

@@ -129,7 +129,7 @@ class BaseExecutor:
     @overload
     async def fetch_one(self, sql: str, *params: Any, as_: type[V], timeout: float | None = None) -> V | None: ...
     async def fetch_one(self, sql: str, *params: Any, as_: Any = dict, timeout: float | None = None) -> Any:
-        """The first row, or None."""
+        """Returns the first row, or None. The server sends every row: write `LIMIT 1` where there may be many."""
         if as_ is tuple:
             return await self._joined().run(("text", sql), params, TUPLE, timeout=timeout)
         row = await self._joined().run(("text", sql), params, DICT, timeout=timeout)

@@ -57,12 +57,22 @@ async def fetch_one(
     sql: str, *params: Any, as_: type[V], timeout: float | None = None, using: Any = None
 ) -> V | None: ...
 async def fetch_one(sql: str, *params: Any, as_: Any = dict, timeout: float | None = None, using: Any = None) -> Any:
-    """The first row, or None."""
+    """Returns the first row, or None without one.
+
+    The server sends every row of the query, and the others are thrown away: write `LIMIT 1` where there may be many.
+
+    >>> async def main() -> None:
+    ...     row = await fetch_one("select id, email from users where id = $1", 1)
+    """
     return await _on(using).fetch_one(sql, *params, as_=as_, timeout=timeout)
 
 
 async def fetch_val(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> Any:
-    """The first column of the first row; None without a row."""
+    """Returns the first column of the first row; None without a row. As for `fetch_one`, the server sends every row.
+
+    >>> async def main() -> None:
+    ...     total = await fetch_val("select count(*) from users")
+    """
     return await _on(using).fetch_val(sql, *params, timeout=timeout)
 
 
