@@ -27,10 +27,12 @@ pub fn client_copy(sql: &str) -> Option<usize> {
             TokenKind::Symbol if token.text == "(" => depth += 1,
             TokenKind::Symbol if token.text == ")" => depth = depth.saturating_sub(1),
             TokenKind::Word if is_start && token.text.eq_ignore_ascii_case("copy") => copy = Some(token.start),
-            TokenKind::Word if depth == 0 && copy.is_some() => {
-                if ["stdin", "stdout"].iter().any(|end| token.text.eq_ignore_ascii_case(end)) {
-                    return copy;
-                }
+            TokenKind::Word
+                if depth == 0
+                    && copy.is_some()
+                    && ["stdin", "stdout"].iter().any(|end| token.text.eq_ignore_ascii_case(end)) =>
+            {
+                return copy;
             }
             _ => {}
         }

@@ -119,6 +119,9 @@ pub fn decode(env: &Env, number: u32, inner: Option<&Type>, b: &[u8]) -> Made {
 }
 
 /// Appends what a registered type's function makes of a value.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn encode(env: &Env, number: u32, inner: Option<&Type>, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };

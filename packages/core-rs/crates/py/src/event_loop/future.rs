@@ -126,6 +126,9 @@ impl Op {
 }
 
 /// `__next__` for `await`: the value comes by `result`, whether it is yielded or returned.
+///
+/// # Safety
+/// Only the interpreter calls it, with the arguments of a `sendfunc`: `op` is a live `Op`, `result` is writable.
 unsafe extern "C" fn send(op: *mut PyObject, _: *mut PyObject, result: *mut *mut PyObject) -> ffi::PySendResult {
     Python::attach(|py| {
         // SAFETY: a slot of the class is only called with its instances.

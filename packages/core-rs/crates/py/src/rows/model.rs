@@ -204,6 +204,10 @@ impl Model {
         }
     }
 
+    /// Keeps the bytes of the columns whose values can be changed in place, for change tracking.
+    ///
+    /// # Safety
+    /// `object` is a live instance of the class of this plan.
     unsafe fn keep_wire(&self, py: Python<'_>, object: *mut PyObject, row: &PgRow, at: usize) -> PyResult<()> {
         // SAFETY: the caller's promise that `object` is an instance of the class.
         unsafe { keep_wire(py, object, self.slots.wire, row, self.mutable.iter().map(|i| at + i), self.mutable.len()) }

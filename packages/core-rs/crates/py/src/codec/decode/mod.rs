@@ -135,6 +135,10 @@ fn shortest(f: f32) -> f64 {
     ryu::Buffer::new().format_finite(f).parse().unwrap_or(f64::from(f))
 }
 
+/// Decodes `numeric` as a `decimal.Decimal`.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 unsafe fn decimal(env: &Env, b: &[u8]) -> Made {
     let mut digits = Vec::with_capacity(48);
     numeric::read(b, &mut digits)?;
@@ -147,6 +151,10 @@ unsafe fn decimal(env: &Env, b: &[u8]) -> Made {
     }
 }
 
+/// Decodes `uuid` as a `uuid.UUID`, without its constructor.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 unsafe fn uuid(env: &Env, b: [u8; 16]) -> Made {
     // SAFETY: the class has the two slots at these offsets, and a fresh instance has them empty.
     unsafe {
@@ -169,6 +177,10 @@ unsafe fn uuid(env: &Env, b: [u8; 16]) -> Made {
     }
 }
 
+/// Decodes an array as nested lists.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 unsafe fn array(env: &Env, element: &Type, b: &[u8]) -> Made {
     let a = Array::read(b)?;
     let mut elements = a.elements();
@@ -187,6 +199,10 @@ unsafe fn array(env: &Env, element: &Type, b: &[u8]) -> Made {
     }
 }
 
+/// Decodes the outermost dimension of `lengths` as a list.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 unsafe fn dimension(
     env: &Env,
     element: &Type,

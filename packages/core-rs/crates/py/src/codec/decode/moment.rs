@@ -18,6 +18,10 @@ fn year(y: i64) -> Result<i32, Fail> {
 
 const INFINITE: WireError = WireError::Unrepresentable("an infinite date has no Python value");
 
+/// Makes a `datetime.date` of the days since 2000-01-01.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and its datetime API is imported.
 pub unsafe fn date(days: i32) -> Made {
     if days == i32::MAX || days == i32::MIN {
         return Err(INFINITE.into());
@@ -31,11 +35,19 @@ pub unsafe fn date(days: i32) -> Made {
     }
 }
 
+/// Makes a `datetime.time` without a zone of the microseconds since midnight.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and its datetime API is imported.
 pub unsafe fn time(us: i64) -> Made {
     // SAFETY: as above.
     unsafe { time_in(us, ffi::Py_None()) }
 }
 
+/// Makes a `datetime.time` in `zone`, which may be None.
+///
+/// # Safety
+/// The thread is attached to the interpreter, its datetime API is imported, and `zone` is None or a live `tzinfo`.
 unsafe fn time_in(us: i64, zone: *mut PyObject) -> Made {
     if !(0..civil::DAY).contains(&us) {
         return Err(WireError::Unrepresentable("the time 24:00:00 has no Python value").into());
@@ -49,6 +61,9 @@ unsafe fn time_in(us: i64, zone: *mut PyObject) -> Made {
 }
 
 /// A time of day and the seconds by which its zone lies west of UTC.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 pub unsafe fn time_with_zone(b: &[u8]) -> Made {
     let b = exact::<12>(b)?;
     let us = i64::from_be_bytes(b[..8].try_into().expect("eight bytes"));
@@ -70,6 +85,10 @@ pub unsafe fn time_with_zone(b: &[u8]) -> Made {
     }
 }
 
+/// Makes a `datetime.datetime` of the microseconds since 2000-01-01, in `zone`, which may be None.
+///
+/// # Safety
+/// The thread is attached to the interpreter, its datetime API is imported, and `zone` is None or a live `tzinfo`.
 #[inline]
 pub unsafe fn timestamp(us: i64, zone: *mut PyObject) -> Made {
     if us == i64::MAX || us == i64::MIN {
@@ -95,6 +114,10 @@ pub unsafe fn timestamp(us: i64, zone: *mut PyObject) -> Made {
     }
 }
 
+/// Decodes `interval` as a `timedelta`, or as an `Interval` where it has months.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 pub unsafe fn interval(env: &Env, b: &[u8]) -> Made {
     let it = Interval::read(b)?;
     // SAFETY: attached.

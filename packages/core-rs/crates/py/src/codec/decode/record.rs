@@ -21,6 +21,9 @@ impl Building {
     }
 
     /// Keeps both; takes the references to both.
+    ///
+    /// # Safety
+    /// The thread is attached to the interpreter, and `key` is an owned reference.
     unsafe fn set(&self, key: *mut PyObject, item: Made) -> Result<(), Fail> {
         // SAFETY: attached; the dict takes references of its own.
         unsafe {

@@ -26,6 +26,9 @@ fn write(out: &mut Vec<u8>, floats: &[f64]) {
 }
 
 /// Appends a geometric value.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn geometry(kind: Geometry, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };

@@ -25,6 +25,9 @@ fn inside(element: &Type) -> Element {
 }
 
 /// The lengths of nested lists, each level as long as its first.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn shape(v: *mut PyObject, element: &Type, lengths: &mut Vec<usize>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {
@@ -54,6 +57,10 @@ unsafe fn shape(v: *mut PyObject, element: &Type, lengths: &mut Vec<usize>) -> D
     }
 }
 
+/// Appends the elements of nested lists whose shape is `lengths`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn elements(
     env: &Env,
     element: &Type,
@@ -94,6 +101,10 @@ unsafe fn elements(
     }
 }
 
+/// Appends a list, or nested lists, as an array.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn list(env: &Env, oid: u32, element: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {
@@ -113,6 +124,9 @@ pub unsafe fn list(env: &Env, oid: u32, element: &Type, v: *mut PyObject, out: &
 }
 
 /// `int2vector` and `oidvector`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn zero_based(env: &Env, oid: u32, element: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     let at = out.len();
     // SAFETY: `v` is alive.

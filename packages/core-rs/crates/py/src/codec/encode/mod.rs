@@ -29,6 +29,9 @@ pub enum Refusal {
 pub type Done = Result<(), Refusal>;
 
 /// The UTF-8 text of a str.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a `str` that outlives the returned slice.
 pub unsafe fn utf8<'a>(v: *mut PyObject) -> Result<&'a [u8], Refusal> {
     let mut length = 0;
     // SAFETY: `v` is a str that the caller keeps alive; the buffer lives as long.
@@ -42,6 +45,10 @@ pub unsafe fn utf8<'a>(v: *mut PyObject) -> Result<&'a [u8], Refusal> {
     }
 }
 
+/// The value of an `int` between `low` and `high`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn integer(v: *mut PyObject, low: i64, high: i64) -> Result<i64, Refusal> {
     // SAFETY: `v` is alive.
     unsafe {
@@ -57,6 +64,10 @@ unsafe fn integer(v: *mut PyObject, low: i64, high: i64) -> Result<i64, Refusal>
     }
 }
 
+/// The value of a `float`, or of an `int` that a float holds exactly.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn float(v: *mut PyObject) -> Result<f64, Refusal> {
     // SAFETY: `v` is alive.
     unsafe {
@@ -74,6 +85,10 @@ pub unsafe fn float(v: *mut PyObject) -> Result<f64, Refusal> {
     }
 }
 
+/// Appends a `str` as UTF-8 without NUL.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn text(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {
@@ -89,6 +104,10 @@ pub unsafe fn text(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     }
 }
 
+/// Appends `bytes`, or what else has a buffer.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn bytes(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: the buffer is released before this returns.
     unsafe {
@@ -110,6 +129,10 @@ unsafe fn bytes(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     }
 }
 
+/// Appends a `Decimal` or an `int` as `numeric`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn decimal(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -123,6 +146,10 @@ unsafe fn decimal(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     numeric::write(s.to_str().map_err(Refusal::Python)?.as_bytes(), out).map_err(|e| Refusal::Reason(e.to_string()))
 }
 
+/// Appends a `uuid.UUID`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn uuid(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -140,6 +167,9 @@ fn by_text(name: &str) -> Refusal {
 }
 
 /// Appends the bytes of `v`, which is not None.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 #[inline]
 pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is a borrowed reference that the caller keeps alive.

@@ -5,6 +5,10 @@ use data_bridge_wire::{civil, interval::Interval};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
+/// The days of a `date` since 2000-01-01.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live `date`.
 pub unsafe fn day(v: *mut PyObject) -> i64 {
     // SAFETY: `v` is a date.
     unsafe {
@@ -12,6 +16,10 @@ pub unsafe fn day(v: *mut PyObject) -> i64 {
     }
 }
 
+/// The microseconds of a `datetime` since 2000-01-01, in UTC where it is aware.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn timestamp(v: *mut PyObject, aware: bool) -> Result<i64, Refusal> {
     // SAFETY: `v` is alive and checked to be a datetime.
     unsafe {
@@ -47,6 +55,10 @@ pub unsafe fn timestamp(v: *mut PyObject, aware: bool) -> Result<i64, Refusal> {
     }
 }
 
+/// Appends a `timedelta` or an `Interval`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn interval(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {
@@ -74,6 +86,9 @@ pub unsafe fn interval(env: &Env, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 }
 
 /// A date, and no datetime.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn date(v: *mut PyObject) -> Result<i32, Refusal> {
     // SAFETY: `v` is alive.
     unsafe {
@@ -85,6 +100,10 @@ pub unsafe fn date(v: *mut PyObject) -> Result<i32, Refusal> {
     }
 }
 
+/// The microseconds of a `time` or `datetime` since midnight.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live `time` or `datetime`.
 unsafe fn microseconds(v: *mut PyObject) -> i64 {
     // SAFETY: `v` is a time.
     unsafe {
@@ -96,6 +115,9 @@ unsafe fn microseconds(v: *mut PyObject) -> i64 {
 }
 
 /// A time without a zone.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn time(v: *mut PyObject) -> Result<i64, Refusal> {
     // SAFETY: `v` is alive.
     unsafe {
@@ -110,6 +132,9 @@ pub unsafe fn time(v: *mut PyObject) -> Result<i64, Refusal> {
 }
 
 /// A time with a zone whose offset does not depend on the day.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn time_with_zone(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive; a timedelta has these fields.
     unsafe {

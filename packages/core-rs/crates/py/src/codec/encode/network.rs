@@ -6,6 +6,9 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 /// `inet` and `cidr`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn network(env: &Env, v: *mut PyObject, is_cidr: bool, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -33,6 +36,9 @@ pub unsafe fn network(env: &Env, v: *mut PyObject, is_cidr: bool, out: &mut Vec<
 }
 
 /// `macaddr` and `macaddr8`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn mac(v: *mut PyObject, length: usize, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     unsafe {

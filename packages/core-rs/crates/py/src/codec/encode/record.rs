@@ -23,6 +23,9 @@ fn or_null(out: &mut Vec<u8>, v: &Bound<'_, PyAny>, body: impl FnOnce(&mut Vec<u
 }
 
 /// A composite value: a mapping by the names of its fields, a tuple in their order, or an object with these attributes.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
 pub unsafe fn composite(env: &Env, fields: &[(Arc<str>, u32, Type)], v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     let v = bound(v);
     let names = || fields.iter().map(|(name, ..)| &**name).collect::<Vec<_>>().join(", ");
@@ -55,6 +58,9 @@ pub unsafe fn composite(env: &Env, fields: &[(Arc<str>, u32, Type)], v: *mut PyO
 }
 
 /// A dict of str to str or None.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn hstore(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     let v = bound(v);
     let Ok(dict) = v.cast::<PyDict>() else { return Err(Refusal::Expected("dict of str to str or None")) };
@@ -74,6 +80,9 @@ pub unsafe fn hstore(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 }
 
 /// A list or tuple of floats.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn vector(v: *mut PyObject, is_half: bool, out: &mut Vec<u8>) -> Done {
     let v = bound(v);
     if !v.is_instance_of::<PyList>() && !v.is_instance_of::<PyTuple>() {
@@ -98,6 +107,9 @@ pub unsafe fn vector(v: *mut PyObject, is_half: bool, out: &mut Vec<u8>) -> Done
 }
 
 /// A text like `{1:0.5,4:2}/5`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn sparse_vector(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let text = unsafe { str_of(v)? };

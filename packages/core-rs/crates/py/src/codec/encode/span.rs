@@ -8,6 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 /// A `data_bridge.core.Range`, or a tuple (lower, upper) for one with bounds `[)`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn range(env: &Env, bound: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -49,6 +52,9 @@ pub unsafe fn range(env: &Env, bound: &Type, v: *mut PyObject, out: &mut Vec<u8>
 }
 
 /// A list or tuple of ranges; the server puts them in order and joins those that touch.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn multirange(env: &Env, bound: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };

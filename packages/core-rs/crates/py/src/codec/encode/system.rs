@@ -4,6 +4,10 @@ use data_bridge_wire::bits as wire;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
+/// The text of a `str`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a `str` that outlives the returned text.
 pub(super) unsafe fn str_of<'a>(v: *mut PyObject) -> Result<&'a str, Refusal> {
     // SAFETY: `v` is alive; the text lives as long.
     unsafe {
@@ -15,6 +19,9 @@ pub(super) unsafe fn str_of<'a>(v: *mut PyObject) -> Result<&'a str, Refusal> {
 }
 
 /// `bit` and `varbit`: a text of 0 and 1.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn bits(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let text = unsafe { str_of(v)? };
@@ -26,6 +33,9 @@ pub unsafe fn bits(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 }
 
 /// `"char"`: one character of one byte, or none for the byte 0.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn char(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let mut text = unsafe { str_of(v)? }.chars();
@@ -45,6 +55,9 @@ pub unsafe fn char(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 }
 
 /// `xid8`
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn unsigned(v: *mut PyObject) -> Result<u64, Refusal> {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -55,6 +68,9 @@ pub unsafe fn unsigned(v: *mut PyObject) -> Result<u64, Refusal> {
 }
 
 /// `pg_lsn`: `16/B374D848`
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn lsn(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let text = unsafe { str_of(v)? };
@@ -70,6 +86,9 @@ pub unsafe fn lsn(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 }
 
 /// `tid`: block and offset.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn tid(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
@@ -80,6 +99,9 @@ pub unsafe fn tid(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
 }
 
 /// `pg_snapshot` and `txid_snapshot`: `xmin:xmax:xip,xip`
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn snapshot(v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let text = unsafe { str_of(v)? };

@@ -98,6 +98,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads the members of an object into `dict`.
+    ///
+    /// # Safety
+    /// The thread is attached to the interpreter, and `dict` is a live dict that nothing else can see yet.
     unsafe fn object(&mut self, dict: *mut PyObject, depth: u32) -> Result<(), Fail> {
         self.at += 1;
         if self.peek() == Some(b'}') {
@@ -134,6 +138,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads the elements of an array into `list`.
+    ///
+    /// # Safety
+    /// The thread is attached to the interpreter, and `list` is a live list that nothing else can see yet.
     unsafe fn array(&mut self, list: *mut PyObject, depth: u32) -> Result<(), Fail> {
         self.at += 1;
         if self.peek() == Some(b']') {

@@ -9,6 +9,9 @@ const DEPTH: u32 = 1000;
 
 /// Appends the JSON text of `v`: None, bool, int, finite float, str, list, tuple, dict with string keys, and what says how
 /// it is serialised (Pydantic models, dataclasses, Enum, Decimal, UUID, dates).
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn write(env: &Env, v: *mut PyObject, out: &mut Vec<u8>, depth: u32) -> Result<(), Refusal> {
     if depth > DEPTH {
         return Err(Refusal::Reason("JSON nested deeper than 1,000 levels".into()));
@@ -42,6 +45,10 @@ pub unsafe fn write(env: &Env, v: *mut PyObject, out: &mut Vec<u8>, depth: u32) 
     }
 }
 
+/// Appends an `int`.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn integer(v: *mut PyObject, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let mut over = 0;
     // SAFETY: `v` is an int.
@@ -64,6 +71,10 @@ fn float(f: f64, out: &mut Vec<u8>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Appends a list or tuple as an array.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `item` returns live objects for the indexes below `count`.
 unsafe fn sequence(
     env: &Env,
     count: isize,
@@ -83,6 +94,10 @@ unsafe fn sequence(
     Ok(())
 }
 
+/// Appends a dict as an object.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn dict(env: &Env, v: *mut PyObject, out: &mut Vec<u8>, depth: u32) -> Result<(), Refusal> {
     out.push(b'{');
     let (mut at, mut key, mut value, mut first) = (0, std::ptr::null_mut(), std::ptr::null_mut(), true);
@@ -109,6 +124,10 @@ unsafe fn dict(env: &Env, v: *mut PyObject, out: &mut Vec<u8>, depth: u32) -> Re
     Ok(())
 }
 
+/// Appends a value of a class that JSON has no form of its own for.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
 unsafe fn other(env: &Env, v: *mut PyObject, out: &mut Vec<u8>, depth: u32) -> Result<(), Refusal> {
     // SAFETY: attached, `v` is alive.
     let py = unsafe { Python::assume_attached() };
