@@ -1,6 +1,5 @@
 //! Where and how to connect.
 use crate::error::Error;
-use crate::pool::session::Reset;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -182,6 +181,33 @@ impl Target {
             Self::ReadOnly => Some(("SELECT current_setting('transaction_read_only')::bool", true)),
             Self::Primary => Some(("SELECT pg_is_in_recovery()", false)),
             Self::Standby => Some(("SELECT pg_is_in_recovery()", true)),
+        }
+    }
+}
+
+/// When a connection is reset before its next user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reset {
+    /// After a statement that may have changed the session.
+    #[default]
+    Auto,
+    /// After every use.
+    Always,
+    /// Never: the application keeps its sessions clean.
+    Never,
+}
+
+impl Reset {
+    /// Reads the option's word.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for an unknown word.
+    pub fn parse(word: &str) -> Result<Self, Error> {
+        match word {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            other => Err(Error::Configuration(format!("session_reset={other:?} is not one of auto, always, never"))),
         }
     }
 }

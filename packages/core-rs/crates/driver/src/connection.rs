@@ -3,6 +3,7 @@ pub mod connect;
 pub mod copy;
 pub(crate) mod multirange;
 pub(crate) mod panic_guard;
+pub(crate) mod patience;
 pub(crate) mod permit;
 mod prepared;
 pub mod reply;

@@ -13,6 +13,7 @@ pub(crate) mod waiter;
 use crate::config::{Config, Limits};
 use crate::connection::connect::{Fresh, connect, connect_at_once};
 use crate::connection::panic_guard;
+use crate::connection::patience::{patience, within};
 use crate::connection::permit::Permit;
 use crate::connection::reply::Reply;
 use crate::connection::socket;
@@ -20,7 +21,7 @@ use crate::connection::{Connection, Meta};
 use crate::error::Error;
 use crate::event_loop::executor::Home;
 use crate::event_loop::fork;
-use crate::pool::canceller::{Canceller, patience, within};
+use crate::pool::canceller::{Canceller, Control};
 use crate::pool::listener::Listening;
 use crate::pool::waiter::{Served, Waiter};
 use session::Session;
@@ -386,11 +387,6 @@ impl Pool {
         }
     }
 
-    /// Who cancels statements of `home`.
-    pub(crate) fn canceller(&self, home: usize) -> Arc<Canceller> {
-        self.cancellers.lock().expect("the cancellers").entry(home).or_default().clone()
-    }
-
     /// Ends a subscription together with the pool.
     pub fn remember(&self, listening: &Arc<Listening>) {
         let mut listeners = self.listeners.lock().expect("the listeners");
@@ -407,14 +403,6 @@ impl Pool {
     /// [`Error::Connect`].
     pub async fn open_beside(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
         Ok(self.beside(connect(&self.config, home).await?, home))
-    }
-
-    /// The same for cancelling: whoever waits for that is in a hurry.
-    ///
-    /// # Errors
-    /// [`Error::Connect`].
-    pub(crate) async fn open_control(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
-        Ok(self.beside(connect_at_once(&self.config, home).await?, home))
     }
 
     fn beside(&self, fresh: Fresh, home: &Home) -> Connection {
@@ -444,4 +432,14 @@ impl Pool {
 fn taken(connection: Connection) -> Connection {
     *connection.meta.taken.lock().expect("the time of taking") = Some(Instant::now());
     connection
+}
+
+impl Control for Pool {
+    async fn open_control(self: &Arc<Self>, home: &Home) -> Result<Connection, Error> {
+        Ok(self.beside(connect_at_once(&self.config, home).await?, home))
+    }
+
+    fn canceller(&self, home: usize) -> Arc<Canceller> {
+        self.cancellers.lock().expect("the cancellers").entry(home).or_default().clone()
+    }
 }

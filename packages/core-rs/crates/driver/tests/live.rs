@@ -1,12 +1,12 @@
 //! The driver without Python, on the PostgreSQL of $DATA_BRIDGE_TEST_URL; without one, only what needs no server.
 //!
 //! `python -m data_bridge.testing server run -- cargo test -p data-bridge-driver` brings a server.
+use data_bridge_driver::config::Reset;
 use data_bridge_driver::config::{Config, Limits, Target, Tls};
 use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::event_loop::reactor::Kind;
 use data_bridge_driver::event_loop::run_queue::Task;
 use data_bridge_driver::execution::single::single;
-use data_bridge_driver::pool::session::Reset;
 use data_bridge_driver::{Error, Executor, Lease, PgArguments, Pool, Reply, Row, Shield, Status, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -13,10 +13,12 @@
 #![allow(missing_docs, reason = "fields of plain data say what they are")]
 
 mod change;
+mod context;
 mod effect;
 mod linter;
 mod name;
 mod read;
+mod read_expression;
 mod read_table;
 mod rules;
 mod schema;
@@ -24,7 +26,8 @@ mod tree;
 mod types;
 mod volatile;
 
+pub use context::{Finding, Model, Options, Script, Severity, Statement};
 pub use effect::Lock;
-pub use linter::{Fact, Finding, Model, Options, Script, Severity, Statement, facts, lint};
+pub use linter::{Fact, facts, lint};
 pub use name::Name;
 pub use types::Type;

@@ -1,6 +1,6 @@
 //! From text to changes: the only part that knows the parser.
 
-use crate::change::{Change, Expr, Index, Object, Table};
+use crate::change::{Change, Index, Object, Table};
 use crate::name::{Name, one};
 use crate::read_table::{actions, column, constraint};
 use crate::tree::{child, children, has, has_word, named, offset, strings, text, words};
@@ -354,21 +354,4 @@ fn anonymous(node: &SyntaxNode) -> Change {
     }
     let error = body.errors().first().map(|e| e.message().to_owned());
     Change::Do { inner, dynamic, error, commits }
-}
-
-/// An expression in the words of the rules.
-pub fn expression(node: &SyntaxNode) -> Expr {
-    let mut expr = Expr { text: text(node), ..Expr::default() };
-    for n in node.descendants() {
-        match n.kind() {
-            K::CALL_EXPR => {
-                if let Some(function) = n.first_child() {
-                    expr.functions.push(one(&text(&function)));
-                }
-            }
-            K::NAME_REF => expr.columns.push(one(&text(&n))),
-            _ => {}
-        }
-    }
-    expr
 }

@@ -2,7 +2,7 @@
 
 use crate::change::{Action, Column, Constraint, Kind};
 use crate::name::{Name, one};
-use crate::read::expression;
+use crate::read_expression::expression;
 use crate::tree::{child, children, has, has_word, named, offset, text};
 use crate::types::Type;
 use squawk_syntax::SyntaxKind as K;

@@ -144,7 +144,7 @@ mod tests {
     fn copies_of_a_client() {
         for (sql, at) in [
             ("COPY t FROM STDIN", Some(0)),
-            ("select 1; -- copy a from stdin;\ncopy t to stdout with (format csv)", Some(33)),
+            ("select 1; -- copy a from stdin;\ncopy t to stdout with (format csv)", Some(32)),
             ("COPY (SELECT stdin FROM t) TO '/tmp/x'", None),
             ("COPY t FROM PROGRAM 'cat stdin'", None),
             ("SELECT 'copy t from stdin'; SELECT copy, stdin FROM t", None),

@@ -2,9 +2,9 @@
 use crate::connection::reply::Reply;
 use crate::connection::{Effect, Work};
 use crate::event_loop::executor::Home;
+use crate::execution::give_back::give_back;
 use crate::execution::supervise::{settle, supervise};
 use crate::pool::Pool;
-use crate::pool::session::give_back;
 use std::sync::Arc;
 
 /// One statement on any connection of the pool.

@@ -4,12 +4,13 @@
 //! who gives up only leaves a mark; the statement is then cancelled on the server, its answer is awaited, and the
 //! connection is used again only when nothing that was sent for it can still be under way.
 use crate::connection::panic_guard;
+use crate::connection::patience::{patience, within};
 use crate::connection::reply::{Reply, Wanted, cancel};
 use crate::connection::{Connection, Work};
 use crate::error::{Error, Reached};
 use crate::event_loop::executor::Home;
 use crate::pool::Pool;
-use crate::pool::canceller::{self, patience, within};
+use crate::pool::canceller;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;

@@ -3,14 +3,12 @@
 //! `pg_cancel_backend` names a process, and a process serves the task that holds its connection. So a signal leaves only while
 //! the statement's connection is kept back for it, and another task gets the connection only after the signal is
 //! answered. Statements given up at the same moment share one signal: a burst costs one round trip, not one each.
+use crate::connection::patience::{patience, within};
 use crate::connection::reply::{Reply, Shield, cancel};
 use crate::connection::{Connection, Meta};
 use crate::error::Error;
 use crate::event_loop::executor::Home;
-use crate::pool::Pool;
-use futures_util::future::{Either, select};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -20,28 +18,8 @@ use std::time::{Duration, Instant};
 const AGAIN: Duration = Duration::from_millis(20);
 /// A connection for signals that could not be had is asked for again after this.
 const CONNECT_AGAIN: Duration = Duration::from_millis(100);
-/// A statement that does not react to signals for so long loses its connection; a fifth of it is left for the proof that
-/// a connection is clean, so that its place is free within a second.
-const PATIENCE: Duration = Duration::from_millis(800);
-/// … or for so many times what connecting took, where the server is far: to cancel, a connection must be made first.
-const CONNECTS: u32 = 3;
-/// … but not for longer than this.
-const LIMIT: Duration = Duration::from_secs(5);
 /// For the statements that still run when the pool is closed.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// How long a statement on a connection that took `connecting` to be made may go on once it was cancelled.
-pub(crate) fn patience(connecting: Duration) -> Duration {
-    (connecting * CONNECTS).clamp(PATIENCE, LIMIT)
-}
-
-/// What `future` gives, if it does so in time.
-pub(crate) async fn within<F: Future>(home: &Home, until: Instant, future: F) -> Option<F::Output> {
-    match select(pin!(future), home.reactor.sleep(until)).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
-}
 
 /// How far a request for a signal is.
 mod request {
@@ -58,9 +36,17 @@ struct Request {
     state: AtomicU8,
 }
 
+/// What a canceller needs of its pool.
+pub trait Control: Send + Sync + 'static {
+    /// A connection beside the pool, made without waiting for a server that is full or starting.
+    fn open_control(self: &Arc<Self>, home: &Home) -> impl Future<Output = Result<Connection, Error>> + Send;
+    /// Who cancels statements of `home`.
+    fn canceller(&self, home: usize) -> Arc<Canceller>;
+}
+
 /// Sends the signals of one home, one after another.
 #[derive(Default)]
-pub(crate) struct Canceller {
+pub struct Canceller {
     connection: tokio::sync::Mutex<Option<Connection>>,
     requests: Mutex<Vec<Arc<Request>>>,
 }
@@ -75,7 +61,7 @@ impl Canceller {
     ///
     /// # Errors
     /// [`Error::Connect`].
-    pub(crate) async fn prepare(&self, pool: &Arc<Pool>, home: &Home) -> Result<(), Error> {
+    pub(crate) async fn prepare(&self, pool: &Arc<impl Control>, home: &Home) -> Result<(), Error> {
         let mut held = self.connection.lock().await;
         let mut known = held.take();
         if let Some(connection) = known.as_mut() {
@@ -89,7 +75,7 @@ impl Canceller {
     }
 
     /// Sends a signal for `reply`, or waits for the task that sends it; returns the progress, as one of [`request`].
-    async fn signal(&self, pool: &Arc<Pool>, home: &Home, reply: &Arc<Reply>, until: Instant) -> u8 {
+    async fn signal(&self, pool: &Arc<impl Control>, home: &Home, reply: &Arc<Reply>, until: Instant) -> u8 {
         let request = Arc::new(Request { reply: reply.clone(), state: AtomicU8::new(request::WAITING) });
         self.requests().push(request.clone());
         let Some(mut connection) = within(home, until, self.connection.lock()).await else {
@@ -130,7 +116,7 @@ impl Canceller {
     }
 
     /// Whether the server says, in time, that a process is at work.
-    async fn is_working(&self, pool: &Arc<Pool>, home: &Home, pid: i32, until: Instant) -> Option<bool> {
+    async fn is_working(&self, pool: &Arc<impl Control>, home: &Home, pid: i32, until: Instant) -> Option<bool> {
         let mut connection = within(home, until, self.connection.lock()).await?;
         let known = connection.take();
         let asked = within(home, until, async {
@@ -150,7 +136,7 @@ impl Canceller {
 }
 
 /// The connection that is known, or one made now.
-async fn opened(known: Option<Connection>, pool: &Arc<Pool>, home: &Home) -> Result<Connection, Error> {
+async fn opened(known: Option<Connection>, pool: &Arc<impl Control>, home: &Home) -> Result<Connection, Error> {
     match known {
         Some(connection) => Ok(connection),
         None => pool.open_control(home).await,
@@ -159,7 +145,7 @@ async fn opened(known: Option<Connection>, pool: &Arc<Pool>, home: &Home) -> Res
 
 /// Ends when no answer is to be waited for any more: it has had its time, or, where the work must not be cut short, the
 /// server is not at it, or cannot be asked.
-pub(crate) async fn silence(pool: Arc<Pool>, home: Arc<Home>, meta: Arc<Meta>, shield: Shield) {
+pub(crate) async fn silence(pool: Arc<impl Control>, home: Arc<Home>, meta: Arc<Meta>, shield: Shield) {
     let patience = patience(meta.connecting);
     loop {
         home.reactor.sleep(Instant::now() + patience).await;
@@ -179,7 +165,7 @@ pub(crate) async fn silence(pool: Arc<Pool>, home: Arc<Home>, meta: Arc<Meta>, s
 }
 
 /// Cancels the statement of `reply` on the server until it has ended, or its time is over.
-pub(crate) async fn cancel(pool: Arc<Pool>, home: Arc<Home>, reply: Arc<Reply>, patience: Duration) {
+pub(crate) async fn cancel(pool: Arc<impl Control>, home: Arc<Home>, reply: Arc<Reply>, patience: Duration) {
     let outcome = send(&pool, &home, &reply, Instant::now() + patience).await;
     reply.cancel.store(outcome, Release);
     if let Some(w) = reply.parked.lock().expect("the parked waker").take() {
@@ -187,7 +173,7 @@ pub(crate) async fn cancel(pool: Arc<Pool>, home: Arc<Home>, reply: Arc<Reply>, 
     }
 }
 
-async fn send(pool: &Arc<Pool>, home: &Arc<Home>, reply: &Arc<Reply>, until: Instant) -> u8 {
+async fn send(pool: &Arc<impl Control>, home: &Arc<Home>, reply: &Arc<Reply>, until: Instant) -> u8 {
     let canceller = pool.canceller(home.id);
     // A signal of which nothing was heard may hit later, so that its connection is not to be used again.
     let mut is_sure = true;
@@ -212,13 +198,13 @@ async fn send(pool: &Arc<Pool>, home: &Arc<Home>, reply: &Arc<Reply>, until: Ins
 }
 
 /// Makes the connection for signals of `home` before it is needed.
-pub async fn prepare(pool: Arc<Pool>, home: Arc<Home>, reply: Arc<Reply>) {
+pub async fn prepare(pool: Arc<impl Control>, home: Arc<Home>, reply: Arc<Reply>) {
     let canceller = pool.canceller(home.id);
     reply.finish(canceller.prepare(&pool, &home).await);
 }
 
 /// Cancels whatever these server processes do now.
-pub async fn cancel_processes(pool: Arc<Pool>, home: Arc<Home>, pids: Vec<i32>, reply: Arc<Reply>) {
+pub async fn cancel_processes(pool: Arc<impl Control>, home: Arc<Home>, pids: Vec<i32>, reply: Arc<Reply>) {
     let done = within(&home, Instant::now() + CLOSING, async {
         let mut sender = pool.open_control(&home).await?;
         sender.cancel_processes(&pids).await?;

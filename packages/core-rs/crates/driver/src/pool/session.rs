@@ -4,11 +4,9 @@
 //! temporary table. The catalog does: once per database, again after DDL that went through this pool and every few
 //! minutes, the pool reads which functions contain such words, and which functions, tables, views and types lead to them.
 //! A statement that names none of these leaves the session as it was (ADR 0014).
+use crate::config::Reset;
 use crate::connection::{Connection, Effect};
 use crate::error::Error;
-use crate::event_loop::executor::Home;
-use crate::pool::Pool;
-use crate::pool::canceller::{patience, within};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex};
@@ -16,33 +14,6 @@ use std::time::{Duration, Instant};
 
 /// How long what was read of the catalog is believed: other programs may create functions.
 const BELIEVED: Duration = Duration::from_secs(300);
-
-/// When a connection is reset before its next user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reset {
-    /// After a statement that may have changed the session.
-    #[default]
-    Auto,
-    /// After every use.
-    Always,
-    /// Never: the application keeps its sessions clean.
-    Never,
-}
-
-impl Reset {
-    /// Reads the option's word.
-    ///
-    /// # Errors
-    /// [`Error::Configuration`] for an unknown word.
-    pub fn parse(word: &str) -> Result<Self, Error> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            other => Err(Error::Configuration(format!("session_reset={other:?} is not one of auto, always, never"))),
-        }
-    }
-}
 
 #[derive(Default)]
 struct Known {
@@ -184,19 +155,3 @@ const EVERYTHING: &str = "*";
 /// there: functions whose source names it, tables by triggers, defaults, constraints, policies, indexes, views by their
 /// queries, the parents of foreign keys and partitions, domains and the tables that have columns of them.
 const QUESTION: &str = include_str!("session.sql");
-
-/// Returns a connection to its pool, reset when its session may have been changed.
-pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection, counted: bool) {
-    if !counted {
-        return connection.close().await;
-    }
-    connection.defines = false;
-    if pool.session.has_work(&connection) {
-        // Nobody waits for this; on a connection that has become unresponsive it would take the place for good.
-        let until = Instant::now() + patience(connection.meta.connecting);
-        if !matches!(within(home, until, pool.session.clean(&mut connection)).await, Some(Ok(()))) {
-            return pool.discard(connection);
-        }
-    }
-    pool.release(connection);
-}

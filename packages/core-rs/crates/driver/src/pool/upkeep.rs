@@ -1,5 +1,6 @@
 //! What a pool does while nobody asks: connections that are idle or old go, and the least number is kept.
 use super::Pool;
+use super::canceller::Control;
 use crate::connection::Connection;
 use crate::event_loop::executor::Home;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! L09, L13–L19, L23: columns.
 
 use crate::change::Column;
+use crate::context::{Cx, Severity};
 use crate::effect::Lock;
-use crate::linter::{Cx, Severity};
 use crate::name::Name;
 use crate::schema::mentions;
 use crate::types::{Cost, Type};

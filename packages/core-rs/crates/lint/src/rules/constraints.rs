@@ -1,8 +1,8 @@
 //! L06–L08, L10–L12, L24, L37, L41: constraints.
 
 use crate::change::{Column, Constraint, Kind, Table};
+use crate::context::{Cx, Severity};
 use crate::effect::Lock;
-use crate::linter::{Cx, Severity};
 use crate::name::Name;
 use crate::schema::constraint_name;
 

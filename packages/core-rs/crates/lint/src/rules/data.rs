@@ -1,8 +1,8 @@
 //! L28, L29: rows that are changed beside the schema.
 
 use crate::change::Change;
+use crate::context::{Cx, Severity};
 use crate::effect::Lock;
-use crate::linter::{Cx, Severity};
 
 pub(crate) fn write(cx: &mut Cx<'_>, change: &Change, line: usize, text: &str) {
     let (table, keys, verb) = match change {

@@ -1,8 +1,8 @@
 //! L20–L22, L25, L43: what running code still uses.
 
 use crate::change::{Action, Change, Object};
+use crate::context::{Cx, Severity};
 use crate::effect::Lock;
-use crate::linter::{Cx, Severity};
 use crate::name::Name;
 
 const EXCLUSIVE: Option<Lock> = Some(Lock::AccessExclusive);

@@ -1,7 +1,7 @@
 //! L30–L32: enum types.
 
 use crate::change::Change;
-use crate::linter::{Cx, Severity};
+use crate::context::{Cx, Severity};
 use crate::name::Name;
 use crate::types::Type;
 

@@ -1,8 +1,8 @@
 //! L01–L05, L38: indexes, and statements that have a CONCURRENTLY.
 
 use crate::change::{Change, Index};
+use crate::context::{Cx, Severity};
 use crate::effect::Lock;
-use crate::linter::{Cx, Severity};
 use crate::name::Name;
 
 pub(crate) fn create(cx: &mut Cx<'_>, index: &Index, line: usize) {

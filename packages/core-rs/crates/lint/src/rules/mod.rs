@@ -10,8 +10,8 @@ mod style;
 mod transactions;
 
 use crate::change::{Action, Change};
+use crate::context::{Cx, Severity};
 use crate::effect::{Lock, effect};
-use crate::linter::{Cx, Severity};
 use crate::name::Name;
 
 /// All rules about one statement; afterwards the schema knows it.

@@ -1,7 +1,7 @@
 //! L26, L35, L36, L39, L40: settings, names and types.
 
 use crate::change::{Change, Column, Kind, Table};
-use crate::linter::{Cx, Severity};
+use crate::context::{Cx, Severity};
 use crate::name::Name;
 
 /// L35: names that PostgreSQL cuts. L36: names that depend on `search_path`, when asked for.

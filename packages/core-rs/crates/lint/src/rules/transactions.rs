@@ -1,8 +1,8 @@
 //! L26, L27, L33, L34: transactions and the time that locks are held.
 
 use crate::change::Change;
+use crate::context::{Cx, Severity, runs_alone};
 use crate::effect::Lock;
-use crate::linter::{Cx, Severity, runs_alone};
 use crate::name::Name;
 
 /// L33, L34 and the end of transactions.

@@ -1,8 +1,8 @@
 //! LISTEN as Python sees it.
-use crate::connections::pool::PyPool;
 use crate::event_loop::bridge::Bridge;
 use crate::event_loop::future::Op;
 use crate::event_loop::operation::{Progress, Ticket};
+use data_bridge_driver::pool::Pool;
 use data_bridge_driver::pool::listener::{Heard, Listening};
 use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
@@ -30,11 +30,10 @@ fn seconds(t: SystemTime) -> f64 {
 
 impl Listener {
     /// Subscribes; `started()` tells whether it worked.
-    pub fn make(py: Python<'_>, pool: &PyPool, channels: Vec<String>) -> PyResult<Self> {
+    pub fn make(py: Python<'_>, pool: &Arc<Pool>, channels: Vec<String>) -> PyResult<Self> {
         let bridge = Bridge::shared(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
         let listening = Arc::new(Listening::default());
-        let pool = pool.get();
         // On the runtime's own thread: the subscription goes on whoever runs, and holds no Python object.
         home.reactor.handle().spawn(listening.clone().run(pool.config.clone(), home.clone(), channels));
         pool.remember(&listening);

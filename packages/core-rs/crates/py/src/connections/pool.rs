@@ -12,13 +12,13 @@ use crate::rows::load_plan::LoadPlan;
 
 use crate::statements::plan::Plan;
 use crate::statements::text::without_copy;
+use data_bridge_driver::config::Reset;
 use data_bridge_driver::config::{Config, Host, Limits, Passwords, Secret, Target, Tls};
 use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::execution::lease::Lease;
 use data_bridge_driver::execution::single::single;
 use data_bridge_driver::pool::Pool;
 use data_bridge_driver::pool::canceller::{cancel_processes, prepare as prepare_control};
-use data_bridge_driver::pool::session::Reset;
 use data_bridge_driver::{Reply, Shield};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -249,7 +249,7 @@ impl PyPool {
 
     /// Subscribes to channels, on a connection beside the pool.
     fn listen(&self, py: Python<'_>, channels: Vec<String>) -> PyResult<Listener> {
-        Listener::make(py, self, channels)
+        Listener::make(py, &self.get(), channels)
     }
 
     /// Size, idle, waiting and counters.

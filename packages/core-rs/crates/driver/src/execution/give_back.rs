@@ -1,0 +1,23 @@
+//! The end of a caller's use of a connection.
+use crate::connection::Connection;
+use crate::connection::patience::{patience, within};
+use crate::event_loop::executor::Home;
+use crate::pool::Pool;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Returns a connection to its pool, reset when its session may have been changed.
+pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection, counted: bool) {
+    if !counted {
+        return connection.close().await;
+    }
+    connection.defines = false;
+    if pool.session.has_work(&connection) {
+        // Nobody waits for this; on a connection that has become unresponsive it would take the place for good.
+        let until = Instant::now() + patience(connection.meta.connecting);
+        if !matches!(within(home, until, pool.session.clean(&mut connection)).await, Some(Ok(()))) {
+            return pool.discard(connection);
+        }
+    }
+    pool.release(connection);
+}
