@@ -1,15 +1,31 @@
 """Pages by number and by key."""
 
+import base64
 import json
 import random
+import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum, IntEnum
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
-from data_bridge.postgres import Col, Column, ConfigurationError, Page, Table, aliased, create_all, func
+from data_bridge.postgres import (
+    Col,
+    Column,
+    ConfigurationError,
+    InvalidCursor,
+    Page,
+    Range,
+    Table,
+    aliased,
+    create_all,
+    func,
+)
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -83,14 +99,51 @@ async def test_a_page_does_not_shift_when_rows_come_and_go(db: Any) -> None:
     assert (nothing.items, nothing.next, nothing.prev) == ([], None, None)
 
 
+FORGED: list[Callable[[list[Any]], Any]] = [
+    lambda v: [*v, 1],
+    lambda v: v[:-1],
+    lambda v: [v[0], "not a time", v[2]],
+    lambda v: [v[0], v[1], "x"],
+    lambda v: [v[0], v[1], 2**80],
+    lambda v: [v[0], v[1], {"float": "nan"}],
+    lambda v: [v[0], {"datetime": 5}, v[2]],
+    lambda v: [v[0], {"unknown": 1}, v[2]],
+    lambda v: [v[0], {"interval": [10**12, 0, 0]}, v[2]],
+    lambda v: [v[0], {"decimal": "x"}, v[2]],
+    lambda v: [v[0], {"range": [1]}, v[2]],
+    lambda v: [v[0], {}, v[2]],
+    lambda v: {"a": v},
+]
+
+
+def _forged(cursor: str, change: Callable[[list[Any]], Any]) -> str:
+    values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    return base64.urlsafe_b64encode(json.dumps(change(values)).encode()).decode().rstrip("=")
+
+
 async def test_what_cannot_be_paged(db: Any) -> None:
     await fill(3)
     page = await Paged.find().order_by("at").paginate(1)
-    with pytest.raises(ConfigurationError, match="not a cursor of this query"):
-        await Paged.find().paginate(1, after=page.next)
-    for rubbish in ("", "xyz", "{}", "é"):
-        with pytest.raises(ConfigurationError, match="not a cursor"):
-            await Paged.find().paginate(1, after=rubbish)
+    for other in (
+        Paged.find(),
+        Paged.find().order_by("-at"),
+        Paged.find().order_by("at", "price"),
+        Paged.find(Paged.id > 0).order_by("at"),
+        Paged.find().order_by("at").values(Paged.id),
+    ):
+        for where in ("after", "before"):
+            with pytest.raises(InvalidCursor, match="belongs to another query"):
+                await other.paginate(1, **{where: page.next})
+    page = await Paged.find(Paged.id > 0).order_by("at").paginate(1)
+    with pytest.raises(InvalidCursor, match="their values must be those"):
+        await Paged.find(Paged.id > 1).order_by("at").paginate(1, after=page.next)
+    assert page.next is not None
+    broken = [page.next[:n] for n in range(0, len(page.next), 7)] + [page.next[:-1] + "!", page.next + "AAAA"]
+    forged = [_forged(page.next, change) for change in FORGED]
+    for rubbish in ("", "xyz", "{}", "é", "\0", "W10", "bnVsbA", "eyJhIjoxfQ", *broken, *forged):
+        with pytest.raises(InvalidCursor) as caught:
+            await Paged.find(Paged.id > 0).order_by("at").paginate(1, after=rubbish)
+        assert isinstance(caught.value, ValueError)
     with pytest.raises(ConfigurationError, match="not both"):
         await Paged.find().paginate(1, after=page.next, before=page.next)
     with pytest.raises(ConfigurationError, match="columns"):
@@ -230,3 +283,147 @@ async def test_a_unique_order_stays_as_it_is(db: Any, sent: Any) -> None:
         await Tied.find().order_by(-Tied.group).page(1, 5, total=False)
     with sent(r'ORDER BY "tied"."group", "tied"."b" DESC, "tied"."a" DESC LIMIT'):
         await Tied.find().order_by(Tied.group, -Tied.b).page(1, 5, total=False)
+
+
+# ----------------------------------------------------------------------------------------- every type and every shape
+class Grade(Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+class Level(IntEnum):
+    ONE = 1
+    TWO = 2
+
+
+class Sorted(Table):
+    id: Col[uuid.UUID] = Column(primary_key=True)
+    text: Col[str]
+    small: Col[int]
+    real: Col[float]
+    price: Col[Decimal]
+    flag: Col[bool]
+    day: Col[date]
+    hour: Col[time]
+    at: Col[datetime]
+    took: Col[timedelta]
+    data: Col[bytes]
+    grade: Col[Grade]
+    level: Col[Level]
+    span: Col[Range[int]]
+    tags: Col[list[str]]
+    doc: Col[dict[str, Any]]
+    address: Col[IPv4Address]
+    secret: Col[SecretStr]
+    renamed: Col[int] = Column(name="another_name")
+
+
+async def fill_sorted() -> None:
+    await create_all(Sorted)
+    random_ = random.Random(3)
+    await Sorted.insert_many(
+        [
+            Sorted(
+                id=uuid.UUID(int=random_.getrandbits(128)),
+                text=f'"{i % 3}\u00e9\\',
+                small=i % 3,
+                real=[0.1, -1e300, 1e-300, float("inf")][i % 4],
+                price=Decimal(i % 3) / 8,
+                flag=i % 2 == 0,
+                day=date(2024, 1, 1 + i % 3),
+                hour=time(i % 3, 0, 0, 1),
+                at=START + timedelta(microseconds=i % 3),
+                took=timedelta(days=-(i % 3), microseconds=i % 2),
+                data=bytes([i % 3, 255]),
+                grade=list(Grade)[i % 2],
+                level=list(Level)[i % 2],
+                span=Range(i % 3, 10),
+                tags=["a"] * (i % 3),
+                doc={"n": i % 3},
+                address=IPv4Address(i % 3),
+                secret=SecretStr(str(i)),
+                renamed=i % 3,
+            )
+            for i in range(17)
+        ]
+    )
+
+
+SORTABLE = [name for name in Sorted.__pydantic_fields__ if name != "secret"]
+
+
+async def both_ways(query: Any, size: int) -> tuple[list[Any], list[Any]]:
+    """All items, forwards and then backwards."""
+    forwards: list[Any] = []
+    page = await query.paginate(size)
+    forwards += page.items
+    while page.next is not None:
+        page = await query.paginate(size, after=page.next)
+        forwards += page.items
+    backwards = list(page.items)
+    while page.prev is not None:
+        page = await query.paginate(size, before=page.prev)
+        backwards = page.items + backwards
+    return forwards, backwards
+
+
+@pytest.mark.parametrize("name", SORTABLE)
+async def test_cursors_carry_values_of_every_type(db: Any, name: str) -> None:
+    await fill_sorted()
+    for prefix in ("", "-"):
+        query = Sorted.find().order_by(prefix + name)
+        forwards, backwards = await both_ways(query, 3)
+        assert [r.id for r in forwards] == [r.id for r in backwards]
+        assert [r.id for r in forwards] == [r.id for r in await Sorted.find().order_by(prefix + name, prefix + "id")]
+
+
+class Short(BaseModel):
+    text: str
+    level: Level
+
+
+SHAPES: dict[str, Callable[[Any], Any]] = {
+    "instances": lambda q: q,
+    "select": lambda q: q.select(Sorted.text),
+    "select with the sort key": lambda q: q.select(Sorted.price),
+    "values": lambda q: q.values(Sorted.text, (Sorted.small + 1).label("more")),
+    "all values": lambda q: q.values(),
+    "tuples": lambda q: q.tuples(Sorted.text, Sorted.small + 1),
+    "tuples of rows": lambda q: q.tuples(Sorted, Sorted.small),
+    "scalars": lambda q: q.scalars(Sorted.grade),
+    "project": lambda q: q.project(Short),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_pages_of_every_shape(db: Any, shape: str) -> None:
+    await fill_sorted()
+    query = SHAPES[shape](Sorted.find(Sorted.small < 2).order_by(Sorted.price, -Sorted.at))
+    forwards, backwards = await both_ways(query, 4)
+    expected = await SHAPES[shape](Sorted.find(Sorted.small < 2).order_by(Sorted.price, -Sorted.at, -Sorted.id))
+    assert [repr(r) for r in forwards] == [repr(r) for r in backwards]
+    if shape.startswith("select"):  # the sort keys are loaded too
+        assert [r.id for r in forwards] == [r.id for r in expected]
+    else:
+        assert [repr(r) for r in forwards] == [repr(r) for r in expected]
+
+
+async def test_a_secret_is_not_put_into_a_cursor(db: Any) -> None:
+    await create_all(Sorted)
+    with pytest.raises(ConfigurationError, match=r"Sorted\.secret: the cursor would show the secret"):
+        await Sorted.find().order_by(Sorted.secret).paginate(3)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda: Paged.find().group_by(Paged.price).aggregate(n=func.count()),
+        lambda: Paged.find().distinct().order_by(Paged.price),
+        lambda: Paged.find().limit(3),
+        lambda: Paged.find().offset(3),
+    ],
+)
+async def test_queries_that_have_no_keyset(db: Any, query: Callable[[], Any]) -> None:
+    await create_all(Paged)
+    with pytest.raises(ConfigurationError, match=r"paginate\(\)"):
+        await query().paginate(2)

@@ -27,6 +27,7 @@ __all__ = [
     "ForeignKeyViolation",
     "IncompatibleCore",
     "IntegrityError",
+    "InvalidCursor",
     "IrreversibleMigration",
     "LinkNotLoaded",
     "LockNotAvailable",
@@ -173,6 +174,10 @@ class LinkNotLoaded(DataBridgeError):
 
     Not an AttributeError, for the reason of ColumnNotLoaded.
     """
+
+
+class InvalidCursor(DataBridgeError, ValueError):
+    """A cursor that a client sent is not one of this query: a web application answers 400."""
 
 
 class UnfilteredWrite(DataBridgeError):

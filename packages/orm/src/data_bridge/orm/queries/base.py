@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.queries.aliases import AliasSource
@@ -25,10 +25,20 @@ T = TypeVar("T")
 _statement: Callable[[Any], Statement] = cast(Any, Select).__statement__
 
 
+class Chosen(NamedTuple):
+    """What the rows of a query are instead of instances."""
+
+    by: str
+    """The method that chose it: values, tuples, scalars or project."""
+    columns: tuple[Any, ...]
+    """What was asked for: columns, labelled expressions, whole tables."""
+
+
 class RowQuery(Select[T], Generic[T]):
     """What every query of a Table has; see QueryBuilder."""
 
     __slots__ = (
+        "_chosen",
         "_entity",
         "_grouped",
         "_hard",
@@ -49,6 +59,8 @@ class RowQuery(Select[T], Generic[T]):
     _said: Columns | None
     """Of select(): the columns that were named, in their order; what instances need is not among them."""
     _model: Any
+    _chosen: Chosen | None
+    """Which method chose the columns of the result, and these columns; None for instances."""
     _using: Any
     _timeout: float | None
     _unfiltered: bool
@@ -67,6 +79,7 @@ class RowQuery(Select[T], Generic[T]):
         new._one = None
         new._said = None
         new._model = None
+        new._chosen = None
         new._using = entity.settings.using
         new._timeout = None
         new._unfiltered = False
@@ -83,6 +96,7 @@ class RowQuery(Select[T], Generic[T]):
         new._one = self._one
         new._said = self._said
         new._model = self._model
+        new._chosen = self._chosen
         new._using = self._using
         new._timeout = self._timeout
         new._unfiltered = self._unfiltered
@@ -93,10 +107,16 @@ class RowQuery(Select[T], Generic[T]):
         return new
 
     def _shaped(
-        self, columns: Columns, plan: LoadPlan, one: LoadPlan | None = None, model: Any = None
+        self,
+        columns: Columns,
+        plan: LoadPlan,
+        one: LoadPlan | None = None,
+        model: Any = None,
+        chosen: Chosen | None = None,
     ) -> QueryBuilder[Any]:
         new: Any = clauses.with_result(self, columns)
         new._plan, new._one, new._model = plan, one, model
+        new._chosen = chosen
         new._said = None
         new._links = None
         return new  # type: ignore[no-any-return]

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core import RowStream, resolve
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, EncodeError, InvalidCursor
 from data_bridge.orm._events import loaded
-from data_bridge.orm._page import Page, cursor_of, values_of
+from data_bridge.orm._page import Page
 from data_bridge.orm.queries.keyset import Keyset
 from data_bridge.orm.queries.result_types import ShapedQuery
 from data_bridge.orm.queries.total_order import in_total_order
@@ -119,12 +119,23 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
         return Page[Any].model_construct(items=items, next=None, prev=None, total=counted)
 
     async def paginate(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T]:
-        """A page by the values of its sort keys instead of an offset: equally fast however far back.
+        """A page by the values of its sort keys instead of an offset: equally fast at any depth.
 
-        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table.
+        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table. A cursor belongs to
+        its query: to the order, the filters and their values.
+
+        Args:
+            size: the number of rows of a page.
+            after: the `next` of the page before.
+            before: the `prev` of the page behind.
 
         Raises:
-            ConfigurationError: for a cursor of another query, or sort keys that are no columns.
+            InvalidCursor: for a text that is not a cursor of this query, as a client may send it.
+            ConfigurationError: for sort keys that are not columns or that a cursor cannot carry.
+
+        >>> async def two_pages(User) -> None:
+        ...     first = await User.find().order_by(User.name).paginate(20)
+        ...     second = await User.find().order_by(User.name).paginate(20, after=first.next)
         """
         if after is not None and before is not None:
             raise ConfigurationError("paginate() takes after= or before=, not both")
@@ -132,21 +143,50 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
             raise ConfigurationError(f"paginate({size}): a page has at least one row")
         this: Any = self
         keyset = Keyset(this)
-        given = after if after is not None else before
-        query = keyset.query(
-            this, values_of(given, len(keyset.keys)) if given is not None else None, backwards=before is not None
-        )
-        rows = await query.limit(size + 1).to_list()
+        cursor = after if after is not None else before
+        query = keyset.query(cursor, backwards=before is not None)
+        try:
+            rows, keys = await _with_keys(query.limit(size + 1), keyset)
+        except EncodeError as e:
+            if cursor is None:
+                raise
+            raise InvalidCursor("this cursor holds a value that its column does not take") from e
         more = len(rows) > size
-        items = rows[:size]
+        items, ends = rows[:size], keys[:size]
         if before is not None:
             items.reverse()
-        first, last = (cursor_of(keyset.values(r)) for r in (items[0], items[-1])) if items else (None, None)
+            ends.reverse()
+        first, last = (keyset.cursor(values) for values in (ends[0], ends[-1])) if ends else (None, None)
         has_next = more if before is None else True
         has_prev = more if before is not None else after is not None
         return Page[Any].model_construct(
             items=items, next=last if has_next else None, prev=first if has_prev else None, total=None
         )
+
+
+async def _with_keys(query: Any, keyset: Keyset) -> tuple[list[Any], list[list[Any]]]:
+    """The rows of a query and the sort keys of each."""
+    columns = keyset.columns
+    if query._chosen is None:
+        wanted = {column.key for column in columns}
+        loaded = [keyset.entity.source.columns[name].key for name, _ in clauses.result_of(query).names]
+        if not wanted.issubset(loaded):
+            query = query._partial(tuple(k for k in keyset.entity.keys if k in wanted or k in loaded))
+        rows = await query.to_list()
+        return rows, [[row.__dict__[column.key] for column in columns] for row in rows]
+    kind, chosen = query._chosen
+    model = query._model
+    found = await query.tuples(*chosen, *columns).to_list()
+    width = len(found[0]) - len(columns) if found else 0
+    rows = [row[:width] for row in found]
+    if kind == "values" or model is not None:
+        names = [name for name, _ in clauses.result_of(query).names]
+        rows = [dict(zip(names, row, strict=True)) for row in rows]
+        if model is not None:
+            rows = [model.model_validate(row) for row in rows]
+    elif kind == "scalars":
+        rows = [row[0] for row in rows]
+    return rows, [list(row[width:]) for row in found]
 
 
 async def _cut(rows: Any, size: int) -> AsyncIterator[list[Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from data_bridge.core import LoadPlan
 from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
-from data_bridge.orm.queries.base import RowQuery
+from data_bridge.orm.queries.base import Chosen, RowQuery
 from data_bridge.orm.queries.optional import Optional_
 from data_bridge.query import Node
 from data_bridge.query.spi import Columns, clauses, columns_of
@@ -46,7 +46,8 @@ class ShapedQuery(RowQuery[T], Generic[T]):
     def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
         entity = self._entity
         many = plain_plan(entity, dict, things, many=True, ready=_DICTS)
-        return self._shaped(chosen, many, plain_plan(entity, dict, things, many=False, ready=_DICT))
+        one = plain_plan(entity, dict, things, many=False, ready=_DICT)
+        return self._shaped(chosen, many, one, chosen=Chosen("values", things))
 
     @overload
     def tuples(self, a: type[A] | Node[A], /) -> QueryBuilder[tuple[A]]: ...
@@ -80,25 +81,27 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         if all(p[0] is None for p in parts):
             many = plain_plan(self._entity, tuple, things, many=True, ready=_TUPLES)
             one = plain_plan(self._entity, tuple, things, many=False, ready=_TUPLE)
-            return self._shaped(columns_of(tuple(things)), many, one)
+            return self._shaped(columns_of(tuple(things)), many, one, chosen=Chosen("tuples", columns))
         many = mixed_plan(self._entity, parts, things, many=True)
-        return self._shaped(columns_of(tuple(things)), many, mixed_plan(self._entity, parts, things, many=False))
+        one = mixed_plan(self._entity, parts, things, many=False)
+        return self._shaped(columns_of(tuple(things)), many, one, chosen=Chosen("tuples", columns))
 
     def scalars(self, column: type[A] | Node[A]) -> QueryBuilder[A]:
         """The values of one column or expression."""
         thing = (self._named(column),)
         many = plain_plan(self._entity, None, thing, many=True, ready=_SCALARS)
-        return self._shaped(columns_of(thing), many, plain_plan(self._entity, None, thing, many=False, ready=_SCALAR))
+        one = plain_plan(self._entity, None, thing, many=False, ready=_SCALAR)
+        return self._shaped(columns_of(thing), many, one, chosen=Chosen("scalars", thing))
 
     def project(self, model: type[M]) -> QueryBuilder[M]:
         """Rows as instances of a Pydantic model; only its fields are selected, by name."""
         fields = getattr(model, "__pydantic_fields__", None)
         if fields is None:
             raise TypeError("project() takes a Pydantic model")
-        chosen = columns_of(
-            tuple(self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields)
+        things = tuple(
+            self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields
         )
-        return self._shaped(chosen, _DICTS, _DICT, model)
+        return self._shaped(columns_of(things), _DICTS, _DICT, model, chosen=Chosen("project", things))
 
     def _named(self, column: Any) -> Any:
         return self._entity.source.column(column) if isinstance(column, str) else column
