@@ -39,8 +39,11 @@ THIRD_PARTY = {
 SQL_TEXT = {
     f"data_bridge.core._native.{name}" for name in ("first_word", "quote_identifier", "quote_literal", "tokenize")
 }
-# Who imports these brings what they import: mypy its plugin, which nothing else imports.
-BROUGHT = {"packages/orm/src/data_bridge/orm/mypy.py": {"mypy"}}
+# Who imports these brings what they import: mypy its plugin, an application the framework of an extra.
+BROUGHT = {
+    "packages/orm/src/data_bridge/orm/mypy.py": {"mypy"},
+    "packages/orm/src/data_bridge/postgres/fastapi/": {"fastapi", "starlette", "pydantic"},
+}
 
 
 def modules() -> Iterator[Path]:
@@ -77,7 +80,8 @@ def crossings(path: Path, tree: ast.AST) -> Iterator[str]:
         place = f"{path.relative_to(ROOT)}:{node.lineno}"
         head, *rest = name.split(".")
         if head != "data_bridge":
-            known = THIRD_PARTY[here] | BROUGHT.get(path.relative_to(ROOT).as_posix(), set())
+            file = path.relative_to(ROOT).as_posix()
+            known = THIRD_PARTY[here].union(*(names for place_, names in BROUGHT.items() if file.startswith(place_)))
             if head not in sys.stdlib_module_names and head not in known:
                 yield f"{place}: {here} may not depend on {head}"
             continue

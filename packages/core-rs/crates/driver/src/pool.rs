@@ -257,6 +257,8 @@ impl Pool {
     fn open_one(self: &Arc<Self>, state: &mut State, home: &Arc<Home>) {
         state.open += 1;
         let (pool, home2) = (self.clone(), home.clone());
+        // Left behind in a loop that closes, it would keep its place until another loop goes on with it.
+        let unsettled = home.unsettled();
         home.ready.spawn(async move {
             let freed = Arc::downgrade(&pool);
             let permit = Permit::new(move || {
@@ -276,6 +278,7 @@ impl Pool {
                     drop(permit);
                 }
             }
+            drop(unsettled);
         });
     }
 

@@ -18,6 +18,7 @@ from data_bridge.core.statement import Compiled, HasStatement, Statement, compil
 
 if TYPE_CHECKING:
     from data_bridge.core.connection.context import (
+        adopt_context,
         current_database,
         detached,
         enter_test_scope,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
         stream,
     )
     from data_bridge.core.connection.streams import RowStream
-    from data_bridge.core.transactions.block import TransactionBlock, pg_transaction, transaction_attempts
+    from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
     from data_bridge.core.transactions.savepoint import Savepoint, SavepointBlock
@@ -87,6 +88,8 @@ __all__ = [
     "Transaction",
     "TransactionBlock",
     "add_observer",
+    "adopt_context",
+    "backoff",
     "begin_transaction",
     "close",
     "compile",
@@ -131,6 +134,7 @@ __all__ += errors.__all__
 # Whoever only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
 _MODULES = {
     "connection.context": (
+        "adopt_context",
         "current_database",
         "detached",
         "enter_test_scope",
@@ -172,7 +176,7 @@ _MODULES = {
     "connection.streams": ("RowStream",),
     "transactions.current": ("begin_transaction", "current_transaction", "on_commit"),
     "transactions.transaction": ("Transaction",),
-    "transactions.block": ("TransactionBlock", "pg_transaction", "transaction_attempts"),
+    "transactions.block": ("TransactionBlock", "backoff", "pg_transaction", "transaction_attempts"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

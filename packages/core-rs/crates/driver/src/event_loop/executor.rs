@@ -6,7 +6,7 @@ use std::io;
 use std::mem::{forget, take};
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -36,8 +36,31 @@ pub struct Home {
     pub reactor: Box<dyn Reactor>,
     /// The count of forks at birth.
     pub born: u32,
-    /// Leases whose owner is gone and that are being given back.
-    pub cleaning: AtomicUsize,
+    /// What a closing event loop waits for: connections that are being made, and those whose owner is gone and that are
+    /// being given back.
+    unsettled: AtomicUsize,
+}
+
+impl Home {
+    /// Until the result is dropped, a closing event loop waits (for a while) for the work that holds it.
+    pub fn unsettled(self: &Arc<Self>) -> Unsettled {
+        self.unsettled.fetch_add(1, AcqRel);
+        Unsettled(self.clone())
+    }
+
+    /// How much such work there is.
+    pub fn count_unsettled(&self) -> usize {
+        self.unsettled.load(Acquire)
+    }
+}
+
+/// Work that a closing event loop waits for.
+pub struct Unsettled(Arc<Home>);
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        self.0.unsettled.fetch_sub(1, AcqRel);
+    }
 }
 
 struct Slot<T> {
@@ -73,7 +96,7 @@ impl<T: Told + Send + Sync> Executor<T> {
             ready,
             reactor,
             born: fork::count(),
-            cleaning: AtomicUsize::new(0),
+            unsettled: AtomicUsize::new(0),
         });
         Ok(Self { home, core: Mutex::new(Core { slots: vec![], free: vec![], spare: vec![] }) })
     }

@@ -313,11 +313,10 @@ impl Lease {
     /// The owner is gone: whatever it left open is rolled back. From any thread.
     pub fn abandon(self: &Arc<Self>) {
         let (lease, reply) = (self.clone(), Reply::new(None, Shield::Brief));
-        self.home.cleaning.fetch_add(1, AcqRel);
+        let unsettled = self.home.unsettled();
         self.home.ready.spawn(async move {
-            let home = lease.home.clone();
             lease.run(Step::GiveBack, reply).await;
-            home.cleaning.fetch_sub(1, AcqRel);
+            drop(unsettled);
         });
     }
 

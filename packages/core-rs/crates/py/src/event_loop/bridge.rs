@@ -374,10 +374,11 @@ impl Bridge {
         Ok(())
     }
 
-    /// Operations that nobody waits for any more, or that were answered, and whose connection is not at rest yet.
+    /// Operations that nobody waits for any more, or that were answered, and whose connection is not at rest yet, and
+    /// connections that are being made.
     fn dying(&self) -> usize {
         self.executor.tickets().iter().filter(|t| t.reply.wanted() != Wanted::Yes || t.with(|p| p.done)).count()
-            + self.executor.home.cleaning.load(Relaxed)
+            + self.executor.home.count_unsettled()
     }
 
     /// Futures that have not ended, background work included.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ConfigurationError, NotInitialized
@@ -109,6 +109,15 @@ def set_transaction(database: Any, transaction: Transaction | None) -> None:
     else:
         opened[database] = transaction
     _open.set(opened or _NONE_OPEN)
+
+
+def adopt_context(other: Context) -> None:
+    """Makes the database and the transactions of another context those of this one.
+
+    For code that runs coroutines in contexts of their own, and whose callers go on with what those have opened.
+    """
+    _open.set(other.get(_open, _NONE_OPEN))
+    _chosen.set(other.get(_chosen, None))
 
 
 @asynccontextmanager

@@ -121,6 +121,16 @@ class RowQuery(Select[T], Generic[T]):
         new._links = None
         return new  # type: ignore[no-any-return]
 
+    def column_names(self) -> list[str]:
+        """The names of the result's columns in their order: the loaded fields of instances, the keys of dicts.
+
+        >>> def header(User) -> list[str]:
+        ...     return User.find().values(User.id, User.name).column_names()
+        """
+        columns = self._entity.source.columns
+        names = [name for name, _ in clauses.result_of(self).names]
+        return names if self._chosen is not None else [columns[name].key for name in names]
+
     # ------------------------------------------------------------------------------------------------- where it runs
     def using(self, database: Any) -> Self:
         """Runs on another database: an alias, a Database or a Transaction."""

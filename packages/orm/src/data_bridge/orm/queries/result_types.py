@@ -8,8 +8,8 @@ from data_bridge.core import LoadPlan
 from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
 from data_bridge.orm.queries.base import Chosen, RowQuery
 from data_bridge.orm.queries.optional import Optional_
-from data_bridge.query import Node
-from data_bridge.query.spi import Columns, clauses, columns_of
+from data_bridge.query import ColumnProxy, Node
+from data_bridge.query.spi import Columns, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -37,10 +37,8 @@ class ShapedQuery(RowQuery[T], Generic[T]):
 
     def values(self, *columns: Any) -> QueryBuilder[dict[str, Any]]:
         """Rows as dicts: of these columns and labelled expressions, or of all columns."""
-        if not columns:
-            things: tuple[Any, ...] = tuple(self._entity.source.columns[f.name] for f in self._entity.loaded)
-            return self._dicts(clauses.result_of(self), things)
-        things = tuple(self._named(c) for c in columns)
+        chosen = columns or tuple(self._entity.source.columns[f.name] for f in self._entity.loaded)
+        things = tuple(_by_field(self._named(c)) for c in chosen)
         return self._dicts(columns_of(things), things)
 
     def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
@@ -121,4 +119,11 @@ class ShapedQuery(RowQuery[T], Generic[T]):
 
 
 def _labelled(key: Any) -> Any:
-    return key if hasattr(key, "name") else key.label("group")
+    return _by_field(key) if hasattr(key, "name") else key.label("group")
+
+
+def _by_field(column: Any) -> Any:
+    """A column under the name of its field, where the database has another one."""
+    if isinstance(column, ColumnProxy) and column.key != column.name:
+        return column.label(column.key)
+    return column

@@ -1,0 +1,95 @@
+"""One transaction for each request: a dependency, or the class of a router's routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from data_bridge.core import (
+    DeadlockDetected,
+    SerializationFailure,
+    Transaction,
+    backoff,
+    current_transaction,
+    pg_transaction,
+)
+from data_bridge.postgres.asgi.transaction import is_error
+
+__all__ = ["Tx", "transaction", "transactional"]
+
+
+def transaction(
+    isolation: Any = None, *, read_only: bool = False, timeout: float | None = None, using: Any = None
+) -> Any:
+    """A dependency: the transaction of the request, with these options.
+
+    It is committed when the function has returned and its result has been serialised, before the response is sent; a COMMIT
+    that fails becomes an error response. It is rolled back when the function raises, `HTTPException` included.
+
+    >>> ReadOnly = Annotated[Transaction, transaction("REPEATABLE READ", read_only=True)]
+    """
+
+    async def opened() -> AsyncGenerator[Transaction]:
+        joined = current_transaction(using)
+        if joined is not None:  # of a route class or a middleware, which ends it
+            yield joined
+            return
+        async with pg_transaction(isolation, read_only=read_only, timeout=timeout, using=using) as tx:
+            yield tx
+
+    return Depends(opened, scope="function")
+
+
+Tx: TypeAlias = Annotated[Transaction, transaction()]
+"""The transaction of the request: `async def create(body: NewUser, tx: Tx)`. Statements join it without naming it."""
+
+
+def transactional(
+    isolation: Any = None,
+    *,
+    retries: int = 0,
+    rolls_back: Callable[[int], bool] = is_error,
+    read_only: bool = False,
+    timeout: float | None = None,
+    using: Any = None,
+) -> type[APIRoute]:
+    """A route class whose requests are one transaction each: `APIRouter(route_class=transactional())`.
+
+    Beside what `Tx` does, it sees the status of the response, also of one that the function returns, and it can run the
+    function again.
+
+    Args:
+        isolation, read_only, timeout, using: as for `pg_transaction()`.
+        retries: how often a request is run again after a serialization failure or a deadlock. The function must be safe to
+            run twice: its dependencies are solved again, and what it did outside of the database stays done.
+        rolls_back: which statuses roll back; by default 400 and above.
+
+    >>> router = APIRouter(prefix="/accounts", route_class=transactional("SERIALIZABLE", retries=3))
+    """
+
+    class TransactionRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def inside(request: Request) -> Response:
+                attempt = 0
+                while True:
+                    try:
+                        async with pg_transaction(isolation, read_only=read_only, timeout=timeout, using=using) as tx:
+                            response = await handle(request)
+                            if rolls_back(response.status_code):
+                                await tx.rollback()
+                            return response
+                    except (SerializationFailure, DeadlockDetected):
+                        attempt += 1
+                        if attempt > retries:
+                            raise
+                        await asyncio.sleep(backoff(attempt))
+
+            return inside
+
+    return TransactionRoute
