@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_bridge.core.connection import context
-from data_bridge.testing._async_tests import pytest_pyfunc_call
+from data_bridge.testing._async_tests import event_loop_runner, pytest_fixture_setup, pytest_pyfunc_call
 from data_bridge.testing._fixtures import (
     FAILED,
     JUDGES,
@@ -34,9 +34,11 @@ __all__ = [
     "db_homes",
     "db_template",
     "embedded_server",
+    "event_loop_runner",
     "isolated_db",
     "own_server",
     "postgres_dsn",
+    "pytest_fixture_setup",
     "pytest_pyfunc_call",
 ]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_bridge.testing._call_sites import place
+from data_bridge.testing.connections.tasks import current_task, existing_tasks, runs_tests, waits_at
 
-__all__ = ["Hold", "Watch", "current_task", "lock_name", "task_name"]
+__all__ = ["Hold", "Watch", "lock_name"]
 
 REMEDIES = {
     "transaction": "commit it or roll it back, or use a block: `async with pg_transaction():`",
@@ -52,7 +53,7 @@ class Watch:
 
     def call_begins(self) -> None:
         """The test function begins: what is held now belongs to fixtures, which end after it."""
-        self._kept_tasks.update(task for task in self.tasks if not task.done())
+        self._kept_tasks.update(existing_tasks())
         for hold in (*self.connections, *self.listeners):
             hold.kept = True
         self.lock_sites.clear()
@@ -82,10 +83,10 @@ class Watch:
         """Running tasks, open listeners and what was thrown away."""
         found, self.thrown_away = self.thrown_away, []
         found += [
-            f"{task.get_name()!r} still runs{_where(task)} at the end of the test and has used the database"
+            f"{task.get_name()!r} still runs{waits_at(task)} at the end of the test and has used the database"
             "\nhint: await it, or cancel it and await it"
             for task in self.tasks
-            if not task.done() and task not in self._kept_tasks and not _runs_tests(task)
+            if not task.done() and task not in self._kept_tasks and not runs_tests(task)
         ]
         listening = sorted((hold for hold in self.listeners if hold.open and not hold.kept), key=str)
         found += [f"{hold} is still open at the end of the test\nhint: {hold.remedy}" for hold in listening]
@@ -120,29 +121,3 @@ def lock_name(classid: int, objid: int, objsubid: int) -> str:
 
 def _signed(number: int, bits: int) -> int:
     return number - (1 << bits) if number >> (bits - 1) else number
-
-
-def current_task() -> asyncio.Task[Any] | None:
-    """The running task; None outside one."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-def task_name() -> str:
-    """The running task, for messages."""
-    task = current_task()
-    return f"task {task.get_name()!r}" if task else "a callback"
-
-
-def _where(task: asyncio.Task[Any]) -> str:
-    frame = getattr(task.get_coro(), "cr_frame", None)
-    return f" (at {place((frame.f_code.co_filename, frame.f_lineno))})" if frame is not None else ""
-
-
-def _runs_tests(task: asyncio.Task[Any]) -> bool:
-    """Whether it is the task in which another plugin runs fixtures and tests, one after another."""
-    frame = getattr(task.get_coro(), "cr_frame", None)
-    module = frame.f_globals.get("__name__", "") if frame else ""
-    return str(module).startswith(("anyio.", "pytest_asyncio"))

@@ -8,9 +8,10 @@ from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.call_site import call_site
+from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.injected_errors import Faults
-from data_bridge.testing.connections.leaks import Hold, Watch, task_name
+from data_bridge.testing.connections.leaks import Hold, Watch
 
 __all__ = ["TrackedPool"]
 

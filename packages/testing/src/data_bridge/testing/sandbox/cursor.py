@@ -7,8 +7,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from data_bridge.core import LoadPlan
+from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
-from data_bridge.testing.connections.leaks import Hold, task_name
+from data_bridge.testing.connections.leaks import Hold
 from data_bridge.testing.sandbox.protocol import SandboxProtocol
 from data_bridge.testing.sandbox.stream import Shielded, nothing
 

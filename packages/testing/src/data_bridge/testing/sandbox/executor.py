@@ -19,11 +19,12 @@ from data_bridge.core import (
     TransactionBusy,
 )
 from data_bridge.core.connection.observer import observed, observers
+from data_bridge.core.transactions.gate import task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.uncancellable import to_the_end
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.injected_errors import Faults
-from data_bridge.testing.connections.leaks import Watch, task_name
+from data_bridge.testing.connections.leaks import Watch
 from data_bridge.testing.sandbox.clock import RENEW, UNIT, Timekeeper
 from data_bridge.testing.sandbox.connection import Connection
 from data_bridge.testing.sandbox.cursor import SandboxCursor

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_bridge.core import TransactionBusy, TransactionClosed
-from data_bridge.testing.connections.leaks import current_task, task_name
+from data_bridge.core.transactions.gate import task_name
+from data_bridge.testing.connections.tasks import current_task
 
 __all__ = ["ConnectionLock"]
 

@@ -7,8 +7,9 @@ import threading
 from collections import deque
 
 from data_bridge.core import Notification, TransactionClosed
+from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
-from data_bridge.testing.connections.leaks import Hold, Watch, task_name
+from data_bridge.testing.connections.leaks import Hold, Watch
 
 __all__ = ["Notification", "Post", "SandboxListener"]
 
