@@ -31,6 +31,7 @@ from data_bridge.testing.sandbox.cursor import SandboxCursor
 from data_bridge.testing.sandbox.lock import ConnectionLock
 from data_bridge.testing.sandbox.notification import Notification, Post
 from data_bridge.testing.sandbox.notify_capture import TAKE, VALUE, read
+from data_bridge.testing.sandbox.session import SandboxSession
 from data_bridge.testing.sandbox.statements import changes_schema, controls, outside_only
 from data_bridge.testing.sandbox.stream import SandboxLease
 from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedTransaction
@@ -93,6 +94,7 @@ class Sandbox(Timekeeper, BaseExecutor):
         self._isolation = isolation
         self._names = itertools.count(1)
         self._pending: list[Any] = []
+        self._sessions: set[SandboxSession] = set()
         self._renew = RENEW
         # Where listen() looks for somebody who listens.
         self._pool = Post(self.watch)
@@ -248,7 +250,7 @@ class Sandbox(Timekeeper, BaseExecutor):
 
     async def taken(self) -> SandboxLease | SandboxCursor:
         """The test's connection: its hooks have seen it long ago."""
-        return SandboxCursor(self) if taken_for()[0] == "stream" else self.lease()
+        return SandboxCursor(self) if taken_for()[0] == "stream" else SandboxLease(self)
 
     async def close_cursor(self, name: str) -> None:
         """Close a cursor of a stream, if a rollback has not done so."""
@@ -263,9 +265,9 @@ class Sandbox(Timekeeper, BaseExecutor):
         with suppress(TransactionBusy):
             await self._alone(close, check=False)
 
-    def lease(self, *, shared: bool = False, counted: bool = True) -> SandboxLease:
-        """What COPY asks for: the connection of the test, as an emulated transaction."""
-        return SandboxLease(self)
+    def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
+        """What COPY asks for: the connection of the test, as an emulated transaction; or a session outside of the pool."""
+        return SandboxLease(self) if counted else SandboxSession(self, self._sessions)
 
     async def hear(self) -> None:
         """Tell what the transaction that has just been committed has sent."""

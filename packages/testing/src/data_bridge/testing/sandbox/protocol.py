@@ -33,6 +33,10 @@ class SandboxProtocol(Protocol):
         """Run a statement outside a transaction."""
         ...
 
+    def script(self, sql: str) -> Awaitable[int]:
+        """Run several statements outside a transaction."""
+        ...
+
     def begin(
         self, isolation: Any, read_only: bool, deferrable: bool, timeout: float | None, site: tuple[str, int], what: str
     ) -> Awaitable[Any]:
