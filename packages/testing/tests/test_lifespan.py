@@ -109,3 +109,103 @@ async def test_it(db):
 """
     )
     run(pytester, "--db-real-alias=legacy, other").assert_outcomes(passed=1)
+
+
+FORGETS = {
+    "test": """
+@pytest.mark.db_real
+async def test_forgets(postgres_dsn):
+    await core.init(postgres_dsn)
+    await core.execute("SELECT 1")
+""",
+    "function": """
+@pytest.fixture
+async def app():
+    await core.init("embedded:")
+    yield
+
+@pytest.mark.db_real
+async def test_forgets(app):
+    await core.execute("SELECT 1")
+""",
+    "module": """
+@pytest.fixture(scope="module")
+def app():
+    asyncio.run(core.init("embedded:"))
+
+@pytest.mark.db_real
+async def test_uses(app):
+    await core.execute("SELECT 1")
+
+@pytest.mark.db_real
+async def test_uses_again(app):
+    await core.execute("SELECT 1")
+""",
+}
+LATER = """
+import pytest
+from data_bridge import core
+
+async def test_the_blocker():
+    with pytest.raises(core.NotInitialized, match="without asking for one"):
+        await core.fetch("SELECT 1")
+"""
+
+
+@pytest.mark.parametrize("who", FORGETS)
+def test_a_forgotten_init_is_reported_and_closed(pytester: pytest.Pytester, who: str) -> None:
+    pytester.makepyfile(test_a=HEAD + FORGETS[who], test_b=LATER)
+    result = run(pytester)
+    if who == "test":
+        result.assert_outcomes(passed=1, failed=1)
+        end = "the test"
+    else:
+        result.assert_outcomes(passed=2 if who == "function" else 3, errors=1)
+        end = "the fixture 'app'"
+    result.stdout.fnmatch_lines(
+        [f"*the database 'default', which init() has opened, is still open at the end of {end}*"]
+    )
+
+
+def test_a_fixture_that_closes_what_it_opened_is_not_reported(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        HEAD
+        + """
+@pytest.fixture(scope="session")
+def reports():
+    asyncio.run(core.init("embedded:", alias="reports"))
+    yield
+    asyncio.run(core.close("reports"))
+
+@pytest.fixture
+def outer(reports):
+    assert core.is_connected("reports")
+
+@pytest.mark.parametrize("time", [1, 2])
+@pytest.mark.db_real
+async def test_it(outer, time):
+    assert await core.fetch_val("SELECT 1", using="reports") == 1
+"""
+    )
+    run(pytester).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("fixture", ["db", "committed", "isolated_db"])
+def test_the_database_is_connected_in_fixtures_and_tests(pytester: pytest.Pytester, fixture: str) -> None:
+    pytester.makepyfile(
+        HEAD
+        + f"""
+@pytest.fixture
+async def item({fixture}):
+    assert core.is_connected() and core.get_database() is {fixture}
+    yield
+    assert core.is_connected()
+
+async def test_it(item):
+    assert core.is_connected()
+
+def test_outside():
+    assert not core.is_connected()
+"""
+    )
+    run(pytester).assert_outcomes(passed=2)

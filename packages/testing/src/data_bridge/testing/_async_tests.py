@@ -6,11 +6,12 @@ import asyncio
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-__all__ = ["event_loop_runner", "pytest_fixture_setup", "pytest_pyfunc_call"]
+__all__ = ["event_loop_runner", "pytest_pyfunc_call", "run_async_fixture"]
 
 RUNNER = "_data_bridge_runner"
 PLUGINS = ("asyncio", "anyio", "trio")
@@ -26,15 +27,16 @@ def event_loop_runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
-    """Run an async fixture in the event loop of its test.
+@contextmanager
+def run_async_fixture(fixturedef: Any, request: Any) -> Generator[None]:
+    """Inside, pytest calls an async fixture as a synchronous one, which runs in the event loop of its test.
 
     pytest-asyncio and anyio have put a synchronous function in the place of what is theirs.
     """
     function = fixturedef.func
     if not _is_async(function) or _is_claimed(request):
-        return (yield)
+        yield
+        return
     if fixturedef.scope != "function":
         pytest.fail(
             f"the async fixture {fixturedef.argname!r} has the scope {fixturedef.scope!r}, and each test has an event loop of"
@@ -45,7 +47,7 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, 
     request.node.stash.setdefault(RUN_HERE, set()).add(fixturedef.argname)
     fixturedef.func = _synchronous(_bound(function, request.instance), runner)
     try:
-        return (yield)
+        yield
     finally:
         fixturedef.func = function
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_bridge.core.connection import context
-from data_bridge.testing._async_tests import event_loop_runner, pytest_fixture_setup, pytest_pyfunc_call
+from data_bridge.testing._async_tests import event_loop_runner, pytest_pyfunc_call, run_async_fixture
 from data_bridge.testing._fixtures import (
     FAILED,
     JUDGES,
@@ -23,6 +23,7 @@ from data_bridge.testing._fixtures import (
     own_server,
     postgres_dsn,
 )
+from data_bridge.testing._opened_databases import OpenedDatabases
 from data_bridge.testing._options import add_options, read_options
 from data_bridge.testing.databases.run_server import give_up, hand_to_worker
 from data_bridge.testing.databases.source import describe
@@ -38,7 +39,6 @@ __all__ = [
     "isolated_db",
     "own_server",
     "postgres_dsn",
-    "pytest_fixture_setup",
     "pytest_pyfunc_call",
 ]
 
@@ -48,6 +48,8 @@ MARKER = (
     " clock='live': NOW() of `db` is another one in each transaction of the code under test"
 )
 REAL_MARKER = "db_real: init() of this test opens a real database, although the test has no database fixture"
+CLAIMED = pytest.StashKey[list[Any]]()
+"""The databases that the running test and the living fixtures have opened by init()."""
 OURS = frozenset({"db", "committed", "isolated_db", "own_server", "embedded_server", "postgres_dsn"})
 REFUSED = (
     "this test opens a database without asking for one: init() would connect to the configured server"
@@ -104,21 +106,39 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Ask the fixtures what the test left behind: a failure of the test, not an error of its teardown."""
     item.stash[FAILED] = False  # it may have failed before, and run again
     nobody: list[Callable[[], None]] = []
+    opened = OpenedDatabases(item.config.stash.setdefault(CLAIMED, []))
     for call_begins in item.stash.get(STARTS, nobody):
         call_begins()
     try:
         result = yield
     except BaseException:
         item.stash[FAILED] = True
-        if problems := _problems(item):
+        if problems := _problems(item, opened):
             item.add_report_section("call", "data-bridge", "\n".join(problems))
         raise
-    if problems := _problems(item):
+    if problems := _problems(item, opened):
         item.stash[FAILED] = True
         pytest.fail("\n".join(problems), pytrace=False)
     return result
 
 
-def _problems(item: pytest.Item) -> list[str]:
+def _problems(item: pytest.Item, opened: OpenedDatabases) -> list[str]:
     judges = item.stash[JUDGES] if JUDGES in item.stash else []  # noqa: SIM401 - get() loses the type
-    return [problem for judge in judges for problem in judge()]
+    opened.claim()
+    return [problem for judge in judges for problem in judge()] + opened.close_forgotten("the test")
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+    """Run async fixtures that no other plugin claims, and remember what a fixture opens by init()."""
+    opened = OpenedDatabases(request.config.stash.setdefault(CLAIMED, []))
+
+    def check() -> None:
+        if problems := opened.close_forgotten(f"the fixture {fixturedef.argname!r}"):
+            pytest.fail("\n".join(problems), pytrace=False)
+
+    fixturedef.addfinalizer(check)  # before the fixture adds its own: it runs behind them
+    with run_async_fixture(fixturedef, request):
+        result = yield
+    opened.claim()
+    return result
