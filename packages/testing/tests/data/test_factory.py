@@ -142,7 +142,7 @@ async def test_sub_factories(db: Sandbox) -> None:
 
 
 def test_what_is_wrong_is_said() -> None:
-    with pytest.raises(ConfigurationError, match="'shoe_size' is not a field of Person"):
+    with pytest.raises(ConfigurationError, match="'shoe_size' is not a field or Link of Person"):
         PersonFactory.build(shoe_size="x")
 
     class Nothing(Factory):  # type: ignore[type-arg]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
+from data_bridge.testing.data.numbering import shared_rows
 from data_bridge.testing.databases.committed import TestDatabase
 from data_bridge.testing.databases.databases import Databases
 from data_bridge.testing.databases.reset import delete_rows, reset_sequences
@@ -32,7 +33,9 @@ class WorkerDatabases:
         """The template of a content; asked for again and again, hashed once."""
         known = self._templates.get(id(content))
         if known is None:
-            known = self._templates[id(content)] = (content, ensure_template(self.source, content, build_schema))
+            with shared_rows():
+                template = ensure_template(self.source, content, build_schema)
+            known = self._templates[id(content)] = (content, template)
         return known[1]
 
     def sandbox_home(self, content: Content) -> SandboxPool:

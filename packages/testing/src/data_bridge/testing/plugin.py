@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from data_bridge.testing._fixtures import (
 )
 from data_bridge.testing._opened_databases import OpenedDatabases
 from data_bridge.testing._options import add_options, read_options
+from data_bridge.testing.data import numbering
 from data_bridge.testing.databases.run_server import give_up, hand_to_worker
 from data_bridge.testing.databases.source import describe
 
@@ -90,7 +92,8 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Refuse init() in a test that asks for no database and is not marked `db_real`."""
+    """Number the rows of factories from 1; refuse init() in a test that asks for no database and is not marked `db_real`."""
+    numbering.begin_test()
     asks = OURS.intersection(getattr(item, "fixturenames", ())) or item.get_closest_marker("db_real")
     if asks:
         return (yield)
@@ -138,7 +141,8 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, 
             pytest.fail("\n".join(problems), pytrace=False)
 
     fixturedef.addfinalizer(check)  # before the fixture adds its own: it runs behind them
-    with run_async_fixture(fixturedef, request):
+    shared = numbering.shared_rows() if fixturedef.scope != "function" else nullcontext()
+    with run_async_fixture(fixturedef, request), shared:
         result = yield
     opened.claim()
     return result

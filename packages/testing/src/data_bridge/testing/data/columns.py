@@ -8,23 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Limits", "ModelColumn", "model_columns"]
+from data_bridge.testing.data.checks import checks_of, narrowed
+from data_bridge.testing.data.limits import Limits
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of a value, from Pydantic's constraints and from the SQL type; None means no bound."""
-
-    low: Any = None
-    high: Any = None
-    open_low: bool = False
-    open_high: bool = False
-    multiple: Any = None
-    min_length: int = 0
-    max_length: int | None = None
-    pattern: str | None = None
-    digits: int | None = None
-    places: int | None = None
+__all__ = ["ModelColumn", "model_columns", "model_links"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +25,7 @@ class ModelColumn:
         optional: whether the database takes NULL.
         filled: whether it may be left out: a default, a key the database makes, a generated column.
         unique: whether two rows may not share the value.
+        varied: whether rows should differ in the value where they can: it belongs to a unique constraint of several columns.
         parents: the classes that map the table a single-column foreign key points to, each with its field there.
     """
 
@@ -49,6 +37,7 @@ class ModelColumn:
     unique: bool
     limits: Limits
     parents: tuple[tuple[Any, str], ...] = ()
+    varied: bool = False
 
     def key_in(self, model: Any) -> str | None:
         """The field of a parent class that the foreign key holds; None for another class."""
@@ -64,6 +53,9 @@ def model_columns(model: Any) -> dict[str, ModelColumn]:
     keys = {proxy.name: key for key, proxy in _proxies(model)}
     unique = {constraint.columns[0] for constraint in definition.constraints if _alone(constraint)}
     unique |= {index.columns[0] for index in definition.indexes if index.unique and len(index.columns) == 1}
+    together = {name for one in definition.constraints if one.kind in ("primary_key", "unique") for name in one.columns}
+    together |= {str(name) for index in definition.indexes if index.unique for name in index.columns}
+    checks = checks_of(definition)
     foreign = {columns[0]: (table, there) for columns, table, there in definition.foreign_keys if len(columns) == 1}
     found: dict[str, ModelColumn] = {}
     for column in definition.columns:
@@ -72,18 +64,27 @@ def model_columns(model: Any) -> dict[str, ModelColumn]:
         if key is None or info is None:
             continue
         annotation, optional = _without_none(info.annotation)
+        limits, required = narrowed(_limits(info, column.type.name), column.name, checks)
         made = column.identity is not None or column.default is not None or column.generated is not None
         found[key] = ModelColumn(
             key=key,
             name=column.name,
             annotation=annotation,
-            optional=column.nullable or optional,
-            filled=made or not info.is_required(),
+            optional=(column.nullable or optional) and not required,
+            filled=made or (not info.is_required() and not (required and info.default is None)),
             unique=column.name in unique,
-            limits=_limits(info, column.type.name),
+            limits=limits,
             parents=tuple(_parents(*foreign[column.name])) if column.name in foreign else (),
+            varied=column.name in together,
         )
     return found
+
+
+def model_links(model: Any) -> dict[str, tuple[Any, tuple[str, ...], bool]]:
+    """The Link fields of a Table class: the class on the other side, the fields of the foreign key, and whether it may be NULL."""
+    from data_bridge.orm.registry import entity_of
+
+    return {link.name: (link.cls, link.near, link.is_optional) for link in entity_of(model).links}
 
 
 def _proxies(model: Any) -> Iterator[tuple[str, Any]]:

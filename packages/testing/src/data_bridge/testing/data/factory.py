@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
-import itertools
 import typing
-import weakref
-from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 from data_bridge.core import ConfigurationError
-from data_bridge.testing.data.columns import ModelColumn, model_columns
-from data_bridge.testing.data.values import value_for
+from data_bridge.testing.data import numbering
+from data_bridge.testing.data.draft import Draft, Facts, Trait
 
-__all__ = ["Factory", "SubFactory", "Trait"]
+__all__ = ["Factory"]
 
 T = TypeVar("T")
-ATTEMPTS = 200
-
-
-class SubFactory:
-    """A value that is a row of its own: `author = SubFactory(UserFactory, name="Ann")`.
-
-    On a foreign key column the value is the row's key; the row is created first.
-    """
-
-    def __init__(self, factory: type[Factory[Any]], **overrides: Any) -> None:
-        self.factory = factory
-        self.overrides = overrides
-
-
-class Trait:
-    """Values that belong together and are switched on by name: `admin = Trait(role="admin")`, `create(admin=True)`."""
-
-    def __init__(self, **values: Any) -> None:
-        self.values = values
 
 
 class Factory(Generic[T]):
     """Makes rows of a Table class that its types and constraints accept.
 
-    A class attribute gives the value of a field: a plain value, a function of the row's number, or a SubFactory. What is
-    not given is invented: required fields get a valid value, the n-th row always the same one; optional fields and what
-    the database fills are left out; required foreign keys get a parent of their own.
+    A class attribute gives the value of a field or Link: a plain value, a SubFactory, or a function of the row's number. A
+    function with two parameters also gets the row so far, `lambda n, row: row.name.lower()`, and runs when its other values
+    are known. What is not given is invented: required fields get a valid value, the n-th row of a test always the same one;
+    optional fields and what the database fills are left out; required foreign keys get a parent of their own.
+
+    Simple CHECK constraints are obeyed: comparisons, BETWEEN, IN, LIKE, IS NULL, arithmetic and lengths, with AND, OR and NOT.
 
     >>> class UserFactory(Factory[User]):
     ...     email = lambda n: f"user{n}@example.com"
+    ...     team = SubFactory(TeamFactory, name="red")          # team: Link[Team]
     ...     admin = Trait(role="admin")
     >>> user = UserFactory.build(name="Ann")        # no database
     >>> async def test(db):
@@ -53,7 +34,6 @@ class Factory(Generic[T]):
     """
 
     model: ClassVar[Any] = None
-    _numbers: ClassVar[weakref.WeakKeyDictionary[Any, Iterator[int]]] = weakref.WeakKeyDictionary()
     _made: ClassVar[dict[Any, type[Factory[Any]]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -71,41 +51,66 @@ class Factory(Generic[T]):
 
     @classmethod
     def build(cls, **overrides: Any) -> T:
-        """An instance that is not saved; nothing is asked of a database. A SubFactory is built alike.
+        """Returns an instance that is not saved; nothing is asked of a database. A SubFactory is built alike.
 
         Raises:
-            ConfigurationError: a value could not be invented, or a name is not a field.
+            ConfigurationError: a value could not be invented, a check could not be read, or a name is not a field.
         """
-        n = cls._number()
-        values = cls._values(n, overrides)
-        for key, value in list(values.items()):
-            if isinstance(value, SubFactory):
-                built = cls._as_value(key, value.factory.build(**value.overrides))
-                # A parent that is not saved has no key yet.
-                values[key] = value_for(model_columns(cls._model())[key], cls.__name__, n) if built is None else built
-        return cls._instance(values)
-
-    @classmethod
-    async def create(cls, **overrides: Any) -> T:
-        """A saved row; required parents are created first."""
-        (row,) = await cls.create_batch(1, **overrides)
+        (row,) = cls.build_batch(1, **overrides)
         return row
 
     @classmethod
-    async def create_batch(cls, n: int, **overrides: Any) -> list[T]:
-        """`n` saved rows in one INSERT, and one INSERT for each table of parents."""
+    def build_batch(cls, n: int, **overrides: Any) -> list[T]:
+        """Returns `n` instances that are not saved; nothing is asked of a database.
+
+        Raises:
+            ConfigurationError: as of `build`.
+        """
+        rows: list[T] = []
+        for draft in cls._drafts(n, overrides):
+            for key, wish in draft.wishes():
+                draft.settle(key, wish.factory.build(**wish.overrides))
+            rows.append(cls._model()(**draft.finished()))
+        return rows
+
+    @classmethod
+    async def create(cls, *, tx: Any = None, using: Any = None, **overrides: Any) -> T:
+        """Returns a saved row; required parents are created first.
+
+        Args:
+            tx: the transaction in which the rows are written.
+            using: the alias or Database, where it is not the default one.
+            overrides: values of fields and Links, and traits.
+
+        Raises:
+            ConfigurationError: as of `build`.
+            IntegrityError: a constraint that cannot be decided without a server refuses the row.
+        """
+        (row,) = await cls.create_batch(1, tx=tx, using=using, **overrides)
+        return row
+
+    @classmethod
+    async def create_batch(cls, n: int, *, tx: Any = None, using: Any = None, **overrides: Any) -> list[T]:
+        """Returns `n` saved rows, written by one INSERT, and one INSERT for each table of parents.
+
+        Args and errors are those of `create`.
+        """
         if n < 1:
             return []
-        batch = [cls._values(cls._number(), overrides, parents=True) for _ in range(n)]
-        for key in {key for values in batch for key, value in values.items() if isinstance(value, SubFactory)}:
-            await cls._fill(batch, key)
-        rows: list[T] = await cls._model().insert_many([cls._instance(values) for values in batch])
+        executor = using if tx is None else tx
+        batch = cls._drafts(n, overrides)
+        for draft in batch:
+            draft.add_parents(cls.of)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - of any class
+        for key in dict.fromkeys(key for draft in batch for key, _ in draft.wishes()):
+            await cls._fill([draft for draft in batch if key in dict(draft.wishes())], key, executor)
+        model = cls._model()
+        rows: list[T] = await model.insert_many([model(**draft.finished()) for draft in batch], tx=executor)
         return rows
 
     @classmethod
     def reset(cls) -> None:
-        """Number the rows of the class from 1 again, in all its factories."""
-        cls._numbers.pop(cls._model(), None)
+        """Number the rows of the class from 1 again, in all its factories, as each test does."""
+        numbering.reset(cls._model())
 
     # ---------------------------------------------------------------------------------------------- internals
     @classmethod
@@ -115,26 +120,25 @@ class Factory(Generic[T]):
         return cls.model
 
     @classmethod
-    def _number(cls) -> int:
-        """The number of the next row: one count for all factories of a class, or their unique values would meet."""
-        return next(cls._numbers.setdefault(cls._model(), itertools.count(1)))
+    def _drafts(cls, n: int, overrides: dict[str, Any]) -> list[Draft]:
+        model = cls._model()
+        declared = cls._declared()
+        traits = {key: value for key, value in declared.items() if isinstance(value, Trait)}
+        given = {key: value for key, value in declared.items() if key not in traits}
+        for name, wanted in overrides.items():
+            if name in traits:
+                given |= traits[name].values if wanted else {}
+        given |= {key: value for key, value in overrides.items() if key not in traits}
+        facts = Facts.of(model)
+        return [Draft(facts, cls.__name__, numbering.next_number(model), given) for _ in range(n)]
 
     @classmethod
-    async def _fill(cls, batch: list[dict[str, Any]], key: str) -> None:
+    async def _fill(cls, drafts: list[Draft], key: str, executor: Any) -> None:
         """Create the rows behind one field, all of equal wishes at once."""
-        wishes = [values for values in batch if isinstance(values.get(key), SubFactory)]
-        first: SubFactory = wishes[0][key]
-        made = await first.factory.create_batch(len(wishes), **first.overrides)
-        for values, row in zip(wishes, made, strict=True):
-            values[key] = cls._as_value(key, row)
-
-    @classmethod
-    def _as_value(cls, key: str, row: Any) -> Any:
-        column = model_columns(cls._model()).get(key)
-        parent_key = None if column is None else column.key_in(type(row))
-        if column is not None and parent_key is not None and not hasattr(column.annotation, "__table_def__"):
-            return getattr(row, parent_key)
-        return row
+        wish = dict(drafts[0].wishes())[key]
+        made = await wish.factory.create_batch(len(drafts), tx=executor, **wish.overrides)
+        for draft, row in zip(drafts, made, strict=True):
+            draft.settle(key, row)
 
     @classmethod
     def _declared(cls) -> dict[str, Any]:
@@ -147,71 +151,3 @@ class Factory(Generic[T]):
         return {
             key: value for key, value in found.items() if not isinstance(value, classmethod | staticmethod | property)
         }
-
-    @classmethod
-    def _values(cls, n: int, overrides: dict[str, Any], *, parents: bool = False) -> dict[str, Any]:
-        model = cls._model()
-        columns = model_columns(model)
-        declared = cls._declared()
-        traits = {key: value for key, value in declared.items() if isinstance(value, Trait)}
-        given = {key: value for key, value in declared.items() if key not in traits}
-        for name, wanted in overrides.items():
-            if name in traits:
-                given |= traits[name].values if wanted else {}
-        given |= {key: value for key, value in overrides.items() if key not in traits}
-        unknown = [key for key in given if key not in model.model_fields]
-        if unknown:
-            raise ConfigurationError(
-                f"{unknown[0]!r} is not a field of {model.__name__} and no trait of {cls.__name__}"
-            )
-        values = {key: _resolved(value, n) for key, value in given.items()}
-        for column in columns.values():
-            if column.key in values or column.filled or column.optional:
-                continue
-            if column.parents and parents:
-                values[column.key] = SubFactory(cls.of(cls._only_parent(column)))
-        missing = [c for c in columns.values() if c.key not in values and not c.filled and not c.optional]
-        return cls._invent(model, values, missing, n)
-
-    @classmethod
-    def _only_parent(cls, column: ModelColumn) -> Any:
-        """The class whose row a required foreign key gets; it must not be a guess."""
-        if len(column.parents) > 1:
-            names = [f"{model.__module__}.{model.__qualname__}" for model, _ in column.parents]
-            raise ConfigurationError(
-                f"{cls._model().__name__}.{column.key} points to a table that {len(names)} classes map:"
-                f" {' and '.join(names)}"
-                f"\nhint: say which one in the factory: {column.key} = SubFactory({names[0].rpartition('.')[2]}Factory)"
-            )
-        return next(iter(column.parents))[0]
-
-    @classmethod
-    def _invent(cls, model: Any, given: dict[str, Any], missing: list[ModelColumn], n: int) -> dict[str, Any]:
-        """Invent what is missing until the checks of the table, as far as they can be told here, accept it."""
-        checks = [c.check for c in model.__table_def__.constraints if c.kind == "check" and hasattr(c.check, "matches")]
-        for attempt in range(ATTEMPTS):
-            values = given | {column.key: value_for(column, model.__name__, n, attempt) for column in missing}
-            if all(_accepts(check, model, values) for check in checks):
-                return values
-        raise ConfigurationError(
-            f"no values for {', '.join(column.key for column in missing) or model.__name__} were found that the checks of"
-            f" {model.__name__} accept\nhint: give them in {cls.__name__}"
-        )
-
-    @classmethod
-    def _instance(cls, values: dict[str, Any]) -> T:
-        instance: T = cls._model()(**values)
-        return instance
-
-
-def _resolved(value: Any, n: int) -> Any:
-    return value(n) if inspect.isfunction(value) else value
-
-
-def _accepts(check: Any, model: Any, values: dict[str, Any]) -> bool:
-    """Whether a check holds; what only the server can decide passes."""
-    names = {column.name: values.get(column.key) for column in model_columns(model).values()}
-    try:
-        return check.evaluate(names) is not False
-    except (TypeError, LookupError, AttributeError):
-        return True

@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from data_bridge.core import ConfigurationError
-from data_bridge.testing.data.columns import Limits, ModelColumn, model_columns
+from data_bridge.testing.data.checks import checks_of
+from data_bridge.testing.data.columns import ModelColumn, model_columns
+from data_bridge.testing.data.limits import Limits
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -44,7 +46,14 @@ def rows(table: type[T], **overrides: Any) -> SearchStrategy[T]:
     for key, value in overrides.items():
         fields[key] = value if hasattr(value, "example") and hasattr(value, "map") else st.just(value)
     built: SearchStrategy[T] = st.builds(table, **fields)
-    return built
+    columns = model_columns(table)
+    checks = checks_of(table.__table_def__)  # type: ignore[attr-defined]  # a Table class
+
+    def accepted(row: T) -> bool:
+        known = {column.name: getattr(row, key) for key, column in columns.items() if getattr(row, key) is not None}
+        return all(check.accepts(known) for check in checks)
+
+    return built.filter(accepted) if checks else built
 
 
 def _hypothesis() -> Any:
@@ -66,9 +75,10 @@ def _strategy(column: ModelColumn) -> Any:
     limits, annotation = column.limits, column.annotation
     while typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
+    if limits.choices:
+        return st.sampled_from(limits.choices)
     if annotation is int:
-        low = None if limits.low is None else int(limits.low) + limits.open_low
-        high = None if limits.high is None else int(limits.high) - limits.open_high
+        low, high = limits.integers()
         step = int(limits.multiple or 1)
         bounds = (None if low is None else -(-low // step), None if high is None else high // step)
         return st.integers(*bounds).map(partial(operator.mul, step))
@@ -102,10 +112,12 @@ def _strategy(column: ModelColumn) -> Any:
         return st.lists(_strategy(part), min_size=limits.min_length, max_size=limits.max_length or 5)
     if annotation is datetime:
         # A day from either end: the server's time zone must not push the value out of Python's years.
-        first, last = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+        first = limits.low or datetime(1, 1, 2, tzinfo=UTC)
+        last = limits.high or datetime(9999, 12, 30, tzinfo=UTC)
         return st.datetimes(first.replace(tzinfo=None), last.replace(tzinfo=None), timezones=st.just(UTC))
     if annotation is date:
-        return st.dates(date(1, 1, 1))
+        first, last = limits.low or datetime(1, 1, 1, tzinfo=UTC), limits.high or datetime(9999, 12, 31, tzinfo=UTC)
+        return st.dates(first.date(), last.date())
     if annotation is time:
         return st.times()
     if annotation is timedelta:
