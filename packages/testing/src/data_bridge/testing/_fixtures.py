@@ -35,6 +35,8 @@ __all__ = [
     "postgres_dsn",
 ]
 
+FAILED = pytest.StashKey[bool]()
+"""Whether the test function has failed."""
 STARTS = pytest.StashKey[list[Callable[[], None]]]()
 """Whom to tell that the fixtures are ready and the test function begins."""
 JUDGES = pytest.StashKey[list[Callable[[], list[str]]]]()
@@ -131,37 +133,67 @@ def _judge_by(request: pytest.FixtureRequest, call_begins: Callable[[], None], j
     request.addfinalizer(forget)
 
 
+def _given_to(
+    request: pytest.FixtureRequest, database: Any, judge: Callable[[], list[str]], put_away: Callable[[bool], None]
+) -> Iterator[Any]:
+    """Make a database that of the test.
+
+    Args:
+        request: of the fixture.
+        database: the Sandbox or TestDatabase.
+        judge: says what the test has left, at the end of its function.
+        put_away: makes the database ready for the next test, or drops it; told whether anything was left.
+    """
+    leaks: list[str] = []
+
+    def found() -> list[str]:
+        leaks.extend(judge())
+        return leaks
+
+    _judge_by(request, database.watch.call_begins, found)
+    enter_test_scope(database)
+    left: list[str] = []
+    try:
+        yield database
+    finally:
+        leave_test_scope(database)
+        left = database.watch.left_by_fixtures()
+        put_away(bool(leaks or left))
+    if left:
+        # What fixtures leave can only be told when they are torn down: an error of the teardown.
+        pytest.fail("\n".join(left), pytrace=False)
+
+
 @pytest.fixture
 def db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[Any]:
     """The database of this test: every statement runs on it and is rolled back afterwards (data_bridge.testing).
 
     Code under test may begin, commit and roll back; see the page on rollback mode for what it cannot see.
     """
-    if read_options(request.config).mode == "isolated":
-        yield from _isolated(request, db_homes)
-        return
     content = _content(request)
+    isolation = level(marked(request.node, "isolation"))
+    clock = marked(request.node, "clock")
+    if clock not in (None, "live"):
+        raise pytest.UsageError(f"@pytest.mark.db(clock={clock!r}) is not clock='live'; db.freeze() stops it")
+    if read_options(request.config).mode == "isolated":
+        # A clone is new, so that its sequences are, and its clock is live.
+        yield from _dropped(request, db_homes, db_homes.isolated_sandbox(content, isolation))
+        return
     home = db_homes.sandbox_home(content)
     if marked(request.node, "reset_sequences"):
         db_homes.reset_sandbox_sequences(content)
-    sandbox = home.open(level(marked(request.node, "isolation")))
-    _judge_by(request, sandbox.watch.call_begins, lambda: home.judge(sandbox))
-    if clock := marked(request.node, "clock"):
-        if clock != "live":
-            raise pytest.UsageError(f"@pytest.mark.db(clock={clock!r}) is not clock='live'; db.freeze() stops it")
+    sandbox = home.open(isolation)
+    if clock:
         sandbox.unfreeze()
-    enter_test_scope(sandbox)
-    try:
-        yield sandbox
-    finally:
-        leave_test_scope(sandbox)
-        left = sandbox.watch.left_by_fixtures()
+
+    def put_away(_: bool) -> None:
         home.abandon(sandbox)
         home.roll_back(sandbox)
         sandbox.end(request.node.nodeid)
         if sandbox.escaped:
             db_homes.replace_sandbox(content)
-    _refuse(left)
+
+    yield from _given_to(request, sandbox, lambda: home.judge(sandbox), put_away)
 
 
 @pytest.fixture
@@ -172,50 +204,27 @@ def committed(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iter
     database.renew_watch()
     if marked(request.node, "reset_sequences"):
         db_homes.reset_sequences_of(database.name)
-    leaks: list[str] = []
 
-    def judge() -> list[str]:
-        leaks.extend(database.judge())
-        return leaks
+    def put_away(dirty: bool) -> None:
+        db_homes.reset_committed(content, database, dirty=dirty)
 
-    _judge_by(request, database.call_begins, judge)
-    enter_test_scope(database)
-    try:
-        yield database
-    finally:
-        leave_test_scope(database)
-        left = database.left_by_fixtures()
-        db_homes.reset_committed(content, database, dirty=bool(leaks or left))
-    _refuse(left)
+    yield from _given_to(request, database, database.judge, put_away)
 
 
 @pytest.fixture
 def isolated_db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[TestDatabase]:
     """A database of the test's own, cloned from the template, dropped afterwards (data_bridge.testing)."""
-    yield from _isolated(request, db_homes)
+    yield from _dropped(request, db_homes, db_homes.isolated(_content(request)))
 
 
-def _isolated(request: pytest.FixtureRequest, homes: WorkerDatabases) -> Iterator[TestDatabase]:
-    database = homes.isolated(_content(request))
-    _judge_by(request, database.call_begins, database.judge)
-    enter_test_scope(database)
-    try:
-        yield database
-    finally:
-        leave_test_scope(database)
-        left = database.left_by_fixtures()
+def _dropped(request: pytest.FixtureRequest, homes: WorkerDatabases, database: TestDatabase) -> Iterator[TestDatabase]:
+    """A database that ends with its test."""
+
+    def put_away(_: bool) -> None:
         database.shut()
         if read_options(request.config).keep and request.node.stash.get(FAILED, False):
             print(f"kept for you: {homes.databases.keep(database.name)}")
         else:
             homes.databases.drop_later(database.name)
-    _refuse(left)
 
-
-def _refuse(left: list[str]) -> None:
-    """What fixtures leave can only be told when they are torn down: an error of the teardown."""
-    if left:
-        pytest.fail("\n".join(left), pytrace=False)
-
-
-FAILED = pytest.StashKey[bool]()
+    yield from _given_to(request, database, database.judge, put_away)

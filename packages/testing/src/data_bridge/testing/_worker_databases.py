@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
+from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.testing.data.numbering import shared_rows
 from data_bridge.testing.databases.committed import TestDatabase
 from data_bridge.testing.databases.databases import Databases
 from data_bridge.testing.databases.reset import delete_rows, reset_sequences
 from data_bridge.testing.databases.template import Content, Template, ensure_template
 from data_bridge.testing.databases.template_builder import build_schema
-from data_bridge.testing.sandbox import SandboxPool
+from data_bridge.testing.sandbox import IsolatedSandbox, SandboxPool
 from data_bridge.testing.sandbox.notify_capture import prepare
 
 __all__ = ["WorkerDatabases"]
@@ -87,6 +88,10 @@ class WorkerDatabases:
     def isolated(self, content: Content) -> TestDatabase:
         """A database that nobody else uses."""
         return TestDatabase(self.source, self.databases.clone(self.template(content).database))
+
+    def isolated_sandbox(self, content: Content, isolation: IsolationLevel | None) -> IsolatedSandbox:
+        """The same, with everything that a test may ask of a sandbox."""
+        return IsolatedSandbox(self.databases, self.databases.clone(self.template(content).database), isolation)
 
     def close(self) -> None:
         """Give every connection up; `Databases` drops what is left."""

@@ -9,7 +9,7 @@ from data_bridge.core.connection.observer import observed_step
 from data_bridge.core.transactions.isolation import IsolationLevel, begin_statement
 from data_bridge.core.transactions.transaction import Transaction
 
-__all__ = ["begin"]
+__all__ = ["begin", "begin_on_server"]
 
 
 async def begin(
@@ -25,6 +25,18 @@ async def begin(
     if begin_in is not None:  # the sandbox of a test has its own idea of BEGIN
         begun: Transaction = await begin_in(isolation, read_only, deferrable, timeout, site)
         return begun
+    return await begin_on_server(database, isolation, read_only, deferrable, timeout, site)
+
+
+async def begin_on_server(
+    database: Any,
+    isolation: IsolationLevel | None,
+    read_only: bool,
+    deferrable: bool,
+    timeout: float | None,
+    site: tuple[str, int],
+) -> Transaction:
+    """Begins a transaction by BEGIN, also on a database with its own `begin`, which builds on this."""
     lease = await database.taken()
     transaction = Transaction(database, lease, None, site)
     transaction.isolation, transaction.read_only = isolation, read_only

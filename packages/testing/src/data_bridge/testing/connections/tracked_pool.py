@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from data_bridge.core import LoadPlan
@@ -15,14 +15,18 @@ from data_bridge.testing.connections.leaks import Hold, Watch
 
 __all__ = ["TrackedPool"]
 
+Rewrite = Callable[[str], str]
+"""The text that is sent in the place of another."""
+
 
 class _Statements:
     """What runs statements: it knows who took what, and fails when told to."""
 
-    def __init__(self, native: Any, watch: Watch, faults: Faults) -> None:
+    def __init__(self, native: Any, watch: Watch, faults: Faults, rewrite: Rewrite | None = None) -> None:
         self._native = native
         self._watch = watch
         self._faults = faults
+        self._rewrite = rewrite
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._native, name)
@@ -38,10 +42,18 @@ class _Statements:
     ) -> Awaitable[Any]:
         """Run a statement, or what fails in its place."""
         _look(self._watch, ir)
+        if self._rewrite is not None:
+            sql = str(ir[-1]) if ir[0] == "text" else plan.describe(ir).sql
+            sent = self._rewrite(sql)
+            ir = ir if sent == sql else ("text", sent)
         if self._faults:
             ir, params, plan, into = self._faults.statement(ir, params, plan, into)
         started: Awaitable[Any] = self._native.run(ir, params, plan, into, timeout, timed=timed)
         return started
+
+    def _script_as_sent(self, sql: str) -> str:
+        sent = self._faults.in_place_of(sql)
+        return self._rewrite(sent) if self._rewrite is not None else sent
 
 
 class TrackedPool(_Statements):
@@ -50,7 +62,7 @@ class TrackedPool(_Statements):
     def script(self, sql: str, timeout: float | None = None) -> Awaitable[int]:
         """Run several statements, or what fails in their place."""
         _look(self._watch, ("text", sql))
-        started: Awaitable[int] = self._native.script(self._faults.in_place_of(sql), timeout)
+        started: Awaitable[int] = self._native.script(self._script_as_sent(sql), timeout)
         return started
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> WatchedLease:
@@ -58,7 +70,7 @@ class TrackedPool(_Statements):
         self._watch.saw_task()
         what, site = taken_for()
         hold = Hold(what, site, task_name())
-        return WatchedLease(self._native.lease(shared=shared, counted=counted), hold, self._watch, self._faults)
+        return WatchedLease(self._native.lease(shared=shared, counted=counted), hold, self)
 
     def listen(self, channels: list[str]) -> WatchedListener:
         """A listener, which is remembered until it is closed."""
@@ -71,8 +83,8 @@ class TrackedPool(_Statements):
 class WatchedLease(_Statements):
     """Looks like a native lease: a connection for one owner."""
 
-    def __init__(self, native: Any, hold: Hold, watch: Watch, faults: Faults) -> None:
-        super().__init__(native, watch, faults)
+    def __init__(self, native: Any, hold: Hold, pool: TrackedPool) -> None:
+        super().__init__(native, pool._watch, pool._faults, pool._rewrite)
         self._hold = hold
 
     def __del__(self) -> None:
@@ -98,7 +110,7 @@ class WatchedLease(_Statements):
         """Run several statements, or what fails in their place; savepoints of the core are let through."""
         if not shielded and not sql.startswith("SAVEPOINT "):
             _look(self._watch, ("text", sql))
-            sql = self._faults.in_place_of(sql)
+            sql = self._script_as_sent(sql)
         started: Awaitable[int] = self._native.script(sql, timeout, shielded, soils)
         return started
 

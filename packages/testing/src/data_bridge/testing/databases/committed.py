@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -47,7 +48,7 @@ class TestDatabase(Database):
         self._watch = Watch()
         native: Any = self._pool
         self._native_pool = native
-        self._pool: Any = TrackedPool(native, self._watch, self._faults)
+        self._pool: Any = TrackedPool(native, self._watch, self._faults, self._rewrite())
 
     def sqlalchemy_url(self, driver: str = "psycopg") -> str:
         """The URL as SQLAlchemy's create_engine() wants it: `postgresql+driver://…`.
@@ -79,15 +80,16 @@ class TestDatabase(Database):
         """Another test begins: what the last one held and ordered is not its business."""
         self._watch = Watch()
         self._faults.forget()
-        self._pool = TrackedPool(self._native_pool, self._watch, self._faults)
+        self._pool = TrackedPool(self._native_pool, self._watch, self._faults, self._rewrite())
 
-    def call_begins(self) -> None:
-        """The test function begins; its fixtures are ready."""
-        self._watch.call_begins()
+    @property
+    def watch(self) -> Watch:
+        """What the test holds."""
+        return self._watch
 
-    def left_by_fixtures(self) -> list[str]:
-        """What fixtures hold although they are torn down."""
-        return self._watch.left_by_fixtures()
+    def _rewrite(self) -> Callable[[str], str] | None:
+        """What changes the text of statements before they are sent; None where they are sent as they are."""
+        return None
 
     def judge(self) -> list[str]:
         """What a test has left open."""

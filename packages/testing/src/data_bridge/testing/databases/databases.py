@@ -76,6 +76,14 @@ class Databases:
         with self._lock:
             self._made.discard(name)
 
+    def put_back(self, name: str, snapshot: str) -> None:
+        """Drop a database, end every session in it, and give its name to a copy that was made before."""
+        with closing(self.source.session()) as session:
+            session.run(f"DROP DATABASE {quote_identifier(name)} WITH (FORCE)")
+            session.run(f"ALTER DATABASE {quote_identifier(snapshot)} RENAME TO {quote_identifier(name)}")
+        with self._lock:
+            self._made.discard(snapshot)
+
     def drop_later(self, name: str) -> None:
         """Drop it in the background."""
         self._later("drop", name)

@@ -18,14 +18,13 @@ from data_bridge.core import TransactionBusy
 from data_bridge.testing.sandbox.lock import ConnectionLock
 from data_bridge.testing.sandbox.statements import CLOCK as SCHEMA
 
-__all__ = ["RENEW", "UNIT", "Timekeeper"]
+__all__ = ["BIND_DEFAULTS", "RENEW", "UNIT", "Timekeeper", "aware", "functions", "interval"]
 
 UNIT = "data_bridge_statement"
 RENEW = f"RELEASE SAVEPOINT {UNIT}; SAVEPOINT {UNIT}"
 WAIT = 30.0
 
 SETTING, FROZEN = "data_bridge.now", "data_bridge.frozen"
-READ = f"pg_catalog.current_setting('{SETTING}')::timestamptz"
 OFTEN = ("statement_timestamp", "clock_timestamp")
 FUNCTIONS = ("now", "transaction_timestamp", *OFTEN)
 # The keywords, as functions whose names are those of the columns that the keywords give.
@@ -48,22 +47,32 @@ def _function(name: str, arguments: str, returns: str, body: str) -> str:
     )
 
 
-INSTALL = (
-    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}; "
-    + "".join(_function(name, "", "timestamptz", READ) for name in FUNCTIONS if name not in OFTEN)
-    + "".join(
-        _function(
-            name,
-            "",
-            "timestamptz",
-            f"CASE WHEN pg_catalog.current_setting('{FROZEN}', true) = 'on' THEN {READ} ELSE pg_catalog.{name}() END",
+def functions(read: str, frozen: str) -> str:
+    """SQL that makes the functions of the clock.
+
+    Args:
+        read: the expression of the instant.
+        frozen: the condition under which the functions that PostgreSQL evaluates again and again stand still too.
+    """
+    return (
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}; "
+        + "".join(_function(name, "", "timestamptz", read) for name in FUNCTIONS if name not in OFTEN)
+        + "".join(
+            _function(name, "", "timestamptz", f"CASE WHEN {frozen} THEN {read} ELSE pg_catalog.{name}() END")
+            for name in OFTEN
         )
-        for name in OFTEN
+        + "".join(
+            _function(name, "", kind, f"({read}){cast}")
+            + (_function(name, "int", kind, f"({ROUNDED.format(read=read)}){cast}") if kind != "date" else "")
+            for name, (kind, cast) in KEYWORDS.items()
+        )
     )
-    + "".join(
-        _function(name, "", kind, f"({READ}){cast}")
-        + (_function(name, "int", kind, f"({ROUNDED.format(read=READ)}){cast}") if kind != "date" else "")
-        for name, (kind, cast) in KEYWORDS.items()
+
+
+INSTALL = (
+    functions(
+        f"pg_catalog.current_setting('{SETTING}')::timestamptz",
+        f"pg_catalog.current_setting('{FROZEN}', true) = 'on'",
     )
     + "SELECT pg_catalog.set_config('search_path',"
     f" pg_catalog.current_setting('search_path') || ', {SCHEMA}, pg_catalog', true)"
@@ -91,16 +100,26 @@ END $bind$
 """
 
 
-def freeze_script(at: datetime) -> str:
-    """SQL that makes NOW() this instant for the rest of the transaction.
+def aware(at: datetime) -> datetime:
+    """The instant itself.
 
     Raises:
-        ValueError: for a naive datetime; which instant it is depends on whoever reads it.
+        ValueError: for a naive datetime; which instant it is depends on the reader.
     """
     if at.tzinfo is None:
         raise ValueError("freeze() takes a datetime with a time zone: datetime(…, tzinfo=UTC)")
+    return at
+
+
+def interval(by: timedelta) -> str:
+    """A duration as a constant of SQL."""
+    return f"interval '{by.days} days {by.seconds} seconds {by.microseconds} microseconds'"
+
+
+def freeze_script(at: datetime) -> str:
+    """SQL that makes NOW() this instant for the rest of the transaction."""
     # The setting comes first: a default that is looked at while it is bound may call the function.
-    return f"{_frozen('on')}; SELECT pg_catalog.set_config('{SETTING}', '{at.isoformat()}', true); {INSTALL}{BIND_DEFAULTS}"
+    return f"{_frozen('on')}; SELECT pg_catalog.set_config('{SETTING}', '{aware(at).isoformat()}', true); {INSTALL}{BIND_DEFAULTS}"
 
 
 LIVE = f"SELECT pg_catalog.set_config('{SETTING}', pg_catalog.clock_timestamp()::text, true)"
@@ -120,7 +139,7 @@ def tick_script(by: timedelta) -> str:
     """SQL that moves a frozen NOW() on."""
     return (
         f"SELECT pg_catalog.set_config('{SETTING}', (pg_catalog.current_setting('{SETTING}')::timestamptz"
-        f" + interval '{by.days} days {by.seconds} seconds {by.microseconds} microseconds')::text, true)"
+        f" + {interval(by)})::text, true)"
     )
 
 

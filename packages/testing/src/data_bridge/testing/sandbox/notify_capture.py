@@ -13,7 +13,7 @@ from data_bridge.core import LoadPlan
 from data_bridge.testing.databases.source import Session
 from data_bridge.testing.sandbox.statements import NOTIFY, body
 
-__all__ = ["TAKE", "VALUE", "prepare", "read"]
+__all__ = ["READ_SENT", "TAKE", "VALUE", "prepare", "read"]
 
 SCHEMA = NOTIFY.partition(".")[0]
 SETTING = "data_bridge.notified"
@@ -22,15 +22,30 @@ TAKE = (
     f"SELECT heard, pg_catalog.set_config('{SETTING}', '', true) FROM"
     f" (SELECT pg_catalog.current_setting('{SETTING}', true) AS heard) AS notified"
 )
-INSTALL = f"""
-    CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-    GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC;
-    CREATE OR REPLACE FUNCTION {NOTIFY}(text, text) RETURNS void LANGUAGE plpgsql AS $body$
+KEEP_IN_SETTING = f"""
+    PERFORM pg_catalog.set_config('{SETTING}', pg_catalog.concat(
+        pg_catalog.current_setting('{SETTING}', true),
+        pg_catalog.jsonb_build_array($1, coalesce($2, '')), E'\\n'), true);
+"""
+SENT = f"{SCHEMA}.sent"
+KEEP_IN_TABLE = f"""
+    IF pg_catalog.current_setting('transaction_read_only') = 'off' THEN
+        INSERT INTO {SENT} (channel, payload) VALUES ($1, coalesce($2, '')) ON CONFLICT DO NOTHING;
+    END IF;
+"""
+TABLE = f"""
+    CREATE TABLE {SENT} (n bigint GENERATED ALWAYS AS IDENTITY, transaction xid8 DEFAULT pg_catalog.pg_current_xact_id(),
+        channel text, payload text, UNIQUE (transaction, channel, payload))
+"""
+READ_SENT = f"SELECT n, channel, payload FROM {SENT} WHERE n > {{after}} ORDER BY n"
+INSTALL = """
+    CREATE SCHEMA IF NOT EXISTS {schema};
+    GRANT USAGE ON SCHEMA {schema} TO PUBLIC;
+    {table};
+    CREATE OR REPLACE FUNCTION {notify}(text, text) RETURNS void LANGUAGE plpgsql {rights} AS $body$
     BEGIN
         PERFORM pg_catalog.pg_notify($1, $2);
-        PERFORM pg_catalog.set_config('{SETTING}', pg_catalog.concat(
-            pg_catalog.current_setting('{SETTING}', true),
-            pg_catalog.jsonb_build_array($1, coalesce($2, '')), E'\\n'), true);
+        {keep}
     END $body$
 """
 SENDERS = """
@@ -41,9 +56,14 @@ SENDERS = """
 """
 
 
-def prepare(session: Session) -> bool:
-    """Make a database, which is a copy of ours, ready to be heard; returns whether anything in it sends by itself."""
-    session.script(INSTALL)
+def prepare(session: Session, *, commits: bool = False) -> bool:
+    """Make a database, which is a copy of ours, ready to be heard; returns whether anything in it sends by itself.
+
+    Args:
+        commits: whether its transactions are real: then what they send is kept in a table, which `READ_SENT` reads.
+    """
+    table, keep, rights = (TABLE, KEEP_IN_TABLE, "SECURITY DEFINER") if commits else ("", KEEP_IN_SETTING, "")
+    session.script(INSTALL.format(schema=SCHEMA, notify=NOTIFY, table=table, keep=keep, rights=rights))
     sends = False
     for (definition,) in session.run(SENDERS):
         changed = body("$" + (definition or ""))[1:]

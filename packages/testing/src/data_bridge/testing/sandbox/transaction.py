@@ -9,9 +9,9 @@ from typing import Any
 
 from data_bridge.core import Transaction
 from data_bridge.core._native import quote_literal
-from data_bridge.core.transactions.journal import Callback, Journal
 from data_bridge.core.uncancellable import to_the_end
 from data_bridge.testing.connections.leaks import Hold
+from data_bridge.testing.sandbox.journal import ShownJournal
 from data_bridge.testing.sandbox.protocol import SandboxProtocol
 
 __all__ = ["CHECK_CONSTRAINTS", "EmulatedTransaction"]
@@ -39,7 +39,7 @@ class EmulatedTransaction(Transaction):
         self.hold = Hold(what, site, self._task)
         sandbox.watch.connections.add(self.hold)
         self._sandbox = sandbox
-        self._journal = _ShownJournal(sandbox.on_commit_calls)
+        self._journal = ShownJournal(sandbox.on_commit_calls)
         self._settings: dict[str, str | None] = {}
         self._released = False
 
@@ -108,20 +108,6 @@ class EmulatedTransaction(Transaction):
         self._released = True
         self.hold.open = False
         self._sandbox.turn.give(self)
-
-
-class _ShownJournal(Journal):
-    """The journal that blocks inside this transaction share, with its callbacks shown to the test."""
-
-    __slots__ = ("_shown",)
-
-    def __init__(self, shown: list[Callback]) -> None:
-        super().__init__()
-        self._shown = shown
-
-    def on_commit(self, callback: Callback) -> None:
-        self._shown.append(callback)
-        super().on_commit(callback)
 
 
 async def _failure_of(operation: Any) -> BaseException:
