@@ -169,17 +169,6 @@ def test_a_failing_test_keeps_its_own_message_and_gets_ours_beside_it(pytester: 
     result.stdout.fnmatch_lines(["*the reason*", "*data-bridge*", "*is still open at the end of the test*"])
 
 
-def test_kept_databases_are_named(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        async def test_it(isolated_db):
-            assert False
-        """
-    )
-    result = pytester.runpytest_subprocess("--db-keep", "-s")
-    result.stdout.fnmatch_lines(["*kept for you: postgresql://*"])
-
-
 def test_the_whole_suite_runs_on_clones_when_asked(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

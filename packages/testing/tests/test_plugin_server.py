@@ -161,3 +161,24 @@ def test_committed_rows_survive_a_crash(pytester: pytest.Pytester) -> None:
         """
     )
     pytester.runpytest_subprocess().assert_outcomes(passed=5)
+
+
+def test_workers_start_no_server_that_no_test_needs(
+    pytester: pytest.Pytester, place: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project may have tests without a database, on a machine without PostgreSQL."""
+    monkeypatch.setenv("DATA_BRIDGE_PG_BIN", str(pytester.path))
+    pytester.makepyfile(
+        """
+        import os, pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_without(n):
+            assert not [name for name in os.listdir(os.environ["TMPDIR"]) if name.startswith("data-bridge-pg-")]
+        """
+    )
+    pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=4)
+    pytester.makepyfile(test_with="def test_with(db): ...", test_without="def test_without(): ...")
+    result = pytester.runpytest_subprocess("-n", "2", "test_with.py", "test_without.py")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*ServerError: $DATA_BRIDGE_PG_BIN names *, where postgres and initdb are missing*"])

@@ -9,6 +9,7 @@ import pytest
 
 from data_bridge.core import enter_test_scope, leave_test_scope
 from data_bridge.core.transactions.isolation import level
+from data_bridge.testing._kept_databases import ROLLED_BACK, keep
 from data_bridge.testing._options import read_options
 from data_bridge.testing._worker_databases import WorkerDatabases, marked
 from data_bridge.testing.databases.committed import TestDatabase
@@ -187,6 +188,8 @@ def db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[An
         sandbox.unfreeze()
 
     def put_away(_: bool) -> None:
+        if _is_kept(request):
+            keep(request.node, ROLLED_BACK)
         home.abandon(sandbox)
         home.roll_back(sandbox)
         sandbox.end(request.node.nodeid)
@@ -206,7 +209,10 @@ def committed(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iter
         db_homes.reset_sequences_of(database.name)
 
     def put_away(dirty: bool) -> None:
-        db_homes.reset_committed(content, database, dirty=dirty)
+        if _is_kept(request):
+            keep(request.node, db_homes.keep_committed(content, database))
+        else:
+            db_homes.reset_committed(content, database, dirty=dirty)
 
     yield from _given_to(request, database, database.judge, put_away)
 
@@ -217,13 +223,18 @@ def isolated_db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> It
     yield from _dropped(request, db_homes, db_homes.isolated(_content(request)))
 
 
+def _is_kept(request: pytest.FixtureRequest) -> bool:
+    """Whether the database of this test is left for its author to look at."""
+    return read_options(request.config).keep and request.node.stash.get(FAILED, False)
+
+
 def _dropped(request: pytest.FixtureRequest, homes: WorkerDatabases, database: TestDatabase) -> Iterator[TestDatabase]:
     """A database that ends with its test."""
 
     def put_away(_: bool) -> None:
         database.shut()
-        if read_options(request.config).keep and request.node.stash.get(FAILED, False):
-            print(f"kept for you: {homes.databases.keep(database.name)}")
+        if _is_kept(request):
+            keep(request.node, homes.databases.keep(database.name))
         else:
             homes.databases.drop_later(database.name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ __all__ = ["Options", "add_options", "read_options"]
 
 URL_VARIABLE = "DATA_BRIDGE_TEST_URL"
 APPLICATION_VARIABLE = "DATABASE_URL"
+KEPT = Path(".data-bridge", "tests")
 LOOPBACK = {"localhost", "127.0.0.1", "::1", "", None}
 
 TEXTS = {
@@ -33,6 +35,8 @@ class Options:
     provider: str | None = None
     version: int | None = None
     keep: bool = False
+    keep_folder: Path | None = None
+    """Where the embedded server keeps its data, so that it can run on with the databases of failed tests."""
     mode: Literal["rollback", "isolated"] = "rollback"
     real_aliases: tuple[str, ...] = ()
 
@@ -44,7 +48,7 @@ def add_options(parser: pytest.Parser) -> None:
         choices = ["rollback", "isolated"] if name == "db_mode" else None
         group.addoption("--" + name.replace("_", "-"), dest=name, default=None, help=text, choices=choices)
         parser.addini(name, text, default=None)
-    keep = "keep the databases of failed tests and print their URLs"
+    keep = "keep the databases of failed tests with `committed` and `isolated_db`, and print their URLs"
     group.addoption("--db-keep", dest="db_keep", action="store_true", default=None, help=keep)
     parser.addini("db_keep", keep, type="bool", default=False)
 
@@ -80,12 +84,14 @@ def _read(config: pytest.Config) -> Options:
             url, origin = application, f"${APPLICATION_VARIABLE}"
     if version is not None and not version.isdecimal():
         raise pytest.UsageError(f"--db-version takes a major version such as 16, not {version!r}")
+    keep = bool(config.getoption("db_keep") or config.getini("db_keep"))
     return Options(
         url=url,
         url_origin=origin if url else "",
         provider=provider,
         version=int(version) if version else None,
-        keep=bool(config.getoption("db_keep") or config.getini("db_keep")),
+        keep=keep,
+        keep_folder=config.rootpath / KEPT if keep and not url else None,
         mode="isolated" if option("db_mode") == "isolated" else "rollback",
         real_aliases=tuple(alias.strip() for alias in (option("db_real_alias") or "").split(",") if alias.strip()),
     )

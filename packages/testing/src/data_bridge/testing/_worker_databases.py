@@ -85,6 +85,12 @@ class WorkerDatabases:
         with closing(self.source.session(database.name)) as session:
             delete_rows(session)
 
+    def keep_committed(self, content: Content, database: TestDatabase) -> str:
+        """Leave the database of a failed test as it is; returns its URL."""
+        del self._committed[self.template(content).database]
+        database.shut()
+        return self.databases.keep(database.name)
+
     def isolated(self, content: Content) -> TestDatabase:
         """A database that nobody else uses."""
         return TestDatabase(self.source, self.databases.clone(self.template(content).database))

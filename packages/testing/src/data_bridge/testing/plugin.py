@@ -24,6 +24,7 @@ from data_bridge.testing._fixtures import (
     own_server,
     postgres_dsn,
 )
+from data_bridge.testing._kept_databases import KeptDatabases, note, release, show
 from data_bridge.testing._opened_databases import OpenedDatabases
 from data_bridge.testing._options import add_options, read_options
 from data_bridge.testing.data import numbering
@@ -75,8 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", REAL_MARKER)
     context.keep_real(*read_options(config).real_aliases)
     context.block(BLOCKER)
+    config.pluginmanager.register(KeptDatabases(config))
     config.add_cleanup(lambda: context.unblock(BLOCKER))
-    config.add_cleanup(lambda: give_up(config))
+    config.add_cleanup(lambda: release(config, give_up))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -88,6 +90,19 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_configure_node(node: Any) -> None:
     """pytest-xdist: one server for all workers."""
     hand_to_worker(node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the run which databases of failed tests are kept."""
+    report = yield
+    note(item, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show the databases that `--db-keep` keeps."""
+    show(config, terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -100,7 +100,7 @@ class Databases:
             self._work.put(None)
             self._thread.join()
             self._thread = None
-        if not self.source.owned:
+        if self.source.lasts:
             for name in sorted(self._made):
                 self.drop(name)
 

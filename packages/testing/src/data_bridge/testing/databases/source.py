@@ -21,6 +21,10 @@ SETTINGS = {
 }
 
 
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""Settings of the server whose databases are kept to be looked at: as little is worth a disk flush as on a temporary one."""
+
+
 class Session(Protocol):
     """A blocking session of the harness."""
 
@@ -42,6 +46,8 @@ class Source(Protocol):
 
     owned: bool
     """Whether nobody else uses the server: then its settings may be ours and clones may copy files."""
+    lasts: bool
+    """Whether the server outlives the run, so that databases must be dropped and templates may be found again."""
 
     @property
     def version(self) -> str:
@@ -70,8 +76,9 @@ class EmbeddedSource:
 
     owned = True
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, server: EmbeddedServer, *, lasts: bool = False) -> None:
         self.server = server
+        self.lasts = lasts
 
     @property
     def version(self) -> str:
@@ -88,7 +95,7 @@ class EmbeddedSource:
 
     def facts(self) -> dict[str, Any]:
         """What a worker needs."""
-        return {"embedded": self.server.facts}
+        return {"embedded": self.server.facts, "lasts": self.lasts}
 
     def close(self) -> None:
         """Give the server up."""
@@ -99,6 +106,7 @@ class ForeignSource:
     """A server that was named by URL. Only databases of our own are made and dropped on it."""
 
     owned = False
+    lasts = True
 
     def __init__(self, url: str, origin: str) -> None:
         parts = urlsplit(url)
@@ -145,14 +153,16 @@ def open_source(options: Options, *, workers: int = 1) -> Source:
     provider = options.provider
     if options.version is not None:
         provider = str(find_supplier(provider, major=options.version).bin)
-    server = EmbeddedServer(provider=provider, settings=SETTINGS, connections=100 + 20 * workers)
-    return EmbeddedSource(server.start())
+    kept = options.keep_folder
+    settings = SETTINGS if kept is None else SETTINGS | FAST
+    server = EmbeddedServer(kept, provider=provider, settings=settings, connections=100 + 20 * workers)
+    return EmbeddedSource(server.start(), lasts=kept is not None)
 
 
 def attach(facts: dict[str, Any]) -> Source:
     """The server that the controlling process of a parallel run keeps."""
     if "embedded" in facts:
-        return EmbeddedSource(EmbeddedServer.attached(facts["embedded"]))
+        return EmbeddedSource(EmbeddedServer.attached(facts["embedded"]), lasts=facts["lasts"])
     return ForeignSource(facts["url"], facts["origin"])
 
 

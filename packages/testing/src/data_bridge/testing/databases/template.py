@@ -120,7 +120,7 @@ def ensure_template(source: Source, content: Content, build: Callable[[str, Cont
     Whoever comes first builds, under an advisory lock; processes and runs that come later wait and share it.
     """
     key = content_key(content, source.version)
-    lasts = not source.owned
+    lasts = source.lasts
     if lasts and not is_covered(content):
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or RUN
         key = hashlib.sha256(f"{key} {run}".encode()).hexdigest()[:16]
