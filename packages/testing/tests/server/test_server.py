@@ -13,6 +13,8 @@ import pytest
 
 from data_bridge.testing import EmbeddedServer, ServerError
 from data_bridge.testing.server.run_folder import MEMORY, sweep
+from data_bridge.testing.server.server import _check_loopback
+from data_bridge.testing.server.supervisor import free_port
 
 from ..conftest import Victim, eventually, is_alive, runs_in
 
@@ -189,3 +191,9 @@ def test_a_forked_child_does_not_end_the_server_of_its_parent(place: Path) -> No
             os._exit(0)
         os.waitpid(child, 0)
         assert psql(server, server.dsn, "SELECT 1") == "1"
+
+
+def test_a_loopback_interface_that_is_down_is_named() -> None:
+    """Nothing listens there: the same refusal by the operating system, whatever its reason."""
+    with pytest.raises(ServerError, match=r"127\.0\.0\.1 cannot be reached: .*\nhint: bring the loopback interface up"):
+        _check_loopback(free_port())

@@ -6,6 +6,7 @@ import atexit
 import os
 import secrets
 import shutil
+import socket
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -261,10 +262,23 @@ class EmbeddedServer:
             "supplier": supplier.name,
             "bin": str(supplier.bin),
         }
+        _check_loopback(int(self._state["port"]))
         with self.admin() as session:
             # Written at once: a server that is crashed on purpose a moment later must still know it.
             session.run("SET synchronous_commit = on")
             session.run(f"ALTER ROLE {SUPERUSER} PASSWORD {quote_literal(self._state['password'])}")
+
+
+def _check_loopback(port: int) -> None:
+    """Raises ServerError where the loopback interface is down, as in a network namespace that nobody has set up."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10):
+            pass
+    except OSError as error:
+        raise ServerError(
+            f"the server runs, but 127.0.0.1 cannot be reached: {error.strerror or error}"
+            "\nhint: bring the loopback interface up (`ip link set lo up`), or let the container have a network"
+        ) from error
 
 
 def _made_reachable(supplier: Supplier, account: Account | None, run: RunFolder) -> Supplier:
