@@ -151,8 +151,7 @@ def test_background_work_survives_a_missing_template(databases: Databases) -> No
 
 
 def test_a_kept_database_is_not_dropped(source: EmbeddedSource) -> None:
-    databases = Databases(source)
-    source_owned, EmbeddedSource.owned = EmbeddedSource.owned, False
+    databases = Databases(EmbeddedSource(source.server, lasts=True))
     try:
         kept, dropped = databases.create(), databases.create()
         assert databases.keep(kept).endswith("/" + kept)
@@ -160,7 +159,6 @@ def test_a_kept_database_is_not_dropped(source: EmbeddedSource) -> None:
         assert kept in names(source)
         assert dropped not in names(source)
     finally:
-        EmbeddedSource.owned = source_owned
         databases.drop(kept)
 
 

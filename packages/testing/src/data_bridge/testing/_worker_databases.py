@@ -9,6 +9,7 @@ from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.testing.data.numbering import shared_rows
 from data_bridge.testing.databases.committed import TestDatabase
 from data_bridge.testing.databases.databases import Databases
+from data_bridge.testing.databases.fingerprint import fingerprint
 from data_bridge.testing.databases.reset import delete_rows, reset_sequences
 from data_bridge.testing.databases.template import Content, Template, ensure_template
 from data_bridge.testing.databases.template_builder import build_schema
@@ -28,7 +29,7 @@ class WorkerDatabases:
         self.source = databases.source
         self._templates: dict[int, tuple[Content, Template]] = {}
         self._sandboxes: dict[str, tuple[str, SandboxPool]] = {}
-        self._committed: dict[str, TestDatabase] = {}
+        self._committed: dict[str, tuple[TestDatabase, str]] = {}
 
     def template(self, content: Content) -> Template:
         """The template of a content; asked for again and again, hashed once."""
@@ -71,19 +72,24 @@ class WorkerDatabases:
         template = self.template(content)
         if template.database not in self._committed:
             name = self.databases.create("committed", template=template.database)
-            self._committed[template.database] = TestDatabase(self.source, name)
-        return self._committed[template.database]
+            with closing(self.source.session(name)) as session:
+                self._committed[template.database] = (TestDatabase(self.source, name), fingerprint(session))
+        return self._committed[template.database][0]
 
     def reset_committed(self, content: Content, database: TestDatabase, *, dirty: bool) -> None:
-        """Delete what a test committed; a template with rows of its own is cloned again."""
+        """Delete what a test committed.
+
+        The template is cloned again where it has rows of its own, and where the test has changed more than rows.
+        """
         template = self.template(content)
-        if template.seeded or dirty:
-            del self._committed[template.database]
-            database.shut()
-            self.databases.drop_later(database.name)
-            return
-        with closing(self.source.session(database.name)) as session:
-            delete_rows(session)
+        if not template.seeded and not dirty:
+            with closing(self.source.session(database.name)) as session:
+                if fingerprint(session) == self._committed[template.database][1]:
+                    delete_rows(session)
+                    return
+        del self._committed[template.database]
+        database.shut()
+        self.databases.drop_later(database.name)
 
     def keep_committed(self, content: Content, database: TestDatabase) -> str:
         """Leave the database of a failed test as it is; returns its URL."""
@@ -103,7 +109,7 @@ class WorkerDatabases:
         """Give every connection up; `Databases` drops what is left."""
         for _, home in self._sandboxes.values():
             home.close()
-        for database in self._committed.values():
+        for database, _ in self._committed.values():
             database.shut()
         for content, template in self._templates.values():
             template.release(self.source, content)
