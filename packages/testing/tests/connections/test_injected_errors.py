@@ -73,7 +73,7 @@ async def test_scripts_and_streams_fail_too(real: TestDatabase) -> None:
 
 
 async def test_an_error_needs_a_code(real: TestDatabase) -> None:
-    with pytest.raises(ValueError, match="no SQLSTATE"):
+    with pytest.raises(ValueError, match="not a SQLSTATE"):
         real.fail("conflict")
 
 

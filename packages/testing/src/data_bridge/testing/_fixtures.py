@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from data_bridge.core import enter_test_scope, leave_test_scope
-from data_bridge.core.transactions.isolation import level
 from data_bridge.testing._kept_databases import ROLLED_BACK, keep
+from data_bridge.testing._marker import Wanted, wanted_by
 from data_bridge.testing._options import read_options
-from data_bridge.testing._worker_databases import WorkerDatabases, marked
+from data_bridge.testing._worker_databases import WorkerDatabases
 from data_bridge.testing.databases.committed import TestDatabase
 from data_bridge.testing.databases.databases import Databases
 from data_bridge.testing.databases.run_server import source_of
@@ -103,16 +103,30 @@ def db_homes(databases: Databases) -> Iterator[WorkerDatabases]:
     homes.close()
 
 
-def _content(request: pytest.FixtureRequest) -> Content:
+def _content(request: pytest.FixtureRequest, wanted: Wanted) -> Content:
     """The template of this test: the marker names a session fixture; "empty" is always there."""
-    name = marked(request.node, "template")
-    if name == "empty":
+    if wanted.template == "empty":
         return None
-    return request.getfixturevalue(name or "db_template")
+    return request.getfixturevalue(wanted.template or "db_template")
+
+
+def _refuse_trio(request: pytest.FixtureRequest) -> None:
+    """Say what is wrong where another event loop than asyncio's would only say that none runs."""
+    node = request.node
+    backend = getattr(getattr(node, "callspec", None), "params", {}).get("anyio_backend")
+    if backend is None and "anyio_backend" in request.fixturenames:
+        backend = request.getfixturevalue("anyio_backend")
+    name: Any = backend[0] if isinstance(backend, tuple) else backend  # pyright: ignore[reportUnknownVariableType]
+    if name == "trio" or node.get_closest_marker("trio"):
+        raise pytest.UsageError(
+            f"{node.nodeid} runs on trio; data-bridge runs on asyncio only"
+            "\nhint: override the fixture anyio_backend: return 'asyncio'"
+        )
 
 
 def _judge_by(request: pytest.FixtureRequest, call_begins: Callable[[], None], judge: Callable[[], list[str]]) -> None:
     """Have the test judged as long as the fixture lives: a plugin that runs a failed test again keeps its item."""
+    _refuse_trio(request)
     name: str = request.fixturename or ""
     other = request.node.stash.get(IN_USE, None)
     if other is not None:
@@ -171,20 +185,17 @@ def db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[An
 
     Code under test may begin, commit and roll back; see the page on rollback mode for what it cannot see.
     """
-    content = _content(request)
-    isolation = level(marked(request.node, "isolation"))
-    clock = marked(request.node, "clock")
-    if clock not in (None, "live"):
-        raise pytest.UsageError(f"@pytest.mark.db(clock={clock!r}) is not clock='live'; db.freeze() stops it")
+    wanted = wanted_by(request.node)
+    content = _content(request, wanted)
     if read_options(request.config).mode == "isolated":
         # A clone is new, so that its sequences are, and its clock is live.
-        yield from _dropped(request, db_homes, db_homes.isolated_sandbox(content, isolation))
+        yield from _dropped(request, db_homes, db_homes.isolated_sandbox(content, wanted.isolation))
         return
     home = db_homes.sandbox_home(content)
-    if marked(request.node, "reset_sequences"):
+    if wanted.reset_sequences:
         db_homes.reset_sandbox_sequences(content)
-    sandbox = home.open(isolation)
-    if clock:
+    sandbox = home.open(wanted.isolation)
+    if wanted.clock:
         sandbox.unfreeze()
 
     def put_away(_: bool) -> None:
@@ -202,10 +213,11 @@ def db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[An
 @pytest.fixture
 def committed(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[TestDatabase]:
     """A database with real commits and a real pool; its rows are deleted afterwards (data_bridge.testing)."""
-    content = _content(request)
+    wanted = wanted_by(request.node)
+    content = _content(request, wanted)
     database = db_homes.committed(content)
     database.renew_watch()
-    if marked(request.node, "reset_sequences"):
+    if wanted.reset_sequences:
         db_homes.reset_sequences_of(database.name)
 
     def put_away(dirty: bool) -> None:
@@ -220,7 +232,7 @@ def committed(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iter
 @pytest.fixture
 def isolated_db(request: pytest.FixtureRequest, db_homes: WorkerDatabases) -> Iterator[TestDatabase]:
     """A database of the test's own, cloned from the template, dropped afterwards (data_bridge.testing)."""
-    yield from _dropped(request, db_homes, db_homes.isolated(_content(request)))
+    yield from _dropped(request, db_homes, db_homes.isolated(_content(request, wanted_by(request.node))))
 
 
 def _is_kept(request: pytest.FixtureRequest) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
 
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.testing.data.numbering import shared_rows
@@ -113,11 +112,3 @@ class WorkerDatabases:
             database.shut()
         for content, template in self._templates.values():
             template.release(self.source, content)
-
-
-def marked(node: Any, name: str, default: Any = None) -> Any:
-    """An argument of the nearest `db` marker."""
-    for marker in node.iter_markers("db"):
-        if name in marker.kwargs:
-            return marker.kwargs[name]
-    return default

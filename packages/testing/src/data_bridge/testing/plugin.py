@@ -25,6 +25,7 @@ from data_bridge.testing._fixtures import (
     postgres_dsn,
 )
 from data_bridge.testing._kept_databases import KeptDatabases, note, release, show
+from data_bridge.testing._marker import DESCRIPTION
 from data_bridge.testing._opened_databases import OpenedDatabases
 from data_bridge.testing._options import add_options, read_options
 from data_bridge.testing.data import numbering
@@ -45,11 +46,6 @@ __all__ = [
     "pytest_pyfunc_call",
 ]
 
-MARKER = (
-    "db(isolation=None, reset_sequences=False, template='name', clock=None): for `db`, `committed` and `isolated_db`: the isolation"
-    " level of the test's transaction, sequences set back afterwards, another session fixture than `db_template`;"
-    " clock='live': NOW() of `db` is another one in each transaction of the code under test"
-)
 REAL_MARKER = "db_real: init() of this test opens a real database, although the test has no database fixture"
 CLAIMED = pytest.StashKey[list[Any]]()
 """The databases that the running test and the living fixtures have opened by init()."""
@@ -72,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and close the default database to tests that did not ask for one."""
-    config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", DESCRIPTION)
     config.addinivalue_line("markers", REAL_MARKER)
     context.keep_real(*read_options(config).real_aliases)
     context.block(BLOCKER)

@@ -8,7 +8,7 @@ from typing import Any
 
 from data_bridge.core import LoadPlan
 
-__all__ = ["Faults"]
+__all__ = ["FailsOnDemand", "Faults"]
 
 SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 COUNT = LoadPlan.affected()
@@ -25,7 +25,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if not SQLSTATE.fullmatch(self.sqlstate):
-            raise ValueError(f"{self.sqlstate!r} is no SQLSTATE: five digits or capital letters, such as 40001")
+            raise ValueError(f"{self.sqlstate!r} is not a SQLSTATE: five digits or capital letters, such as 40001")
 
     def strikes(self, sql: str) -> bool:
         """Whether this statement is the one."""
@@ -61,7 +61,7 @@ class Faults:
         """Take an order.
 
         Raises:
-            ValueError: for something that is no SQLSTATE.
+            ValueError: for a text that is not a SQLSTATE.
         """
         self._orders.append(Fault(sqlstate, matching, skip, times))
 
@@ -80,3 +80,27 @@ class Faults:
         sql = plan.describe(ir).sql
         sent = self.in_place_of(sql)
         return (ir, params, plan, into) if sent is sql else (("text", sent), (), COUNT, None)
+
+
+class FailsOnDemand:
+    """A database of a test that PostgreSQL refuses statements of when it is told to."""
+
+    def __init__(self) -> None:
+        self._faults = Faults()
+
+    def fail(self, sqlstate: str, *, matching: str = "", skip: int = 0, times: int = 1) -> None:
+        """Have PostgreSQL refuse the next statement with this SQLSTATE: 40001 for retries, 53300, 57014 …
+
+        Args:
+            sqlstate: five characters.
+            matching: only a statement whose SQL contains this text, in any case.
+            skip: let so many of them through first.
+            times: refuse so many.
+
+        Raises:
+            ValueError: for a text that is not a SQLSTATE.
+
+        >>> async def test_retries(db: Sandbox) -> None:
+        ...     db.fail("40001", matching="insert")
+        """
+        self._faults.order(sqlstate, matching, skip, times)

@@ -9,7 +9,7 @@ from typing import Any
 from data_bridge.core import Database
 from data_bridge.core._native import quote_literal
 from data_bridge.testing._blocking import run_elsewhere
-from data_bridge.testing.connections.injected_errors import Faults
+from data_bridge.testing.connections.injected_errors import FailsOnDemand
 from data_bridge.testing.connections.leaks import Watch, lock_name
 from data_bridge.testing.connections.tracked_pool import TrackedPool
 from data_bridge.testing.databases.source import Source
@@ -29,7 +29,7 @@ LOCKS = (
 )
 
 
-class TestDatabase(Database):
+class TestDatabase(FailsOnDemand, Database):
     """What `committed` and `isolated_db` give: a Database that is the default one for the test.
 
     Attributes:
@@ -40,11 +40,11 @@ class TestDatabase(Database):
     __test__ = False  # the name starts with Test, but this is not a test class
 
     def __init__(self, source: Source, name: str) -> None:
-        super().__init__(source.dsn_of(name), application_name=OURS)
+        Database.__init__(self, source.dsn_of(name), application_name=OURS)
+        FailsOnDemand.__init__(self)
         self.dsn = source.dsn_of(name)
         self.name = name
         self._source = source
-        self._faults = Faults()
         self._watch = Watch()
         native: Any = self._pool
         self._native_pool = native
@@ -60,20 +60,6 @@ class TestDatabase(Database):
         ...     engine = create_async_engine(isolated_db.sqlalchemy_url("asyncpg"))
         """
         return sqlalchemy_url(self.dsn, driver)
-
-    def fail(self, sqlstate: str, *, matching: str = "", skip: int = 0, times: int = 1) -> None:
-        """Have PostgreSQL refuse the next statement with this SQLSTATE: 40001 for retries, 53300, 57014 …
-
-        Args:
-            sqlstate: five characters.
-            matching: only a statement whose SQL contains this text, in any case.
-            skip: let so many of them through first.
-            times: refuse so many.
-
-        Raises:
-            ValueError: for something that is no SQLSTATE.
-        """
-        self._faults.order(sqlstate, matching, skip, times)
 
     # ------------------------------------------------------------------------------------------- the end of a test
     def renew_watch(self) -> None:

@@ -23,7 +23,7 @@ from data_bridge.core.transactions.gate import task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.uncancellable import to_the_end
 from data_bridge.testing._call_sites import taken_for
-from data_bridge.testing.connections.injected_errors import Faults
+from data_bridge.testing.connections.injected_errors import FailsOnDemand
 from data_bridge.testing.connections.leaks import Watch
 from data_bridge.testing.sandbox.clock import RENEW, UNIT, Timekeeper
 from data_bridge.testing.sandbox.connection import Connection
@@ -48,7 +48,7 @@ ENDS_THE_TEST = (
 )
 
 
-class Sandbox(Timekeeper, BaseExecutor):
+class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
     """One connection, one transaction, never committed. The code under test does not notice:
 
     - a statement outside a transaction stands alone: when it fails, only it is undone;
@@ -86,9 +86,9 @@ class Sandbox(Timekeeper, BaseExecutor):
         self.refused: list[str] = []
         self.isolation_requests: list[str] = []
         self.watch = Watch()
-        self.faults = Faults()
+        FailsOnDemand.__init__(self)
         native = lease if lease is not None else database.lease(shared=True)
-        self.lease_handle: Any = Connection(native, self.watch, self.faults, hears=hears)
+        self.lease_handle: Any = Connection(native, self.watch, self._faults, hears=hears)
         self.begun = False
         self._database = database
         self._isolation = isolation
@@ -305,21 +305,7 @@ class Sandbox(Timekeeper, BaseExecutor):
     async def expire(self) -> None:
         """The connection of a test is not replaced."""
 
-    # ------------------------------------------------------------------------------------------ faults and the clock
-    def fail(self, sqlstate: str, *, matching: str = "", skip: int = 0, times: int = 1) -> None:
-        """Have PostgreSQL refuse the next statement with this SQLSTATE: 40001 for retries, 53300, 57014 …
-
-        Args:
-            sqlstate: five characters.
-            matching: only a statement whose SQL contains this text, in any case.
-            skip: let so many of them through first.
-            times: refuse so many.
-
-        Raises:
-            ValueError: for something that is no SQLSTATE.
-        """
-        self.faults.order(sqlstate, matching, skip, times)
-
+    # -------------------------------------------------------------------------------------------------- examples
     @asynccontextmanager
     async def example(self) -> AsyncGenerator[None]:
         """A savepoint around one example of a property test, rolled back at its end.
