@@ -270,7 +270,7 @@ async def test_the_seed_of_a_transaction_with_retries(db: Sandbox) -> None:
 
 
 def test_an_error_needs_a_code(db: Sandbox) -> None:
-    with pytest.raises(ValueError, match="no SQLSTATE"):
+    with pytest.raises(ValueError, match="not a SQLSTATE"):
         db.fail("conflict")
 
 

@@ -6,6 +6,8 @@ import os
 import sys
 from types import FrameType
 
+from data_bridge.core.call_site import UNKNOWN, caller_outside
+
 __all__ = ["place", "taken_for"]
 
 PURPOSES = {
@@ -19,20 +21,21 @@ PURPOSES = {
 
 def place(site: tuple[str, int] | None) -> str:
     """`file:line` of a call site."""
-    if site is None:
+    if site is None or site == UNKNOWN:
         return "an unknown place"
     path = os.path.relpath(site[0])
     return f"{site[0] if path.startswith('..') else path}:{site[1]}"
 
 
-def taken_for() -> tuple[str, tuple[str, int] | None]:
+def taken_for() -> tuple[str, tuple[str, int]]:
     """What the code that runs right now takes a connection for, and the line outside data-bridge that asked for it."""
-    purpose = ""
     frame: FrameType | None = sys._getframe(1)
+    site = caller_outside(frame)
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
-        if not name.startswith("data_bridge.") and name != "contextlib":
-            return purpose or "connection", (frame.f_code.co_filename, frame.f_lineno)
-        purpose = purpose or PURPOSES.get(name, "")
+        if purpose := PURPOSES.get(name, ""):
+            return purpose, site
+        if not name.startswith(("data_bridge.", "contextlib", "asyncio.")):
+            break
         frame = frame.f_back
-    return purpose or "connection", None
+    return "connection", site

@@ -10,8 +10,8 @@ from data_bridge.core import LoadPlan
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.leaks import Hold
+from data_bridge.testing.sandbox.operation import Shielded, nothing
 from data_bridge.testing.sandbox.protocol import SandboxProtocol
-from data_bridge.testing.sandbox.stream import Shielded, nothing
 
 __all__ = ["SandboxCursor"]
 
@@ -52,11 +52,13 @@ class SandboxCursor:
         plan: LoadPlan,
         into: object = None,
         timeout: float | None = None,
+        *,
+        timed: bool = False,
     ) -> Awaitable[Any]:
         """DECLARE and FETCH, one statement after another."""
         if declared := DECLARED.match(str(ir[-1])):
             self._cursor = declared[1]
-        return self._sandbox.run(ir, params, plan, into, timeout=timeout)
+        return self._sandbox.operation(ir, params, plan, into, timeout)
 
     def rollback(self, *, keep: bool = False) -> Shielded:
         """Close the cursor."""

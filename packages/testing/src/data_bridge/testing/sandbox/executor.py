@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -31,6 +31,7 @@ from data_bridge.testing.sandbox.cursor import SandboxCursor
 from data_bridge.testing.sandbox.lock import ConnectionLock
 from data_bridge.testing.sandbox.notification import Notification, Post
 from data_bridge.testing.sandbox.notify_capture import TAKE, VALUE, read
+from data_bridge.testing.sandbox.operation import Operation
 from data_bridge.testing.sandbox.session import SandboxSession
 from data_bridge.testing.sandbox.statements import changes_schema, controls, outside_only
 from data_bridge.testing.sandbox.stream import SandboxLease
@@ -120,13 +121,31 @@ class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Run a statement outside a transaction: alone, in a savepoint of its own."""
+        return self._run(ir, params, plan, into, timeout, tell=bool(observers))
+
+    def operation(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
+    ) -> Operation:
+        """The same for the leases of the sandbox, whose owners tell the observers themselves."""
+        return Operation(self._run(ir, params, plan, into, timeout, tell=False))
+
+    def _run(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        plan: LoadPlan,
+        into: object,
+        timeout: float | None,
+        *,
+        tell: bool,
+    ) -> Coroutine[Any, Any, Any]:
         if ir[0] == "text":
             self._refuse(str(ir[-1]))
         if changes_schema(ir):
             self._schema_changes()
 
         def start() -> Awaitable[Any]:
-            if observers:
+            if tell:
                 return observed(self, self.lease_handle.run, ir, params, plan, into, timeout)
             started: Awaitable[Any] = self.lease_handle.run(ir, params, plan, into, timeout)
             return started

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from data_bridge.core import LoadPlan
 from data_bridge.testing.connections.leaks import Watch
 from data_bridge.testing.sandbox.lock import ConnectionLock
+from data_bridge.testing.sandbox.operation import Operation
 
 __all__ = ["SandboxProtocol"]
 
@@ -21,16 +22,10 @@ class SandboxProtocol(Protocol):
     on_commit_calls: list[Callable[[], Any]]
     defers: bool
 
-    def run(
-        self,
-        ir: tuple[Any, ...],
-        params: tuple[Any, ...],
-        plan: LoadPlan,
-        into: object = None,
-        *,
-        timeout: float | None = None,
-    ) -> Awaitable[Any]:
-        """Run a statement outside a transaction."""
+    def operation(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
+    ) -> Operation:
+        """Run a statement outside a transaction, for a lease of the sandbox."""
         ...
 
     def script(self, sql: str) -> Awaitable[int]:

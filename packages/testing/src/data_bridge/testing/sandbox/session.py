@@ -9,8 +9,8 @@ from typing import Any
 from data_bridge.core import LoadPlan, TransactionBusy
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import place, taken_for
+from data_bridge.testing.sandbox.operation import Shielded
 from data_bridge.testing.sandbox.protocol import SandboxProtocol
-from data_bridge.testing.sandbox.stream import Shielded
 from data_bridge.testing.sandbox.transaction import EmulatedTransaction
 
 __all__ = ["SandboxSession"]
@@ -72,7 +72,7 @@ class SandboxSession:
         first, *settings = sql.split(";")
         assert first.strip().upper() == "BEGIN"
         what, site = taken_for()
-        transaction = await self._sandbox.begin(None, False, False, timeout, site or ("?", 0), what)
+        transaction = await self._sandbox.begin(None, False, False, timeout, site, what)
         self._transaction = transaction
         for setting in settings:
             found = LOCAL.fullmatch(setting)
@@ -86,9 +86,14 @@ class SandboxSession:
         plan: LoadPlan,
         into: object = None,
         timeout: float | None = None,
+        *,
+        timed: bool = False,
     ) -> Awaitable[Any]:
         """Run a statement, in the transaction or alone."""
-        return (self._transaction or self._sandbox).run(ir, params, plan, into, timeout=timeout)
+        if self._transaction is None:
+            return self._sandbox.operation(ir, params, plan, into, timeout)
+        started: Awaitable[Any] = self._sandbox.lease_handle.run(ir, params, plan, into, timeout, timed=timed)
+        return started
 
     def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
         """Run several statements, in the transaction or alone."""
@@ -121,11 +126,14 @@ class SandboxSession:
         if transaction is not None:
             await transaction.rollback()
         for classid, objid, kind in [lock for lock in await self._rows(HELD) if lock not in self._locks]:
-            await self._sandbox.run(("text", UNLOCK[kind]), (classid, objid), COUNT)
+            await self._alone(UNLOCK[kind], classid, objid)
         for name, setting, default in await self._rows(SETTINGS):
             if setting != self._settings.get(name):
-                await self._sandbox.run(("text", SET), (name, self._settings.get(name, default)), COUNT)
+                await self._alone(SET, name, self._settings.get(name, default))
 
     async def _rows(self, sql: str) -> list[Any]:
-        rows: list[Any] = await self._sandbox.run(("text", sql), (), ROWS)
+        rows: list[Any] = await self._sandbox.operation(("text", sql), (), ROWS, None, None)
         return rows
+
+    async def _alone(self, sql: str, *params: Any) -> None:
+        await self._sandbox.operation(("text", sql), params, COUNT, None, None)

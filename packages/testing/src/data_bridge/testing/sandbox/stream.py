@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable
 from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.testing._call_sites import taken_for
+from data_bridge.testing.sandbox.operation import Shielded, nothing
 from data_bridge.testing.sandbox.protocol import SandboxProtocol
 from data_bridge.testing.sandbox.transaction import EmulatedTransaction
 
-__all__ = ["SandboxLease", "Shielded", "nothing"]
+__all__ = ["SandboxLease"]
 
 
 class SandboxLease:
@@ -34,8 +34,8 @@ class SandboxLease:
         """Take the turn."""
         return self._begin(timeout, *taken_for())
 
-    async def _begin(self, timeout: float | None, what: str, site: tuple[str, int] | None) -> None:
-        self._transaction = await self._sandbox.begin(None, False, False, timeout, site or ("?", 0), what)
+    async def _begin(self, timeout: float | None, what: str, site: tuple[str, int]) -> None:
+        self._transaction = await self._sandbox.begin(None, False, False, timeout, site, what)
 
     def run(
         self,
@@ -44,9 +44,13 @@ class SandboxLease:
         plan: LoadPlan,
         into: object = None,
         timeout: float | None = None,
+        *,
+        timed: bool = False,
     ) -> Awaitable[Any]:
         """Run a statement in it."""
-        return self._open().run(ir, params, plan, into, timeout=timeout)
+        self._open()
+        started: Awaitable[Any] = self._sandbox.lease_handle.run(ir, params, plan, into, timeout, timed=timed)
+        return started
 
     def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
         """Run several statements in it."""
@@ -62,6 +66,12 @@ class SandboxLease:
 
     def give_back(self) -> Shielded:
         """End it: what COPY wrote outside a transaction stays, unless it failed."""
+        transaction = self._transaction
+        if transaction is not None and self.status == "closed":
+            # There is nothing left to end, and an error about that would hide the one that COPY has met.
+            transaction.discard()
+            self._sandbox.turn.give(transaction)
+            return Shielded(nothing())
         return self.rollback() if self.status == "failed" or self._transaction is None else self.commit()
 
     def copy_in(self, sql: str, timeout: float | None = None) -> Any:
@@ -85,25 +95,3 @@ class SandboxLease:
         if self._transaction is None:
             raise AssertionError("begin comes first")
         return self._transaction
-
-
-class Shielded:
-    """An operation that goes on when whoever awaits it is cancelled, as native ones do."""
-
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
-        self._task = asyncio.ensure_future(work)
-
-    def done(self) -> bool:
-        """Whether it has ended."""
-        return self._task.done()
-
-    def result(self) -> Any:
-        """What it gave; raises what it raised."""
-        return self._task.result()
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return asyncio.shield(self._task).__await__()
-
-
-async def nothing() -> None:
-    """For a transaction that never began."""
