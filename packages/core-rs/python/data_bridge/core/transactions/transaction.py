@@ -294,7 +294,8 @@ class Transaction(BaseExecutor):
             self._leave()
         failures = await self._call_back() if self._parent is None else []
         if cancelled is not None:
-            cancelled.add_note("the transaction was committed before the task was cancelled")
+            if self._parent is None:  # a released savepoint is lost when the cancellation rolls back what is around it
+                cancelled.add_note("the transaction was committed before the task was cancelled")
             raise cancelled
         if failures:
             raise ExceptionGroup("the transaction is committed, but callbacks of on_commit() failed", failures)

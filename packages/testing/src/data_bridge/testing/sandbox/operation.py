@@ -47,6 +47,9 @@ class Shielded:
         """Whether it has ended."""
         return self._task.done()
 
+    def hurry(self) -> None:
+        """Its owner was cancelled; on the connection of a test nothing is long in ending."""
+
     def result(self) -> Any:
         """What it gave; raises what it raised."""
         return self._task.result()
