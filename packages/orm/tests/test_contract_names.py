@@ -114,5 +114,7 @@ def test_the_rest() -> None:
         assert not missing, f"{owner!r} lacks {missing}"
     assert set(SETTINGS) == KEYS
     assert set(Page.model_fields) == {"items", "next", "prev", "total"}
-    assert Anything.c.name.name == "name" and list(inspect.signature(ManyToMany).parameters)[:1] == ["through"]
+    assert Anything.c.name.__column__.name == "name" and list(inspect.signature(ManyToMany).parameters)[:1] == [
+        "through"
+    ]
     assert facade.func.count().over(partition_by=[Anything.id]) is not None

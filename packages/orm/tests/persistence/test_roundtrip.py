@@ -23,7 +23,7 @@ class Tint(Enum):
 
 class Sub(BaseModel):
     n: int
-    s: str | None = None
+    text: str | None = None
 
 
 class Everything(Table):
@@ -64,7 +64,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
-SUBS = st.builds(Sub, n=st.integers(-(2**31), 2**31), s=st.none() | TEXT)
+SUBS = st.builds(Sub, n=st.integers(-(2**31), 2**31), text=st.none() | TEXT)
 VALUES = st.fixed_dictionaries(
     {
         "small": st.integers(-(2**15), 2**15 - 1),

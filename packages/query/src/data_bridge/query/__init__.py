@@ -74,6 +74,7 @@ from .expressions.casts import (
     variadic,
 )
 from .expressions.column import ColumnProxy
+from .expressions.document_path import DocumentColumn, DocumentPath
 from .expressions.expr import Expr, Label
 from .expressions.functions import Call, rows_from
 from .expressions.namespace import FunctionNamespace, excluded, func, new, old
@@ -104,6 +105,8 @@ __all__ = [
     "Compound",
     "ConstraintDef",
     "Delete",
+    "DocumentColumn",
+    "DocumentPath",
     "DomainDef",
     "EnumDef",
     "Expr",

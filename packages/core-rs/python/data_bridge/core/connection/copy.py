@@ -117,7 +117,7 @@ async def copy_in(
         if n not in known:
             raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
     source = getattr(table, "__table_source__", None)
-    keys = [n if source is None else source.columns[n].key for n in names]
+    keys = [n if source is None else source.columns[n].__column__.key for n in names]
     described = [known[n] for n in names]
     sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
     marker = object()

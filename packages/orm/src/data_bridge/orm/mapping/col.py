@@ -8,15 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
-    from data_bridge.query import ColumnProxy
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from data_bridge.query import ColumnProxy, DocumentColumn
 
 T = TypeVar("T")
 
 if TYPE_CHECKING:
+    T_co = TypeVar("T_co", covariant=True)
 
-    class Col(Generic[T]):
-        """`age: Col[int]`: an instance has an int, the class a ColumnProxy[int]."""
+    class Held(Generic[T_co]):
+        """What a column holds: covariant, so that one overload serves a model and a model or None."""
 
+    class Col(Held[T], Generic[T]):
+        """`age: Col[int]`: an instance has an int, the class a ColumnProxy[int]; of a Pydantic model, or a list or dict of
+        models, a DocumentColumn, whose attributes are the fields of the model.
+        """
+
+        @overload
+        def __get__(
+            self: Held[BaseModel | Sequence[BaseModel] | Mapping[str, BaseModel] | None], instance: None, owner: Any
+        ) -> DocumentColumn[T]: ...
         @overload
         def __get__(self, instance: None, owner: Any) -> ColumnProxy[T]: ...
         @overload

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from data_bridge.core import quote_identifier, quote_literal
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm.mapping.field import Field, is_enum
+from data_bridge.orm.mapping.field import Field
 from data_bridge.orm.mapping.forward_ref import Target
+from data_bridge.orm.mapping.natural_type import is_enum
 from data_bridge.orm.mapping.settings import Settings
-from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, Node, default_name, sql
+from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, Node, TableDef, TableSource, default_name, sql
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -112,8 +113,8 @@ def target_of(field: Field, owner: str, cls: Any = None) -> tuple[str | None, st
             f"{owner}.{field.key}: foreign_key={given!r} is not 'table.column' or 'schema.table.column'"
         )
     if isinstance(given, ColumnProxy):
-        definition: Any = getattr(given.source, "__table_def__")  # noqa: B009 - only sources of tables have it
-        return definition.schema, definition.name, given.name
+        definition: Any = getattr(given.__column__.source, "__table_def__")  # noqa: B009 - only sources of tables have it
+        return definition.schema, definition.name, given.__column__.name
     entity = getattr(given, "__db__", None)
     if entity is None or len(entity.pk_names) != 1:
         raise ConfigurationError(
@@ -257,11 +258,39 @@ def _index(entity: Entity, given: Any) -> IndexDef:
             *fields, unique=said.get("unique", False), name=said.get("name"), method=said.get("method") or said.get("using"),
             where=said.get("where"), include=tuple(said.get("include", ())), nulls_not_distinct=said.get("nulls_not_distinct", False),
         )  # fmt: skip
-    columns: list[Any] = [_names(entity, [f], "indexes")[0] if isinstance(f, str) else f for f in given.fields]
-    plain = [c if isinstance(c, str) else getattr(c, "name", "expr") for c in columns]
+    columns: list[Any] = [_indexed(entity, f) for f in given.fields]
+    plain = [_word(f, c) for f, c in zip(given.fields, columns, strict=True)]
     name = given.name or default_name(entity.settings.name, plain, "idx")
     where: Node[Any] | None = given.where if given.where is None or isinstance(given.where, Node) else sql(given.where)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return IndexDef(
         name, tuple(columns), unique=given.unique, method=given.method, where=where,
         include=_names(entity, given.include, "indexes"), nulls_not_distinct=given.nulls_not_distinct,
     )  # fmt: skip
+
+
+def _indexed(entity: Entity, given: Any) -> Any:
+    """What an index is of: the name of a column, or an expression; `"address.city"` is a part of a document."""
+    if not isinstance(given, str):
+        return given
+    field, *steps = given.split(".")
+    name = _names(entity, [field], "indexes")[0]
+    if not steps:
+        return name
+    # The entity's own columns come after its indexes.
+    definition = TableDef(entity.settings.name, (entity.by_key[field].definition,), owner=entity.label)
+    made: Any = TableSource(definition, keys={name: field}).columns[name]
+    try:
+        for step in steps:
+            made = made[int(step) if step.lstrip("-").isdigit() else step]
+    except (AttributeError, TypeError) as e:
+        raise ConfigurationError(f"{entity.label}.Settings.indexes names {given!r}: {e}") from None
+    return made
+
+
+def _word(given: Any, column: Any) -> str:
+    """How the name of an index calls one of its columns."""
+    if isinstance(column, str):
+        return column
+    if isinstance(given, str):
+        return given.replace(".", "_")
+    return column.__column__.name if isinstance(column, ColumnProxy) else "expr"

@@ -18,8 +18,10 @@ from data_bridge.core.errors import ConfigurationError, EncodeError
 from data_bridge.orm._events import Hooks, Load
 from data_bridge.orm._state import CLEAN
 from data_bridge.orm.mapping.constraints import table_constraints, table_indexes
+from data_bridge.orm.mapping.document_shape import misfit
 from data_bridge.orm.mapping.documents import is_same, plain
-from data_bridge.orm.mapping.field import Field, factory, shown, validated_name
+from data_bridge.orm.mapping.field import Field, factory, validated_name
+from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.query import ColumnProxy, Node, TableDef, TableSource, sql
@@ -91,7 +93,7 @@ class Entity:
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
         self.decided: tuple[str, ...] = (
-            *(self.source.columns[n].key for n, d in self.update_defaults if isinstance(d, Node)),
+            *(self.source.columns[n].__column__.key for n, d in self.update_defaults if isinstance(d, Node)),
             *(f.key for f in fields if f.spec.computed),
         )
         """Fields that get a value from the database in every UPDATE."""
@@ -346,12 +348,7 @@ class Entity:
         return value
 
     def _misfit(self, key: str, error: ValidationError) -> EncodeError:
-        # The messages of Pydantic without the values.
-        places = [
-            f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {'; '.join(places)}")
+        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {misfit(error)}")
 
     # ------------------------------------------------------------------------------------------------------ keys
     def key_values(self, pk: Any) -> tuple[Any, ...]:
@@ -387,9 +384,9 @@ class Entity:
             found = self.by_key.get(given)
             if found is not None:
                 return found
-            return self.by_key[self.source.column(given).key]
-        if isinstance(given, ColumnProxy) and given.source is self.source:
-            return self.by_key[given.key]
+            return self.by_key[self.source.column(given).__column__.key]
+        if isinstance(given, ColumnProxy) and given.__column__.source is self.source:
+            return self.by_key[given.__column__.key]
         raise TypeError(f"{given!r} is not a column of {self.label}")
 
     # ------------------------------------------------------------------------------------------------- relations

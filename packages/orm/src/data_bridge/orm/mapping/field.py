@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import copy
-import types as python_types
 import typing
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from annotated_types import MaxLen
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    AnyUrl,
-    BeforeValidator,
-    EmailStr,
-    NameEmail,
-    PlainValidator,
-    SecretBytes,
-    SecretStr,
-    TypeAdapter,
-    WrapValidator,
-)
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, PlainValidator, TypeAdapter, WrapValidator
 from pydantic.fields import FieldInfo
-from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.column import ColumnSpec, spec_of
-from data_bridge.query import ColumnDef, Node, parse_type, sql, type_of
-from data_bridge.query.types import Bytea, Numeric, SQLType, Text, Varchar
+from data_bridge.orm.mapping.document_shape import reserved_fields, shape_of
+from data_bridge.orm.mapping.natural_type import is_enum, is_native, natural_type, without_none
+from data_bridge.query import ColumnDef, Node, parse_type, sql
+from data_bridge.query.types import Numeric, SQLType, Varchar, shaped
 
-_NATIVE = {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes, Any}
 _MUTABLE = {"json", "array", "hstore"}
 
 
@@ -53,7 +36,7 @@ class Field:
         self.nullable = self.spec.nullable if self.spec.nullable is not None else optional
         if self.spec.primary_key:
             self.nullable = False
-        self.type = self._type(owner, cls)
+        self.type = self._shaped(owner, self._type(owner, cls))
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
 
@@ -88,6 +71,19 @@ class Field:
         has_default = self.info.default_factory is not None or self.info.default not in (None, PydanticUndefined)
         return self.spec.is_filled_by_server and not has_default
 
+    def _shaped(self, owner: str, of: SQLType) -> SQLType:
+        """The type with what is known of the documents in the column."""
+        shape = shape_of(self.info.annotation) if of.family == "json" else None
+        if shape is None:
+            return of
+        for label, name in reserved_fields(self.annotation):
+            raise ConfigurationError(
+                f"{owner}.{self.key}: the field {name!r} of {label} cannot be an attribute of the column, as every expression has "
+                f"one of this name; call it {name}_ and keep its name in the document: {name}_ … = Field(alias={name!r}), with "
+                "model_config = ConfigDict(serialize_by_alias=True)"
+            )
+        return shaped(of, shape)
+
     def _type(self, owner: str, cls: Any) -> SQLType:
         spec = self.spec
         if spec.link_part is not None and spec.type is None:  # the type of the column it points to
@@ -101,7 +97,7 @@ class Field:
             return parse_type(spec.type)
         length = spec.max_length or next((m.max_length for m in self.info.metadata if isinstance(m, MaxLen)), None)
         try:
-            found = _pydantic_type(self.annotation) or type_of(self.annotation)
+            found = natural_type(self.annotation)
         except TypeError as e:
             raise ConfigurationError(f"{owner}.{self.key}: {e}; write Column(type=…)") from None
         if found.name == "text" and length is not None and not is_enum(self.annotation):
@@ -146,73 +142,6 @@ class Field:
         if is_native(self.annotation, self.type) and not _transforms(self.info):
             return None
         return TypeAdapter(_annotated(self.info)).validate_python
-
-
-def _pydantic_type(annotation: Any) -> SQLType | None:
-    """The type of what Pydantic has beside Python's own classes: secrets, addresses of the web and of mail."""
-    if not isinstance(annotation, type) or not annotation.__module__.startswith("pydantic"):
-        return None
-    if issubclass(annotation, SecretBytes):
-        return Bytea
-    texts: tuple[Any, ...] = (SecretStr, EmailStr, NameEmail, AnyUrl, BaseMultiHostUrl)
-    return Text if issubclass(annotation, texts) else None
-
-
-def without_none(annotation: Any) -> tuple[Any, bool]:
-    """An annotation without its None, and whether it had one."""
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        inner, optional = without_none(typing.get_args(annotation)[0])
-        return inner, optional
-    if origin in (typing.Union, python_types.UnionType):
-        arguments = typing.get_args(annotation)
-        rest = tuple(a for a in arguments if a is not type(None))
-        if len(rest) < len(arguments):
-            return (rest[0] if len(rest) == 1 else typing.Union[rest]), True  # noqa: UP007 - made at run time
-    return annotation, False
-
-
-def shown(annotation: Any) -> str:
-    """An annotation as it is written."""
-    return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
-
-
-def is_enum(annotation: Any) -> bool:
-    """Whether this is an Enum class."""
-    return isinstance(annotation, type) and issubclass(annotation, Enum)
-
-
-def is_native(annotation: Any, kind: SQLType) -> bool:
-    """Whether decoding gives just what the annotation asks for."""
-    if isinstance(annotation, type) and annotation in _NATIVE:
-        return _python_of(kind) in (annotation, None) if annotation is not Any else True
-    if annotation is Any or annotation in (dict, list):
-        return True
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if kind.family == "array" and origin is list and kind.of is not None:
-        return is_native(without_none(arguments[0])[0], kind.of)
-    if kind.family == "json":
-        if origin is dict:
-            return arguments[0] is str and _is_plain_json(arguments[1])
-        if origin is list:
-            return _is_plain_json(arguments[0])
-    return False
-
-
-def _is_plain_json(annotation: Any) -> bool:
-    """Whether every JSON value that Pydantic would accept here is left as it is."""
-    if annotation in (Any, str, bool):
-        return True
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    return (origin is dict and arguments[0] is str and _is_plain_json(arguments[1])) or (
-        origin is list and _is_plain_json(arguments[0])
-    )
-
-
-def _python_of(kind: SQLType) -> Any:
-    families = {"int": int, "float": float, "numeric": Decimal, "text": str, "bool": bool, "bytes": bytes, "date": date, "time": time,
-                "datetime": datetime, "interval": timedelta, "uuid": UUID, "enum": str}  # fmt: skip
-    return families.get(kind.family)
 
 
 def _constraint(info: FieldInfo, name: str) -> Any:

@@ -9,7 +9,8 @@ from pydantic._internal._model_construction import unpack_lenient_weakvaluedict
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
 from data_bridge.orm.mapping.column import spec_of
-from data_bridge.orm.mapping.field import Field, without_none
+from data_bridge.orm.mapping.field import Field
+from data_bridge.orm.mapping.natural_type import without_none
 from data_bridge.orm.mapping.settings import Settings
 
 
@@ -106,7 +107,7 @@ class Target:
             return key_names(cls)
         if isinstance(self.column, str):
             return (self.column.rpartition(".")[2],)
-        return (self.column.key,)
+        return (self.column.__column__.key,)
 
     def fields(self, owner: Any = None) -> list[Any]:
         """The same as Fields, also of a class that waits for others."""

@@ -98,8 +98,9 @@ def _find_places(entity: Entity, columns: Iterable[str]) -> list[_Place]:
         columns_of[field.key] = column
     missing = [f.name for f in entity.loaded if f.key not in columns_of]
     if missing:
+        key = entity.source.columns[missing[0]].__column__.key
         raise DecodeError(
-            f"the result has no column {', '.join(map(repr, missing))} for {entity.label}.{entity.source.columns[missing[0]].key}: "
+            f"the result has no column {', '.join(map(repr, missing))} for {entity.label}.{key}: "
             f"select every column of the table, or load partial rows with {entity.label}.find().select(…)"
         )
     cls = entity.cls

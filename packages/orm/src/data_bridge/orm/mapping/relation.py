@@ -116,7 +116,7 @@ class Relation:
                         f"{table[1]!r}, not to {here.name!r}"
                     )
                 names = referenced or self.entity.pk_names
-                return tuple(self.entity.source.columns[n].key for n in names)
+                return tuple(self.entity.source.columns[n].__column__.key for n in names)
         return self.entity.pk_keys
 
     @cached_property

@@ -66,10 +66,11 @@ def _converter(entity: Entity, s: Any, of: Any) -> Converter | None:
     column = read.column_name(s)
     if column is not None:
         source = sources_in(s)
-        return None if source is None else _of_column(entity, source, column)
+        found = None if source is None else _of_column(entity, source, column)
+        return found or _of_document(of)
     call = read.call_of(s)
     if call is None:
-        return None
+        return _of_document(of) if read.is_member(s) else None
     name, arguments, within = call
     if name in _ORDERED and within:
         return _converter(entity, within[0], None)
@@ -77,8 +78,14 @@ def _converter(entity: Entity, s: Any, of: Any) -> Converter | None:
         inner = _converter(entity, arguments[0], None)
         return None if inner is None else _each(inner)
     if name in PICKS:
-        return next((c for c in (_converter(entity, a, None) for a in arguments) if c is not None), None)
+        found = next((c for c in (_converter(entity, a, None) for a in arguments) if c is not None), None)
+        return found or _of_document(of)
     return None
+
+
+def _of_document(of: Any) -> Converter | None:
+    """Of a document, or of a part of one, whose class is known."""
+    return None if of is None or of.shape is None else of.shape.load
 
 
 def _of_column(entity: Entity, source: Any, name: str) -> Converter | None:
@@ -92,7 +99,7 @@ def _of_column(entity: Entity, source: Any, name: str) -> Converter | None:
             if definition is entity.definition
             else next((e for e in _entities() if e.definition is definition), None)
         )
-        key = source.columns[name].key
+        key = source.columns[name].__column__.key
         # The definition is kept beside it: its identity is in the key.
         converter = None if owner is None or key not in owner.by_key else owner.by_key[key].converter(owner.cls)
         entity.shapes[at] = (converter, definition)

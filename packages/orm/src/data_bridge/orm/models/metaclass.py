@@ -21,7 +21,8 @@ from data_bridge.orm import registry
 from data_bridge.orm.mapping.column import Column, ColumnSpec, spec_of
 from data_bridge.orm.mapping.declaration import annotations_of, take
 from data_bridge.orm.mapping.entity import Entity
-from data_bridge.orm.mapping.field import Field, without_none
+from data_bridge.orm.mapping.field import Field
+from data_bridge.orm.mapping.natural_type import without_none
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.orm.models import pydantic_schema
 from data_bridge.orm.registry import entity_of

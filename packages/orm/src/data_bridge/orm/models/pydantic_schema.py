@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from data_bridge.orm.mapping.column import PENDING, spec_of
-from data_bridge.orm.mapping.field import without_none
+from data_bridge.orm.mapping.natural_type import without_none
 from data_bridge.orm.relations.descriptors import assign, relation_of
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.core.errors import EncodeError
 from data_bridge.orm.mapping.field import Field
 from data_bridge.orm.persistence.operators import Operator
-from data_bridge.query import ColumnProxy, Node
-from data_bridge.query.spi import build
+from data_bridge.query import ColumnProxy, DocumentPath, Node
+from data_bridge.query.spi import build, place_of, with_parts
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -48,12 +48,21 @@ def assignments(
     Raises:
         AttributeError: for an unknown field, with a near match.
         ValidationError: of Pydantic, with Settings.validate_on_save.
-        EncodeError: for a value that does not fit, or a field that is set twice.
+        EncodeError: for a value that does not fit, or a field, or a part of a document, that is set twice.
     """
     made: list[Assignment] = []
     seen: set[str] = set()
 
+    parts: dict[str, list[tuple[DocumentPath[Any], Any]]] = {}
+
+    def add_part(path: DocumentPath[Any], value: Any) -> None:
+        root, _ = place_of(path)
+        parts.setdefault(entity.field(root).key, []).append((path, value))
+
     def add(key: Any, value: Any) -> None:
+        if isinstance(key, DocumentPath):
+            add_part(key, value)  # pyright: ignore[reportUnknownArgumentType]
+            return
         if entity.links and not isinstance(key, ColumnProxy):
             name = getattr(key, "__link_name__", key)
             relation = entity.relations.get(name) if isinstance(name, str) else None
@@ -88,8 +97,16 @@ def assignments(
                 f"update() takes mappings, keywords and operators such as Inc(…), not {type(operator).__name__}"
             )
         for key, value in operator.pairs.items():
+            if isinstance(key, DocumentPath):
+                add_part(key, operator.expression(key, value))  # pyright: ignore[reportUnknownArgumentType]
+                continue
             field = entity.field(key)
             add(field.key, operator.expression(entity.columns[field.key], value))
+    for key, set_parts in parts.items():
+        if key in seen:
+            raise EncodeError(f"{entity.label}.{key} is set twice")
+        seen.add(key)
+        made.append((entity.by_key[key], *with_parts(entity.columns[key].s, set_parts)))
     return made + update_defaults(entity, seen) if defaults and made else made
 
 
@@ -97,7 +114,7 @@ def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:
     """What every UPDATE sets, beside the fields that it names."""
     made: list[Assignment] = []
     for name, default in entity.update_defaults:
-        field = entity.by_key[entity.source.columns[name].key]
+        field = entity.by_key[entity.source.columns[name].__column__.key]
         if field.key in named:
             continue
         if isinstance(default, Node):

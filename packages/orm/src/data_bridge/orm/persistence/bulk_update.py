@@ -240,7 +240,7 @@ def _statement(
         sets.append((f.name, value))
     constants: tuple[Any, ...] = ()
     for name, default in entity.update_defaults:
-        if isinstance(default, Node) and entity.source.columns[name].key not in keys:
+        if isinstance(default, Node) and entity.source.columns[name].__column__.key not in keys:
             sets.append((name, default.s))
             constants += default.p
     names = tuple(n for n, _, _ in columns)

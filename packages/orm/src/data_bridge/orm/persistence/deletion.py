@@ -73,7 +73,9 @@ async def _mark_deleted(entity: Entity, row: Any, key: Any, executor: Any, value
     defaults = update_defaults(entity, (soft.key,))
     sets = [(soft.name, value), *((f.name, s) for f, s, _ in defaults)]
     params = tuple(v for _, _, p in defaults for v in p)
-    keys = tuple(entity.source.columns[n].key for n, _ in sets) + tuple(f.key for f in entity.fields if f.spec.computed)
+    keys = tuple(entity.source.columns[n].__column__.key for n, _ in sets) + tuple(
+        f.key for f in entity.fields if f.spec.computed
+    )
     at = ("marked", keys)
     plan = entity.shapes.get(at) or entity.shapes.setdefault(at, entity.merge_plan(keys, ()))
     ir = build.update(

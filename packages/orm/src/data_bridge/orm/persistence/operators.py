@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from data_bridge.query import ColumnProxy, func
+from data_bridge.query import ColumnProxy, DocumentPath, func
+from data_bridge.query.spi import Built, appended, removed
+from data_bridge.query.types import Jsonb
 
 __all__ = ["CurrentDate", "Inc", "Max", "Min", "Mul", "Operator", "Pull", "Push", "Set", "Unset"]
+
+
+Operand: TypeAlias = "ColumnProxy[Any] | DocumentPath[Any]"
+"""What operators change: columns, and parts of JSON documents."""
 
 
 class Operator:
@@ -18,7 +24,7 @@ class Operator:
     def __init__(self, pairs: Mapping[Any, Any]) -> None:
         self.pairs = pairs
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """The new value of `column`."""
         return value
 
@@ -30,7 +36,7 @@ class Set(Operator):
 class Inc(Operator):
     """Adds to numbers."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """`column + value`."""
         return column + value
 
@@ -38,7 +44,7 @@ class Inc(Operator):
 class Mul(Operator):
     """Multiplies numbers."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """`column * value`."""
         return column * value
 
@@ -46,7 +52,7 @@ class Mul(Operator):
 class Min(Operator):
     """Lowers to the value where it is lower."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """`least(column, value)`."""
         return func.least(column, column.bind(value))
 
@@ -54,31 +60,37 @@ class Min(Operator):
 class Max(Operator):
     """Raises to the value where it is higher."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """`greatest(column, value)`."""
         return func.greatest(column, column.bind(value))
 
 
 class Push(Operator):
-    """Appends to arrays."""
+    """Appends to arrays and to JSON lists."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
-        """`array_append(column, value)`."""
+    def expression(self, column: Operand, value: Any) -> Any:
+        """`array_append(column, value)`, of a JSON list `column || [value]`."""
+        if column.t is not None and column.t.family == "json":
+            made: Built[Any] = Built(*appended(column, value), Jsonb)
+            return made
         return func.array_append(column, value)
 
 
 class Pull(Operator):
-    """Removes every such element from arrays."""
+    """Removes every such element from arrays and JSON lists."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
-        """`array_remove(column, value)`."""
+    def expression(self, column: Operand, value: Any) -> Any:
+        """`array_remove(column, value)`; of a JSON list, a query of its other elements."""
+        if column.t is not None and column.t.family == "json":
+            made: Built[Any] = Built(*removed(column, value), Jsonb)
+            return made
         return func.array_remove(column, value)
 
 
 class Unset(Operator):
     """Sets fields to NULL: `Unset({User.nick: None})`."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """NULL."""
         return None
 
@@ -86,6 +98,6 @@ class Unset(Operator):
 class CurrentDate(Operator):
     """Sets fields to the time of the transaction: `CurrentDate({User.seen_at: True})`."""
 
-    def expression(self, column: ColumnProxy[Any], value: Any) -> Any:
+    def expression(self, column: Operand, value: Any) -> Any:
         """`now()`."""
         return func.now()

@@ -222,7 +222,7 @@ def _refuse_no_key(entity: Entity, row: Any, changed: tuple[str, ...]) -> None:
 
 def _everything(entity: Entity, row: Any, given: Collection[str]) -> tuple[str, ...]:
     """All fields but the key; of those that every UPDATE sets by itself just the given ones."""
-    out = {entity.source.columns[n].key for n, _ in entity.update_defaults}.difference(given)
+    out = {entity.source.columns[n].__column__.key for n, _ in entity.update_defaults}.difference(given)
     return tuple(
         f.key
         for f in entity.fields
@@ -255,7 +255,7 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
         extra: tuple[str, ...] = ()
         constants: tuple[Any, ...] = ()
         for name, default in entity.update_defaults:
-            key = entity.source.columns[name].key
+            key = entity.source.columns[name].__column__.key
             if key not in changed and isinstance(default, Node):
                 sets.append((name, default.s))
                 constants += default.p
@@ -275,7 +275,7 @@ def python_defaults(entity: Entity, changed: Collection[str]) -> dict[str, Any]:
     """The values that Python makes for every UPDATE, of fields that are not written anyway."""
     made: dict[str, Any] = {}
     for name, default in entity.update_defaults:
-        key = entity.source.columns[name].key
+        key = entity.source.columns[name].__column__.key
         if key not in changed and not isinstance(default, Node):
             made[key] = default() if callable(default) else default
     return made

@@ -129,7 +129,7 @@ class RowQuery(Select[T], Generic[T]):
         """
         columns = self._entity.source.columns
         names = [name for name, _ in clauses.result_of(self).names]
-        return names if self._chosen is not None else [columns[name].key for name in names]
+        return names if self._chosen is not None else [columns[name].__column__.key for name in names]
 
     # ------------------------------------------------------------------------------------------------- where it runs
     def using(self, database: Any) -> Self:

@@ -39,7 +39,7 @@ class Key(NamedTuple):
         if value is None:
             return or_() if self.nulls_last else column.is_not_null()
         behind: Node[bool] = column < value if self.down else column > value
-        return behind | column.is_null() if column.nullable and self.nulls_last else behind
+        return behind | column.is_null() if column.__column__.nullable and self.nulls_last else behind
 
 
 class Keyset:
@@ -62,16 +62,16 @@ class Keyset:
             down = said.is_descending
             nulls_last = not down if said.nulls is None else said.nulls == "last"
             self.keys.append(Key(self._column(said.expression), down, nulls_last))
-        known = {k.column.name for k in self.keys}
+        known = {k.column.__column__.name for k in self.keys}
         last_down = self.keys[-1].down if self.keys else False
         for name in self.entity.pk_names:
             if name not in known:
                 self.keys.append(Key(self.entity.source.columns[name], last_down, not last_down))
         for key in self.keys:
-            annotation = self.entity.by_key[key.column.key].annotation
+            annotation = self.entity.by_key[key.column.__column__.key].annotation
             if isinstance(annotation, type) and issubclass(annotation, (SecretStr, SecretBytes)):
                 raise ConfigurationError(
-                    f"paginate() cannot sort by {self.entity.cls.__name__}.{key.column.key}: the cursor would show the secret"
+                    f"paginate() cannot sort by {self.entity.cls.__name__}.{key.column.__column__.key}: the cursor would show the secret"
                 )
         ordered = query.order_by(None).order_by(*(k.order() for k in self.keys))
         compiled = ordered.sql()

@@ -168,12 +168,12 @@ async def _with_keys(query: Any, keyset: Keyset) -> tuple[list[Any], list[list[A
     """The rows of a query and the sort keys of each."""
     columns = keyset.columns
     if query._chosen is None:
-        wanted = {column.key for column in columns}
-        loaded = [keyset.entity.source.columns[name].key for name, _ in clauses.result_of(query).names]
+        wanted = {column.__column__.key for column in columns}
+        loaded = [keyset.entity.source.columns[name].__column__.key for name, _ in clauses.result_of(query).names]
         if not wanted.issubset(loaded):
             query = query._partial(tuple(k for k in keyset.entity.keys if k in wanted or k in loaded))
         rows = await query.to_list()
-        return rows, [[row.__dict__[column.key] for column in columns] for row in rows]
+        return rows, [[row.__dict__[column.__column__.key] for column in columns] for row in rows]
     kind, chosen = query._chosen
     model = query._model
     found = await query.tuples(*chosen, *columns).to_list()

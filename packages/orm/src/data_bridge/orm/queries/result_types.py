@@ -8,7 +8,7 @@ from data_bridge.core import LoadPlan
 from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
 from data_bridge.orm.queries.base import Chosen, RowQuery
 from data_bridge.orm.queries.optional import Optional_
-from data_bridge.query import ColumnProxy, Node
+from data_bridge.query import ColumnProxy, DocumentPath, Label, Node
 from data_bridge.query.spi import Columns, columns_of
 
 if TYPE_CHECKING:
@@ -113,17 +113,17 @@ class ShapedQuery(RowQuery[T], Generic[T]):
     def group_by(self, *keys: Any, distinct: bool = False) -> Self:
         """Groups rows; aggregate() says what is wanted of each group."""
         nodes = tuple(self._named(k) for k in keys)
-        new = super().group_by(*(getattr(n, "expression", n) for n in nodes), distinct=distinct)
+        new = super().group_by(*nodes, distinct=distinct)
         new._grouped = (*self._grouped, *nodes)
         return new
 
 
 def _labelled(key: Any) -> Any:
-    return _by_field(key) if hasattr(key, "name") else key.label("group")
+    return _by_field(key) if isinstance(key, ColumnProxy | Label | DocumentPath) else key.label("group")
 
 
 def _by_field(column: Any) -> Any:
     """A column under the name of its field, where the database has another one."""
-    if isinstance(column, ColumnProxy) and column.key != column.name:
-        return column.label(column.key)
+    if isinstance(column, ColumnProxy) and column.__column__.key != column.__column__.name:
+        return column.label(column.__column__.key)
     return column

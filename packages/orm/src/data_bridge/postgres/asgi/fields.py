@@ -58,7 +58,7 @@ def _api_name(table: Any, column: str) -> str:
     source = getattr(table, "__table_source__", None)
     if source is None or column not in source.columns:
         return column
-    key: str = source.columns[column].key
+    key: str = source.columns[column].__column__.key
     info = table.model_fields.get(key)
     alias = None if info is None else (info.validation_alias or info.alias)
     return alias if isinstance(alias, str) else key

@@ -194,7 +194,7 @@ def index_elements(index: IndexDef) -> Structure:
     opclasses, collations = dict(index.opclasses), dict(index.collations)
     elements: list[Any] = []
     for column in index.columns:
-        name = column if isinstance(column, str) else getattr(column, "name", None)
+        name = column if isinstance(column, str) else getattr(getattr(column, "__column__", None), "name", None)
         elements.append((_key(column), opclasses.get(name or ""), collations.get(name or "")))
     return tuple(elements)
 

@@ -225,7 +225,7 @@ def case(*whens: tuple[Any, Any], else_: Any = None, value: Node[Any] | None = N
         if value is None and not isinstance(when[0], Node):
             raise TypeError("case() takes pairs of a condition and a value; say value=… for pairs of two values")
         head_s, head_p = coercion.operand(
-            when[0], None if value is None else value.t, None if value is None else value.owner
+            when[0], None if value is None else value.t, None if value is None else value.__owner__
         )
         s, p, found = coercion.argument(when[1], text=True)
         kinds.append(found)
@@ -268,7 +268,7 @@ class Row(Expr[Any]):
     def __init__(self, values: tuple[Any, ...]) -> None:
         parts = [coercion.argument(value, text=True) for value in values]
         super().__init__(("row", *(s for s, _, _ in parts)), tuple(v for _, p, _ in parts for v in p))
-        self._of = [(of, getattr(value, "owner", None)) for (_, _, of), value in zip(parts, values, strict=True)]
+        self._of = [(of, getattr(value, "__owner__", None)) for (_, _, of), value in zip(parts, values, strict=True)]
 
     def _compare(self, tag: str, other: Any) -> Expr[bool]:
         return super()._compare(tag, self._row(other))

@@ -171,7 +171,7 @@ def arithmetic(tag: str, node: Node[Any], other: Any, reverse: bool) -> Expr[Any
     if isinstance(other, _node):
         s, p, other_type = other.s, other.p, other.t
     elif other is not None and of is not None and fits(of, other):
-        s, p = operand(other, of, node.owner)
+        s, p = operand(other, of, node.__owner__)
         other_type = of
         if of.family in ("datetime", "date", "interval", "time"):
             # Unlike numbers, moments have operators with several types on the right.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..types.sql_types import Boolean, SQLType
 from .expr import Built, Expr
@@ -15,25 +15,41 @@ from .origins import remember
 if TYPE_CHECKING:
     from .sources import Source
 
-__all__ = ["ColumnProxy"]
+__all__ = ["ColumnInfo", "ColumnProxy"]
 
 
 class _NoValue:
     """The class of no value."""
 
 
+class ColumnInfo(NamedTuple):
+    """What a column is. In one attribute of the column, `__column__`, because the fields of a JSON document are attributes
+    of its column too, and may be called `name` or `key`.
+    """
+
+    source: Source
+    name: str
+    """The name in the database."""
+    key: str
+    """The Python attribute, where that differs from the column's name."""
+    nullable: bool
+    owner: str
+    """How messages call it: "User.age"."""
+
+
 class ColumnProxy(Expr[T_co]):
     """A column of a table: ``User.age`` or ``users.age``. One object per table and column, so it serves as a dict key.
 
-    `owner` is how messages call it; `key` is the Python attribute, where that differs from the column's name.
+    `__column__` says which column it is.
 
     >>> from data_bridge.query import table, column
     >>> users = table("users", column("age", int))
-    >>> users.age.name, users.age.owner, users.age.t
+    >>> users.age.__column__.name, users.age.__column__.owner, users.age.t
     ('age', 'users.age', BigInt)
     """
 
     __slots__ = (
+        "__column__",
         "_eq",
         "_ge",
         "_gt",
@@ -44,16 +60,9 @@ class ColumnProxy(Expr[T_co]):
         "_null",
         "_owner",
         "_python",
-        "key",
-        "name",
-        "nullable",
-        "source",
     )
 
-    source: Source
-    name: str
-    key: str
-    nullable: bool
+    __column__: ColumnInfo
 
     def __init__(
         self,
@@ -68,12 +77,9 @@ class ColumnProxy(Expr[T_co]):
         """Makes the column of a source; `type` None means: values are not checked."""
         s = ("col", source.name, name)
         super().__init__(s, (), type)
-        self.source = source
         remember(s, source)
-        self.name = name
-        self.key = key or name
-        self.nullable = nullable
         self._owner = owner or f"{source.name}.{name}"
+        self.__column__ = ColumnInfo(source, name, key or name, nullable, self._owner)
         # A class no value has, when every value must be looked at.
         self._python: Any = _NoValue if type is None or type.python is None else type.python
         self._eq, self._ne = ("=", s, "$"), ("<>", s, "$")
@@ -82,7 +88,7 @@ class ColumnProxy(Expr[T_co]):
         self._neg: Expr[Any] = Built(("neg", s), (), type)
 
     @property
-    def owner(self) -> str:
+    def __owner__(self) -> str:
         """How messages call it: "User.age"."""
         return self._owner
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..types.sql_types import Boolean, Integer, Jsonb
+from ..types.sql_types import Boolean, Integer, Json, Jsonb
 from . import coercion
 from .node import Node, T_co
 
@@ -33,9 +33,7 @@ class Document(Node[T_co]):
             raise TypeError("only arrays have slices")
         if isinstance(key, Node):
             return _new(("->", self.s, key.s), self.p + key.p, Jsonb)
-        # Typed by the key: PostgreSQL cannot tell -> text from -> int by an untyped parameter.
-        kind = "integer" if isinstance(key, int) and not isinstance(key, bool) else "text"
-        return _new(("->", self.s, ("$", kind)), (*self.p, key), self.t or Jsonb)
+        return _new(*untyped_member(self, key))
 
     def has_key(self, key: str) -> Expr[bool]:
         """``?``: a key of a jsonb object, or a string of a jsonb array.
@@ -92,25 +90,28 @@ class Document(Node[T_co]):
         return _new((".", self.s, name), self.p)
 
     def set(self, path: Iterable[str | int], value: Any) -> Expr[Any]:
-        """``jsonb_set``: the document with the value at the path replaced, for updates.
+        """``jsonb_set``: the document with the value at the path replaced, for updates. None and an expression that is NULL
+        set JSON's null; jsonb_set() by itself would make the whole document NULL.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("meta", dict)).meta.set(("a", "b"), 1)
         <Expr jsonb_set("t"."meta", $1::text[], $2::jsonb)>
         """
-        s, p = (value.s, value.p) if isinstance(value, Node) else (("$", "jsonb"), (value,))
+        s, p = json_value(value)
         return _new(
             ("call", "jsonb_set", self.s, ("$", "text[]"), s), (*self.p, [str(step) for step in path], *p), Jsonb
         )
 
     def any_(self, value: Any) -> Expr[bool]:
-        """``$1 = ANY(column)``: an element of the array.
+        """``$1 = ANY(column)``: an element of the array; of a jsonb list ``column @> [value]``.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("tags", list[str])).tags.any_("a")
         <Expr $1 = ANY("t"."tags")>
         """
-        s, p = coercion.operand(value, None if self.t is None else self.t.of, self.owner)
+        if self.t is not None and self.t.family == "json" and not isinstance(value, Node):
+            return _new(("@>", self.s, "$"), (*self.p, [Jsonb.bind(value, self.__owner__)]), Boolean)
+        s, p = coercion.operand(value, None if self.t is None else self.t.of, self.__owner__)
         return _new(("=", s, ("any", self.s)), p + self.p, Boolean)
 
     def all_(self, value: Any) -> Expr[bool]:
@@ -120,7 +121,7 @@ class Document(Node[T_co]):
         >>> table("t", column("tags", list[str])).tags.all_("a")
         <Expr $1 = ALL("t"."tags")>
         """
-        s, p = coercion.operand(value, None if self.t is None else self.t.of, self.owner)
+        s, p = coercion.operand(value, None if self.t is None else self.t.of, self.__owner__)
         return _new(("=", s, ("all", self.s)), p + self.p, Boolean)
 
     def length(self) -> Expr[int]:
@@ -133,6 +134,25 @@ class Document(Node[T_co]):
         family = None if self.t is None else self.t.family
         name = {"array": "cardinality", "json": "jsonb_array_length"}.get(family or "", "length")
         return _new(("call", name, self.s), self.p, Integer)
+
+
+def untyped_member(node: Node[Any], key: Any) -> tuple[Any, tuple[Any, ...], Any]:
+    """Structure, parameters and type of ``node -> key``, of a document of which nothing is known."""
+    # Typed by the key: PostgreSQL cannot tell -> text from -> int by an untyped parameter.
+    kind = "integer" if isinstance(key, int) and not isinstance(key, bool) else "text"
+    return ("->", node.s, ("$", kind)), (*node.p, key), Json if node.t is Json else Jsonb
+
+
+def json_value(value: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A value, or an expression, as jsonb; NULL is JSON's null."""
+    if value is None:
+        return JSON_NULL, ()
+    if isinstance(value, Node):
+        return ("call", "coalesce", ("call", "to_jsonb", value.s), JSON_NULL), value.p
+    return ("$", "jsonb"), (value,)
+
+
+JSON_NULL = ("cast", ("raw", "'null'"), "jsonb")
 
 
 def _element(array: Node[Any], key: Any) -> Expr[Any]:

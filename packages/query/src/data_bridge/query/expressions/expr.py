@@ -37,7 +37,7 @@ class Expr(Search[T_co]):
     __slots__ = ()
 
     def _value(self, value: Any) -> tuple[Any, tuple[Any, ...]]:
-        return coercion.operand(value, self.t, self.owner)
+        return coercion.operand(value, self.t, self.__owner__)
 
     def _condition(self, tag: str, value: Any) -> Expr[bool]:
         s, p = self._value(value)
@@ -239,7 +239,7 @@ class Expr(Search[T_co]):
         >>> table("t", column("at", datetime)).at.at_time_zone("Europe/Berlin")
         <Expr "t"."at" AT TIME ZONE $1>
         """
-        s, p = coercion.operand(zone, None, self.owner)
+        s, p = coercion.operand(zone, None, self.__owner__)
         other = {Timestamptz.name: Timestamp, Timestamp.name: Timestamptz}
         return Built(("at time zone", self.s, s), self.p + p, None if self.t is None else other.get(self.t.name))
 

@@ -90,7 +90,7 @@ _CONSTANTS: dict[str, Any] = {"null": None, "true": True, "false": False}
 def _column(s: Any) -> Evaluate:
     name: str = s[2]
     source = sources_in(s)
-    key = source.columns[name].key if source is not None and name in source.columns else name
+    key = source.columns[name].__column__.key if source is not None and name in source.columns else name
 
     def read(row: Row) -> Any:
         if isinstance(row, Mapping):

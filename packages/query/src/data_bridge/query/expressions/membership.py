@@ -35,7 +35,7 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
     known = [item for item in items if item is not None]
     of = node.t
     if of is not None and not (of.python is not None and all(type(item) is of.python for item in known)):
-        known = [of.bind(item, node.owner) for item in known]
+        known = [of.bind(item, node.__owner__) for item in known]
     elif of is None:
         known = [coercion.plain(item) for item in known]
     if of is not None and of.family == "array":
@@ -51,7 +51,7 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
 def _listed(node: Node[Any], items: list[Any], negated: bool) -> Expr[bool]:
     if not items:
         return coercion.built(("true",) if negated else ("false",), (), Boolean)
-    parts = [coercion.operand(item, node.t, node.owner) for item in items]
+    parts = [coercion.operand(item, node.t, node.__owner__) for item in items]
     s = ("list", *(part for part, _ in parts))
     p = tuple(value for _, values in parts for value in values)
     return coercion.built(("not in" if negated else "in", node.s, s), node.p + p, Boolean)

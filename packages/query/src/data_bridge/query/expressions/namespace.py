@@ -257,7 +257,7 @@ def excluded(column: ColumnProxy[V]) -> Expr[V]:
     >>> excluded(table("t", column("a", int)).a)
     <Expr "excluded"."a">
     """
-    return Built(("col", "excluded", column.name), (), column.t)
+    return Built(("col", "excluded", column.__column__.name), (), column.t)
 
 
 def old(column: ColumnProxy[V]) -> Expr[V]:
@@ -267,7 +267,7 @@ def old(column: ColumnProxy[V]) -> Expr[V]:
     >>> old(table("t", column("a", int)).a)
     <Expr "old"."a">
     """
-    return Built(("col", "old", column.name), (), column.t)
+    return Built(("col", "old", column.__column__.name), (), column.t)
 
 
 def new(column: ColumnProxy[V]) -> Expr[V]:
@@ -277,4 +277,4 @@ def new(column: ColumnProxy[V]) -> Expr[V]:
     >>> new(table("t", column("a", int)).a)
     <Expr "new"."a">
     """
-    return Built(("col", "new", column.name), (), column.t)
+    return Built(("col", "new", column.__column__.name), (), column.t)

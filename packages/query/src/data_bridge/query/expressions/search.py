@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..types.sql_types import Boolean, Cidr, Inet, SQLType, Text
+from ..types.sql_types import Boolean, Cidr, Inet, Jsonb, SQLType, Text
 from . import coercion
 from .document import Document
 from .membership import text_beside
@@ -116,8 +116,8 @@ class Search(Document[T_co]):
         """
         family = None if self.t is None else self.t.family
         if family in ("array", "json", "hstore"):
-            if family == "array" and not isinstance(item, list | tuple | set | frozenset | Node):
-                item = [item]
+            if _is_list(self) and not isinstance(item, list | tuple | set | frozenset | Node):
+                item = [item]  # of jsonb lists, an object would never be contained
             return _condition(self, "@>", item)
         if family in ("range", "multirange"):
             return _side(self, "@>", item)
@@ -228,7 +228,7 @@ class Search(Document[T_co]):
         >>> items.path.op("~", "*.a.*")
         <Expr "items"."path" ~ $1>
         """
-        s, p = coercion.operand(other, None, self.owner)
+        s, p = coercion.operand(other, None, self.__owner__)
         return _new(("op", operator, self.s, s), self.p + p)
 
 
@@ -260,11 +260,16 @@ def _side(node: Node[Any], tag: str, item: Any) -> Expr[bool]:
         return _condition(node, tag, item)
     if hasattr(item, "bounds"):
         if of.family == "range":  # a multirange contains a range
-            return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.owner)), Boolean)
+            return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.__owner__)), Boolean)
         return _condition(node, tag, item)
     if of.family == "range" and of.of is not None:
         of = of.of
-    return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.owner)), Boolean)
+    return _new((tag, node.s, ("$", of.name)), (*node.p, of.bind(item, node.__owner__)), Boolean)
+
+
+def _is_list(node: Node[Any]) -> bool:
+    of = node.t
+    return of is not None and (of.family == "array" or (of.shape is not None and of.shape.item() is not None))
 
 
 def _network(node: Node[Any], operator: str, other: Any) -> Expr[bool]:
@@ -273,12 +278,14 @@ def _network(node: Node[Any], operator: str, other: Any) -> Expr[bool]:
         s, p = other.s, other.p
     else:
         of = Cidr if "/" in str(other) else Inet
-        s, p = ("$", of.name), (of.bind(other, node.owner),)
+        s, p = ("$", of.name), (of.bind(other, node.__owner__),)
     return _new(("op", operator, node.s, s), node.p + p, Boolean)
 
 
 def _condition(node: Node[Any], tag: str, value: Any) -> Expr[bool]:
-    s, p = coercion.operand(value, node.t, node.owner)
+    # What a document contains is a part of it, which need not be a whole of its model.
+    of = Jsonb if node.t is not None and node.t.family == "json" else node.t
+    s, p = coercion.operand(value, of, node.__owner__)
     return _new((tag, node.s, s), node.p + p, Boolean)
 
 

@@ -9,6 +9,7 @@ from .._names import unknown
 from ..types.sql_types import SQLType
 from . import coercion
 from .column import ColumnProxy
+from .document_path import column_class
 from .origins import remember
 
 if TYPE_CHECKING:
@@ -92,14 +93,14 @@ class Source:
         found = self.columns.get(name)
         if found is None:
             for column in self.columns.values():
-                if column.key == name:
+                if column.__column__.key == name:
                     return column
             raise AttributeError(unknown(name, "column", self.columns, self.label))
         return found
 
     def _add(self, name: str, type: SQLType | None, *, nullable: bool = True, key: str | None = None) -> None:  # noqa: A002
         owner = f"{self.label}.{key or name}"
-        self.columns[name] = ColumnProxy(self, name, type, nullable=nullable, owner=owner, key=key)
+        self.columns[name] = column_class(type)(self, name, type, nullable=nullable, owner=owner, key=key)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.label}>"
@@ -184,7 +185,7 @@ class QuerySource(Source):
         >>> c.alias("d").c.id
         <ColumnProxy "d"."id">
         """
-        columns = [(c.name, c.t) for c in self.columns.values()]
+        columns = [(c.__column__.name, c.t) for c in self.columns.values()]
         if self.s[0] == "table":
             return QuerySource(name, ("table", None, self.s[2], name), (), columns, self.query, self.query_p, self.ctes)
         return QuerySource(name, (*self.s[:2], name, *self.s[3:]), self.p, columns, self.query, self.query_p)

@@ -4,6 +4,8 @@ It may change with any release of data-bridge-query; the versions that fit toget
 """
 
 from ..ddl.nodes import constraint_name, named, path_of
+from ..expressions.document_path import RESERVED
+from ..expressions.document_update import appended, place_of, removed, with_parts
 from ..expressions.expr import Built
 from ..expressions.functions import PICKS
 from ..expressions.key_sets import among, unnested
@@ -21,12 +23,14 @@ from . import build, clauses, read, table_names
 __all__ = [
     "EMPTY",
     "PICKS",
+    "RESERVED",
     "Built",
     "Columns",
     "IntegerSum",
     "SourceColumns",
     "among",
     "apart",
+    "appended",
     "build",
     "clauses",
     "columns_of",
@@ -35,11 +39,14 @@ __all__ = [
     "filters_rows",
     "named",
     "path_of",
+    "place_of",
     "read",
+    "removed",
     "sampled",
     "source_of_column",
     "sources_in",
     "table_names",
     "to_timestamptz",
     "unnested",
+    "with_parts",
 ]

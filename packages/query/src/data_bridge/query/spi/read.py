@@ -70,6 +70,13 @@ def column_name(s: Structure) -> str | None:
     return None
 
 
+def is_member(s: Structure) -> bool:
+    """Whether a structure is a part of a JSON document, perhaps cast."""
+    if type(s) is tuple and s and s[0] == "cast":
+        s = s[1]
+    return type(s) is tuple and bool(s) and s[0] in ("->", "->>", "#>>")
+
+
 def is_grouping_set(s: Structure) -> bool:
     """Whether a key of GROUP BY stands for several groupings."""
     return type(s) is tuple and bool(s) and s[0] in ("rollup", "cube", "sets")

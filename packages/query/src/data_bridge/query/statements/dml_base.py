@@ -13,6 +13,8 @@ from data_bridge.core import Compiled, Statement
 from .._compile import compile as compile_
 from ..expressions import coercion
 from ..expressions.column import ColumnProxy
+from ..expressions.document_path import DocumentPath
+from ..expressions.document_update import place_of, with_parts
 from ..expressions.node import Node
 from ..expressions.sources import Cte, QuerySource, Source, TableSource, source_of
 from ..types.sql_types import SQLType
@@ -161,9 +163,9 @@ def column_of(source: Source, key: Any) -> ColumnProxy[Any]:
         except AttributeError as error:
             raise LookupError(str(error)) from None
     if isinstance(key, ColumnProxy):
-        found = source.columns.get(key.name)
-        if found is None or key.source.s[1:3] != source.s[1:3]:
-            raise LookupError(f"{key.owner} is not a column of {source.label}")
+        found = source.columns.get(key.__column__.name)
+        if found is None or key.__column__.source.s[1:3] != source.s[1:3]:
+            raise LookupError(f"{key.__owner__} is not a column of {source.label}")
         return found
     raise TypeError(f"a key is a column or its name, got {type(key).__name__}")
 
@@ -175,13 +177,18 @@ def assignments_of(
     structures: list[Any] = []
     params: tuple[Any, ...] = ()
     seen: set[str] = set()
+    parts: dict[str, list[tuple[DocumentPath[Any], Any]]] = {}
     for key, value in [*(values or {}).items(), *named.items()]:
         if isinstance(key, tuple):
             # Several columns from one row or subquery.
             columns = [column_of(source, item) for item in key]
             s, p = coercion.operand(value, None, None)
-            structures.append((tuple(c.name for c in columns), s))
-            names = [c.name for c in columns]
+            structures.append((tuple(c.__column__.name for c in columns), s))
+            names = [c.__column__.name for c in columns]
+        elif isinstance(key, DocumentPath) and key.t is not None and key.t.shape is not None:
+            root, _ = place_of(key)
+            parts.setdefault(column_of(source, root).__column__.name, []).append((key, value))
+            continue
         elif isinstance(key, Node) and key.s[0] in _SUBSCRIPTS:
             name, subscripts = _place(source, key.s)
             s, p = coercion.operand(value, key.t, f"{source.label}.{name}")
@@ -192,13 +199,19 @@ def assignments_of(
         else:
             column = column_of(source, key)
             s, p = cell(column, value)
-            structures.append((column.name, s))
-            names = [column.name]
+            structures.append((column.__column__.name, s))
+            names = [column.__column__.name]
         params += p
         for name in names:
             if name in seen:
                 raise ValueError(f"{source.label}.{name} is set twice")
             seen.add(name)
+    for name, set_parts in parts.items():
+        if name in seen:
+            raise ValueError(f"{source.label}.{name} is set twice")
+        s, p = with_parts(source.columns[name].s, set_parts)
+        structures.append((name, s))
+        params += p
     return tuple(structures), params
 
 
@@ -213,7 +226,7 @@ def _place(source: Source, s: Any) -> tuple[str, tuple[Any, ...]]:
         s = s[1]
     if s[0] != "col" or s[1] != source.name:
         raise LookupError(f"an element is set in a column of {source.label}")
-    return column_of(source, s[2]).name, subscripts
+    return column_of(source, s[2]).__column__.name, subscripts
 
 
 def cell(column: ColumnProxy[Any], value: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -223,5 +236,5 @@ def cell(column: ColumnProxy[Any], value: Any) -> tuple[Any, tuple[Any, ...]]:
     if value is default:
         return ("default",), ()
     if isinstance(value, Node) or (hasattr(value, "__operand__") and not isinstance(value, type)):
-        return coercion.operand(value, column.t, column.owner)
+        return coercion.operand(value, column.t, column.__owner__)
     return "$", (column.bind(value),)

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from data_bridge.core import Statement
 
 from ..expressions import coercion
+from ..expressions.column import ColumnProxy
 from ..expressions.filters import added
 from ..expressions.node import Node
 from .base import Query, merged
@@ -60,9 +61,9 @@ class Insert(Write, Generic[R]):
         params: tuple[Any, ...] = ()
         for key, value in [*(rows or {}).items(), *named.items()]:
             column = column_of(source, key)
-            if column.name in names:
-                raise ValueError(f"{column.owner} is given twice")
-            names.append(column.name)
+            if column.__column__.name in names:
+                raise ValueError(f"{column.__owner__} is given twice")
+            names.append(column.__column__.name)
             s, p = (DEFAULT, ()) if value is default else cell(column, value)
             structures.append(s)
             params += p
@@ -79,8 +80,8 @@ class Insert(Write, Generic[R]):
             for key in row:
                 if key not in keys:
                     column = column_of(source, key)
-                    keys[key] = column.name
-                    columns[column.name] = column
+                    keys[key] = column.__column__.name
+                    columns[column.__column__.name] = column
         if not rows or not columns:
             raise ValueError("values() needs at least one row with at least one column")
         order = list(columns)
@@ -131,7 +132,7 @@ class Insert(Write, Generic[R]):
                 columns = given
             query = bare
         statement = query.__statement__()
-        names = tuple(column_of(self._table, key).name for key in columns or ())
+        names = tuple(column_of(self._table, key).__column__.name for key in columns or ())
         return self._with(_names_=names, _rows=("query", statement.ir), _rows_p=statement.params, _ctes=ctes)
 
     def overriding(self, what: Literal["system", "user"]) -> Insert[R]:
@@ -162,11 +163,11 @@ class Insert(Write, Generic[R]):
         structures: list[Any] = []
         params: tuple[Any, ...] = ()
         for key in columns:
-            if isinstance(key, Node) and not hasattr(key, "source"):
+            if isinstance(key, Node) and not isinstance(key, ColumnProxy):
                 structures.append(key.s)
                 params += key.p
             else:
-                structures.append(("col", None, column_of(self._table, key).name))
+                structures.append(("col", None, column_of(self._table, key).__column__.name))
         where_s, where_p = (None, ()) if where is None else ((where.s,), where.p)
         return Conflict(self, ("columns", tuple(structures), where_s), params + where_p)
 
@@ -227,7 +228,7 @@ class Conflict(Generic[R]):
             raise TypeError("do_update() needs to know the conflict: on_conflict(columns) or on_conflict(constraint=…)")
         table = self._insert._table
         if values is not None and not isinstance(values, Mapping):
-            names = [column_of(table, key).name for key in values]
+            names = [column_of(table, key).__column__.name for key in values]
             s: tuple[Any, ...] = tuple((name, ("col", "excluded", name)) for name in names)
             p: tuple[Any, ...] = ()
             more, more_p = assignments_of(table, None, named)

@@ -111,7 +111,7 @@ class When:
         for key, value in [*(values or {}).items(), *named.items()]:
             column = column_of(self._merge._table, key)
             s, p = cell(column, value)
-            names.append(column.name)
+            names.append(column.__column__.name)
             structures.append(s)
             params += p
         return self._then(("insert", tuple(names) or None, tuple(structures) or None), params)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..expressions.column import ColumnProxy
+from ..expressions.document_path import DocumentPath, label_of
 from ..expressions.expr import Label
 from ..expressions.node import Node, Params, Structure
 from ..expressions.origins import sources_in
@@ -38,7 +39,7 @@ class Columns:
     def names(self) -> tuple[tuple[str, SQLType | None], ...]:
         """Names and types of the columns that have a name. Only subqueries ask."""
         if self._names is None:
-            self._names = tuple((column.name, column.t) for column in self._plain)
+            self._names = tuple((column.__column__.name, column.t) for column in self._plain)
         names: tuple[tuple[str, SQLType | None], ...] = self._names
         return names
 
@@ -58,7 +59,7 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
         plain += (thing.s,)
     else:
         if plain:
-            return Columns(plain, (), things[0].source, None, things)
+            return Columns(plain, (), things[0].__column__.source, None, things)
     structures: list[Structure] = []
     params: Params = ()
     names: list[tuple[str, SQLType | None]] = []
@@ -66,8 +67,14 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
     for thing in things:
         if isinstance(thing, ColumnProxy):
             structures.append(thing.s)
-            names.append((thing.name, thing.t))
-            first = first or thing.source
+            names.append((thing.__column__.name, thing.t))
+            first = first or thing.__column__.source
+        elif isinstance(thing, DocumentPath) and thing.t is not None and thing.t.shape is not None:
+            label = label_of(thing)
+            structures.append(("label", thing.s, label))
+            params += thing.p
+            names.append((label, thing.t))
+            first = first or sources_in(thing.s)
         elif isinstance(thing, Label):
             structures.append(("label", thing.s, thing.name))
             params += thing.p

@@ -98,7 +98,7 @@ class Select(Query, Locking, Generic[R]):
                 return ("ordinal", position)
         for source in self._sources:
             for column in source.columns.values():
-                if name in (column.name, column.key):
+                if name in (column.__column__.name, column.__column__.key):
                     return column.s
         if self._source is not None:
             return self._source.column(name).s

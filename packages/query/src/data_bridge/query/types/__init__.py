@@ -11,6 +11,7 @@ A type is an object, so that it can be compared, reused and asked::
     42
 """
 
+from .shape import Member, Shape
 from .sql_types import (
     Array,
     BigInt,
@@ -63,6 +64,7 @@ from .sql_types import (
     Xml,
 )
 from .sql_types import range_of as range_of
+from .sql_types import shaped as shaped
 
 __all__ = [
     "Array",
@@ -90,6 +92,7 @@ __all__ = [
     "Jsonb",
     "Ltree",
     "Macaddr",
+    "Member",
     "Money",
     "NumMultirange",
     "NumRange",
@@ -97,6 +100,7 @@ __all__ = [
     "Other",
     "Real",
     "SQLType",
+    "Shape",
     "SmallInt",
     "Text",
     "Time",

@@ -17,6 +17,7 @@ from data_bridge.core.errors import EncodeError
 
 from . import convert as c
 from .convert import Convert
+from .shape import Shape
 
 __all__ = [
     "Array",
@@ -75,16 +76,18 @@ class SQLType:
     """One type of PostgreSQL. Compared by its spelling.
 
     `name` is the spelling in SQL, `python` the class whose values need no check (None: every value is looked at),
-    `convert` turns other values into what is sent, `family` groups types that behave alike.
+    `convert` turns other values into what is sent, `family` groups types that behave alike. `shape` says what is in a JSON
+    document, where that is known.
     """
 
-    __slots__ = ("_repr", "convert", "family", "name", "of", "python")
+    __slots__ = ("_repr", "convert", "family", "name", "of", "python", "shape")
 
     name: Final[str]
     python: Final[type[Any] | None]
     convert: Final[Convert]
     family: Final[str]
     of: Final[SQLType | None]
+    shape: Final[Shape | None]
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class SQLType:
         *,
         of: SQLType | None = None,
         shown: str | None = None,
+        shape: Shape | None = None,
     ) -> None:
         """Makes a type; the ready ones of this module and `Other` are what most code needs."""
         self.name = name
@@ -102,6 +106,7 @@ class SQLType:
         self.convert = convert
         self.family = family
         self.of = of
+        self.shape = shape
         self._repr = shown
 
     def bind(self, value: Any, owner: str | None = None) -> Any:
@@ -307,6 +312,11 @@ def Other(name: str, python: type[Any] | None = None) -> SQLType:  # noqa: N802
     Other('geometry(Point,4326)')
     """
     return SQLType(name, python, c.anything)
+
+
+def shaped(of: SQLType, shape: Shape) -> SQLType:
+    """The same type for values of which more is known: a JSON document of a model, or a part of one."""
+    return SQLType(of.name, of.python, of.convert, of.family, of=of.of, shown=repr(of), shape=shape)
 
 
 def labels_of(enum: type[PyEnum], of: SQLType) -> SQLType:
