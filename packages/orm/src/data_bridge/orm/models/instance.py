@@ -30,6 +30,7 @@ from data_bridge.orm._state import (
 )
 from data_bridge.orm.mapping.documents import is_same
 from data_bridge.orm.persistence import change_tracking
+from data_bridge.orm.queries.borrowed_names import ON_ROW, found
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.descriptors import assign, relation_of
 
@@ -95,7 +96,13 @@ class TrackedModel(BaseModel):
                 raise ColumnNotLoaded(
                     f"{entity.label}.{name} was not loaded: add it to select(), or `await row.refresh({name!r})`"
                 )
-            return super().__getattr__(name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if name not in ON_ROW:
+                    raise
+            label = type(self).__name__
+            return found(ON_ROW, self, name, label, f"a {label}")
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """What repr() shows. A computed field that reads what was not loaded must not fail in tracebacks and debuggers."""

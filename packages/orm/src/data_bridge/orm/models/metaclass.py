@@ -23,8 +23,9 @@ from data_bridge.orm.mapping.declaration import annotations_of, take
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.mapping.field import Field
 from data_bridge.orm.mapping.natural_type import without_none
-from data_bridge.orm.mapping.settings import Settings
+from data_bridge.orm.mapping.settings import KEYS, Settings
 from data_bridge.orm.models import pydantic_schema
+from data_bridge.orm.queries.borrowed_names import CLASS_NAMES, FIELD_OPTIONS, META, ON_CLASS, found
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.descriptors import RelationAttribute
 from data_bridge.query import type_of
@@ -98,6 +99,33 @@ def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any], decl
             )
 
 
+def _refuse_borrowed(name: str, ns: dict[str, Any], kwargs: dict[str, Any]) -> None:
+    """What other libraries read from a class body, and what would be passed over here without a word."""
+    if "table" in kwargs:
+        raise ConfigurationError(
+            f"class {name}(…, table=…): every subclass of Table maps a table, unless it has Settings.abstract = True; leave table= out"
+        )
+    for key, spelling in CLASS_NAMES.items():
+        if key in ns:
+            raise ConfigurationError(f"{name}.{key} is not read: write {spelling}")
+    meta = ns.get("Meta")
+    known = META.intersection(vars(meta)) if isinstance(meta, type) else ()
+    if known:
+        raise ConfigurationError(
+            f"{name}.Meta.{min(known)} is not read: write class Settings, with {', '.join(sorted(KEYS))}"
+        )
+    for key, value in ns.items():
+        extra: Any = value.json_schema_extra if isinstance(value, FieldInfo) else None
+        options = (
+            FIELD_OPTIONS.intersection(cast(dict[str, Any], extra)) if isinstance(extra, dict) else frozenset[str]()
+        )
+        if options:
+            raise ConfigurationError(
+                f"{name}.{key} = Field({min(options)}=…): Pydantic's Field() knows nothing of columns; write Column({min(options)}=…), "
+                "which takes the arguments of Field() too"
+            )
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(Column, PydanticField))
 class TableMeta(ModelMetaclass):
     """Makes Table classes."""
@@ -108,6 +136,7 @@ class TableMeta(ModelMetaclass):
     def __new__(mcs, name: str, bases: tuple[type, ...], ns: dict[str, Any], **kwargs: Any) -> Any:
         """The class of a table, with its entity; errors of its definition name the class and the field."""
         scope = dict[str, Any](parent_frame_namespace() or {})
+        _refuse_borrowed(name, ns, kwargs)
         if getattr(ns.get("Settings"), "use_revision", None) == "xmin":
             _declare_xmin(ns)
         declared = take(name, ns, scope, bases)
@@ -163,6 +192,8 @@ class TableMeta(ModelMetaclass):
             try:
                 return super().__getattr__(name)
             except AttributeError:
+                if name in ON_CLASS and not getattr(_making, "depth", 0):
+                    return found(ON_CLASS, cls, name, cls.__name__, cls.__name__)
                 entity = cls.__dict__.get("__db__")
                 near = (
                     difflib.get_close_matches(name, entity.keys, n=1) if entity is not None and name[:1] != "_" else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, overload
 
 from typing_extensions import deprecated
@@ -20,6 +20,7 @@ from data_bridge.orm.persistence.bulk_update import bulk_update
 from data_bridge.orm.persistence.single_row import row_not_found
 from data_bridge.orm.queries import by_key, get_or_create
 from data_bridge.orm.queries.builder import QueryBuilder
+from data_bridge.orm.queries.find_one import FindOne
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.schema.create import create_all, drop_all
 from data_bridge.query import Expr
@@ -169,19 +170,12 @@ class Table(Row, metaclass=TableMeta):
         **equals: Any,
     ) -> Self | None: ...
     @classmethod
-    async def find_one(
+    def find_one(
         cls, *filters: Any, fetch_links: bool | Sequence[Any] = False, tx: Any = None, **equals: Any
-    ) -> Self | None:
+    ) -> Coroutine[Any, Any, Any]:
         """A matching row, or None; which one of several is arbitrary."""
-        query = QueryBuilder.of(entity_of(cls))
-        if filters or equals:
-            query = query.find(*filters, **equals)
-        if fetch_links:
-            query = by_key.with_links(query, fetch_links)
-        if tx is not None:
-            query = query.using(tx)
-        rows = await query.limit(1).to_list()
-        return rows[0] if rows else None
+        entity = entity_of(cls)
+        return FindOne(by_key.find_one(entity, filters, equals, fetch_links, tx), entity.label)
 
     @classmethod
     async def get_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
@@ -446,3 +440,4 @@ class Table(Row, metaclass=TableMeta):
 
 # On the class `insert` also takes the values of a new row; to checkers it is the method above.
 type.__setattr__(Table, "insert", upsert.InsertMethod(Table.insert))
+type.__setattr__(Table, "create", upsert.CreateMethod(Table.create))

@@ -39,6 +39,16 @@ class InsertMethod:
         return insert
 
 
+class CreateMethod:
+    """`create`: on the class it makes an instance of values and inserts it; on an instance, as in Beanie, it is insert()."""
+
+    def __init__(self, method: Any) -> None:
+        self._on_class = method.__func__
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self._on_class.__get__(owner) if instance is None else instance.insert
+
+
 async def upsert_many(
     entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, skip: Skip, tx: Any
 ) -> list[tuple[Any, bool]]:

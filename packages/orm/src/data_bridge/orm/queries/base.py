@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.queries.aliases import AliasSource
+from data_bridge.orm.queries.borrowed_names import KEYWORDS, ON_QUERY, found
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
@@ -131,6 +132,15 @@ class RowQuery(Select[T], Generic[T]):
         names = [name for name, _ in clauses.result_of(self).names]
         return names if self._chosen is not None else [columns[name].__column__.key for name in names]
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            label = self._entity.label if name in ON_QUERY else ""
+            meant = found(ON_QUERY, self, name, label, f"a query of {label}")
+            if meant is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return meant
+
     # ------------------------------------------------------------------------------------------------- where it runs
     def using(self, database: Any) -> Self:
         """Runs on another database: an alias, a Database or a Transaction."""
@@ -153,7 +163,16 @@ class RowQuery(Select[T], Generic[T]):
         """
         if self._entity.relations and (equals or any(isinstance(c, Mapping) for c in conditions)):
             conditions, equals = self._with_links(conditions, equals)
-        return super().where(*conditions, **equals)
+        try:
+            return super().where(*conditions, **equals)
+        except AttributeError:
+            borrowed = next((k for k in equals if k in KEYWORDS and k not in self._entity.by_key), None)
+            if borrowed is None:
+                raise
+            label = self._entity.label
+        raise AttributeError(
+            f"{label} has no column {borrowed!r}: for find({borrowed}=…) write {KEYWORDS[borrowed].format(T=label)}"
+        )
 
     find = where
 

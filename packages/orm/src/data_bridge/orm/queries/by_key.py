@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_bridge.orm.mapping.entity import Entity
@@ -34,3 +34,18 @@ async def get(entity: Entity, key: tuple[Any, ...], for_update: bool, given: boo
     if not rows:
         raise row_not_found(entity, key)
     return rows[0]
+
+
+async def find_one(
+    entity: Entity, filters: tuple[Any, ...], equals: Mapping[str, Any], given: bool | Sequence[Any], tx: Any
+) -> Any:
+    """A matching row with these relations, or None."""
+    query: Any = QueryBuilder.of(entity)
+    if filters or equals:
+        query = query.find(*filters, **equals)
+    if given:
+        query = with_links(query, given)
+    if tx is not None:
+        query = query.using(tx)
+    rows = await query.limit(1).to_list()
+    return rows[0] if rows else None

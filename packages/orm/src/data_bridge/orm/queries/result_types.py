@@ -104,11 +104,37 @@ class ShapedQuery(RowQuery[T], Generic[T]):
     def _named(self, column: Any) -> Any:
         return self._entity.source.column(column) if isinstance(column, str) else column
 
-    def aggregate(self, **named: Any) -> QueryBuilder[dict[str, Any]]:
-        """Rows as dicts with a key for each group and each of these expressions."""
-        groups = [_labelled(k) for k in self._grouped]
-        things = (*groups, *(e.label(name) for name, e in named.items()))
-        return self._dicts(columns_of(things), things)
+    if TYPE_CHECKING:
+
+        def aggregate(self, **named: Any) -> QueryBuilder[dict[str, Any]]:
+            """Rows as dicts with a key for each group and each of these expressions."""
+            ...
+
+        @overload
+        def distinct(self) -> Self: ...
+        @overload
+        def distinct(self, column: type[A] | Node[A]) -> QueryBuilder[A]: ...
+        @overload
+        def distinct(self, column: str) -> QueryBuilder[Any]: ...
+        def distinct(self, column: Any = None) -> Any:
+            """SELECT DISTINCT; of a column, its different values."""
+            ...
+
+    else:
+
+        def aggregate(self, *pipeline: Any, **named: Any) -> QueryBuilder[dict[str, Any]]:
+            """Rows as dicts with a key for each group and each of these expressions."""
+            if pipeline:
+                raise TypeError(
+                    "aggregate() takes named expressions, not a pipeline: group_by(T.kind).aggregate(n=func.count())"
+                )
+            groups = [_labelled(k) for k in self._grouped]
+            things = (*groups, *(e.label(name) for name, e in named.items()))
+            return self._dicts(columns_of(things), things)
+
+        def distinct(self, column: Any = None) -> Any:
+            """SELECT DISTINCT; of a column, its different values."""
+            return super().distinct() if column is None else self.scalars(column).distinct()
 
     def group_by(self, *keys: Any, distinct: bool = False) -> Self:
         """Groups rows; aggregate() says what is wanted of each group."""
