@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast
 
 from data_bridge.core import quote_identifier, quote_literal
@@ -11,6 +13,7 @@ from data_bridge.orm.mapping.forward_ref import Target
 from data_bridge.orm.mapping.natural_type import is_enum
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, Node, TableDef, TableSource, default_name, sql
+from data_bridge.query.spi import constraint_name
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -156,7 +159,8 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
     made: list[ConstraintDef] = []
     if entity.primary_key:
         made.append(ConstraintDef("primary_key", columns=entity.pk_names))
-    made += [ConstraintDef("unique", columns=(f.name,)) for f in entity.fields if f.spec.unique]
+    named = _named_uniques(entity)
+    made += [ConstraintDef("unique", named.get(f.key), columns=(f.name,)) for f in entity.fields if f.spec.unique]
     for f in entity.fields:
         if f.spec.check is not None:
             made.append(ConstraintDef("check", columns=(f.name,), check=_condition(f.spec.check)))
@@ -180,6 +184,27 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
             )
     made += _link_keys(entity)
     made += [_from_settings(entity, c) for c in entity.settings.constraints]
+    return _with_names(entity, made)
+
+
+def _with_names(entity: Entity, constraints: list[ConstraintDef]) -> tuple[ConstraintDef, ...]:
+    """The constraints, with a number behind names that several of them would have, as PostgreSQL makes it.
+
+    Raises:
+        ConfigurationError: for a name that was given twice.
+    """
+    taken = [c.name for c in constraints if c.name is not None]
+    twice = next((n for n in taken if taken.count(n) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"{entity.label} has two constraints called {twice!r}")
+    made: list[ConstraintDef] = []
+    for c in constraints:
+        name = constraint_name(entity.settings.name, c)
+        if c.name is None and name in taken:
+            name = _free(name, taken)
+            c = c.replace(name=name)
+        taken.append(name)
+        made.append(c)
     return tuple(made)
 
 
@@ -222,28 +247,73 @@ def _from_settings(entity: Entity, given: Any) -> ConstraintDef:
 
 def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
     """Of columns, of foreign keys, and of Settings."""
+    given = [_index(entity, i) for i in entity.settings.indexes]
+    # Settings say what an index of these columns is called: it is the one that a foreign key needs.
+    said = {i.columns for i in given if _is_plain(i)}
     keyed: set[str] = {*entity.pk_names[:1]}
-    made = [
-        IndexDef(default_name(entity.settings.name, [f.name], "idx"), (f.name,))
-        for f in entity.fields
-        if f.spec.index or (f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed)
-    ]
+    made: list[IndexDef] = []
+    for f in entity.fields:
+        is_key = f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed
+        if (f.spec.index or (f.spec.index is None and is_key)) and (f.name,) not in said:
+            name = f.spec.index if isinstance(f.spec.index, str) else None
+            made.append(IndexDef(name or default_name(entity.settings.name, [f.name], "idx"), (f.name,)))
     for link in entity.links:
         if len(link.near) > 1:
             names = tuple(entity.by_key[k].name for k in link.near)
-            if names != entity.pk_names[: len(names)]:
+            if (
+                names != entity.pk_names[: len(names)]
+                and names not in said
+                and link.declaration.target.options.index is not False
+            ):
                 made.append(IndexDef(default_name(entity.settings.name, names, "idx"), names))
     # A unique constraint has its index already: saying both, as a class may well do, makes one.
     covered = {(f.name,) for f in entity.fields if f.spec.unique} | {entity.pk_names}
-    for given in entity.settings.indexes:
-        index = _index(entity, given)
-        plain = index.unique and index.where is None and not index.include and index.method is None
-        if not (plain and index.columns in covered):
-            made.append(index)
+    made += [i for i in given if not (i.unique and _is_plain(i) and i.columns in covered)]
+    named = {_given(entity, i).name for i in entity.settings.indexes} | {f.spec.index for f in entity.fields}
+    return _numbered(entity, made, named)
+
+
+def _numbered(entity: Entity, indexes: list[IndexDef], named: set[Any]) -> tuple[IndexDef, ...]:
+    """The indexes, with a number behind names of their own that several would have.
+
+    Raises:
+        ConfigurationError: for a name that was given twice.
+    """
+    taken: list[str | None] = [i.name for i in indexes if i.name in named]
+    twice = next((n for n in taken if taken.count(n) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"{entity.label} has two indexes called {twice!r}")
+    made: list[IndexDef] = []
+    for index in indexes:
+        if index.name not in named:
+            index = index.replace(name=_free(str(index.name), taken))
+            taken.append(index.name)
+        made.append(index)
     return tuple(made)
 
 
-def _index(entity: Entity, given: Any) -> IndexDef:
+def _free(name: str, taken: Collection[str | None]) -> str:
+    """The name, or the first one with a number behind it that is not taken, as PostgreSQL makes it."""
+    if name not in taken:
+        return name
+    return next(n for i in itertools.count(1) if (n := f"{name[: 63 - len(str(i))]}{i}") not in taken)
+
+
+def _is_plain(index: IndexDef) -> bool:
+    return index.where is None and not index.include and index.method in (None, "btree")
+
+
+def _named_uniques(entity: Entity) -> dict[str, str]:
+    """What Settings call the unique index of a column that is unique=True."""
+    return {
+        given.fields[0]: given.name
+        for given in (_given(entity, i) for i in entity.settings.indexes)
+        if given.unique and given.name and len(given.fields) == 1 and given.where is None and not given.include
+    }
+
+
+def _given(entity: Entity, given: Any) -> Index:
+    """An index of Settings, which may be a dict."""
     if isinstance(given, dict):
         said = cast(dict[str, Any], given)
         unknown = set(said) - _INDEX_KEYS
@@ -258,6 +328,15 @@ def _index(entity: Entity, given: Any) -> IndexDef:
             *fields, unique=said.get("unique", False), name=said.get("name"), method=said.get("method") or said.get("using"),
             where=said.get("where"), include=tuple(said.get("include", ())), nulls_not_distinct=said.get("nulls_not_distinct", False),
         )  # fmt: skip
+    if not isinstance(given, Index):
+        raise ConfigurationError(
+            f"{entity.label}.Settings.indexes takes Index(…) and dicts, not {type(given).__name__}"
+        )
+    return given
+
+
+def _index(entity: Entity, said: Any) -> IndexDef:
+    given = _given(entity, said)
     columns: list[Any] = [_indexed(entity, f) for f in given.fields]
     plain = [_word(f, c) for f, c in zip(given.fields, columns, strict=True)]
     name = given.name or default_name(entity.settings.name, plain, "idx")

@@ -6,6 +6,7 @@ import re
 import sys
 import types as python_types
 import typing
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -41,22 +42,55 @@ def _kind(head: Any) -> str | None:
     return {Link: "link", BackLink: "back", ManyToMany: "many"}.get(head) if isinstance(head, type) else None
 
 
-def _read(annotation: Any, scope: dict[str, Any]) -> tuple[str, Any] | None:
-    """Kind and argument of an annotation, or None for one that is not a relation."""
+def _read(owner: str, name: str, annotation: Any, scope: dict[str, Any]) -> tuple[str, Any, bool] | None:
+    """Kind and argument of an annotation, and whether it says None; nothing for one that is not a relation.
+
+    Raises:
+        ConfigurationError: for a list of links.
+    """
     if isinstance(annotation, RelationAnnotation):
-        return annotation.kind, annotation.argument
+        return annotation.kind, annotation.argument, annotation.is_optional
     if isinstance(annotation, typing.ForwardRef):
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
-        found = _SUBSCRIPT.match(annotation)
+        return _read_text(owner, name, annotation.strip(), scope)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, python_types.UnionType):
+        rest = [a for a in arguments if a is not type(None)]
+        found = _read(owner, name, rest[0], scope) if len(rest) == 1 else None
+        return None if found is None else (found[0], found[1], True)
+    if origin in (list, set, tuple, Sequence) and arguments:
+        found = _read(owner, name, arguments[0], scope)
         if found is not None:
-            head: Any = None
-            for part in found[1].split("."):
-                head = scope.get(part) if head is None else getattr(head, part, None)
-            kind = _kind(head)
-            if kind is not None:
-                return kind, found[2].strip()
+            raise _list_of_links(owner, name, found[1])
     return None
+
+
+def _read_text(owner: str, name: str, text: str, scope: dict[str, Any]) -> tuple[str, Any, bool] | None:
+    found = _SUBSCRIPT.match(text)
+    if found is not None:
+        head: Any = None
+        for part in found[1].split("."):
+            head = scope.get(part) if head is None else getattr(head, part, None)
+        kind = _kind(head)
+        if kind is not None:
+            return kind, found[2].strip(), False
+    if inner := _LIST.match(text):
+        listed = _read_text(owner, name, inner[1].strip(), scope)
+        if listed is not None:
+            raise _list_of_links(owner, name, listed[1])
+    if inner := _OPTIONAL.match(text):
+        optional = _read_text(owner, name, next(g for g in inner.groups() if g is not None).strip(), scope)
+        return None if optional is None else (optional[0], optional[1], True)
+    return None
+
+
+def _list_of_links(owner: str, name: str, argument: Any) -> ConfigurationError:
+    target = getattr(argument, "__name__", None) or str(argument).strip("\"'")
+    return ConfigurationError(
+        f"{owner}.{name}: a list of links is no column. Many to many is {name}: ManyToMany[{target}] = "
+        f'ManyToMany(through="…"); where {target} has the link, {name}: BackLink[list[{target}]] = BackLink("…")'
+    )
 
 
 def _argument(argument: Any) -> tuple[Any, bool, bool]:
@@ -99,7 +133,7 @@ def take(owner: str, ns: dict[str, Any], scope: dict[str, Any], bases: tuple[typ
     """
     annotations = annotations_of(ns)
     scope = {**vars(sys.modules.get(ns.get("__module__", ""), sys)), **scope, **ns}
-    read = {name: found for name, a in annotations.items() if (found := _read(a, scope)) is not None}
+    read = {n: found for n, a in annotations.items() if (found := _read(owner, n, a, scope)) is not None}
     if not read:
         return {}
     left: dict[str, Any] = {}
@@ -110,8 +144,9 @@ def take(owner: str, ns: dict[str, Any], scope: dict[str, Any], bases: tuple[typ
         if name not in read:
             left[name] = annotation
             continue
-        kind, argument = read[name]
+        kind, argument, says_none = read[name]
         inner, is_list, is_optional = _argument(argument)
+        is_optional = is_optional or says_none
         target = Target(inner, owner, name, ns, scope, annotations)
         given = ns.pop(name, None)
         if kind == "link":

@@ -9,13 +9,13 @@ import dataclasses
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, PlainSerializer, RootModel, TypeAdapter, ValidationError, WrapSerializer
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from data_bridge.orm.mapping.natural_type import is_enum, is_native, natural_type, without_none
+from data_bridge.orm.mapping.natural_type import is_enum, is_native, members_of, natural_type, without_none
 from data_bridge.query.spi import RESERVED
 from data_bridge.query.types import Jsonb, Member, SQLType, shaped
 
@@ -115,7 +115,7 @@ class PartShape(DocumentShape):
     @cached_property
     def _load(self) -> Callable[[Any], Any] | None:
         if is_enum(self.annotation):
-            return cast(Callable[[Any], Any], self.annotation._value2member_map_.__getitem__)
+            return members_of(self.annotation)
         return None if is_native(self.annotation, self._of) else self._adapter.validate_python
 
     @cached_property

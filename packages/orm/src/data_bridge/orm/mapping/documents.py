@@ -64,13 +64,19 @@ def _has_same_types(a: Any, b: Any) -> bool:
     return _SCALARS.issuperset(kinds) or all(map(_has_same_types, a, b))
 
 
+def _key(key: Any) -> str:
+    """A key of a mapping as JSON has it."""
+    key = plain(key)
+    return {True: "true", False: "false"}[key] if isinstance(key, bool) else str(key)
+
+
 def plain(value: Any) -> Any:
     """The value as it comes back from a JSON column: dicts, lists, text, numbers. A Decimal stays one, of all its digits."""
     kind = type(value)
     if kind in _SCALARS:
         return value
     if kind is dict:
-        return {k: plain(v) for k, v in value.items()}
+        return {k if type(k) is str else _key(k): plain(v) for k, v in value.items()}
     if kind in _SEQUENCES:
         return [plain(v) for v in value]
     if isinstance(value, Enum):

@@ -68,6 +68,8 @@ class Entity:
         self.projection = (build.columns(qualifier, (f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in fields if f.is_mutable)
         self.documents = frozenset(f.key for f in fields if f.is_document)
+        self.rekeyed = frozenset(f.key for f in fields if f.has_other_keys)
+        """Documents that are sent as JSON has them, as their mappings have keys that JSON does not know."""
         self._validators: dict[str, Callable[[Any], Any]] = {}
         self.near: dict[str, tuple[str, ...]] = {
             k: tuple(r.name for r in self.links if k in r.near) for r in self.links for k in r.near
@@ -343,12 +345,19 @@ class Entity:
         assert loader is not None  # a document has one
         try:
             loader(plain(value))
-        except ValidationError as e:
-            raise self._misfit(key, e) from None
+        except ValueError as e:
+            cause = e.__context__
+            raise self._misfit(key, cause if isinstance(cause, ValidationError) else e) from None
         return value
 
-    def _misfit(self, key: str, error: ValidationError) -> EncodeError:
-        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {misfit(error)}")
+    def document(self, key: str, value: Any) -> Any:
+        """A document as it is sent; see fitting()."""
+        value = self.fitting(key, value)
+        return plain(value) if key in self.rekeyed else value
+
+    def _misfit(self, key: str, error: ValueError) -> EncodeError:
+        why = misfit(error) if isinstance(error, ValidationError) else str(error)
+        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {why}")
 
     # ------------------------------------------------------------------------------------------------------ keys
     def key_values(self, pk: Any) -> tuple[Any, ...]:

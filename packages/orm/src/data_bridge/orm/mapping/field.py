@@ -8,14 +8,31 @@ from collections.abc import Callable
 from typing import Any
 
 from annotated_types import MaxLen
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, PlainValidator, TypeAdapter, WrapValidator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.column import ColumnSpec, spec_of
-from data_bridge.orm.mapping.document_shape import reserved_fields, shape_of
-from data_bridge.orm.mapping.natural_type import is_enum, is_native, natural_type, without_none
+from data_bridge.orm.mapping.document_shape import misfit, reserved_fields, shape_of
+from data_bridge.orm.mapping.documents import plain
+from data_bridge.orm.mapping.natural_type import (
+    has_other_keys,
+    is_enum,
+    is_native,
+    members_of,
+    natural_type,
+    shown,
+    without_none,
+)
 from data_bridge.query import ColumnDef, Node, parse_type, sql
 from data_bridge.query.types import Numeric, SQLType, Varchar, shaped
 
@@ -39,6 +56,11 @@ class Field:
         self.type = self._shaped(owner, self._type(owner, cls))
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
+
+    @property
+    def has_other_keys(self) -> bool:
+        """Whether a document has mappings with keys that JSON does not know."""
+        return self.is_document and has_other_keys(self.annotation)
 
     @property
     def is_document(self) -> bool:
@@ -73,6 +95,8 @@ class Field:
 
     def _shaped(self, owner: str, of: SQLType) -> SQLType:
         """The type with what is known of the documents in the column."""
+        if of.family == "json" and has_other_keys(self.annotation):
+            of = SQLType(of.name, None, plain, of.family, shown=repr(of))
         shape = shape_of(self.info.annotation) if of.family == "json" else None
         if shape is None:
             return of
@@ -92,9 +116,9 @@ class Field:
                 kind: SQLType = target.fields(cls)[at].type
                 return kind
         if isinstance(spec.type, SQLType):
-            return spec.type
+            return self._serialised(spec.type)
         if isinstance(spec.type, str):
-            return parse_type(spec.type)
+            return self._serialised(parse_type(spec.type))
         length = spec.max_length or next((m.max_length for m in self.info.metadata if isinstance(m, MaxLen)), None)
         try:
             found = natural_type(self.annotation)
@@ -108,6 +132,36 @@ class Field:
             if digits is not None:
                 return Numeric(digits, places)
         return found
+
+    def _serialised(self, of: SQLType) -> SQLType:
+        """A type of the user's choice: a value that it does not take is sent as Pydantic serialises it."""
+        if (
+            of.family in ("json", "enum")
+            or of.declared is not None
+            or is_enum(self.annotation)
+            or is_native(self.annotation, of)
+        ):
+            return of
+        try:
+            natural = natural_type(self.annotation)
+        except TypeError:
+            natural = None
+        if natural is not None and natural.name == of.name:
+            return natural
+        adapter = TypeAdapter(_annotated(self.info))
+
+        def convert(value: Any) -> Any:
+            try:
+                return of.convert(value)
+            except (TypeError, ValueError):
+                if natural is not None and natural.family == of.family:
+                    return of.convert(natural.convert(value))
+                made = adapter.dump_python(value, mode="json", warnings=False)
+                if type(made) is type(value):
+                    raise
+                return of.convert(made)
+
+        return SQLType(of.name, None, convert, of.family, of=of.of, shown=repr(of))
 
     def _definition(self) -> ColumnDef:
         spec = self.spec
@@ -133,15 +187,26 @@ class Field:
     def converter(self, cls: Any) -> Callable[[Any], Any] | None:
         """What turns the decoded value into the field's, or None where they are the same."""
         if self.key in _own_validators(cls):
-            return field_validator(cls, self.key)
+            return _told(field_validator(cls, self.key), self.annotation)
         if is_enum(self.annotation):
             if cls.model_config.get("use_enum_values"):
                 return None
-            members: Callable[[Any], Any] = self.annotation._value2member_map_.__getitem__
-            return members
+            return members_of(self.annotation)
         if is_native(self.annotation, self.type) and not _transforms(self.info):
             return None
-        return TypeAdapter(_annotated(self.info)).validate_python
+        return _told(TypeAdapter(_annotated(self.info)).validate_python, self.annotation)
+
+
+def _told(validate: Callable[[Any], Any], annotation: Any) -> Callable[[Any], Any]:
+    """A converter of stored values whose error says what the field accepts, and not the value."""
+
+    def convert(value: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as e:
+            raise ValueError(f"the stored value does not fit {shown(annotation)}: {misfit(e)}") from None
+
+    return convert
 
 
 def _constraint(info: FieldInfo, name: str) -> Any:

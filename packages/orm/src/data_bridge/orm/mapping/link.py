@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -16,14 +16,31 @@ N = TypeVar("N")
 L = TypeVar("L")
 
 
-class RelationAnnotation(NamedTuple):
-    """What `Link[User]` is at run time."""
+class RelationAnnotation:
+    """What `Link[User]` is at run time. Not a tuple, which `Optional[…]` and `list[…]` would take apart."""
 
-    kind: str
-    argument: Any
+    __slots__ = ("argument", "is_optional", "kind")
+
+    def __init__(self, kind: str, argument: Any, *, is_optional: bool = False) -> None:
+        self.kind = kind
+        self.argument = argument
+        self.is_optional = is_optional
 
     def __or__(self, other: Any) -> RelationAnnotation:
-        return self
+        """`Link[User] | None` is `Link[User | None]`."""
+        if other is not None and other is not type(None):
+            raise TypeError(f"{self!r} | {other!r}: a relation is to one class, or to one class or None")
+        return RelationAnnotation(self.kind, self.argument, is_optional=True)
+
+    __ror__ = __or__
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        """Typing takes just what can be called for a type."""
+        raise TypeError(f"{self!r} is an annotation")
+
+    def __repr__(self) -> str:
+        name = {"link": "Link", "back": "BackLink", "many": "ManyToMany"}[self.kind]
+        return f"{name}[{getattr(self.argument, '__name__', self.argument)}]"
 
 
 if TYPE_CHECKING:

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import types as python_types
 import typing
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from pydantic import AnyUrl, EmailStr, NameEmail, SecretBytes, SecretStr
+from pydantic import (
+    AnyUrl,
+    AwareDatetime,
+    EmailStr,
+    FutureDate,
+    FutureDatetime,
+    NaiveDatetime,
+    NameEmail,
+    PastDate,
+    PastDatetime,
+    SecretBytes,
+    SecretStr,
+)
 from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
+from typing_extensions import TypeAliasType
 
 from data_bridge.query import type_of
-from data_bridge.query.types import Bytea, SQLType, Text
+from data_bridge.query.types import Array, BigInt, Bytea, Jsonb, SQLType, Text, Timestamp
 
 _NATIVE = {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes, Any}
 
@@ -25,31 +40,149 @@ def natural_type(annotation: Any) -> SQLType:
     Raises:
         TypeError: for one that has no natural type.
     """
-    return _pydantic_type(annotation) or type_of(annotation)
+    annotation, _ = without_none(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if isinstance(annotation, type) and not arguments:
+        return _of_class(annotation)
+    if origin in (list, set, frozenset) or (origin is tuple and arguments[1:] == (Ellipsis,)):
+        element = natural_type(arguments[0])
+        # A list of documents is one document: arrays of jsonb are rarely what is meant.
+        return Jsonb if element.family == "json" or _innermost(element).family == "json" else Array(element)
+    if origin in (typing.Union, python_types.UnionType):
+        kinds = {natural_type(a) for a in arguments}
+        return kinds.pop() if len(kinds) == 1 else Jsonb
+    return type_of(annotation)
 
 
-def _pydantic_type(annotation: Any) -> SQLType | None:
-    """The type of what Pydantic has beside Python's own classes: secrets, addresses of the web and of mail."""
-    if not isinstance(annotation, type) or not annotation.__module__.startswith("pydantic"):
-        return None
-    if issubclass(annotation, SecretBytes):
-        return Bytea
-    texts: tuple[Any, ...] = (SecretStr, EmailStr, NameEmail, AnyUrl, BaseMultiHostUrl)
-    return Text if issubclass(annotation, texts) else None
+def _innermost(of: SQLType) -> SQLType:
+    while of.of is not None:
+        of = of.of
+    return of
+
+
+def _of_class(cls: type[Any]) -> SQLType:
+    if cls is NaiveDatetime:  # pyright: ignore[reportUnnecessaryComparison]
+        return Timestamp
+    if issubclass(cls, Flag):
+        return SQLType(BigInt.name, None, _flag(cls), "int", shown=repr(BigInt))
+    if issubclass(cls, PurePath):
+        return _text_of(cls, str)
+    if cls.__module__.startswith("pydantic"):
+        if issubclass(cls, SecretBytes):
+            return SQLType(Bytea.name, None, _revealed(Bytea), "bytes", shown=repr(Bytea))
+        if issubclass(cls, SecretStr):
+            return SQLType(Text.name, None, _revealed(Text), "text", shown=repr(Text))
+        texts: tuple[Any, ...] = (EmailStr, NameEmail, AnyUrl, BaseMultiHostUrl)
+        if issubclass(cls, texts):
+            return _text_of(cls, str)
+    return type_of(cls)
+
+
+def _text_of(cls: type[Any], spell: Callable[[Any], str]) -> SQLType:
+    """Text for instances of a class, and for text that stands for one."""
+
+    def convert(value: Any) -> Any:
+        return spell(value) if isinstance(value, (cls, *_ADDRESSES)) else Text.convert(value)
+
+    return SQLType(Text.name, None, convert, "text", shown=repr(Text))
+
+
+_ADDRESSES: tuple[Any, ...] = (AnyUrl, BaseMultiHostUrl)
+
+
+def _revealed(of: SQLType) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        return of.convert(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
+
+    return convert
+
+
+def _flag(cls: type[Flag]) -> Callable[[Any], int]:
+    def convert(value: Any) -> int:
+        if isinstance(value, Enum) and not isinstance(value, cls):
+            raise TypeError(f"expected {cls.__name__}, got {type(value).__name__}")
+        try:
+            return int(cls(value).value)
+        except (TypeError, ValueError):
+            raise ValueError(f"expected {cls.__name__}, got another {type(value).__name__}") from None
+
+    return convert
+
+
+def members_of(enum: Any) -> Callable[[Any], Any]:
+    """What turns stored values into members; ValueError for others, without the value."""
+    if issubclass(enum, Flag):
+        return _Flags(enum)
+    made: Callable[[Any], Any] = _Members(enum).__getitem__
+    return made
+
+
+class _Members(dict[Any, Any]):
+    """The members of an Enum by their values: a dict, as rows are loaded by it."""
+
+    def __init__(self, enum: Any) -> None:
+        super().__init__(enum._value2member_map_)
+        self._enum = enum
+
+    def __missing__(self, value: Any) -> Any:
+        known = ", ".join(repr(m.value) for m in self._enum)
+        raise ValueError(f"the stored value is not one of {self._enum.__name__}, which are {known}")
+
+
+class _Flags:
+    def __init__(self, enum: Any) -> None:
+        self._enum = enum
+
+    def __call__(self, value: Any) -> Any:
+        try:
+            return self._enum(value)
+        except ValueError:
+            known = ", ".join(f"{m.name} = {m.value}" for m in self._enum)
+            raise ValueError(
+                f"the stored value is not a combination of {self._enum.__name__}, which are {known}"
+            ) from None
+
+
+def has_other_keys(annotation: Any) -> bool:
+    """Whether a document has mappings with keys that JSON does not know."""
+    annotation, _ = without_none(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (dict, Mapping) and arguments and without_none(arguments[0])[0] is not str:
+        return True
+    return any(has_other_keys(a) for a in arguments if a is not Ellipsis)
+
+
+_PLAIN_FORMS: dict[Any, Any] = {
+    AwareDatetime: datetime, PastDatetime: datetime, FutureDatetime: datetime, PastDate: date, FutureDate: date,
+}  # fmt: skip
+"""Pydantic's names for moments with a condition: what is stored is the moment."""
 
 
 def without_none(annotation: Any) -> tuple[Any, bool]:
-    """An annotation without its None, and whether it had one."""
+    """An annotation without its None, and whether it had one; a NewType and a type alias stand for what they name."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
-        inner, optional = without_none(typing.get_args(annotation)[0])
-        return inner, optional
+        return without_none(typing.get_args(annotation)[0])
+    if isinstance(annotation, typing.NewType):
+        return without_none(annotation.__supertype__)
+    if isinstance(annotation, _ALIASES):
+        return without_none(annotation.__value__)
+    if isinstance(origin, _ALIASES):
+        return without_none(origin.__value__[typing.get_args(annotation)])
     if origin in (typing.Union, python_types.UnionType):
         arguments = typing.get_args(annotation)
         rest = tuple(a for a in arguments if a is not type(None))
         if len(rest) < len(arguments):
-            return (rest[0] if len(rest) == 1 else typing.Union[rest]), True  # noqa: UP007 - made at run time
-    return annotation, False
+            if len(rest) == 1:
+                return without_none(rest[0])[0], True
+            return typing.Union[rest], True  # noqa: UP007 - made at run time
+    try:
+        return _PLAIN_FORMS.get(annotation, annotation), False
+    except TypeError:  # not hashable
+        return annotation, False
+
+
+_ALIASES: tuple[Any, ...] = tuple({TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType)})
 
 
 def shown(annotation: Any) -> str:
@@ -64,6 +197,8 @@ def is_enum(annotation: Any) -> bool:
 
 def is_native(annotation: Any, kind: SQLType) -> bool:
     """Whether decoding gives just what the annotation asks for."""
+    if annotation is NaiveDatetime:
+        return kind.family == "datetime"
     if isinstance(annotation, type) and annotation in _NATIVE:
         return _python_of(kind) in (annotation, None) if annotation is not Any else True
     if annotation is Any or annotation in (dict, list):

@@ -31,6 +31,8 @@ from data_bridge.orm.relations.descriptors import RelationAttribute
 from data_bridge.query import type_of
 from data_bridge.query.spi import SourceColumns
 
+PARAMETERS = frozenset({"tx", "defaults", "fetch_links", "skip_events"})
+"""Keywords of methods that take values of fields by keyword too."""
 _making = threading.local()
 _numbers = itertools.count()
 
@@ -92,11 +94,13 @@ def _refuse_clashes(name: str, bases: tuple[type, ...], ns: dict[str, Any], decl
         return
     methods = {n for base in table.__mro__ if base.__module__.startswith("data_bridge.") for n in base.__dict__}
     for key in (*annotations_of(ns), *declared):
-        if not key.startswith("_") and key in methods:
-            raise ConfigurationError(
-                f"{name}.{key}: {key!r} is a method of Table; call the field otherwise and name the column: "
-                f"{key}_ … = Column(name={key!r})"
-            )
+        if key.startswith("_") or (key not in methods and key not in PARAMETERS):
+            continue
+        what = "a method" if key in methods else "a parameter of the methods"
+        raise ConfigurationError(
+            f"{name}.{key}: {key!r} is {what} of Table; call the field otherwise and name the column: "
+            f"{key}_ … = Column(name={key!r})"
+        )
 
 
 def _refuse_borrowed(name: str, ns: dict[str, Any], kwargs: dict[str, Any]) -> None:
@@ -124,6 +128,20 @@ def _refuse_borrowed(name: str, ns: dict[str, Any], kwargs: dict[str, Any]) -> N
                 f"{name}.{key} = Field({min(options)}=…): Pydantic's Field() knows nothing of columns; write Column({min(options)}=…), "
                 "which takes the arguments of Field() too"
             )
+
+
+class _ColumnsByName:
+    """`User.c`. Not a property: a field called `c` comes first."""
+
+    def __get__(self, cls: Any, _: Any = None) -> Any:
+        if cls is None:
+            return self
+        if getattr(_making, "depth", 0):  # Pydantic asks unfinished classes for the names of fields
+            raise AttributeError("c")
+        try:
+            return entity_of(cls).source.c
+        except ConfigurationError as e:
+            raise AttributeError(str(e)) from None
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Column, PydanticField))
@@ -170,10 +188,15 @@ class TableMeta(ModelMetaclass):
             install(cls)
         return cls
 
-    @property
-    def c(cls) -> SourceColumns:
-        """The columns by name, untyped: `User.c.age`."""
-        return entity_of(cls).source.c
+    if TYPE_CHECKING:
+
+        @property
+        def c(cls) -> SourceColumns:
+            """The columns by name, untyped: `User.c.age`. Of a class with a field called `c`, the column."""
+            ...
+
+    else:
+        c = _ColumnsByName()
 
     if not TYPE_CHECKING:
 

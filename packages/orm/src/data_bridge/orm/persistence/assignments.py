@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from enum import Enum
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +27,7 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     if value is None or type(value) is field.type.python:
         return value
     if field.key in entity.documents:
-        value = entity.fitting(field.key, value)
-    if isinstance(value, Enum):
-        value = value.value
-    elif hasattr(value, "get_secret_value"):
-        value = value.get_secret_value()
-    elif field.type.family == "text" and not isinstance(value, str) and type(value).__module__.startswith("pydantic"):
-        value = str(value)
-    elif field.type.family == "array" and isinstance(value, (set, frozenset)):
-        value = list[Any](value)  # pyright: ignore[reportUnknownArgumentType]
+        value = entity.document(field.key, value)
     return entity.columns[field.key].bind(value)
 
 

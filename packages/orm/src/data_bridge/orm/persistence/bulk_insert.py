@@ -194,7 +194,7 @@ def columns_of(entity: Entity, field: Any, values: list[Any]) -> list[Any]:
     python = field.type.python
     if field.type.family == "json":
         if field.key in entity.documents:
-            return [entity.fitting(field.key, v) for v in values]
+            return [entity.document(field.key, v) for v in values]
         return values  # core's writer looks at them
     kinds = {*map(type, values)} - _NONE
     if python is None and field.type.family == "text" and kinds <= _TEXT:

@@ -128,7 +128,7 @@ class _Write:
 
 
 def _is_sent_as_it_is(field: Any) -> bool:
-    return field.annotation is field.type.python or field.type.family == "json"
+    return field.annotation is field.type.python or (field.type.family == "json" and not field.has_other_keys)
 
 
 def returning_of(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | None:

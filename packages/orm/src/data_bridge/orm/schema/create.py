@@ -9,7 +9,14 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
 from data_bridge.orm.registry import entity_of
 from data_bridge.query import ConstraintDef, TableDef
-from data_bridge.query.ddl import AddConstraint, DropTable, create_table_operations
+from data_bridge.query.ddl import (
+    AddConstraint,
+    CreateDomain,
+    CreateEnum,
+    DropTable,
+    create_table_operations,
+    create_type_operations,
+)
 from data_bridge.query.spi import build
 
 _COUNT = LoadPlan.affected()
@@ -61,7 +68,7 @@ def _definitions(tables: tuple[Any, ...]) -> list[TableDef]:
 
 
 async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -> None:
-    """Makes the tables of these classes, or of all; all or none.
+    """Makes the tables of these classes, or of all, and before them their enums and domains; all or none.
 
     Args:
         checkfirst: leave tables that exist alone, whatever they look like.
@@ -71,6 +78,7 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
     """
     async with pg_transaction(using=resolve(using)) as tx:
         ordered, later = without_later_keys(in_order(_definitions(tables)))
+        await _create_types(tx, ordered)
         there: set[Any] = set()
         for definition in ordered:
             if checkfirst:
@@ -88,16 +96,52 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
                 await tx.run(statement.ir, statement.params, _COUNT)
 
 
+async def _create_types(tx: Any, definitions: list[TableDef]) -> None:
+    """Makes the enums and domains of columns that are not there; those that are stay as they are."""
+    for operation in create_type_operations(*definitions):
+        if not await tx.run(_IS_TYPE, (_spelled(operation),), _VALUE):
+            statement = operation.__statement__()
+            await tx.run(statement.ir, statement.params, _COUNT)
+
+
+async def _drop_types(tx: Any, definitions: list[TableDef]) -> None:
+    """Drops the enums and domains of columns that nothing else has."""
+    for operation in reversed(create_type_operations(*definitions)):
+        name = _spelled(operation)
+        if await tx.run(_IS_UNUSED_TYPE, (name,), _VALUE):
+            kind = "TYPE" if isinstance(operation, CreateEnum) else "DOMAIN"
+            await tx.run(build.text(f"DROP {kind} {name}"), (), _COUNT)
+
+
+def _spelled(operation: Any) -> str:
+    if isinstance(operation, CreateDomain):
+        schema, name = operation.domain.schema, operation.domain.name
+    else:
+        schema, name = operation.name
+    return ".".join(quote_identifier(part) for part in (schema, name) if part)
+
+
+_IS_TYPE = build.text("SELECT pg_catalog.to_regtype($1) IS NOT NULL")
+_IS_UNUSED_TYPE = build.text(
+    "SELECT pg_catalog.to_regtype($1) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d "
+    "JOIN pg_catalog.pg_type t ON t.oid = pg_catalog.to_regtype($1) WHERE d.refclassid = 'pg_catalog.pg_type'::regclass "
+    "AND d.refobjid IN (t.oid, t.typarray) AND d.deptype = 'n')"
+)
+
+
 async def drop_all(*tables: Any, using: Any = None) -> None:
-    """Drops the tables of these classes, or of all, if they exist."""
+    """Drops the tables of these classes, or of all, if they exist, and the enums and domains that only they have."""
     async with pg_transaction(using=resolve(using)) as tx:
-        for definition in reversed(in_order(_definitions(tables))):
+        definitions = in_order(_definitions(tables))
+        for definition in reversed(definitions):
             statement = DropTable(
                 (definition.schema, definition.name) if definition.schema else definition.name,
                 if_exists=True,
                 cascade=True,
             ).__statement__()
             await tx.run(statement.ir, statement.params, _COUNT)
+
+        await _drop_types(tx, definitions)
 
 
 __all__ = ["create_all", "drop_all", "in_order"]

@@ -67,7 +67,8 @@ def _compared(own: TableDef, there: TableDef) -> Iterable[Difference]:
         if other is None:
             yield Difference("column", own.name, column.name, None)
             continue
-        if column.type.name != other.type.name:
+        # The server quotes the names of types only where it must.
+        if column.type.name.replace('"', "") != other.type.name.replace('"', ""):
             yield Difference("type", name, column.type.name, other.type.name)
         is_null = column.nullable and column.name not in keys
         if is_null != other.nullable:

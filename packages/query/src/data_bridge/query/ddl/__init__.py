@@ -10,7 +10,8 @@ literals, written by the one literal writer of the core.
 
 from __future__ import annotations
 
-from ..definitions.tables import TableDef, default_name
+from ..definitions.tables import DomainDef, TableDef, default_name
+from ..types.sql_types import DeclaredEnum, SQLType
 from .nodes import Path
 from .objects import (
     AddEnumValue,
@@ -102,6 +103,7 @@ __all__ = [
     "SetSchema",
     "ValidateConstraint",
     "create_table_operations",
+    "create_type_operations",
     "script",
 ]
 
@@ -132,6 +134,30 @@ def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> 
     return operations
 
 
+def create_type_operations(*tables: TableDef) -> list[Operation]:
+    """The enums and domains that columns of these tables have, each once, in the order of the columns.
+
+    >>> from data_bridge.query import ColumnDef, TableDef, ddl, types
+    >>> print(*ddl.create_type_operations(TableDef("t", (ColumnDef("mood", types.Enum("mood", "sad", "ok")),))))
+    CREATE TYPE "mood" AS ENUM ('sad', 'ok')
+    """
+    made: dict[str, Operation] = {}
+    for column in (column for table in tables for column in table.columns):
+        of: SQLType | None = column.type
+        while of is not None:
+            declared = of.declared
+            if isinstance(declared, DeclaredEnum):
+                made.setdefault(of.name, CreateEnum((declared.schema, declared.name), declared.labels))
+            elif declared is not None:
+                checks = ((None, declared.check),) if declared.check else ()
+                domain = DomainDef(
+                    declared.name, declared.base, schema=declared.schema, not_null=declared.not_null, checks=checks
+                )
+                made.setdefault(of.name, CreateDomain(domain))
+            of = of.of
+    return list(made.values())
+
+
 def script(table: TableDef) -> str:
     """The DDL of a table as text, one statement after the other.
 
@@ -141,4 +167,5 @@ def script(table: TableDef) -> str:
         "id" bigint NOT NULL
     );
     """
-    return "\n".join(f"{operation};" for operation in create_table_operations(table))
+    operations = [*create_type_operations(table), *create_table_operations(table)]
+    return "\n".join(f"{operation};" for operation in operations)

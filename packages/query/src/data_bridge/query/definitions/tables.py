@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -201,19 +202,24 @@ class ExtensionDef(Definition):
 def default_name(
     table: str, columns: Iterable[str], suffix: Literal["pkey", "key", "idx", "fkey", "check", "excl"]
 ) -> str:
-    """The name PostgreSQL itself would give, cut the way it cuts: table and columns share 63 bytes with the suffix.
+    """The name PostgreSQL itself would give. One that would be longer than 63 bytes is cut, with a hash of the whole before the
+    suffix, so that two long names differ where PostgreSQL would cut both to the same.
 
     >>> default_name("users", ["email"], "key")
     'users_email_key'
+    >>> default_name("a" * 40, ["b" * 40], "idx")
+    'aaaaaaaaaaaaaaaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbb_0365e0f6_idx'
     """
-    first, second = table.encode(), "_".join(columns).encode()
-    if suffix == "pkey":
-        second = b""
-    room = 63 - len(suffix) - 1 - (1 if second else 0)
+    first, second = table.encode(), b"" if suffix == "pkey" else "_".join(columns).encode()
+    ends: list[str] = [suffix]
+    room = 63 - len(suffix) - (2 if second else 1)
+    if len(first) + len(second) > room:
+        whole = hashlib.sha256(first + b"\0" + second).hexdigest()[:8]
+        ends, room = [whole, suffix], room - 9
     while len(first) + len(second) > room:
         if len(first) > len(second):
             first = first[:-1]
         else:
             second = second[:-1]
     parts = [part.decode(errors="ignore") for part in (first, second) if part]
-    return "_".join([*parts, suffix])
+    return "_".join([*parts, *ends])

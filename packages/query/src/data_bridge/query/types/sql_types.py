@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum as PyEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from data_bridge.core import quote_identifier
@@ -31,6 +31,7 @@ __all__ = [
     "Date",
     "DateMultirange",
     "DateRange",
+    "Domain",
     "Double",
     "Enum",
     "Hstore",
@@ -72,6 +73,24 @@ __all__ = [
 ]
 
 
+class DeclaredEnum(NamedTuple):
+    """A native enum, as CREATE TYPE makes it."""
+
+    name: str
+    schema: str | None
+    labels: tuple[str, ...]
+
+
+class DeclaredDomain(NamedTuple):
+    """A domain, as CREATE DOMAIN makes it."""
+
+    name: str
+    schema: str | None
+    base: str
+    check: str | None
+    not_null: bool
+
+
 class SQLType:
     """One type of PostgreSQL. Compared by its spelling.
 
@@ -80,7 +99,7 @@ class SQLType:
     document, where that is known.
     """
 
-    __slots__ = ("_repr", "convert", "family", "name", "of", "python", "shape")
+    __slots__ = ("_repr", "convert", "declared", "family", "name", "of", "python", "shape")
 
     name: Final[str]
     python: Final[type[Any] | None]
@@ -88,6 +107,8 @@ class SQLType:
     family: Final[str]
     of: Final[SQLType | None]
     shape: Final[Shape | None]
+    declared: Final[DeclaredEnum | DeclaredDomain | None]
+    """What makes the type in the database, of a type that has to be made before its tables."""
 
     def __init__(
         self,
@@ -99,6 +120,7 @@ class SQLType:
         of: SQLType | None = None,
         shown: str | None = None,
         shape: Shape | None = None,
+        declared: DeclaredEnum | DeclaredDomain | None = None,
     ) -> None:
         """Makes a type; the ready ones of this module and `Other` are what most code needs."""
         self.name = name
@@ -107,6 +129,7 @@ class SQLType:
         self.family = family
         self.of = of
         self.shape = shape
+        self.declared = declared
         self._repr = shown
 
     def bind(self, value: Any, owner: str | None = None) -> Any:
@@ -275,7 +298,10 @@ def Array(of: SQLType) -> SQLType:  # noqa: N802
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise c.expected("a list", value)
         items: Iterable[Any] = value
-        return [_element(of, item) for item in items]
+        made = [_element(of, item) for item in items]
+        if of.family == "array" and len({len(item) for item in made if item is not None}) > 1:
+            raise ValueError("expected lists of one length, as arrays of several dimensions have")
+        return made
 
     return SQLType(f"{of.name}[]", None, convert, "array", of=of, shown=f"Array({of!r})")
 
@@ -285,7 +311,8 @@ def _element(of: SQLType, item: Any) -> Any:
         return item
     if isinstance(item, list | tuple) and of.family not in ("json", "range", "multirange", "vector"):
         nested: Iterable[Any] = item
-        return [_element(of, inner) for inner in nested]
+        inner_of = of.of if of.family == "array" and of.of is not None else of
+        return [_element(inner_of, inner) for inner in nested]
     return of.convert(item)
 
 
@@ -297,11 +324,30 @@ def Enum(enum: type[PyEnum] | str, *values: str, schema: str | None = None, name
     '"mood"'
     """
     if isinstance(enum, str):
-        return SQLType(
-            quoted(enum, schema), None, c.one_of(values) if values else c.to_str, "enum", shown=f"Enum({enum!r})"
-        )
-    spelling = quoted(name or enum.__name__.lower(), schema)
-    return SQLType(spelling, None, c.member(enum), "enum", shown=f"Enum({enum.__name__})")
+        declared = DeclaredEnum(enum, schema, values) if values else None
+        convert = c.one_of(values) if values else c.to_str
+        return SQLType(quoted(enum, schema), None, convert, "enum", shown=f"Enum({enum!r})", declared=declared)
+    bare = name or enum.__name__.lower()
+    declared = DeclaredEnum(bare, schema, tuple(str(m.value) for m in enum))
+    return SQLType(
+        quoted(bare, schema), None, c.member(enum), "enum", shown=f"Enum({enum.__name__})", declared=declared
+    )
+
+
+def Domain(  # noqa: N802
+    name: str, base: SQLType, *, check: str | None = None, not_null: bool = False, schema: str | None = None
+) -> SQLType:
+    """A domain: a type with a condition on VALUE. create_all() makes it before the tables that use it.
+
+    >>> from data_bridge.query import types
+    >>> types.Domain("email", types.Text, check="VALUE LIKE '%@%'").name
+    '"email"'
+    """
+    declared = DeclaredDomain(name, schema, base.name, check, not_null)
+    spelling = quoted(name, schema)
+    return SQLType(
+        spelling, base.python, base.convert, base.family, of=base.of, shown=f"Domain({name!r})", declared=declared
+    )
 
 
 def Other(name: str, python: type[Any] | None = None) -> SQLType:  # noqa: N802

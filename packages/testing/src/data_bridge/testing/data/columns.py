@@ -50,7 +50,7 @@ INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 def model_columns(model: Any) -> dict[str, ModelColumn]:
     """The columns of a Table class by field."""
     definition = model.__table_def__
-    keys = {proxy.name: key for key, proxy in _proxies(model)}
+    keys = {proxy.__column__.name: key for key, proxy in _proxies(model)}
     unique = {constraint.columns[0] for constraint in definition.constraints if _alone(constraint)}
     unique |= {index.columns[0] for index in definition.indexes if index.unique and len(index.columns) == 1}
     together = {name for one in definition.constraints if one.kind in ("primary_key", "unique") for name in one.columns}
@@ -89,7 +89,7 @@ def model_links(model: Any) -> dict[str, tuple[Any, tuple[str, ...], bool]]:
 
 def _proxies(model: Any) -> Iterator[tuple[str, Any]]:
     for proxy in model.__table_source__.columns.values():
-        yield proxy.key or proxy.name, proxy
+        yield proxy.__column__.key, proxy
 
 
 def _alone(constraint: Any) -> bool:
@@ -106,7 +106,7 @@ def _parents(table: tuple[str | None, str], columns: tuple[str, ...]) -> list[tu
     found: list[tuple[Any, str]] = []
     for model in exact:
         name = columns[0] if columns else model.__table_def__.primary_key[0]
-        found += [(model, key) for key, proxy in _proxies(model) if proxy.name == name]
+        found += [(model, key) for key, proxy in _proxies(model) if proxy.__column__.name == name]
     return found
 
 
