@@ -150,6 +150,5 @@ def _labelled(key: Any) -> Any:
 
 def _by_field(column: Any) -> Any:
     """A column under the name of its field, where the database has another one."""
-    if isinstance(column, ColumnProxy) and column.__column__.key != column.__column__.name:
-        return column.label(column.__column__.key)
-    return column
+    info = column.__column__ if type(column) is ColumnProxy else None  # pyright: ignore[reportUnknownVariableType]
+    return column if info is None or info.key == info.name else column.label(info.key)  # pyright: ignore[reportUnknownVariableType]

@@ -74,6 +74,7 @@ class Problem:
         fields: the fields concerned, by their names in the API.
         constraint: the name of the violated constraint.
         retry_after: seconds after which the request may succeed.
+        messages: what is wrong with a field, where the error says it.
     """
 
     status: int
@@ -82,7 +83,7 @@ class Problem:
     fields: tuple[str, ...] = ()
     constraint: str | None = None
     retry_after: int | None = None
-    messages: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict[str, str])
 
     def body(self) -> dict[str, Any]:
         """The members of the `application/problem+json` document."""

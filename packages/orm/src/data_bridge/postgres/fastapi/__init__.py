@@ -9,10 +9,10 @@
 ...     return await User.create(**body.model_dump())
 """
 
-try:
-    import fastapi as _fastapi  # noqa: F401 - only whether it is there
-except ImportError as e:  # pragma: no cover - the tests have it
-    raise ImportError("data_bridge.postgres.fastapi needs FastAPI: pip install 'data-bridge-orm[fastapi]'") from e
+from importlib.util import find_spec
+
+if find_spec("fastapi") is None:  # pragma: no cover - the tests have it
+    raise ImportError("data_bridge.postgres.fastapi needs FastAPI: pip install 'data-bridge-orm[fastapi]'")
 
 from data_bridge.postgres.asgi import CancelOnDisconnect, Problem, TransactionMiddleware, problem_of
 from data_bridge.postgres.fastapi.handlers import add_exception_handlers

@@ -47,7 +47,7 @@ def lifespan(
                 await init(dsn, **options)
                 stack.push_async_callback(close, "default")
             for alias, given in extra.items():
-                more = {"dsn": given} if isinstance(given, str) else dict(given)
+                more: dict[str, Any] = {"dsn": given} if isinstance(given, str) else dict(given)
                 await init(alias=alias, **more)
                 stack.push_async_callback(close, alias)
             state: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import threading
@@ -66,6 +67,9 @@ def _loop() -> asyncio.AbstractEventLoop:
     known: _ThreadLoop | None = getattr(_local, "known", None)
     if known is None or known.loop.is_closed():
         known = _local.known = _ThreadLoop()
+        if threading.current_thread() is threading.main_thread():
+            # The thread-local data of the main thread goes when modules are gone already.
+            atexit.register(known.close)
     return known.loop
 
 

@@ -6,15 +6,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data_bridge.core import ConfigurationError
 from data_bridge.testing.data.checks import Check, checks_of
 from data_bridge.testing.data.columns import ModelColumn, model_columns, model_links
 from data_bridge.testing.data.values import value_for
-
-if TYPE_CHECKING:
-    from data_bridge.testing.data.factory import Factory
 
 __all__ = ["Draft", "Facts", "SubFactory", "Trait"]
 
@@ -27,7 +24,7 @@ class SubFactory:
     On a Link the value is the row, on a foreign key column its key; the row is created first.
     """
 
-    def __init__(self, factory: type[Factory[Any]], **overrides: Any) -> None:
+    def __init__(self, factory: type[Any], **overrides: Any) -> None:
         self.factory = factory
         self.overrides = overrides
 
@@ -96,7 +93,7 @@ class Draft:
         else:
             self._values[key] = value
 
-    def add_parents(self, factory_of: Callable[[Any], type[Factory[Any]]]) -> None:
+    def add_parents(self, factory_of: Callable[[Any], type[Any]]) -> None:
         """Wish for the rows that required foreign keys point to."""
         taken = self._taken()
         for name, (parent, fields, optional) in self._links.items():
