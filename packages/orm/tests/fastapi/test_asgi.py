@@ -88,6 +88,31 @@ async def test_a_client_that_goes_away_ends_its_statement(isolated_db: Database)
     assert ended == ["cancelled"] and sent == []
 
 
+async def test_what_follows_the_response_goes_on_without_the_client() -> None:
+    """Servers report a disconnect as soon as the response is complete."""
+    complete = asyncio.Event()
+    done: list[str] = []
+
+    async def application_(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+        await asyncio.sleep(0.05)
+        assert await receive() == {"type": "http.disconnect"}
+        done.append("background")
+
+    async def receive() -> Any:
+        await complete.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            complete.set()
+
+    await CancelOnDisconnect(application_)({"type": "http"}, receive, send)
+    assert done == ["background"]
+
+
 async def test_cancelling_a_request_is_not_swallowed() -> None:
     started = asyncio.Event()
 

@@ -27,26 +27,34 @@ class CancelOnDisconnect:
             await self._app(scope, receive, send)
             return
         messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
-        running = asyncio.ensure_future(self._app(scope, messages.get, send))
+        is_answered = False
+
+        async def answering(message: Message) -> None:
+            nonlocal is_answered
+            await send(message)
+            # What comes behind the last byte, such as a background task, is not done for the client.
+            is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        running = asyncio.ensure_future(self._app(scope, messages.get, answering))
         watching = asyncio.ensure_future(_watch(receive, messages))
+        is_gone = False
         try:
             await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
                 # The application may be waiting for this very message.
                 if messages.empty():
                     messages.put_nowait({"type": "http.disconnect"})
-                running.cancel()
+                if not is_answered:
+                    is_gone = True
+                    running.cancel()
             await running
         except asyncio.CancelledError:
-            if not running.done():
+            if not is_gone:
                 running.cancel()
                 await asyncio.wait((running,))
-            if not watching.done() or watching.cancelled():
                 raise
         finally:
             watching.cancel()
-            if not running.done():
-                running.cancel()
 
 
 async def _watch(receive: Receive, messages: asyncio.Queue[Message]) -> None:
