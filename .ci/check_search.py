@@ -1,0 +1,103 @@
+"""Asks the search index of the built documentation for words that people type; each must find its page first.
+
+python .ci/check_search.py site
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from lunr import lunr
+
+# What is typed, and the page that answers it. Titles weigh most, as in the theme's search.
+WANTED = {
+    "pagination": "how-to/pagination/",
+    "cursor pagination": "how-to/pagination/",
+    "upsert": "how-to/bulk/",
+    "bulk insert": "how-to/bulk/",
+    "many to many": "how-to/relations/",
+    "N+1": "how-to/relations/",
+    "connection pool": "how-to/connections/",
+    "pgbouncer": "how-to/connections/",
+    "soft delete": "how-to/soft-delete/",
+    "optimistic locking": "how-to/optimistic-locking/",
+    "full text search": "how-to/full-text-search/",
+    "enum": "how-to/enums/",
+    "json": "how-to/json-documents/",
+    "fastapi": "how-to/fastapi/",
+    "celery": "how-to/blocking/",
+    "django": "how-to/coming-from/",
+    "sqlmodel": "how-to/coming-from/",
+    "beanie": "how-to/coming-from/",
+    "docker": "how-to/settings/",
+    "environment variables": "how-to/settings/",
+    "transactions": "how-to/transactions/",
+    "savepoint": "how-to/transactions/",
+    "retry": "how-to/transactions/",
+    "migrations": "how-to/migrations/",
+    "zero downtime": "how-to/zero-downtime/",
+    "lint migrations": "how-to/lint-migrations/",
+    "rollback": "tutorials/testing-with-rollback/",
+    "embedded server": "how-to/embedded-server/",
+    "test data": "how-to/make-test-data/",
+    "raw sql": "how-to/raw-sql-and-streams/",
+    "listen notify": "how-to/raw-sql-and-streams/",
+    "copy": "how-to/raw-sql-and-streams/",
+    "define tables": "how-to/define-tables/",
+    "primary key": "how-to/define-tables/",
+    "index": "how-to/define-tables/",
+    "query": "how-to/query/",
+    "group by": "how-to/query/",
+    "aggregate": "how-to/query/",
+    "events": "how-to/events/",
+    "errors": "reference/errors/",
+    "cheat sheet": "reference/cheat-sheet/",
+    "types": "reference/types/",
+    "troubleshooting": "how-to/troubleshooting/",
+    "type checking": "how-to/type-checking/",
+    "performance": "explanation/performance/",
+}
+FIRST = 3
+"""Places that count as found: the theme shows them without scrolling."""
+
+
+def pages(index: Any, words: str) -> list[str]:
+    """The pages that are found, best first, each once."""
+    found: list[str] = []
+    for match in index.search(words.replace("+", "\\+")):
+        page = match["ref"].partition("#")[0]
+        if page not in found and not page.startswith("contributing/"):
+            found.append(page)
+    return found
+
+
+def _split(document: dict[str, Any]) -> dict[str, str]:
+    """The theme splits words at hyphens."""
+    texts = {key: document[key].replace("-", " ") for key in ("title", "text")}
+    return {"location": document["location"], **texts}
+
+
+def main(site: Path) -> int:
+    """Prints what is not found; exit status 1 if anything."""
+    documents = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    index = lunr(
+        ref="location",
+        fields=[{"field_name": "title", "boost": 1000}, {"field_name": "text", "boost": 1}],
+        documents=[(_split(document), {"boost": document.get("boost", 1)}) for document in documents],
+    )
+    status = 0
+    for words, wanted in WANTED.items():
+        found = pages(index, words)
+        if wanted not in found[:FIRST]:
+            print(f"{words!r}: {wanted} is not among the first {FIRST}: {found[:6]}")
+            status = 1
+    if not status:
+        print(f"{len(WANTED)} searches find their pages")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
