@@ -308,7 +308,7 @@ async def test_files_whose_names_say_their_direction(folder: Folder) -> None:
         ({"1_a.down.sql": "select 1;"}, r"1_a\.down\.sql would not run: there is no 1_a\.up\.sql beside it"),
         ({"1_a.sql": "select 1;", "1_a.down.sql": "select 2;"}, r"rename 1_a\.sql to 1_a\.up\.sql"),
         ({"U1__a.sql": "select 1;"}, r"U1__a\.sql would not run: there is no V1__….sql beside it"),
-        ({"V1__a.sql": "-- up\nselect 1;\n-- down\nselect 2;", "U1__a.sql": "select 3;"}, "the way back stands in this file and in one of its own"),
+        ({"V1__a.sql": "-- up\nselect 1;\n-- down\nselect 2;", "U1__a.sql": "select 3;"}, "the down migration is in this file and in a file of its own"),
         ({"R__views.sql": "select 1;"}, r"R__views\.sql is a repeatable migration of Flyway"),
         ({"B1__base.sql": "select 1;"}, r"B1__base\.sql is a baseline migration of Flyway"),
         ({"V1__a.sql": "select 1;", "V1__a.sql.conf": "executeInTransaction=false"}, r"V1__a\.sql\.conf has settings of Flyway"),

@@ -158,7 +158,7 @@ class AlreadySaved(DataBridgeError):
 
 
 class RevisionConflict(DataBridgeError):
-    """Somebody else changed the row since it was loaded."""
+    """Another session changed the row since it was loaded."""
 
 
 class ColumnNotLoaded(DataBridgeError):
@@ -326,7 +326,7 @@ def _without_values(message: str, is_known: Callable[[str], bool]) -> str:
 
 
 class QueryCancelled(DatabaseError):
-    """57014: the statement was cancelled, by somebody else, by statement_timeout, or because its caller went away."""
+    """57014: the statement was cancelled by another session, by statement_timeout, or with its task."""
 
     _sqlstate = "57014"
 

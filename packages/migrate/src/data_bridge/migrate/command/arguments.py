@@ -138,10 +138,12 @@ def build() -> argparse.ArgumentParser:
     made["redo"].set_defaults(target=None)
     made["stamp"].add_argument("target", nargs="?", help="stop at this version")
     made["plan"].add_argument("target", nargs="?", help="stop at this version")
-    made["plan"].add_argument("--down", action="store_true", help="the way back of the last migration, or to TARGET")
+    made["plan"].add_argument(
+        "--down", action="store_true", help="the down steps of the last migration, or down to TARGET"
+    )
     made["status"].add_argument("--check", action="store_true", help="exit with status 3 when something is pending")
     made["sql"].add_argument("versions", nargs="*", metavar="VERSION", help="of these; by default of all")
-    made["sql"].add_argument("--down", action="store_true", help="the way back, last migration first")
+    made["sql"].add_argument("--down", action="store_true", help="the down steps, last migration first")
     made["lint"].add_argument(
         "files", nargs="*", metavar="FILE", help="these files and folders; by default the whole folder"
     )

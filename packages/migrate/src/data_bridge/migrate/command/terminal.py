@@ -1,4 +1,4 @@
-"""Colours and progress, where somebody watches."""
+"""Colours and progress on a terminal."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ _VALUE = LoadPlan.scalars(many=False)
 _PID = "SELECT pg_catalog.pg_backend_pid()"
 _ADVICE = (
     "migrations need a session of their own, but a proxy lends every transaction another one (pool_mode = transaction or "
-    "statement): a lock would be somebody else's a moment later. Connect to the server itself, or to a pool in session mode"
+    "statement): the lock of a session would not be held. Connect to the server directly, or to a pool in session mode"
 )
 
 
 class RunnerConnection:
-    """One connection that nobody else uses."""
+    """One connection for this runner alone."""
 
     def __init__(self, database: Any, step_lock_timeout: str = "0") -> None:
         self._database = database

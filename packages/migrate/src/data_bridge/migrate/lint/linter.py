@@ -236,7 +236,7 @@ async def _one_way(looked_at: list[type[Migration]], wanted: list[_Wanted]) -> l
         return []
     return [
         _finding(
-            _label(m, "up"), 1, "L42", "warning", f"{m.version} {m.title()} has no way back",
+            _label(m, "up"), 1, "L42", "warning", f"{m.version} {m.title()} has no down migration",
             "a down section, or a line `-- irreversible: why`",
         )
         for m in looked_at

@@ -1,4 +1,4 @@
-"""Findings that somebody has looked at: `-- lint: allow L07: the table has ten rows`."""
+"""Findings that a comment allows: `-- lint: allow L07: the table has ten rows`."""
 
 from __future__ import annotations
 

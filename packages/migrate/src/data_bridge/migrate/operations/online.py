@@ -1,4 +1,4 @@
-"""Changes of tables in use, in steps that stop nobody for long."""
+"""Changes of tables in use, in steps that do not block other sessions for long."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def _check(status: MigrationStatus, direction: str, config: Config) -> None:
         )
     if direction == "up" and status.unknown:
         raise MigrationConflict(
-            f"the database has migrations that nobody here has: {_some(status.unknown)}. Is this an older checkout?"
+            f"the database contains migrations unknown to this project: {_some(status.unknown)}. Is this an older checkout?"
         )
     if direction == "up" and status.late and config.out_of_order == "error":
         raise MigrationConflict(
@@ -68,7 +68,7 @@ def _chosen(
         back = applied
     missing = [v for v in back if v not in by_version]
     if missing:
-        raise MigrationConflict(f"{missing[0]} is applied, but nobody here knows its way back")
+        raise MigrationConflict(f"{missing[0]} is applied, but its migration file is missing: it cannot be rolled back")
     return [by_version[v] for v in reversed(back)]
 
 

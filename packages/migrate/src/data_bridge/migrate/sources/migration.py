@@ -38,11 +38,11 @@ class Migration(Operations):
     sections: ClassVar[tuple[str, str | None] | None] = None
     """The SQL of a file: up and down."""
     _down_source: ClassVar[Path | None] = None
-    """The file of the way back, where it has one of its own."""
+    """The file of the down migration, if it is separate."""
     _text_digest: ClassVar[str] = ""
     """Of the text of its file, as it was read: a file that changes afterwards is not what ran."""
     irreversible: ClassVar[str] = ""
-    """Why there is no way back; said once, nobody asks for down() again."""
+    """Why the migration is irreversible; the linter then does not ask for down()."""
     lock_timeout: ClassVar[str | None] = None
     """Instead of the configured step_lock_timeout, as PostgreSQL writes it."""
     statement_timeout: ClassVar[str | None] = None
@@ -94,7 +94,7 @@ class Migration(Operations):
         for step in reversed(recorder.steps):
             if step.inverse is None:
                 raise IrreversibleMigration(
-                    f"{self.version} {self.title()}: write down(), because nobody knows the way back from: {step.sql}"
+                    f"{self.version} {self.title()}: write down(), because this step has no known inverse: {step.sql}"
                 )
             for back in step.inverse:
                 await self._sink.step(back)

@@ -123,7 +123,7 @@ def directions_of(comment: Comment) -> frozenset[str]:
 
 
 def irreversible_of(comment: Comment) -> str:
-    """Why there is no way back, where a comment says so; else an empty text."""
+    """Why the migration is irreversible, if a comment says so; else an empty text."""
     said = _IRREVERSIBLE.fullmatch(comment.text)
     return said[1].strip() if said is not None else ""
 

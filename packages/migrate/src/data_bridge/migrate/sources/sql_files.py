@@ -246,7 +246,7 @@ def _divided(version: str, name: str, path: Path, text: str, undo: Path | None =
         up, down = sections(text)
         irreversible = divide(up).irreversible if "irreversible" in up.lower() else ""
         if back is not None and down is not None:
-            raise MigrationError("the way back stands in this file and in one of its own: keep one")
+            raise MigrationError("the down migration is in this file and in a file of its own: keep one")
     return from_sql(version, name, path, up, down if back is None else back, irreversible, text=text, down_path=undo)
 
 
@@ -290,7 +290,7 @@ def read_file(path: Path) -> type[Migration]:
 
 
 def divide_one_way(text: str) -> str:
-    """Why there is no way back from a file that is one section, if it says so."""
+    """Why a file of one section is irreversible, if a comment says so."""
     if "irreversible" not in text.lower():
         return ""
     return next((said for c in comments(text) if (said := irreversible_of(c))), "")

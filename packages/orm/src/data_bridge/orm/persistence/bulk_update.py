@@ -172,7 +172,7 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         missed = next(i for i, r in enumerate(written.rows) if _sent_key(entity, r, sent, i) not in by_key)
         index = written.indexes[missed]
         error = RevisionConflict(
-            f"row {index} of bulk_update(), {entity.label} {written.rows[missed].pk!r}, was changed or deleted by somebody else "
+            f"row {index} of bulk_update(), {entity.label} {written.rows[missed].pk!r}, was changed or deleted by another session "
             "since it was loaded: nothing was written"
         )
         error.row_index = index  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

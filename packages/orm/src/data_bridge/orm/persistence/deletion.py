@@ -1,4 +1,4 @@
-"""The end of a row: DELETE by key, the mark of a soft deletion, and the way back."""
+"""The end of a row: DELETE by key, the mark of a soft deletion, and restoring a row."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false

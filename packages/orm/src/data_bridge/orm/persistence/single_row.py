@@ -300,7 +300,7 @@ async def _missed(entity: Entity, key: tuple[Any, ...], executor: Any, expected:
         if there is not None:
             found = there.__dict__.get(entity.revision)
             error = RevisionConflict(
-                f"the {entity.label} with key {_shown(entity, key)} was changed by somebody else since it was loaded: its revision is "
+                f"the {entity.label} with key {_shown(entity, key)} was changed by another session since it was loaded: its revision is "
                 f"{found}, not {expected}; refresh() it"
             )
             error.expected, error.found, error.current = expected, found, there  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
