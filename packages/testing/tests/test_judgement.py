@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,62 @@ def test_parallel_random_and_plain_runs_leave_nothing(
     result = pytester.runpytest_subprocess(*arguments)
     result.assert_outcomes(passed=22)
     assert runs_in(place) == []
+
+
+def test_statements_that_still_run_are_cancelled(pytester: pytest.Pytester) -> None:
+    """In a thread, or in a task of the loop that has stopped: the next test waits for none of them."""
+    pytester.makepyfile(
+        """
+        import asyncio, threading, time
+        import pytest
+        from data_bridge import core
+
+        SLEEP = "SELECT pg_sleep(60)"
+
+        async def alone():
+            await core.execute(SLEEP)
+
+        async def in_a_block():
+            async with core.pg_transaction():
+                await core.execute("INSERT INTO parent VALUES (1)")
+                await core.execute(SLEEP)
+
+        def wait_until_it_runs(db):
+            async def look():
+                async with core.Database(db.dsn) as other:
+                    while not await other.fetch_val("SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'active'", SLEEP):
+                        await asyncio.sleep(0.01)
+            thread = threading.Thread(target=lambda: asyncio.run(look()))
+            thread.start()
+            return thread
+
+        @pytest.mark.parametrize("work", [alone, in_a_block])
+        def test_thread(db, work):
+            global thread
+            def target():
+                with pytest.raises(core.QueryCancelled):
+                    asyncio.run(work())
+            thread = threading.Thread(target=target)
+            thread.start()
+            wait_until_it_runs(db).join()
+
+        @pytest.mark.parametrize("work", [alone, in_a_block])
+        async def test_task(db, work):
+            global task
+            task = asyncio.create_task(work())
+            await asyncio.to_thread(wait_until_it_runs(db).join)
+
+        @pytest.mark.parametrize("n", range(2))
+        async def test_next(db, n):
+            assert await core.fetch_val("SELECT count(*) FROM parent") == 0
+
+        def test_the_threads_have_ended():
+            thread.join(5)
+            assert not thread.is_alive()
+        """
+    )
+    started = time.monotonic()
+    result = pytester.runpytest_subprocess()
+    assert time.monotonic() - started < 30
+    result.assert_outcomes(passed=3, failed=4)
+    assert result.stdout.str().count("still runs (at ") == 4

@@ -58,6 +58,10 @@ class Watch:
             hold.kept = True
         self.lock_sites.clear()
 
+    def is_kept(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether a task existed before the test function began: a fixture ends it."""
+        return task is not None and task in self._kept_tasks
+
     def saw_task(self) -> None:
         """A statement comes from the running task."""
         if task := current_task():

@@ -19,6 +19,7 @@ __all__ = ["ConnectionLock"]
 @dataclass(slots=True, eq=False)
 class _Waiter:
     token: object
+    task: asyncio.Task[Any] | None
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[None]
 
@@ -31,7 +32,8 @@ class ConnectionLock:
         self.closed: str | None = None
         """Why nobody gets the turn any more."""
         self.holder: Any = None
-        self._task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        """The task of the holder, where it is known."""
         self._waiters: deque[_Waiter] = deque()
         self._lock = threading.Lock()
 
@@ -72,13 +74,13 @@ class ConnectionLock:
         if self.try_take(token):
             return
         holder = self.holder
-        if holder is not None and self._task is not None and self._task is current_task():
+        if holder is not None and self.task is not None and self.task is current_task():
             raise TransactionBusy(
                 f"{task_name()} needs a second connection while {holder} is open; a test has one."
                 "\nhint: use `isolated_db` or `committed` for code that works on several connections at once"
             )
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(token, loop, loop.create_future())
+        waiter = _Waiter(token, current_task(), loop, loop.create_future())
         with self._lock:
             if self.holder is None:
                 self._hold(token)
@@ -103,19 +105,19 @@ class ConnectionLock:
         with self._lock:
             if self.holder is not token:
                 return
-            self.holder = self._task = None
+            self.holder = self.task = None
             while self._waiters:
                 waiter = self._waiters.popleft()
                 try:
                     waiter.loop.call_soon_threadsafe(_wake, waiter.future)
                 except RuntimeError:
                     continue  # its loop was closed
-                self.holder = waiter.token
+                self.holder, self.task = waiter.token, waiter.task
                 break
 
     def _hold(self, token: object) -> None:
         self.holder = token
-        self._task = current_task()
+        self.task = current_task()
 
     def _withdraw(self, waiter: _Waiter) -> None:
         with self._lock:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from contextlib import closing
 from typing import Any
 
 from data_bridge.core import Database, DatabaseError, DataBridgeError, IntegrityError, LoadPlan
+from data_bridge.core._native import quote_literal
 from data_bridge.core.transactions.isolation import IsolationLevel
-from data_bridge.testing._blocking import run_elsewhere
+from data_bridge.testing._blocking import BlockingSession, run_elsewhere
 from data_bridge.testing.connections.leaks import lock_name
 from data_bridge.testing.sandbox.clock import UNIT
 from data_bridge.testing.sandbox.executor import BACK, ESCAPED, GUARD, Sandbox
@@ -16,6 +19,13 @@ from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedT
 __all__ = ["SandboxPool"]
 
 WAIT = 30.0
+PATIENCE = 2.0
+"""Seconds that a cancelled statement gets to end."""
+APPLICATION = "data-bridge-testing db"
+CANCEL = (
+    "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = {name} AND state = 'active'"
+)
 RENEW_ALL = f"RELEASE SAVEPOINT {GUARD}; SAVEPOINT {GUARD}; SAVEPOINT {UNIT}"
 HELD = "FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()"
 LOCK_ROWS = f"; SELECT {HELD}"
@@ -35,7 +45,7 @@ class SandboxPool:
         self._rollback: Any = None
 
     def _connect(self) -> Database:
-        return Database(self.dsn, max_connections=4, application_name="data-bridge-testing db")
+        return Database(self.dsn, max_connections=4, application_name=APPLICATION)
 
     def open(self, isolation: IsolationLevel | None = None) -> Sandbox:
         """A fresh sandbox; nothing is sent before its first statement."""
@@ -52,12 +62,14 @@ class SandboxPool:
             f"{hold} is still open at the end of the test\nhint: {hold.remedy}"
             for hold in sandbox.watch.open_connections()
         ]
+        problems += sandbox.watch.problems()
+        if sandbox.turn.holder is not None and not sandbox.watch.is_kept(sandbox.turn.task):
+            self._cancel_running(sandbox)
         holder = sandbox.turn.holder
         if isinstance(holder, EmulatedTransaction) and not holder.hold.kept:
             holder.discard()
             sandbox.turn.give(holder)
             self._wait(sandbox, "rollback_to", f"ROLLBACK TO SAVEPOINT {GUARD}; SAVEPOINT {UNIT}")
-        problems += sandbox.watch.problems()
         problems += [f"raw SQL would have ended the transaction of the test: {what}" for what in sandbox.refused]
         if not sandbox.begun or sandbox.lease_handle.status == "closed" or sandbox.turn.holder is not None:
             # A fixture has a transaction open around the test: it is checked when that is committed.
@@ -87,9 +99,20 @@ class SandboxPool:
 
     def abandon(self, sandbox: Sandbox) -> None:
         """Take the turn from a transaction that a fixture has left open; it is undone with the rest."""
+        if sandbox.turn.holder is not None:
+            self._cancel_running(sandbox)
         if isinstance(holder := sandbox.turn.holder, EmulatedTransaction):
             holder.discard()
             sandbox.turn.give(holder)
+
+    def _cancel_running(self, sandbox: Sandbox) -> None:
+        """Cancel the statement of a thread or task that the test has left running: nobody else would wait for its end."""
+        with closing(BlockingSession(self.dsn)) as session:
+            until = time.monotonic() + PATIENCE
+            while sandbox.turn.holder is not None and time.monotonic() < until:
+                if not session.run(CANCEL.format(name=quote_literal(APPLICATION))):
+                    return
+                time.sleep(0.02)
 
     def roll_back(self, sandbox: Sandbox) -> None:
         """End the test's transaction."""
