@@ -6,6 +6,8 @@ import pytest
 
 from data_bridge.testing import EmbeddedServer
 
+from ..conftest import eventually
+
 TEST = """
     import pytest
     from data_bridge import core
@@ -201,3 +203,87 @@ def test_a_template_of_a_killed_run_is_dropped_and_one_in_use_is_not(pytester: p
         patch.delenv("KILL")
         pytester.runpytest_subprocess(f"--db-url={server.dsn}").assert_outcomes(passed=2)
         assert templates(server) == set()
+
+
+KILLED = """
+    import os, signal
+    from data_bridge import core
+
+    async def test_it(isolated_db, databases):
+        await core.execute("CREATE TABLE t (i int)")
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+LIVES = """
+    import subprocess, sys
+
+    async def test_outer(isolated_db):
+        arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "test_inner.py", "--db-url={url}"]
+        done = subprocess.run([sys.executable, "-m", "pytest", *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        await isolated_db.expire()
+        assert await isolated_db.fetch_val("SELECT 1") == 1
+"""
+
+
+def ours(server: EmbeddedServer) -> set[str]:
+    with server.admin() as session:
+        names = {str(row[0]) for row in session.run("SELECT datname FROM pg_database")}
+    return {name for name in names if name.startswith("data_bridge_test_") and "_template_" not in name}
+
+
+def test_databases_of_a_killed_run_are_dropped_and_those_of_a_living_one_are_not(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    inner = "async def test_it(isolated_db): await isolated_db.execute('SELECT 1')"
+    with EmbeddedServer() as server:
+        pytester.makepyfile(test_killed=KILLED, test_inner=inner, test_outer=LIVES.format(url=server.dsn))
+        pytester.runpytest_subprocess(f"--db-url={server.dsn}", "test_killed.py")
+        assert eventually(lambda: not in_use(server))
+        assert ours(server)
+        result = pytester.runpytest_subprocess(f"--db-url={server.dsn}", "test_outer.py")
+        result.assert_outcomes(passed=1)
+        assert ours(server) == set()
+
+
+def in_use(server: EmbeddedServer) -> bool:
+    with server.admin() as session:
+        return session.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'") != []
+
+
+def test_a_run_with_another_database_of_the_server_is_left_alone(pytester: pytest.Pytester) -> None:
+    """Its locks are not seen."""
+    pytester.makeini(INI)
+    inner = "async def test_it(isolated_db): await isolated_db.execute('SELECT 1')"
+    with EmbeddedServer() as server:
+        with server.admin() as session:
+            session.run("CREATE DATABASE other")
+        pytester.makepyfile(test_inner=inner, test_outer=LIVES.format(url=server.dsn_of("other")))
+        pytester.runpytest_subprocess(f"--db-url={server.dsn}", "test_outer.py").assert_outcomes(passed=1)
+
+
+def test_two_roles_have_templates_of_their_own(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.makepyfile(TEST)
+    (pytester.path / "migrations").mkdir()
+    (pytester.path / "migrations" / "0001_item.sql").write_text(
+        "-- up\nCREATE TABLE item (id int);\n-- down\nDROP TABLE item;\n"
+    )
+    pytester.makeconftest("import pytest\n@pytest.fixture(scope='session')\ndef db_template(): return 'migrations'\n")
+    pytester.makepyfile("async def test_it(db): await db.execute('INSERT INTO item VALUES (1)')")
+    with EmbeddedServer() as server:
+        for role in ("first", "second"):
+            with server.admin() as session:
+                session.run(f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD 'x'")
+            dsn = server.dsn.replace(server.dsn.split("//")[1].split("@")[0], f"{role}:x")
+            pytester.runpytest_subprocess(f"--db-url={dsn}").assert_outcomes(passed=1)
+
+
+def test_a_role_that_may_not_create_databases_hears_what_helps(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.makepyfile("def test_it(db): pass")
+    with EmbeddedServer() as server:
+        with server.admin() as session:
+            session.run("CREATE ROLE weak LOGIN PASSWORD 'x'")
+        dsn = server.dsn.replace(server.dsn.split("//")[1].split("@")[0], "weak:x")
+        result = pytester.runpytest_subprocess(f"--db-url={dsn}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the role of the URL may not create databases*", "*hint: ALTER ROLE … CREATEDB*"])

@@ -10,14 +10,34 @@ from collections import defaultdict
 from contextlib import closing
 from queue import SimpleQueue
 
+from data_bridge.core import DatabaseError
 from data_bridge.core._native import quote_identifier
-from data_bridge.testing.databases.source import Source
+from data_bridge.testing.databases.presence import Presence
+from data_bridge.testing.databases.source import Session, Source
+from data_bridge.testing.errors import ConfigurationError
 
-__all__ = ["PREFIX", "Databases"]
+__all__ = ["PREFIX", "Databases", "create_database"]
 
 PREFIX = "data_bridge_test_"
 SPARES = 2
 """Clones kept ready of each template that was cloned before."""
+
+
+def create_database(session: Session, name: str, options: str = "") -> None:
+    """CREATE DATABASE.
+
+    Raises:
+        ConfigurationError: the role may not do it; the hint says what helps.
+    """
+    try:
+        session.run(f"CREATE DATABASE {quote_identifier(name)}{options}")
+    except DatabaseError as error:
+        if error.sqlstate != "42501":
+            raise
+        raise ConfigurationError(
+            f"the role of the URL may not create databases: {error}",
+            hint="ALTER ROLE … CREATEDB, or name another role, or leave --db-url out and use the embedded server",
+        ) from error
 
 
 class Databases:
@@ -37,6 +57,17 @@ class Databases:
         self._lock = threading.Lock()
         self._work: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._presence: Presence | None = None
+
+    def _present(self) -> Presence | None:
+        """On a server that outlives the run: whose databases are whose. The first call drops those of killed runs."""
+        if not self.source.lasts:
+            return None
+        with self._lock:
+            if self._presence is None:
+                self._presence = Presence(self.source, self._run, PREFIX)
+                self._presence.sweep()
+            return self._presence
 
     def fresh_name(self, purpose: str) -> str:
         """A name that no other run or worker uses."""
@@ -51,8 +82,11 @@ class Databases:
             # Copying files forces a checkpoint: quick on a server of our own, unfriendly on a shared one.
             if self.source.owned and int(self.source.version.split(".")[0]) >= 15:
                 source += " STRATEGY file_copy"
+        presence = self._present()
         with closing(self.source.session()) as session:
-            session.run(f"CREATE DATABASE {quote_identifier(name)}{source}")
+            create_database(session, name, source)
+            if presence is not None:
+                presence.note(session, name)
         with self._lock:
             self._made.add(name)
         return name
@@ -90,6 +124,8 @@ class Databases:
 
     def keep(self, name: str) -> str:
         """Leave a database behind for somebody to look at; returns its URL."""
+        if (presence := self._present()) is not None:
+            presence.forget(name)
         with self._lock:
             self._made.discard(name)
         return self.source.dsn_of(name)
@@ -103,6 +139,9 @@ class Databases:
         if self.source.lasts:
             for name in sorted(self._made):
                 self.drop(name)
+            if self._presence is not None:
+                self._presence.close()
+                self._presence = None
 
     def _later(self, what: str, name: str) -> None:
         if self._thread is None:

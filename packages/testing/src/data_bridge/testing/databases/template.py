@@ -20,7 +20,7 @@ from typing import Any
 
 from data_bridge.core import DatabaseError
 from data_bridge.core._native import quote_identifier, quote_literal
-from data_bridge.testing.databases.databases import PREFIX
+from data_bridge.testing.databases.databases import PREFIX, create_database
 from data_bridge.testing.databases.source import Session, Source
 from data_bridge.testing.errors import ConfigurationError
 
@@ -121,6 +121,9 @@ def ensure_template(source: Source, content: Content, build: Callable[[str, Cont
     """
     key = content_key(content, source.version)
     lasts = source.lasts
+    if lasts:
+        # A database may be copied by its owner alone: each role has templates of its own.
+        key = hashlib.sha256(f"{key} {_role(source)}".encode()).hexdigest()[:16]
     if lasts and not is_covered(content):
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or RUN
         key = hashlib.sha256(f"{key} {run}".encode()).hexdigest()[:16]
@@ -132,7 +135,7 @@ def ensure_template(source: Source, content: Content, build: Callable[[str, Cont
         found = _finished(session, name)
         if found is None:
             session.run(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
-            session.run(f"CREATE DATABASE {quote_identifier(name)}")
+            create_database(session, name)
             if lasts:
                 _note(session, name, {"family": family})
             try:
@@ -152,6 +155,11 @@ def ensure_template(source: Source, content: Content, build: Callable[[str, Cont
             keeper.run(f"SELECT pg_advisory_lock_shared({USED}, hashtext({quote_literal(name)}))")
             _drop_old(session, name, family)
     return Template(name, key, bool(found["seeded"]), keeper)
+
+
+def _role(source: Source) -> str:
+    with closing(source.session()) as session:
+        return str(session.run("SELECT current_user")[0][0])
 
 
 def is_covered(content: Content) -> bool:
