@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from data_bridge.core import Database, DatabaseError
+from data_bridge.testing import Sandbox
+from data_bridge.testing.databases import Databases
 from data_bridge.testing.sandbox.statements import body, changes_schema, controls, outside_only, rewritten
 
 
@@ -139,3 +144,54 @@ def test_a_long_comment_hides_nothing() -> None:
     assert outside_only(f"{comment}VACUUM t")
     assert outside_only(f"{comment}CREATE INDEX CONCURRENTLY i ON t (a)")
     assert not outside_only(f"{comment}CREATE INDEX i ON t (a)")
+
+
+# ------------------------------------------------------------------------------------- statements outside of a transaction
+OUTSIDE = {
+    "lock": "LOCK TABLE pg_class",
+    "lock in a comment": "/* why */ LOCK pg_class IN SHARE MODE",
+    "cursor": "DECLARE c CURSOR FOR SELECT 1",
+    "cursor without hold": "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1",
+    "cursor with hold": "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
+    "set local": "SET LOCAL work_mem = '5MB'",
+    "set transaction": "SET TRANSACTION READ ONLY",
+    "set": "SET work_mem = '6MB'",
+    "select": "SELECT 'LOCK TABLE t'",
+}
+
+
+@pytest.mark.parametrize("sql", OUTSIDE.values(), ids=OUTSIDE)
+async def test_outside_of_a_transaction_they_act_as_in_production(db: Sandbox, databases: Databases, sql: str) -> None:
+    async def outcome(database: Any) -> list[Any]:
+        found: list[Any] = []
+        try:
+            found.append(await database.execute(sql))
+        except DatabaseError as error:
+            found.append((error.sqlstate, str(error).splitlines()[0].partition(" [")[0]))
+        found.append(await database.fetch_val("SHOW transaction_read_only"))
+        found.append(await database.fetch_val("SELECT count(*) FROM pg_cursors"))
+        return found
+
+    name = databases.create("outside")
+    try:
+        async with Database(databases.source.dsn_of(name), max_connections=1, session_reset="never") as real:
+            expected = await outcome(real)
+            expected.append(await real.fetch_val("SHOW work_mem") if sql.startswith("SET LOCAL") else None)
+    finally:
+        databases.drop(name)
+    found = await outcome(db)
+    found.append(await db.fetch_val("SHOW work_mem") if sql.startswith("SET LOCAL") else None)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["DO $$ BEGIN COMMIT; END $$", "CREATE TYPE mood AS ENUM ('a'); ALTER TYPE mood ADD VALUE 'b'; SELECT 'b'::mood"],
+)
+async def test_what_needs_a_commit_names_the_other_fixture(db: Sandbox, sql: str) -> None:
+    *before, last = sql.split("; ") if "mood" in sql else [sql]
+    for one in before:
+        await db.execute(one)
+    with pytest.raises(DatabaseError) as caught:
+        await db.execute(last)
+    assert any("isolated_db" in note for note in caught.value.__notes__)

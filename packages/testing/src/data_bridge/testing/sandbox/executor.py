@@ -33,7 +33,7 @@ from data_bridge.testing.sandbox.notification import Notification, Post
 from data_bridge.testing.sandbox.notify_capture import TAKE, VALUE, read
 from data_bridge.testing.sandbox.operation import Operation
 from data_bridge.testing.sandbox.session import SandboxSession
-from data_bridge.testing.sandbox.statements import changes_schema, controls, outside_only
+from data_bridge.testing.sandbox.statements import alone, changes_schema, controls, outside_only
 from data_bridge.testing.sandbox.stream import SandboxLease
 from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
@@ -42,6 +42,8 @@ __all__ = ["Sandbox"]
 GUARD = "data_bridge_test"
 BACK = f"ROLLBACK TO SAVEPOINT {UNIT}"
 ESCAPED = ("25P01", "3B001")
+NEED_A_COMMIT = ("2D000", "55P04")
+"""A procedure that commits; a new label of an enum that is used before its commit."""
 PATIENCE = 5.0
 ENDS_THE_TEST = (
     "{control} in raw SQL would end the transaction that this test is rolled back with."
@@ -121,6 +123,8 @@ class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Run a statement outside a transaction: alone, in a savepoint of its own."""
+        if ir[0] == "text":
+            ir = ("text", alone(str(ir[-1])))
         return self._run(ir, params, plan, into, timeout, tell=bool(observers))
 
     def operation(
@@ -177,6 +181,8 @@ class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
                 if lease.hears:
                     await self.hear()
             except BaseException as error:
+                if getattr(error, "sqlstate", None) in NEED_A_COMMIT:
+                    error.add_note("hint: the transaction of a test with `db` is never committed; use `isolated_db`")
                 # A statement that was given up may still run; what it does is taken back behind it.
                 given_up = isinstance(error, asyncio.CancelledError | QueryTimeout)
                 await self._undo(renewed, given_up=given_up)

@@ -12,7 +12,7 @@ import re
 from data_bridge.core._native import quote_literal
 from data_bridge.testing._sql_tokens import first_word, tokens, words
 
-__all__ = ["CLOCK", "NOTIFY", "body", "changes_schema", "controls", "may_notify", "outside_only", "rewritten"]
+__all__ = ["CLOCK", "NOTIFY", "alone", "body", "changes_schema", "controls", "may_notify", "outside_only", "rewritten"]
 
 ENDS = {"COMMIT", "END", "ABORT"}
 SCHEMA = {"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REINDEX", "IMPORT"}
@@ -193,6 +193,29 @@ def changes_schema(ir: tuple[object, ...]) -> bool:
     text = next((part for part in ir[1:] if isinstance(part, str)), "")
     first = first_word(text).upper()
     return first in SCHEMA or first == "DO"
+
+
+def alone(sql: str) -> str:
+    """The text to send for a statement outside of a transaction, where PostgreSQL refuses some and passes over others.
+
+    In the transaction of a test they would work, and last to its end.
+
+    >>> alone("SET LOCAL work_mem = '5MB'"), alone("SELECT 1")
+    ("DO 'BEGIN END'", 'SELECT 1')
+    """
+    first = first_word(sql).upper()
+    if first not in ("LOCK", "DECLARE", "SET"):
+        return sql
+    head = [word.upper() for _, word in words(sql)]
+    if first == "SET":
+        return "DO 'BEGIN END'" if head[1:2] in (["LOCAL"], ["TRANSACTION"]) else sql
+    if first == "DECLARE" and "HOLD" in head and "WITHOUT" not in head:
+        return sql
+    what = "LOCK TABLE" if first == "LOCK" else "DECLARE CURSOR"
+    return (
+        f"DO $outside$ BEGIN RAISE EXCEPTION '{what} can only be used in transaction blocks'"
+        " USING ERRCODE = '25P01'; END $outside$"
+    )
 
 
 def outside_only(sql: str) -> bool:
