@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from data_bridge.core import ConfigurationError, fetch_val
 from data_bridge.postgres import Check, Col, Column, Table
 from data_bridge.testing import Factory, Sandbox, rows
-from data_bridge.testing.data.conditions import Unreadable, read
+from data_bridge.testing.data.condition_reader import Unreadable, read
 
 NUMBERS = {
     "age between 0 and 150": 30,

@@ -9,7 +9,8 @@ from typing import Any
 
 from data_bridge.core import Statement, compile
 from data_bridge.testing._sql_tokens import words
-from data_bridge.testing.data.conditions import Condition, Unreadable, read
+from data_bridge.testing.data.condition_reader import Unreadable, read
+from data_bridge.testing.data.conditions import Condition
 from data_bridge.testing.data.limits import Limits
 
 __all__ = ["Check", "checks_of", "narrowed"]

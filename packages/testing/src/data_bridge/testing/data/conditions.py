@@ -1,23 +1,20 @@
-"""The conditions of CHECK constraints that can be decided without a server: read from SQL text, and evaluated.
+"""The conditions of CHECK constraints that can be decided without a server.
 
-Read are comparisons, BETWEEN, IN, LIKE, IS NULL, AND, OR, NOT, arithmetic, constants and a few functions of text. For
-everything else `read` raises `Unreadable`; only PostgreSQL knows what it means.
+They are comparisons, BETWEEN, IN, LIKE, IS NULL, AND, OR, NOT, arithmetic, constants and a few functions of text.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
-from data_bridge.testing._sql_tokens import words
-
-__all__ = ["Condition", "Unreadable", "read"]
+__all__ = ["COMPARISONS", "FUNCTIONS", "Condition", "plain"]
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -40,12 +37,6 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "btrim": lambda text: text.strip(" "),
     "abs": abs,
 }
-CONSTANTS = {"TRUE": True, "FALSE": False, "NULL": None}
-KEYWORDS = {"AND", "OR", "NOT", "BETWEEN", "IN", "IS", "LIKE", "ILIKE", "CASE", "ANY", "ALL", "SELECT"}
-
-
-class Unreadable(Exception):
-    """Only the server can decide this condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +66,7 @@ class Condition:
         if self.operation == "constant":
             return self.value
         if self.operation == "column":
-            return _plain(values[self.name])
+            return plain(values[self.name])
         found = [part.evaluate(values) for part in self.parts]
         if self.operation in ("and", "or"):
             deciding = self.operation == "or"
@@ -108,7 +99,8 @@ class Condition:
         return ARITHMETIC[self.name](left, right)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value that the database holds for a member of an Enum; any other value is its own."""
     return value.value if isinstance(value, Enum) else value
 
 
@@ -137,176 +129,3 @@ def _aligned(value: Any, other: Any) -> Any:
 
 def _pattern(like: str) -> str:
     return "".join({"%": ".*", "_": "."}.get(letter) or re.escape(letter) for letter in like)
-
-
-def read(sql: str, params: Sequence[Any] = ()) -> Condition:
-    """The condition of a text; `$1` stands for the first of the parameters.
-
-    Raises:
-        Unreadable: it holds what only the server can decide.
-
-    >>> read("age BETWEEN 0 AND 150 AND length(name) > 2").evaluate({"age": 30, "name": "Al"})
-    False
-    """
-    return _Reader(sql, params).whole()
-
-
-class _Reader:
-    """Reads tokens from left to right, the weakest operator first."""
-
-    def __init__(self, sql: str, params: Sequence[Any]) -> None:
-        self._tokens = list(words(sql))
-        self._params = params
-        self._at = 0
-
-    def whole(self) -> Condition:
-        found = self._or()
-        if self._at < len(self._tokens):
-            raise Unreadable
-        return found
-
-    def _peek(self) -> str:
-        if self._at == len(self._tokens):
-            return ""
-        kind, text = self._tokens[self._at]
-        return text.upper() if kind == "name" else text if kind == "sign" else ""
-
-    def _take(self, *wanted: str) -> str:
-        found = self._peek()
-        if found and found in wanted:
-            self._at += 1
-            return found
-        return ""
-
-    def _must(self, wanted: str) -> None:
-        if not self._take(wanted):
-            raise Unreadable
-
-    def _or(self) -> Condition:
-        parts = [self._and()]
-        while self._take("OR"):
-            parts.append(self._and())
-        return parts[0] if len(parts) == 1 else Condition("or", parts=tuple(parts))
-
-    def _and(self) -> Condition:
-        parts = [self._not()]
-        while self._take("AND"):
-            parts.append(self._not())
-        return parts[0] if len(parts) == 1 else Condition("and", parts=tuple(parts))
-
-    def _not(self) -> Condition:
-        return Condition("not", parts=(self._not(),)) if self._take("NOT") else self._predicate()
-
-    def _predicate(self) -> Condition:
-        left = self._sum()
-        if found := self._take(*COMPARISONS):
-            if self._take("ANY"):
-                if found != "=":
-                    raise Unreadable
-                return Condition("in", parts=(left, *self._members()))
-            return Condition("compare", found, (left, self._sum()))
-        if self._take("IS"):
-            negated = bool(self._take("NOT"))
-            self._must("NULL")
-            found_null = Condition("null", parts=(left,))
-            return Condition("not", parts=(found_null,)) if negated else found_null
-        negated = bool(self._take("NOT"))
-        if self._take("BETWEEN"):
-            low = self._sum()
-            self._must("AND")
-            made = Condition("between", parts=(left, low, self._sum()))
-        elif self._take("IN"):
-            made = Condition("in", parts=(left, *self._list()))
-        elif self._take("LIKE"):
-            made = Condition("like", parts=(left, self._sum()))
-        elif negated:
-            raise Unreadable
-        else:
-            return left
-        return Condition("not", parts=(made,)) if negated else made
-
-    def _list(self) -> list[Condition]:
-        self._must("(")
-        found = [self._sum()]
-        while self._take(","):
-            found.append(self._sum())
-        self._must(")")
-        return found
-
-    def _members(self) -> list[Condition]:
-        (given,) = self._list()
-        if given.operation != "constant" or not isinstance(given.value, list | tuple):
-            raise Unreadable
-        members: list[Any] = list(given.value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        return [Condition("constant", value=_plain(value)) for value in members]
-
-    def _sum(self) -> Condition:
-        left = self._product()
-        while name := self._take("+", "-"):
-            left = Condition("arithmetic", name, (left, self._product()))
-        return left
-
-    def _product(self) -> Condition:
-        left = self._unary()
-        while name := self._take("*", "%"):
-            left = Condition("arithmetic", name, (left, self._unary()))
-        return left
-
-    def _unary(self) -> Condition:
-        if self._take("-"):
-            return Condition("arithmetic", "-", (Condition("constant", value=0), self._unary()))
-        found = self._primary()
-        while self._take("::"):
-            if found.operation != "constant":
-                raise Unreadable  # a cast of a column may change its value
-            self._type()
-        return found
-
-    def _type(self) -> None:
-        if self._at == len(self._tokens) or self._tokens[self._at][0] != "name":
-            raise Unreadable
-        self._at += 1
-
-    def _primary(self) -> Condition:
-        if self._take("("):
-            found = self._or()
-            self._must(")")
-            return found
-        if self._at == len(self._tokens):
-            raise Unreadable
-        kind, text = self._tokens[self._at]
-        self._at += 1
-        if kind == "number":
-            return Condition("constant", value=int(text) if text.isdecimal() else _number(text))
-        if kind == "string" and text.startswith("'"):
-            return Condition("constant", value=text[1:-1].replace("''", "'"))
-        if kind == "parameter" and int(text[1:]) <= len(self._params):
-            return Condition("constant", value=_plain(self._params[int(text[1:]) - 1]))
-        if kind != "name" or text.upper() in KEYWORDS:
-            raise Unreadable
-        if text.upper() in CONSTANTS:
-            return Condition("constant", value=CONSTANTS[text.upper()])
-        return self._named(text)
-
-    def _named(self, text: str) -> Condition:
-        """A column, a function, or a constant behind the name of its type."""
-        if self._at < len(self._tokens) and self._tokens[self._at][0] == "string":
-            return self._primary()
-        if self._peek() == "(":
-            arguments = self._list()
-            if text.lower() not in FUNCTIONS or len(arguments) != 1:
-                raise Unreadable
-            return Condition("call", text.lower(), tuple(arguments))
-        while self._take("."):
-            if self._at == len(self._tokens) or self._tokens[self._at][0] != "name":
-                raise Unreadable
-            text = self._tokens[self._at][1]
-            self._at += 1
-        return Condition("column", text[1:-1].replace('""', '"') if text.startswith('"') else text.lower())
-
-
-def _number(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise Unreadable from None
