@@ -78,6 +78,19 @@ def test_async_fixtures_share_the_loop_of_their_test(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(["*KeyError: 'the teardown'*"])
 
 
+def test_markers_of_plugins_that_are_not_there_claim_nothing(pytester: pytest.Pytester) -> None:
+    code = """
+@pytest.mark.asyncio
+async def test_asyncio(db):
+    await core.execute("INSERT INTO item VALUES (1)")
+
+@pytest.mark.anyio
+async def test_anyio(db):
+    await core.execute("INSERT INTO item VALUES (1)")
+"""
+    run(pytester, code, *PLAIN, "-W", "ignore::pytest.PytestUnknownMarkWarning").assert_outcomes(passed=2)
+
+
 def test_a_wider_scope_is_refused_with_the_remedy(pytester: pytest.Pytester) -> None:
     code = """
 @pytest.fixture(scope="module")

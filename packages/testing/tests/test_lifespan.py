@@ -128,6 +128,15 @@ async def app():
 async def test_forgets(app):
     await core.execute("SELECT 1")
 """,
+    "failing": """
+@pytest.fixture
+async def app():
+    await core.init("embedded:")
+    raise KeyError
+
+@pytest.mark.db_real
+async def test_forgets(app): ...
+""",
     "module": """
 @pytest.fixture(scope="module")
 def app():
@@ -160,7 +169,7 @@ def test_a_forgotten_init_is_reported_and_closed(pytester: pytest.Pytester, who:
         result.assert_outcomes(passed=1, failed=1)
         end = "the test"
     else:
-        result.assert_outcomes(passed=2 if who == "function" else 3, errors=1)
+        result.assert_outcomes(passed={"function": 2, "failing": 1, "module": 3}[who], errors=1 + (who == "failing"))
         end = "the fixture 'app'"
     result.stdout.fnmatch_lines(
         [f"*the database 'default', which init() has opened, is still open at the end of {end}*"]

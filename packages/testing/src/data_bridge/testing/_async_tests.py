@@ -15,7 +15,7 @@ __all__ = ["event_loop_runner", "pytest_pyfunc_call", "run_async_fixture"]
 
 RUNNER = "_data_bridge_runner"
 PLUGINS = ("asyncio", "anyio", "trio")
-"""Markers by which other plugins claim a test."""
+"""Other plugins, and the markers of the same names by which they claim a test."""
 RUN_HERE = pytest.StashKey[set[str]]()
 """The async fixtures of a test that run in the event loop of this plugin."""
 
@@ -86,7 +86,7 @@ def _is_async(function: Any) -> bool:
 def _is_claimed(request: Any) -> bool:
     """Whether another plugin runs the test that asks."""
     item = request._pyfuncitem
-    return any(item.get_closest_marker(name) for name in PLUGINS)
+    return any(item.get_closest_marker(name) and item.config.pluginmanager.hasplugin(name) for name in PLUGINS)
 
 
 def _bound(function: Callable[..., Any], instance: Any) -> Callable[..., Any]:

@@ -153,7 +153,8 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, 
 
     fixturedef.addfinalizer(check)  # before the fixture adds its own: it runs behind them
     shared = numbering.shared_rows() if fixturedef.scope != "function" else nullcontext()
-    with run_async_fixture(fixturedef, request), shared:
-        result = yield
-    opened.claim()
-    return result
+    try:
+        with run_async_fixture(fixturedef, request), shared:
+            return (yield)
+    finally:
+        opened.claim()

@@ -65,13 +65,15 @@ class Databases:
             return None
         with self._lock:
             if self._presence is None:
-                self._presence = Presence(self.source, self._run, PREFIX)
+                self._presence = Presence(self.source, PREFIX)
                 self._presence.sweep()
             return self._presence
 
     def fresh_name(self, purpose: str) -> str:
         """A name that no other run or worker uses."""
-        return f"{PREFIX}{purpose}_{self._run}_{self._worker}_{os.getpid()}_{next(self._count)}"
+        presence = self._present()
+        run = self._run if presence is None else presence.run
+        return f"{PREFIX}{purpose}_{run}_{self._worker}_{os.getpid()}_{next(self._count)}"
 
     def create(self, purpose: str = "db", *, template: str | None = None) -> str:
         """Make a database now and return its name."""
@@ -82,11 +84,8 @@ class Databases:
             # Copying files forces a checkpoint: quick on a server of our own, unfriendly on a shared one.
             if self.source.owned and int(self.source.version.split(".")[0]) >= 15:
                 source += " STRATEGY file_copy"
-        presence = self._present()
         with closing(self.source.session()) as session:
             create_database(session, name, source)
-            if presence is not None:
-                presence.note(session, name)
         with self._lock:
             self._made.add(name)
         return name
@@ -125,7 +124,7 @@ class Databases:
     def keep(self, name: str) -> str:
         """Leave a database behind for somebody to look at; returns its URL."""
         if (presence := self._present()) is not None:
-            presence.forget(name)
+            presence.keep(name)
         with self._lock:
             self._made.discard(name)
         return self.source.dsn_of(name)

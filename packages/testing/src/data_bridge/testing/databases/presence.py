@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+import re
+import secrets
 from contextlib import closing, suppress
 
 from data_bridge.core import DatabaseError
@@ -13,44 +15,46 @@ __all__ = ["Presence"]
 
 LOCK = 0x64625F72  # "db_r"
 """Held, shared, on the number of a run by each of its workers; the server frees it when they have died."""
+KEPT = "kept by --db-keep"
 
 
 class Presence:
-    """Notes which run a database belongs to, and drops those whose run has gone.
+    """Makes the number of a run, which the names of its databases hold, and drops the databases of runs that have gone.
 
-    Advisory locks are seen within one database, so that a note also says in which one the lock is held: runs that were
-    given another database of the server are left alone.
+    Advisory locks are seen within one database, so that the number begins with a digest of the one in which the lock is
+    held: runs that were given another database of the server are left alone.
+
+    Attributes:
+        run: the number.
     """
 
-    def __init__(self, source: Source, run: str, prefix: str) -> None:
+    def __init__(self, source: Source, prefix: str) -> None:
         self._source = source
-        self._run = run
+        self._name = re.compile(re.escape(prefix) + r"[a-z]+_([0-9a-f]{16})_")
         self._prefix = prefix
         self._keeper: Session = source.session()
-        self._home = str(self._keeper.run("SELECT current_database()")[0][0])
-        self._keeper.run(f"SELECT pg_advisory_lock_shared({LOCK}, hashtext({quote_literal(run)}))")
+        home = str(self._keeper.run("SELECT current_database()")[0][0])
+        self._home = hashlib.sha256(home.encode()).hexdigest()[:8]
+        self.run = self._home + secrets.token_hex(4)
+        self._keeper.run(f"SELECT pg_advisory_lock_shared({LOCK}, hashtext({quote_literal(self.run)}))")
 
-    def note(self, session: Session, name: str) -> None:
-        """Say that a database belongs to this run."""
-        facts = quote_literal(json.dumps({"run": self._run, "home": self._home}))
-        session.run(f"COMMENT ON DATABASE {quote_identifier(name)} IS {facts}")
-
-    def forget(self, name: str) -> None:
+    def keep(self, name: str) -> None:
         """A database is left for somebody to look at: no run drops it."""
         with closing(self._source.session()) as session:
-            session.run(f"COMMENT ON DATABASE {quote_identifier(name)} IS NULL")
+            session.run(f"COMMENT ON DATABASE {quote_identifier(name)} IS {quote_literal(KEPT)}")
 
     def sweep(self) -> list[str]:
         """Drop the databases of runs that have gone, and return their names."""
         dropped: list[str] = []
         with closing(self._source.session()) as session:
             rows = session.run(
-                "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+                "SELECT datname FROM pg_database"
                 f" WHERE starts_with(datname::text, {quote_literal(self._prefix)})"
+                " AND shobj_description(oid, 'pg_database') IS NULL"
             )
-            for name, comment in rows:
-                facts = _facts(comment)
-                if not name or facts.get("home") != self._home or self._is_alive(session, str(facts.get("run"))):
+            for (name,) in rows:
+                found = self._name.match(name or "")
+                if not name or not found or not found[1].startswith(self._home) or self._is_alive(session, found[1]):
                     continue
                 with suppress(DatabaseError):  # of another role, or another run drops it at this moment
                     session.run(f"DROP DATABASE IF EXISTS {quote_identifier(name)} WITH (FORCE)")
@@ -67,11 +71,3 @@ class Presence:
     def close(self) -> None:
         """This worker is done."""
         self._keeper.close()
-
-
-def _facts(comment: str | None) -> dict[str, object]:
-    with suppress(ValueError):
-        found = json.loads(comment or "")
-        if isinstance(found, dict):
-            return found  # pyright: ignore[reportUnknownVariableType]
-    return {}
