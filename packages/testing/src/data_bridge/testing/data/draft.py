@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from data_bridge.core import ConfigurationError
 from data_bridge.testing.data.checks import Check, checks_of
@@ -18,13 +18,25 @@ __all__ = ["Draft", "Facts", "SubFactory", "Trait"]
 ATTEMPTS = 200
 
 
+class MakesRows(Protocol):
+    """A class of factories, as rows that point to its own see it."""
+
+    def build(self, **overrides: Any) -> Any:
+        """Returns an instance that is not saved."""
+        ...
+
+    async def create_batch(self, n: int, *, tx: Any = None, using: Any = None, **overrides: Any) -> list[Any]:
+        """Returns saved rows."""
+        ...
+
+
 class SubFactory:
     """A value that is a row of its own: `author = SubFactory(UserFactory, name="Ann")`.
 
     On a Link the value is the row, on a foreign key column its key; the row is created first.
     """
 
-    def __init__(self, factory: type[Any], **overrides: Any) -> None:
+    def __init__(self, factory: MakesRows, **overrides: Any) -> None:
         self.factory = factory
         self.overrides = overrides
 
@@ -93,7 +105,7 @@ class Draft:
         else:
             self._values[key] = value
 
-    def add_parents(self, factory_of: Callable[[Any], type[Any]]) -> None:
+    def add_parents(self, factory_of: Callable[[Any], MakesRows]) -> None:
         """Wish for the rows that required foreign keys point to."""
         taken = self._taken()
         for name, (parent, fields, optional) in self._links.items():
