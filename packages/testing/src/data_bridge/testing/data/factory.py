@@ -12,6 +12,7 @@ from data_bridge.testing.data.draft import Draft, Facts, Trait
 __all__ = ["Factory"]
 
 T = TypeVar("T")
+M = TypeVar("M")
 
 
 class Factory(Generic[T]):
@@ -43,7 +44,7 @@ class Factory(Generic[T]):
                 cls.model = base.__args__[0]
 
     @classmethod
-    def of(cls, model: type[T]) -> type[Factory[T]]:
+    def of(cls, model: type[M]) -> type[Factory[M]]:
         """The factory of a class that has none of its own; the same one each time."""
         if model not in cls._made:
             cls._made[model] = type(f"{model.__name__}Factory", (Factory,), {"model": model})
@@ -100,7 +101,7 @@ class Factory(Generic[T]):
         executor = using if tx is None else tx
         batch = cls._drafts(n, overrides)
         for draft in batch:
-            draft.add_parents(cls.of)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType] - of any class
+            draft.add_parents(cls.of)
         for key in dict.fromkeys(key for draft in batch for key, _ in draft.wishes()):
             await cls._fill([draft for draft in batch if key in dict(draft.wishes())], key, executor)
         model = cls._model()
