@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from data_bridge.core import (
     BaseExecutor,
-    ConfigurationError,
     Database,
     DatabaseError,
     DataBridgeError,
@@ -28,12 +27,13 @@ from data_bridge.testing.connections.leaks import Watch
 from data_bridge.testing.sandbox.clock import RENEW, UNIT, Timekeeper
 from data_bridge.testing.sandbox.connection import Connection
 from data_bridge.testing.sandbox.cursor import SandboxCursor
+from data_bridge.testing.sandbox.examples import Examples
 from data_bridge.testing.sandbox.lock import ConnectionLock
 from data_bridge.testing.sandbox.notification import Notification, Post
 from data_bridge.testing.sandbox.notify_capture import TAKE, VALUE, read
 from data_bridge.testing.sandbox.operation import Operation
 from data_bridge.testing.sandbox.session import SandboxSession
-from data_bridge.testing.sandbox.statements import alone, changes_schema, controls, outside_only
+from data_bridge.testing.sandbox.statements import EndsTheTest, alone, changes_schema, refuse
 from data_bridge.testing.sandbox.stream import SandboxLease
 from data_bridge.testing.sandbox.transaction import CHECK_CONSTRAINTS, EmulatedTransaction
 
@@ -45,13 +45,9 @@ ESCAPED = ("25P01", "3B001")
 NEED_A_COMMIT = ("2D000", "55P04")
 """A procedure that commits; a new label of an enum that is used before its commit."""
 PATIENCE = 5.0
-ENDS_THE_TEST = (
-    "{control} in raw SQL would end the transaction that this test is rolled back with."
-    "\nhint: write `async with pg_transaction():`, which is emulated, or use the fixture `committed`"
-)
 
 
-class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
+class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
     """One connection, one transaction, never committed. The code under test does not notice:
 
     - a statement outside a transaction stands alone: when it fails, only it is undone;
@@ -219,15 +215,11 @@ class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
         return self._pending[0]
 
     def _refuse(self, sql: str) -> None:
-        control = controls(sql)
-        if control is not None:
-            self.refused.append(f"{control}, sent by {task_name()}")
-            raise ConfigurationError(ENDS_THE_TEST.format(control=control))
-        if outside_only(sql):
-            raise ConfigurationError(
-                f"PostgreSQL does not run this inside a transaction, and this test is one: {sql.strip()[:60]!r}"
-                "\nhint: use the fixture `isolated_db`, which gives the test a database of its own"
-            )
+        try:
+            refuse(sql)
+        except EndsTheTest as error:
+            self.refused.append(f"{error.control}, sent by {task_name()}")
+            raise
 
     def _schema_changes(self) -> None:
         self.schema_changed = True
@@ -329,34 +321,3 @@ class Sandbox(Timekeeper, FailsOnDemand, BaseExecutor):
 
     async def expire(self) -> None:
         """The connection of a test is not replaced."""
-
-    # -------------------------------------------------------------------------------------------------- examples
-    @asynccontextmanager
-    async def example(self) -> AsyncGenerator[None]:
-        """A savepoint around one example of a property test, rolled back at its end.
-
-        Fixtures run once per test and not per example, so that rows of one example would meet the next.
-
-        >>> async def check(db: Sandbox) -> None:
-        ...     async with db.example():
-        ...         await db.execute("INSERT INTO t VALUES (1)")
-        """
-        name = f"data_bridge_example_{next(self._names)}"
-        token = f"an example of {task_name()}"
-        await self.turn.take(token)
-        try:
-            self.begin_if_new()
-            # The second UNIT shadows the first: renewing it does not reach below the example.
-            await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}; SAVEPOINT {UNIT}")
-        finally:
-            self.turn.give(token)
-        try:
-            yield
-        finally:
-            await self.turn.take(token)
-            try:
-                await to_the_end(
-                    self.lease_handle.rollback_to(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
-                )
-            finally:
-                self.turn.give(token)

@@ -9,10 +9,23 @@ from __future__ import annotations
 import itertools
 import re
 
+from data_bridge.core import ConfigurationError
 from data_bridge.core._native import quote_literal
 from data_bridge.testing._sql_tokens import first_word, tokens, words
 
-__all__ = ["CLOCK", "NOTIFY", "alone", "body", "changes_schema", "controls", "may_notify", "outside_only", "rewritten"]
+__all__ = [
+    "CLOCK",
+    "NOTIFY",
+    "EndsTheTest",
+    "alone",
+    "body",
+    "changes_schema",
+    "controls",
+    "may_notify",
+    "outside_only",
+    "refuse",
+    "rewritten",
+]
 
 ENDS = {"COMMIT", "END", "ABORT"}
 SCHEMA = {"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REINDEX", "IMPORT"}
@@ -158,6 +171,38 @@ def controls(sql: str) -> str | None:
         if (first, second) in (("START", "TRANSACTION"), ("PREPARE", "TRANSACTION")):
             return f"{first} {second}"
     return None
+
+
+class EndsTheTest(ConfigurationError):
+    """Raw SQL would end the transaction of the test.
+
+    Attributes:
+        control: the statement, as one or two words.
+    """
+
+    def __init__(self, control: str) -> None:
+        super().__init__(
+            f"{control} in raw SQL would end the transaction that this test is rolled back with."
+            "\nhint: write `async with pg_transaction():`, which is emulated, or use the fixture `committed`"
+        )
+        self.control = control
+
+
+def refuse(sql: str) -> None:
+    """Refuse what must not run in the transaction of a test.
+
+    Raises:
+        EndsTheTest: it would end it.
+        ConfigurationError: PostgreSQL refuses it inside any transaction.
+    """
+    control = controls(sql)
+    if control is not None:
+        raise EndsTheTest(control)
+    if outside_only(sql):
+        raise ConfigurationError(
+            f"PostgreSQL does not run this inside a transaction, and this test is one: {sql.strip()[:60]!r}"
+            "\nhint: use the fixture `isolated_db`, which gives the test a database of its own"
+        )
 
 
 def _statements(sql: str) -> list[list[str]]:
