@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_bridge.core import CompileError, Database, DatabaseError, EncodeError, Range
+from data_bridge.core import CompileError, Database, DatabaseError, DataBridgeError, EncodeError, Range
 
 
 class Colour(str, enum.Enum):  # noqa: UP042 - the older spelling is what applications have
@@ -152,3 +152,25 @@ async def test_a_domain_that_refuses_null_takes_rows(postgres_dsn: str) -> None:
         assert await db.copy_in("strict", [("x",)]) == 1
         with pytest.raises(DatabaseError):
             await db.copy_in("strict", [(None,)])
+
+
+@pytest.mark.parametrize(
+    "broken", ["SELEC 1", "SELECT no_such_column", "SELECT 1; SELECT 2", "TABLE no_such_table", "SELECT 1/0"]
+)
+async def test_a_query_that_copy_cannot_run_costs_neither_connection_nor_transaction(
+    postgres_dsn: str, broken: str
+) -> None:
+    async with Database(postgres_dsn, max_connections=1) as db:
+        pid = await db.fetch_val("SELECT pg_backend_pid()")
+        async with db.transaction() as tx:
+            await tx.execute("CREATE TEMP TABLE kept (i int)")
+            await tx.execute("INSERT INTO kept VALUES (1)")
+            with pytest.raises(DataBridgeError):
+                async for _ in tx.copy_out(broken):
+                    pass
+            assert await tx.fetch_val("SELECT count(*) FROM kept") == 1
+            tx.set_rollback_only()
+        with pytest.raises(DataBridgeError):
+            async for _ in db.copy_out(broken):
+                pass
+        assert await db.fetch_val("SELECT pg_backend_pid()") == pid

@@ -294,7 +294,8 @@ class DatabaseError(DataBridgeError):
         message = self.message
         if self.sqlstate.startswith("22"):
             message = _without_values(message, lambda text: f"'{text}'" in sql or f'"{text}"' in sql)
-        elif self.sqlstate == "42601":  # of the statement, or of a value that is a query of its own: jsonpath, tsquery
+        elif self.sqlstate == "42601" and sql:
+            # Of the statement, or of a value that is a query of its own: jsonpath, tsquery. A script has no values.
             message = _without_values(message, lambda text: text in sql)
         text = f"{message} [{self.sqlstate}]"
         if self.hint:
