@@ -287,11 +287,11 @@ class CopyStream:
             await self._lease.take()
         query = _native.query_with_literals(self._sql, await _literals(self._lease, self._sql, self._params))
         sql, *_ = _native.compile_ir(("copy", "out", ("raw", query), None, self._format))
+        # Without the values, which stand in the text that is sent.
+        self._watched = Observation(executor, "copy", f"COPY ({self._sql}) TO STDOUT")
         # An error before the first byte of a COPY would cost the connection, because the driver does not read the answer to
         # its end. Planning finds mistakes and missing rights first.
         await self._lease.script(f"EXPLAIN {query}", timeout, False, False)
-        # Without the values, which stand in the text that is sent.
-        self._watched = Observation(executor, "copy", f"COPY ({self._sql}) TO STDOUT")
         self._reader, self._op = self._lease.copy_out(sql, timeout)
 
     async def aclose(self) -> None:
