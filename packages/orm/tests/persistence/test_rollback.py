@@ -148,7 +148,7 @@ async def test_using_another_database(isolated_db: Any, postgres_dsn: str) -> No
             await Rolled(name="here").save()
             there = Rolled.using("rolled_other")
             row = await there.create(name="there")
-            assert type(row) is Rolled
+            assert isinstance(row, Rolled)
             assert [r.name for r in await there.find()] == ["there"]
             assert [r.name for r in await Rolled.find()] == ["here"]
             assert [r.name for r in await Rolled.find().using(other)] == ["there"]

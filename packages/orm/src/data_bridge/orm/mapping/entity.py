@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -38,6 +39,8 @@ class Entity:
 
     def __init__(self, cls: Any, settings: Settings, fields: list[Field]) -> None:
         self.cls = cls
+        self.row_class = cls
+        """The class whose instances are rows of the table: of a bound class, the one it stands for."""
         self.number = next(_numbers)
         self.label: str = cls.__name__
         self.settings = settings
@@ -118,6 +121,21 @@ class Entity:
         )
         """Fields that an INSERT sends only when they have a value of their own."""
         self._plans: dict[Any, LoadPlan] = {}
+
+    def bound(self, cls: Any, database: Any) -> Entity:
+        """The entity of a class that stands for this one on another database: the same table and columns, so that those of
+        this class are its columns too, with plans that make rows of the other class.
+        """
+        made = copy.copy(self)
+        made.cls = cls
+        made.row_class = self.row_class
+        made.settings = self.settings.on(database)
+        made.relations = of_class(cls)
+        made.links = tuple(r for r in made.relations.values() if r.kind == "link")
+        made.shapes, made.load_hooked, made.link_paths = {}, {}, {}
+        made.wire_plans, made.instance_plans = [], set()
+        made._plans, made._originals = {}, {}
+        return made
 
     def _primary_key(self) -> tuple[Field, ...]:
         chosen = tuple(f for f in self.fields if f.spec.primary_key)
@@ -407,7 +425,7 @@ class Entity:
         cls = type(row)
         if cls is self.cls:
             return True
-        other = getattr(cls, "__db__", None) if isinstance(row, self.cls) else None
+        other = getattr(cls, "__db__", None) if isinstance(row, self.row_class) else None
         return other is not None and other.table == self.table
 
     def relation(self, name: str) -> Relation:

@@ -42,6 +42,9 @@ class Relation:
     """How an association table is made of which only the name is given: its class, and the fields for either side.
     The module of association tables, which are Tables, sets it."""
 
+    bind_table: ClassVar[Callable[[Any, Any], Any]]
+    """How a class is bound to a database; the module of bound tables sets it."""
+
     def __init__(self, owner: Any, declaration: Declaration) -> None:
         self.owner = owner
         self.name = declaration.name
@@ -57,8 +60,12 @@ class Relation:
 
     @cached_property
     def cls(self) -> Any:
-        """The class on the other side."""
-        return self.declaration.target.cls(self.owner)
+        """The class on the other side; of a bound class, it is bound to the same database."""
+        return self._bound(self.declaration.target.cls(self.owner))
+
+    def _bound(self, cls: Any) -> Any:
+        database = self.owner.__dict__.get("__db_bound__")
+        return cls if database is None else Relation.bind_table(cls, database)
 
     @cached_property
     def target(self) -> Entity:
@@ -137,7 +144,7 @@ class Relation:
     @cached_property
     def through(self) -> Entity:
         """The table between."""
-        return entity_of(self._through()[0])
+        return entity_of(self._bound(self._through()[0]))
 
     @cached_property
     def through_near(self) -> tuple[str, ...]:

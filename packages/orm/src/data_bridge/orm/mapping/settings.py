@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 from typing import Any
@@ -53,7 +54,7 @@ class Settings:
         self.indexes: list[Any] = list(values.get("indexes") or ())
         self.constraints: list[Any] = list(values.get("constraints") or ())
         self.abstract: bool = bool(values.get("abstract", False))
-        self.using: str | None = values.get("using")
+        self.using: Any = values.get("using")
         self.use_revision: bool | str = values.get("use_revision", False)
         self.validate_on_save: bool = bool(values.get("validate_on_save", False))
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
@@ -62,6 +63,12 @@ class Settings:
             raise ConfigurationError(
                 f"{cls.__name__}.Settings.name has {len(self.name.encode())} bytes, PostgreSQL takes 63"
             )
+
+    def on(self, database: Any) -> Settings:
+        """The same settings with another database."""
+        made = copy.copy(self)
+        made.using = database
+        return made
 
 
 def _merged(cls: type) -> dict[str, Any]:

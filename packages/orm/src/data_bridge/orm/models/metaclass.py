@@ -183,6 +183,8 @@ class TableMeta(ModelMetaclass):
         type.__setattr__(cls, "__db_number__", next(_numbers))
         for relation in declared:
             type.__setattr__(cls, relation, RelationAttribute(relation))
+        if "__db_bound__" in ns:  # a class that stands for another, whose name and table are not new
+            return cls
         registry.declare(cls)
         if not ns.get("__is_table_root__"):
             install(cls)

@@ -11,7 +11,7 @@ from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm._events import Skip, loaded
 from data_bridge.orm.mapping import named_rows
 from data_bridge.orm.models import pydantic_schema
-from data_bridge.orm.models.bound_table import UsingTable
+from data_bridge.orm.models.bound_table import bound_table
 from data_bridge.orm.models.input_model import input_model
 from data_bridge.orm.models.metaclass import TableMeta, install
 from data_bridge.orm.models.row import Row
@@ -384,9 +384,17 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     def using(cls, database: Any) -> type[Self]:
-        """The same Table on another database: `User.using("replica").find(…)`."""
-        made: Any = UsingTable(cls, database)
-        return made  # type: ignore[no-any-return]
+        """The same Table on another database: an alias, a Database, or that of the current transaction.
+
+        What it returns is a subclass, with the same columns: every method runs there, also those of your own, and its rows are
+        instances of your class that are saved, refreshed and deleted where they come from. Rows of relations likewise.
+
+        >>> async def archived(User) -> None:
+        ...     Archive = User.using("archive")
+        ...     row = await Archive.find(User.age > 100).first()
+        ...     await Archive(name="Ann").save()
+        """
+        return bound_table(cls, database)
 
     # -------------------------------------------------------------------------------------------------------- schema
     @classmethod

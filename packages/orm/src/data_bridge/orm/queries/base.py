@@ -107,6 +107,17 @@ class RowQuery(Select[T], Generic[T]):
         new._skip = self._skip
         return new
 
+    def of_entity(self, entity: Entity) -> Self:
+        """The same query for rows of a class that stands for the same table on another database."""
+        if self._entity is entity or self._entity.source is not entity.source:
+            return self
+        new = self._copy()
+        is_whole = new._plan is new._entity.plan()
+        new._entity = entity
+        if is_whole:
+            new._plan = entity.plan()
+        return new
+
     def _shaped(
         self,
         columns: Columns,
@@ -264,7 +275,7 @@ class RowQuery(Select[T], Generic[T]):
         entity = self._entity
         said: list[str] = []
         for c in columns:
-            if isinstance(c, LinkPath) and c._root is entity and len(c._chain) == 1:
+            if isinstance(c, LinkPath) and c._root.source is entity.source and len(c._chain) == 1:
                 found = c._last.near
             elif isinstance(c, (str, ColumnProxy)):
                 name = c if isinstance(c, str) else None

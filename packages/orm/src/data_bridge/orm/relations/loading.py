@@ -63,7 +63,7 @@ def tree_of(entity: Entity, paths: Sequence[Any], depth: int, before: Tree | Non
         if isinstance(given, str):
             names = tuple(given.split("."))
         elif isinstance(given, Path):
-            if given._root is not entity and given._root.cls not in entity.cls.__mro__:
+            if given._root.source is not entity.source and given._root.cls not in entity.cls.__mro__:
                 raise TypeError(f"{given!r} is not a relation of {entity.label}")
             names = tuple(r.name for r in given._chain)
             query = getattr(given, "_query", None)
@@ -81,7 +81,7 @@ def tree_of(entity: Entity, paths: Sequence[Any], depth: int, before: Tree | Non
             level, at = branch.branches, relation.target
         assert branch is not None
         if query is not None:
-            branch.query = query
+            branch.query = query.of_entity(branch.relation.target)
             if query._links:
                 for name, inner in query._links.items():
                     branch.branches.setdefault(name, inner)

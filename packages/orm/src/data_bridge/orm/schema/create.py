@@ -67,17 +67,35 @@ def _definitions(tables: tuple[Any, ...]) -> list[TableDef]:
     return list({(d.schema, d.name, id(d)): d for d in found}.values())
 
 
+def _by_database(tables: tuple[Any, ...], using: Any) -> list[tuple[Any, list[TableDef]]]:
+    """The tables of these classes, or of all, by the database that each is in."""
+    if using is not None:
+        return [(using, _definitions(tables))]
+    classes = tables or tuple(registry.all_tables())
+    found: dict[Any, list[Any]] = {}
+    for cls in classes:
+        found.setdefault(entity_of(cls).settings.using, []).append(cls)
+    return [(database, _definitions(tuple(there))) for database, there in found.items()] or [(None, [])]
+
+
 async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -> None:
-    """Makes the tables of these classes, or of all, and before them their enums and domains; all or none.
+    """Makes the tables of these classes, or of all, and before them their enums and domains.
 
     Args:
+        tables: classes; each table is made in the database of its class (Settings.using).
         checkfirst: leave tables that exist alone, whatever they look like.
+        using: the database for all of them. In one database, all tables are made or none.
 
     >>> async def main() -> None:
     ...     await create_all()
     """
+    for database, definitions in _by_database(tables, using):
+        await _create(definitions, checkfirst, database)
+
+
+async def _create(definitions: list[TableDef], checkfirst: bool, using: Any) -> None:
     async with pg_transaction(using=resolve(using)) as tx:
-        ordered, later = without_later_keys(in_order(_definitions(tables)))
+        ordered, later = without_later_keys(in_order(definitions))
         await _create_types(tx, ordered)
         there: set[Any] = set()
         for definition in ordered:
@@ -130,9 +148,15 @@ _IS_UNUSED_TYPE = build.text(
 
 
 async def drop_all(*tables: Any, using: Any = None) -> None:
-    """Drops the tables of these classes, or of all, if they exist, and the enums and domains that only they have."""
+    """Drops the tables of these classes, or of all, if they exist, and the enums and domains that only they have; each in
+    the database of its class, unless `using` names one.
+    """
+    for database, definitions in _by_database(tables, using):
+        await _drop(in_order(definitions), database)
+
+
+async def _drop(definitions: list[TableDef], using: Any) -> None:
     async with pg_transaction(using=resolve(using)) as tx:
-        definitions = in_order(_definitions(tables))
         for definition in reversed(definitions):
             statement = DropTable(
                 (definition.schema, definition.name) if definition.schema else definition.name,
