@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from data_bridge.core import LoadPlan, resolve
-from data_bridge.core.errors import ConfigurationError, EncodeError
+from data_bridge.core.errors import EncodeError
 from data_bridge.orm._events import Hooks, Load
 from data_bridge.orm._state import CLEAN
 from data_bridge.orm.mapping.constraints import table_constraints, table_indexes
 from data_bridge.orm.mapping.document_shape import misfit
 from data_bridge.orm.mapping.documents import is_same, plain
+from data_bridge.orm.mapping.entity_keys import primary_key, revision
 from data_bridge.orm.mapping.field import Field, factory, validated_name
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
@@ -50,7 +51,7 @@ class Entity:
         self.loaded = tuple(f for f in fields if not f.spec.exclude_from_select)
         self.relations: dict[str, Relation] = of_class(cls)
         self.links = tuple(r for r in self.relations.values() if r.kind == "link")
-        self.primary_key = self._primary_key()
+        self.primary_key = primary_key(self)
         self.pk_names = tuple(f.name for f in self.primary_key)
         self.pk_keys = tuple(f.key for f in self.primary_key)
         self.pk_key = self.pk_keys[0] if len(self.pk_keys) == 1 else None
@@ -93,7 +94,7 @@ class Entity:
             (f.name, sql(d) if isinstance(d, str) else d) for f, d in given
         )
         """Expressions, values, and functions that give values, by the name of the column."""
-        self.revision = self._revision()
+        self.revision = revision(self)
         if self.revision is not None and self.revision != "xmin":
             counted = self.columns[self.revision] + 1
             self.update_defaults += ((self.by_key[self.revision].name, counted),)
@@ -136,35 +137,6 @@ class Entity:
         made.wire_plans, made.instance_plans = [], set()
         made._plans, made._originals = {}, {}
         return made
-
-    def _primary_key(self) -> tuple[Field, ...]:
-        chosen = tuple(f for f in self.fields if f.spec.primary_key)
-        named = self.settings.primary_key
-        if not named:
-            return chosen
-        unknown = [n for n in named if n not in self.by_key]
-        if unknown:
-            raise ConfigurationError(
-                f"{self.label}.Settings.primary_key names {unknown[0]!r}, which is not a field; fields are {', '.join(self.keys)}"
-            )
-        if chosen and {f.key for f in chosen} != set(named):
-            raise ConfigurationError(
-                f"{self.label}: Settings.primary_key and Column(primary_key=True) name different fields"
-            )
-        return tuple(self.by_key[n] for n in named)
-
-    def _revision(self) -> str | None:
-        given = self.settings.use_revision
-        if not given:
-            return None
-        key = "revision" if given is True else str(given)
-        if key == "xmin" and key in self.by_key:
-            return key
-        if key not in self.by_key or self.by_key[key].type.family != "int":
-            raise ConfigurationError(
-                f"{self.label}.Settings.use_revision counts the field {key!r}: declare it, `{key}: int = 1`"
-            )
-        return key
 
     def complete(self, source: TableSource) -> None:
         """Gives a source of this table the system column that revisions may be told by."""

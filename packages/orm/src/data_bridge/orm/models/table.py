@@ -386,12 +386,10 @@ class Table(Row, metaclass=TableMeta):
     def using(cls, database: Any) -> type[Self]:
         """The same Table on another database: an alias, a Database, or that of the current transaction.
 
-        What it returns is a subclass, with the same columns: every method runs there, also those of your own, and its rows are
-        instances of your class that are saved, refreshed and deleted where they come from. Rows of relations likewise.
+        It is a subclass with the same columns: every method runs there, also your own, and rows are saved where they come from.
 
         >>> async def archived(User) -> None:
         ...     Archive = User.using("archive")
-        ...     row = await Archive.find(User.age > 100).first()
         ...     await Archive(name="Ann").save()
         """
         return bound_table(cls, database)
