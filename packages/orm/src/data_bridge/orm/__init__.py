@@ -31,8 +31,10 @@ from data_bridge.orm.models.table import Table, Upserted  # noqa: E402
 from data_bridge.orm.persistence.conflict import Conflict  # noqa: E402
 from data_bridge.orm.queries.aliases import aliased  # noqa: E402
 from data_bridge.orm.queries.builder import QueryBuilder  # noqa: E402
+from data_bridge.orm.queries.derived import DerivedQuery  # noqa: E402
 from data_bridge.orm.queries.optional import optional  # noqa: E402
 from data_bridge.orm.queries.prepared import Prepared, param  # noqa: E402
+from data_bridge.orm.queries.union import UnionQuery  # noqa: E402
 from data_bridge.orm.relations.collection import Many  # noqa: E402
 from data_bridge.orm.relations.reference import Linked  # noqa: E402
 from data_bridge.orm.schema.create import create_all, drop_all  # noqa: E402
@@ -47,6 +49,7 @@ __all__ = [
     "Conflict",
     "Delete",
     "DeleteRules",
+    "DerivedQuery",
     "Event",
     "Exclude",
     "ForeignKey",
@@ -67,6 +70,7 @@ __all__ = [
     "Table",
     "TimestampMixin",
     "UUIDMixin",
+    "UnionQuery",
     "Unique",
     "Update",
     "Upserted",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from data_bridge.orm.mapping.document_shape import misfit
 from data_bridge.orm.mapping.documents import is_same, plain
 from data_bridge.orm.mapping.entity_keys import primary_key, revision
 from data_bridge.orm.mapping.field import Field, factory, validated_name
+from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.settings import Settings
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _numbers = itertools.count()
 
 
-class Entity:
+class Entity(MixedPlans):
     """One Table class."""
 
     def __init__(self, cls: Any, settings: Settings, fields: list[Field]) -> None:
@@ -223,37 +224,6 @@ class Entity:
         """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
         plan = LoadPlan.merge_into(self.cls, list(keys), converters=self.converters(keys), kept=list(kept))
         self.wire_plans.append((plan, {k: k for k in kept}))
-        return plan
-
-    def mixed(
-        self,
-        parts: Sequence[tuple[Entity | None, int, bool]],
-        *,
-        many: bool = True,
-        converters: Sequence[Callable[[Any], Any] | None] = (),
-    ) -> LoadPlan:
-        """How rows of whole tables and single columns become tuples; made once, as it owns the cache of its statements.
-
-        `converters` are those of single columns, by their place in the result.
-        """
-        shape = ((None if e is None else e.number, width, optional) for e, width, optional in parts)
-        at = ("mixed", many, *converters, *shape)
-        plan: LoadPlan | None = self.shapes.get(at)
-        if plan is None:
-            made = [(None if e is None else e.plan(), width, optional) for e, width, optional in parts]
-            plan = self.shapes[at] = LoadPlan.mixed(made, many=many, converters=list(converters))
-            hooked = [(i, e) for i, (e, _, _) in enumerate(parts) if e is not None and e.has_load_hooks]
-            if hooked:
-                self.load_hooked[plan] = hooked
-        return plan
-
-    def mixed_with(self, first: LoadPlan, width: int, parts: Sequence[tuple[Entity | None, int, bool]]) -> LoadPlan:
-        """The same with instances by a plan of their own at the front: rows with what fetch_links() brings."""
-        at = ("with", first, *((None if e is None else e.number, w, optional) for e, w, optional in parts))
-        plan: LoadPlan | None = self.shapes.get(at)
-        if plan is None:
-            made = [(None if e is None else e.plan(), w, optional) for e, w, optional in parts]
-            plan = self.shapes[at] = LoadPlan.mixed([(first, width, False), *made])
         return plan
 
     def decoded(self, key: str, wire: bytes | None) -> Any:

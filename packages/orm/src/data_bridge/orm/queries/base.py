@@ -11,8 +11,8 @@ from data_bridge.orm.queries.borrowed_names import KEYWORDS, ON_QUERY, found
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
-from data_bridge.query import ColumnProxy, Select
-from data_bridge.query.spi import Columns, build, clauses, sampled
+from data_bridge.query import ColumnProxy, Query, Select
+from data_bridge.query.spi import Columns, QuerySource, build, clauses, sampled
 from data_bridge.query.spi.table_names import mentioned
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from data_bridge.orm.mapping.entity import Entity
     from data_bridge.orm.queries.builder import QueryBuilder
+    from data_bridge.orm.queries.union import UnionQuery
     from data_bridge.orm.relations.loading import Tree
 
 T = TypeVar("T")
@@ -151,6 +152,13 @@ class RowQuery(Select[T], Generic[T]):
             if meant is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             return meant
+
+    if TYPE_CHECKING:
+
+        def union(self, *others: Any, all: bool = False) -> UnionQuery[T]: ...  # noqa: A002, D102
+        def union_all(self, *others: Any) -> UnionQuery[T]: ...  # noqa: D102
+        def intersect(self, *others: Any, all: bool = False) -> UnionQuery[T]: ...  # noqa: A002, D102
+        def except_(self, *others: Any, all: bool = False) -> UnionQuery[T]: ...  # noqa: A002, D102
 
     # ------------------------------------------------------------------------------------------------- where it runs
     def using(self, database: Any) -> Self:
@@ -384,6 +392,28 @@ class RowQuery(Select[T], Generic[T]):
         new: Any = super().columns(*columns)
         new._said = None
         return new  # type: ignore[no-any-return]
+
+    def subquery(self, name: str | None = None, *, lateral: bool = False) -> QuerySource:
+        """The query as a table: `.c.NAME` has its columns, find(), join(), group_by() and order_by() query it. As an operand,
+        and in tuples() and values() of a query that does not join it, it is the scalar subquery.
+        """
+        made = super().subquery(name, lateral=lateral)
+        made.home = self._using
+        return made
+
+    def cte(
+        self,
+        name: str,
+        *,
+        recursive: Callable[[QuerySource], Query] | None = None,
+        all: bool = True,  # noqa: A002
+        materialized: bool | None = None,
+        suffix: str | None = None,
+    ) -> QuerySource:
+        """The query as a common table expression, which is a table like subquery(); see Query.cte()."""
+        made = super().cte(name, recursive=recursive, all=all, materialized=materialized, suffix=suffix)
+        made.home = self._using
+        return made
 
     def _inside(self) -> Self:
         if self._said is None:

@@ -9,7 +9,7 @@ from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
 from data_bridge.orm.queries.base import Chosen, RowQuery
 from data_bridge.orm.queries.optional import Optional_
 from data_bridge.query import ColumnProxy, DocumentPath, Label, Node
-from data_bridge.query.spi import Columns, columns_of
+from data_bridge.query.spi import Built, Columns, QuerySource, clauses, columns_of
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -35,16 +35,15 @@ class ShapedQuery(RowQuery[T], Generic[T]):
 
     __slots__ = ()
 
-    def values(self, *columns: Any) -> QueryBuilder[dict[str, Any]]:
-        """Rows as dicts: of these columns and labelled expressions, or of all columns."""
+    def values(self, *columns: Any, **named: Any) -> QueryBuilder[dict[str, Any]]:
+        """Rows as dicts: of these columns and labelled expressions, `name=expression` is one with a label; or of all columns."""
+        columns = (*columns, *(self._named(e).label(n) for n, e in named.items()))
         chosen = columns or tuple(self._entity.source.columns[f.name] for f in self._entity.loaded)
         things = tuple(_by_field(self._named(c)) for c in chosen)
         return self._dicts(columns_of(things), things)
 
     def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
-        entity = self._entity
-        many = plain_plan(entity, dict, things, many=True, ready=_DICTS)
-        one = plain_plan(entity, dict, things, many=False, ready=_DICT)
+        many, one = dicts_of(self._entity, things)
         return self._shaped(chosen, many, one, chosen=Chosen("values", things))
 
     @overload
@@ -102,7 +101,11 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         return self._shaped(columns_of(things), _DICTS, _DICT, model, chosen=Chosen("project", things))
 
     def _named(self, column: Any) -> Any:
-        return self._entity.source.column(column) if isinstance(column, str) else column
+        if isinstance(column, str):
+            return self._entity.source.column(column)
+        if isinstance(column, QuerySource) and column not in clauses.sources_of(self):
+            return _scalar(column)
+        return column
 
     if TYPE_CHECKING:
 
@@ -142,6 +145,24 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         new = super().group_by(*nodes, distinct=distinct)
         new._grouped = (*self._grouped, *nodes)
         return new
+
+
+def _scalar(source: QuerySource) -> Any:
+    """A subquery as a value, called like its only column."""
+    columns = list(source.columns.values())
+    if len(columns) != 1:
+        raise TypeError(
+            f"the subquery {source.label!r} has {len(columns)} columns: as a value it has one; to use it as a table, join() it first"
+        )
+    s, p = source.__operand__()
+    value: Built[Any] = Built(s, p, columns[0].t)
+    return value.label(columns[0].__column__.name)
+
+
+def dicts_of(entity: Entity, things: tuple[Any, ...]) -> tuple[LoadPlan, LoadPlan]:
+    """The plans of dicts of these columns: of all rows, and of one."""
+    many = plain_plan(entity, dict, things, many=True, ready=_DICTS)
+    return many, plain_plan(entity, dict, things, many=False, ready=_DICT)
 
 
 def _labelled(key: Any) -> Any:

@@ -24,6 +24,11 @@ def in_total_order(query: Q) -> Q:
         return query
     if clauses.has_clause(query, "distinct"):
         return _behind(query, _results(query))
+    source: Any = query._entity.source
+    if not isinstance(source, TableSource):
+        # A subquery or a function has no key: all of its columns tell its rows apart.
+        own = [c.s for c in source.columns.values()]
+        return _behind(query, [*own, *(s for s in _keys(query) if s not in own)])
     return _behind(query, [] if _is_unique(query) else _keys(query))
 
 

@@ -15,6 +15,7 @@ from .order import Order
 from .search import Search
 
 if TYPE_CHECKING:
+    from ..statements.compound import Compound
     from ..statements.select import Select
 
 __all__ = ["Expr", "Label"]
@@ -46,10 +47,10 @@ class Expr(Search[T_co]):
     # ------------------------------------------------------------------------------------------------- membership
     @overload
     def in_(
-        self: Node[Decimal] | Node[Decimal | None], values: Iterable[Decimal | int] | Select[Any]
+        self: Node[Decimal] | Node[Decimal | None], values: Iterable[Decimal | int] | Select[Any] | Compound
     ) -> Expr[bool]: ...
     @overload
-    def in_(self, values: Iterable[T_co | None] | Select[Any]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def in_(self, values: Iterable[T_co | None] | Select[Any] | Compound) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def in_(self, values: Any) -> Expr[bool]:
         """``= ANY($1)``: one parameter whatever the length; no values is FALSE, a None among them means IS NULL.
 
@@ -64,10 +65,10 @@ class Expr(Search[T_co]):
 
     @overload
     def not_in(
-        self: Node[Decimal] | Node[Decimal | None], values: Iterable[Decimal | int] | Select[Any]
+        self: Node[Decimal] | Node[Decimal | None], values: Iterable[Decimal | int] | Select[Any] | Compound
     ) -> Expr[bool]: ...
     @overload
-    def not_in(self, values: Iterable[T_co | None] | Select[Any]) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
+    def not_in(self, values: Iterable[T_co | None] | Select[Any] | Compound) -> Expr[bool]: ...  # pyright: ignore[reportGeneralTypeIssues]
     def not_in(self, values: Any) -> Expr[bool]:
         """``<> ALL($1)``: the opposite of `in_`; no values is TRUE.
 

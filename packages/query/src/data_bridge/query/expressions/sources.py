@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .._names import unknown
 from ..types.sql_types import SQLType
@@ -45,7 +45,10 @@ class Columns:
 class Source:
     """Something with a name and columns that can stand in FROM or JOIN."""
 
-    __slots__ = ("__weakref__", "_all", "columns", "foreign_keys", "label", "name", "p", "s")
+    __slots__ = ("__weakref__", "_all", "columns", "foreign_keys", "home", "label", "name", "p", "s")
+
+    make_query: ClassVar[Callable[[Any], Any]]
+    """How a query over a source is made. Select, which is built on sources, sets it, and the ORM, whose queries run."""
 
     name: str
     """What qualifies its columns."""
@@ -63,6 +66,8 @@ class Source:
         self.label = label or name
         self.columns = {}
         self.foreign_keys = ()
+        self.home: Any = None
+        """The database that the query of a subquery asks, where it said one."""
         self._all: Structure = None
 
     @property
@@ -97,6 +102,36 @@ class Source:
                     return column
             raise AttributeError(unknown(name, "column", self.columns, self.label))
         return found
+
+    # Where a table has columns of these names, it does not have the methods: QueryTable looks for columns only.
+    def find(self, *conditions: Any, **equals: Any) -> Any:
+        """A query of the rows for which the conditions are true.
+
+        >>> from data_bridge.query import func
+        >>> n = func.generate_series(1, 9).table("n")
+        >>> n.find(n.c.n > 5).sql().sql
+        'SELECT "n"."n" FROM generate_series($1::integer, $2::integer) AS "n" WHERE "n"."n" > $3'
+        """
+        query = Source.make_query(self)
+        return query.where(*conditions, **equals) if conditions or equals else query
+
+    def join(self, table: Any, on: Any = None, *, how: Any = "inner", using: Any = None) -> Any:
+        """A query of the rows with those of another table; see `Select.join`.
+
+        >>> from data_bridge.query import func, table, column
+        >>> n, t = func.generate_series(1, 9).table("n"), table("t", column("id", int))
+        >>> n.join(t, t.id == n.c.n).sql().sql
+        'SELECT "n"."n" FROM generate_series($1::integer, $2::integer) AS "n" JOIN "t" ON "t"."id" = "n"."n"'
+        """
+        return Source.make_query(self).join(table, on, how=how, using=using)
+
+    def group_by(self, *keys: Any, distinct: bool = False) -> Any:
+        """A query of the rows in groups; see `Select.group_by`."""
+        return Source.make_query(self).group_by(*keys, distinct=distinct)
+
+    def order_by(self, *keys: Any) -> Any:
+        """A query of the rows in this order; see `Select.order_by`."""
+        return Source.make_query(self).order_by(*keys)
 
     def _add(self, name: str, type: SQLType | None, *, nullable: bool = True, key: str | None = None) -> None:  # noqa: A002
         owner = f"{self.label}.{key or name}"

@@ -11,6 +11,7 @@ from ..expressions.functions import PICKS
 from ..expressions.key_sets import among, unnested
 from ..expressions.origins import source_of_column, sources_in
 from ..expressions.sources import Columns as SourceColumns
+from ..expressions.sources import QuerySource, Source
 from ..expressions.truth import filters_rows
 from ..statements.base import cte_of
 from ..statements.disambiguation import apart
@@ -19,6 +20,7 @@ from ..statements.table import sampled
 from ..types.convert import to_timestamptz
 from ..types.sql_types import IntegerSum
 from . import build, clauses, read, table_names
+from .clauses import derived_from
 
 __all__ = [
     "EMPTY",
@@ -27,6 +29,8 @@ __all__ = [
     "Built",
     "Columns",
     "IntegerSum",
+    "QuerySource",
+    "Source",
     "SourceColumns",
     "among",
     "apart",
@@ -36,6 +40,7 @@ __all__ = [
     "columns_of",
     "constraint_name",
     "cte_of",
+    "derived_from",
     "filters_rows",
     "named",
     "path_of",

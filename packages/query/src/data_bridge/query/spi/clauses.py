@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 from data_bridge.core import Statement
 
 from ..expressions.node import Params, Structure
-from ..expressions.sources import Source
+from ..expressions.sources import QuerySource, Source
+from ..statements.base import Query
+from ..statements.compound import Compound
 from ..statements.insert import Insert
 from ..statements.results import EMPTY, Columns
 from ..statements.select import Select
@@ -78,12 +80,12 @@ def conditions_of(query: Select[Any]) -> tuple[tuple[Structure, ...], Params]:
     return query._where, query._where_p
 
 
-def order_of(query: Select[Any]) -> tuple[Structure, ...]:
+def order_of(query: Query) -> tuple[Structure, ...]:
     """The sort keys."""
     return query._order or ()
 
 
-def limit_of(query: Select[Any]) -> int | None:
+def limit_of(query: Query) -> int | None:
     """The most rows that the query returns."""
     return query._limit
 
@@ -140,6 +142,29 @@ def made(cls: type[Q], columns: Columns, source: Source, conditions: tuple[Struc
     new._source = source
     new._sources = (source,)
     new._columns = columns
+    return new
+
+
+def parts_of(compound: Compound) -> tuple[Query, ...]:
+    """The queries of a set operation."""
+    return compound._parts
+
+
+def operation_of(compound: Compound) -> str:
+    """The words of a set operation: union, union all, intersect, …"""
+    return compound._op
+
+
+def names_of(query: Query) -> list[str]:
+    """The names of a result's columns, where they have names."""
+    return [name for name, _ in query._names()]
+
+
+def derived_from(cls: type[Q], source: Source, columns: Columns) -> Q:
+    """A query of a subclass of Select over any source, with the common table expressions that the source needs."""
+    new = made(cls, columns, source, ())
+    if isinstance(source, QuerySource):
+        new._ctes = source.ctes
     return new
 
 

@@ -402,3 +402,10 @@ def select(*columns: Any) -> Select[Any]:
     """
     made = columns_of(columns)
     return Select(made, made.source)
+
+
+def _over(source: Source) -> Select[Any]:
+    return Select(columns_of(tuple(source.columns.values()))).from_(source)
+
+
+Source.make_query = _over
