@@ -111,6 +111,18 @@ async def test_conditions(db: Any, what: str) -> None:
     assert [r.id for r in found] == [r.id for r in made if predicate(r)]
 
 
+SERVER_ONLY = {"interval", "mapping of conditions"}
+"""What matches() refuses, beside conditions on any element."""
+
+
+@pytest.mark.parametrize(
+    "what", [w for w in CONDITIONS if w not in SERVER_ONLY and not w.startswith(("any", "none", "all"))]
+)
+def test_conditions_in_memory(what: str) -> None:
+    condition, predicate = CONDITIONS[what]
+    assert [condition.matches(r) for r in rows()] == [bool(predicate(r)) for r in rows()]
+
+
 def test_sql() -> None:
     assert DocProduct.find(C.name == "x", C.rank > 3, V.any(lambda v: v.price > 10)).order_by(-C.rank).select(
         DocProduct.title

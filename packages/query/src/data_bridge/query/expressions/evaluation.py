@@ -95,7 +95,31 @@ def _power(a: Any, b: Any) -> Any:
     return float(a) ** float(b)
 
 
+def _plain_case(name: str, *texts: str) -> None:
+    if not all(text.isascii() or isinstance(text, CText) for text in texts):
+        raise NotEvaluable(
+            f'{name} of letters beyond ASCII depends on the collation of the server: ask the database, or write collate("C"), '
+            "which leaves them as they are"
+        )
+
+
+_LOWER = {i: i + 32 for i in range(ord("A"), ord("Z") + 1)}
+_UPPER = {small: large for large, small in _LOWER.items()}
+
+
+def _lower(text: str) -> str:
+    _plain_case("lower()", text)
+    return type(text)(text.translate(_LOWER))
+
+
+def _upper(text: str) -> str:
+    _plain_case("upper()", text)
+    return type(text)(text.translate(_UPPER))
+
+
 def _like(text: str, pattern: str, *, ignore_case: bool = False) -> bool:
+    if ignore_case:
+        _plain_case("ILIKE", text, pattern)
     out: list[str] = []
     i = 0
     while i < len(pattern):
@@ -106,7 +130,7 @@ def _like(text: str, pattern: str, *, ignore_case: bool = False) -> bool:
         else:
             out.append(".*" if c == "%" else "." if c == "_" else re.escape(c))
         i += 1
-    return re.fullmatch("".join(out), text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.fullmatch("".join(out), text, re.DOTALL | (re.IGNORECASE | re.ASCII if ignore_case else 0)) is not None
 
 
 def _contains(a: Any, b: Any) -> bool:
@@ -188,8 +212,8 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
 }
 UNARY: dict[str, Callable[[Any], Any]] = {"not": operator.not_, "neg": operator.neg, "pos": operator.pos}
 CALLS: dict[str, Callable[..., Any]] = {
-    "lower": str.lower,
-    "upper": str.upper,
+    "lower": _lower,
+    "upper": _upper,
     "length": len,
     "abs": abs,
     "cardinality": len,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .evaluation import BINARY, CALLS, COMPARE, UNARY, CText, NotEvaluable, compare, same
+from .json_evaluation import Json, cast_to, json_length, json_operator, json_text, member, plain
 from .origins import sources_in
 
 __all__ = ["compiled"]
@@ -33,7 +34,12 @@ def compiled(s: Any, p: tuple[Any, ...]) -> Evaluate:
     made = _node(s, values)
     if next(values, None) is not None:
         raise NotEvaluable("the expression has more values than places for them")  # pragma: no cover - never built so
-    return made
+
+    def evaluate(row: Row) -> Any:
+        found = made(row)
+        return found.value if isinstance(found, Json) else found
+
+    return evaluate
 
 
 def _node(s: Any, values: Iterator[Any]) -> Evaluate:
@@ -48,6 +54,9 @@ def _node(s: Any, values: Iterator[Any]) -> Evaluate:
         constant = _CONSTANTS[tag]
         return lambda _: constant
     if tag == "is":
+        if type(s[1]) is tuple and s[1][0] == "->>":
+            # Whether there is text does not need its spelling.
+            return _is(_strict(plain, _looked_up(("->", *s[1][1:]), values)), s[2])
         return _is(_node(s[1], values), s[2])
     if tag == "case":
         return _case(s, values)
@@ -65,20 +74,28 @@ def _node(s: Any, values: Iterator[Any]) -> Evaluate:
         )
     if tag in COMPARE and type(s[2]) is tuple and s[2][0] in ("any", "all"):
         left, right = _node(s[1], values), _node(s[2][1], values)
-        return _quantified(COMPARE[tag], left, right, negated=False, every=s[2][0] == "all")
+        one = json_operator(tag) if _is_json(s[1]) else COMPARE[tag]
+        return _quantified(one, left, right, negated=False, every=s[2][0] == "all")
     if tag in ("and", "or"):
         return _logic(tag, [_node(part, values) for part in s[1:]])
     if tag == "collate" and s[2] == "C":
         # Only under C is the order of text that of its code points, in memory as on the server.
         inner = _node(s[1], values)
         return lambda row: CText(text) if isinstance(text := inner(row), str) else text
+    if tag in ("->", "->>", "#>>"):
+        return _looked_up(s, values)
+    if tag == "cast":
+        return _cast(s, values)
+    if tag in _JSON or ((tag in COMPARE or tag in BINARY) and any(_is_json(part) for part in s[1:3])):
+        left, right = _node(s[1], values), _node(s[2], values)
+        return _strict(json_operator(tag), left, right)
     if tag in UNARY:
         return _strict(UNARY[tag], _node(s[1], values))
     if tag in COMPARE or tag in BINARY:
         if len(s) > 3:
             raise NotEvaluable(f"{tag} with an escape character is evaluated by the server only")
         return _strict(COMPARE.get(tag) or BINARY[tag], _node(s[1], values), _node(s[2], values))
-    if tag in ("distinct", "not distinct"):
+    if tag in ("distinct", "not distinct") and not any(_is_json(part) for part in s[1:3]):
         left, right, wanted = _node(s[1], values), _node(s[2], values), tag == "not distinct"
         return lambda row: same(left(row), right(row)) is wanted
     raise NotEvaluable(f"{tag!r} is evaluated by the server only")
@@ -97,7 +114,66 @@ def _column(s: Any) -> Evaluate:
             return row[name] if name in row else row[key]
         return getattr(row, key)
 
-    return read
+    if not _is_json(s):
+        return read
+
+    def read_document(row: Row) -> Any:
+        value = read(row)
+        return None if value is None else Json(plain(value))
+
+    return read_document
+
+
+_JSON = frozenset({"?", "?|", "?&", "@?", "@@"})
+
+
+def _is_json(s: Any) -> bool:
+    """Whether a structure is jsonb."""
+    if type(s) is not tuple or not s:
+        return False
+    if s[0] in ("->", "cast"):
+        return s[0] == "->" or s[2] in ("json", "jsonb")
+    source = sources_in(s) if s[0] == "col" else None
+    of = None if source is None or s[2] not in source.columns else source.columns[s[2]].t
+    return of is not None and of.family == "json"
+
+
+def _looked_up(s: Any, values: Iterator[Any]) -> Evaluate:
+    document = _node(s[1], values)
+    if s[0] == "#>>":
+        path = _node(s[2], values)
+
+        def whole(row: Row) -> Any:
+            if path(row):
+                raise NotEvaluable("#>> with a path is evaluated by the server only")
+            value = document(row)
+            return None if value is None else json_text(value)
+
+        return whole
+    key = _key(s[2], values)
+    found = _strict(member, document, key)
+    return found if s[0] == "->" else _strict(json_text, found)
+
+
+def _key(s: Any, values: Iterator[Any]) -> Evaluate:
+    """The name or position behind ->; of documents whose model is known it stands in the text."""
+    if type(s) is tuple and s[0] == "raw":
+        text = str(s[1])  # pyright: ignore[reportUnknownArgumentType]
+        if len(s) > 2 or not (text.lstrip("-").isdigit() or (text[:1] == "'" and text[-1:] == "'")):
+            raise NotEvaluable("raw SQL is evaluated by the server only")
+        key: Any = text[1:-1].replace("''", "'") if text[0] == "'" else int(text)
+
+        def known(_: Row) -> Any:
+            return key
+
+        return known
+    return _node(s, values)
+
+
+def _cast(s: Any, values: Iterator[Any]) -> Evaluate:
+    if s[2] in ("json", "jsonb"):
+        raise NotEvaluable(f"a cast to {s[2]} is evaluated by the server only")
+    return _strict(cast_to(s[2]), _node(s[1], values))
 
 
 def _strict(apply: Callable[..., Any], *parts: Evaluate) -> Evaluate:
@@ -193,7 +269,7 @@ def _coalesce(*parts: Evaluate) -> Evaluate:
 def _call(name: Any, parts: list[Evaluate]) -> Evaluate:
     if name == "coalesce":
         return _coalesce(*parts)
-    known = CALLS.get(name)
+    known = json_length if name == "jsonb_array_length" else CALLS.get(name)
     if known is None or len(parts) > 2:
         raise NotEvaluable(f"{name}() is evaluated by the server only")
     return _strict(known, *parts)
