@@ -113,3 +113,12 @@ def constructing(team: Team) -> None:
 
 def results(team: Team) -> Any:
     return Team.merge([team], on=[Team.name]).when_matched().update().when_not_matched().insert()
+
+
+async def the_column_of_a_link(member: Member, team: Team) -> None:
+    Member.find(Member.team.id == 3, Member.team.id.in_([1, 2]))
+    Member.find(team=team)
+    Member.find({Member.team: team})
+    Member(name="x", age=1, team=3)
+    assert_type(Member.team.id == team.id, Expr[bool])
+    await Member.find().order_by(Member.team.id).select(Member.name, Member.team.id)

@@ -16,6 +16,7 @@ from data_bridge.postgres import (
     QueryBuilder,
     Table,
     TimestampMixin,
+    Upserted,
     aliased,
     col,
     func,
@@ -158,3 +159,25 @@ async def bare() -> None:
     assert_type(await Bare.find(col(Bare.age) > 3, col(Bare.email).like("%x")).tuples(col(Bare.id)), list[tuple[int]])
     assert_type(col(User.age), ColumnProxy[int])
     Bare.find(col(Bare.age) > "x")  # error
+
+
+async def typed_queries() -> None:
+    query = User.find()
+    assert_type(query.find(User.age.between(1, 5), Post.price.between(1, Decimal(2))), QueryBuilder[User])
+    User.find(User.age.between(User.id, 5), User.created_at.between(datetime.now(), datetime.now()))
+    User.find(User.age.between("a", "b"))  # error
+    query.join(Post, Post.author_id == User.id, how="left").join(Post, using="id").join(Post)
+    query.join(Post, how="outer")  # error
+    User.using("other")
+    query.using("other")
+    User.using(5)  # error
+    query.using(5)  # error
+    assert_type((await User.using("other").get(1)), User)
+    assert_type(await query.sum(User.age), int | None)
+    assert_type(await query.avg(User.age), Decimal | None)
+    assert_type(await Post.find().sum(Post.price), Decimal | None)
+    assert_type((await User.get_or_create(name="x")).row, User)
+    assert_type(await User.upsert({"name": "x"}, conflict=["name"]), Upserted[User])
+    assert_type(await query.union(User.find()), list[User])
+    assert_type(await query.tuples(User.age).union(query.tuples(User.id)).first(), tuple[int] | None)
+    assert_type(await query.distinct(User.age), list[int])

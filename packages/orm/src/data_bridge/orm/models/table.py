@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, overload
 
 from typing_extensions import deprecated
 
@@ -19,6 +19,7 @@ from data_bridge.orm.persistence import bulk_insert, upsert
 from data_bridge.orm.persistence.bulk_update import bulk_update
 from data_bridge.orm.persistence.single_row import row_not_found
 from data_bridge.orm.queries import by_key, get_or_create
+from data_bridge.orm.queries.base import PLAIN
 from data_bridge.orm.queries.builder import QueryBuilder
 from data_bridge.orm.queries.find_one import FindOne
 from data_bridge.orm.registry import entity_of
@@ -30,16 +31,20 @@ from data_bridge.query.spi import build
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from data_bridge.core import Database, Transaction
     from data_bridge.orm.mapping.entity import Entity
     from data_bridge.orm.persistence.merge import MergeQuery
     from data_bridge.orm.schema.diff import Difference
     from data_bridge.query import ColumnProxy, Node, TableDef
 
 
-class Upserted(NamedTuple):
+R = TypeVar("R")
+
+
+class Upserted(NamedTuple, Generic[R]):
     """A row, and whether it is new."""
 
-    row: Any
+    row: R
     created: bool
 
 
@@ -159,9 +164,7 @@ class Table(Row, metaclass=TableMeta):
     ) -> Self | None: ...
     @overload
     @classmethod
-    @deprecated(
-        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
-    )
+    @deprecated(PLAIN)
     async def find_one(
         cls,
         *filters: Expr[bool] | Mapping[Any, Any] | bool,
@@ -178,14 +181,16 @@ class Table(Row, metaclass=TableMeta):
         return FindOne(by_key.find_one(entity, filters, equals, fetch_links, tx), entity.label)
 
     @classmethod
-    async def get_or_create(cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any) -> Upserted:
+    async def get_or_create(
+        cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any
+    ) -> Upserted[Self]:
         """The row with these values, as they would be stored; made with `defaults` when there is none. Safe against others."""
         return Upserted(*await get_or_create.get_or_create(cls, defaults or {}, keys, tx))
 
     @classmethod
     async def update_or_create(
         cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any
-    ) -> Upserted:
+    ) -> Upserted[Self]:
         """Updates the row with these values by `defaults`, or makes it; otherwise like get_or_create()."""
         return Upserted(*await get_or_create.update_or_create(cls, defaults or {}, keys, tx))
 
@@ -197,9 +202,7 @@ class Table(Row, metaclass=TableMeta):
     ) -> QueryBuilder[Self]: ...
     @overload
     @classmethod
-    @deprecated(
-        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
-    )
+    @deprecated(PLAIN)
     def find(
         cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, fetch_links: bool | Sequence[Any] = False, **equals: Any
     ) -> QueryBuilder[Self]: ...
@@ -236,9 +239,7 @@ class Table(Row, metaclass=TableMeta):
     async def count(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> int: ...
     @overload
     @classmethod
-    @deprecated(
-        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
-    )
+    @deprecated(PLAIN)
     async def count(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> int: ...
     @classmethod
     async def count(cls, *filters: Any, **equals: Any) -> int:
@@ -251,9 +252,7 @@ class Table(Row, metaclass=TableMeta):
     async def exists(cls, *filters: Expr[bool] | Mapping[Any, Any], **equals: Any) -> bool: ...
     @overload
     @classmethod
-    @deprecated(
-        "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
-    )
+    @deprecated(PLAIN)
     async def exists(cls, *filters: Expr[bool] | Mapping[Any, Any] | bool, **equals: Any) -> bool: ...
     @classmethod
     async def exists(cls, *filters: Any, **equals: Any) -> bool:
@@ -329,7 +328,7 @@ class Table(Row, metaclass=TableMeta):
     @classmethod
     async def upsert(
         cls, row: Any, *, conflict: Sequence[Any], update: Any = None, skip_events: Skip = (), tx: Any = None
-    ) -> Upserted:
+    ) -> Upserted[Self]:
         """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to values and expressions; by
         default the fields that were given, but the key. Nothing else is written, and a row deleted softly stays deleted.
         RevisionConflict when a revision was given that the row does not have.
@@ -345,7 +344,7 @@ class Table(Row, metaclass=TableMeta):
         update: Any = None,
         skip_events: Skip = (),
         tx: Any = None,
-    ) -> list[Upserted]:
+    ) -> list[Upserted[Self]]:
         """The same for many rows, by one statement."""
         made = await upsert.upsert_many(entity_of(cls), rows, conflict, update, skip_events, tx)
         return [Upserted(*pair) for pair in made]
@@ -383,7 +382,7 @@ class Table(Row, metaclass=TableMeta):
         return await named_rows.raw(entity_of(cls), sql, params, tx)
 
     @classmethod
-    def using(cls, database: Any) -> type[Self]:
+    def using(cls, database: str | Database | Transaction) -> type[Self]:
         """The same Table on another database: an alias, a Database, or that of the current transaction.
 
         It is a subclass with the same columns: every method runs there, also your own, and rows are saved where they come from.

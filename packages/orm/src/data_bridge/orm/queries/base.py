@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast, overload
+
+from typing_extensions import deprecated
 
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.queries.aliases import AliasSource
@@ -11,19 +13,22 @@ from data_bridge.orm.queries.borrowed_names import KEYWORDS, ON_QUERY, found
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
-from data_bridge.query import ColumnProxy, Query, Select
+from data_bridge.query import ColumnProxy, Node, Order, Query, Select
 from data_bridge.query.spi import Columns, QuerySource, build, clauses, sampled
 from data_bridge.query.spi.table_names import mentioned
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from data_bridge.core import Database, Transaction
     from data_bridge.orm.mapping.entity import Entity
     from data_bridge.orm.queries.builder import QueryBuilder
     from data_bridge.orm.queries.union import UnionQuery
     from data_bridge.orm.relations.loading import Tree
+    from data_bridge.query.spi import How
 
 T = TypeVar("T")
+PLAIN = "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
 _statement: Callable[[Any], Statement] = cast(Any, Select).__statement__
 
 
@@ -146,6 +151,18 @@ class RowQuery(Select[T], Generic[T]):
 
     if not TYPE_CHECKING:
 
+        def join(self, table: Any, on: Any = None, *, how: Any = "inner", using: Any = None) -> Self:
+            """Joins a table; without `on` by the only foreign key between it and the tables before.
+
+            Of a table with soft deletion, only rows that were not deleted are joined.
+            """
+            new = super().join(table, on, how=how, using=using)
+            entity = getattr(table, "__db__", None)
+            if entity is None or entity.soft is None:
+                return new
+            there = clauses.sources_of(new)[-1].columns
+            return clauses.with_last_join_narrowed(new, (build.is_null(there[entity.soft.name].s),))
+
         def __getattr__(self, name: str) -> Any:
             label = self._entity.label if name in ON_QUERY else ""
             meant = found(ON_QUERY, self, name, label, f"a query of {label}")
@@ -159,9 +176,41 @@ class RowQuery(Select[T], Generic[T]):
         def union_all(self, *others: Any) -> UnionQuery[T]: ...  # noqa: D102
         def intersect(self, *others: Any, all: bool = False) -> UnionQuery[T]: ...  # noqa: A002, D102
         def except_(self, *others: Any, all: bool = False) -> UnionQuery[T]: ...  # noqa: A002, D102
+        @overload
+        def order_by(self, *keys: Node[Any] | Order | str | None) -> Self: ...
+        @overload
+        @deprecated(PLAIN)
+        def order_by(self, *keys: Any) -> Self: ...
+        def order_by(self, *keys: Any) -> Self: ...  # noqa: D102
+        @overload
+        def having(self, *conditions: Node[bool]) -> Self: ...
+        @overload
+        @deprecated(PLAIN)
+        def having(self, *conditions: Node[bool] | bool) -> Self: ...
+        def having(self, *conditions: Any) -> Self: ...  # noqa: D102
+        @overload
+        def join(
+            self,
+            table: Any,
+            on: Node[bool] | Sequence[Node[bool]] | None = None,
+            *,
+            how: How = "inner",
+            using: Sequence[str] | str | None = None,
+        ) -> Self: ...
+        @overload
+        @deprecated(PLAIN)
+        def join(
+            self, table: Any, on: bool, *, how: How = "inner", using: Sequence[str] | str | None = None
+        ) -> Self: ...
+        def join(self, table: Any, on: Any = None, *, how: How = "inner", using: Any = None) -> Self:
+            """Joins a table; without `on` by the only foreign key between it and the tables before.
+
+            Of a table with soft deletion, only rows that were not deleted are joined.
+            """
+            ...
 
     # ------------------------------------------------------------------------------------------------- where it runs
-    def using(self, database: Any) -> Self:
+    def using(self, database: str | Database | Transaction) -> Self:
         """Runs on another database: an alias, a Database or a Transaction."""
         new = self._copy()
         new._using = database
@@ -249,18 +298,6 @@ class RowQuery(Select[T], Generic[T]):
         new = self._copy()
         new._skip = events or True
         return new
-
-    def join(self, table: Any, on: Any = None, *, how: Any = "inner", using: Any = None) -> Self:
-        """Joins a table; without `on` by the only foreign key between it and the tables before.
-
-        Of a table with soft deletion, only rows that were not deleted are joined.
-        """
-        new = super().join(table, on, how=how, using=using)
-        entity = getattr(table, "__db__", None)
-        if entity is None or entity.soft is None:
-            return new
-        there = clauses.sources_of(new)[-1].columns
-        return clauses.with_last_join_narrowed(new, (build.is_null(there[entity.soft.name].s),))
 
     def tablesample(self, percent: float, *, method: str = "bernoulli", seed: float | None = None) -> Self:
         """A random part of the table's rows (or pages, with method="system"), before any condition.

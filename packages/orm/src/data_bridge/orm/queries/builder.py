@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 A = TypeVar("A")
+N = TypeVar("N", Decimal, float, timedelta)
 
 _SCALARS = LoadPlan.scalars()
 _SCALAR = LoadPlan.scalars(many=False)
@@ -138,10 +141,22 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         query = clauses.without_order(self.columns(made))
         return await self._value(query, plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR))
 
+    @overload
+    async def sum(self, column: Node[int] | Node[int | None]) -> int | None: ...  # type: ignore[overload-overlap]
+    @overload
+    async def sum(self, column: Node[N] | Node[N | None]) -> N | None: ...
+    @overload
+    async def sum(self, column: Node[Any]) -> Any: ...
     async def sum(self, column: Node[Any]) -> Any:
         """The sum, or None without a row."""
         return await self._aggregated(func.sum(column))
 
+    @overload
+    async def avg(self, column: Node[int] | Node[int | None]) -> Decimal | None: ...  # type: ignore[overload-overlap]
+    @overload
+    async def avg(self, column: Node[N] | Node[N | None]) -> N | None: ...
+    @overload
+    async def avg(self, column: Node[Any]) -> Any: ...
     async def avg(self, column: Node[Any]) -> Any:
         """The mean, or None without a row."""
         return await self._aggregated(func.avg(column))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from ..types.sql_types import Boolean, SQLType, Text, Timestamp, Timestamptz
 from ..types.typemap import parse_type, type_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Expr", "Label"]
 
 V = TypeVar("V")
+_Decimals: TypeAlias = "Decimal | int | Node[Decimal] | Node[Decimal | None] | Node[int] | Node[int | None]"
 
 
 class Expr(Search[T_co]):
@@ -79,6 +80,18 @@ class Expr(Search[T_co]):
         """
         return among(self, values, negated=True)
 
+    @overload
+    def between(
+        self: Node[Decimal] | Node[Decimal | None], low: _Decimals, high: _Decimals, *, symmetric: bool = False
+    ) -> Expr[bool]: ...
+    @overload
+    def between(
+        self,
+        low: T_co | Node[T_co] | Node[T_co | None],  # pyright: ignore[reportGeneralTypeIssues]
+        high: T_co | Node[T_co] | Node[T_co | None],  # pyright: ignore[reportGeneralTypeIssues]
+        *,
+        symmetric: bool = False,
+    ) -> Expr[bool]: ...
     def between(self, low: Any, high: Any, *, symmetric: bool = False) -> Expr[bool]:
         """``BETWEEN low AND high``, both ends included; `symmetric` lets them come in any order.
 

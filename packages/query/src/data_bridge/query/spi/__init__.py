@@ -15,6 +15,7 @@ from ..expressions.sources import QuerySource, Source
 from ..expressions.truth import filters_rows
 from ..statements.base import cte_of
 from ..statements.disambiguation import apart
+from ..statements.joins import How
 from ..statements.results import EMPTY, Columns, columns_of
 from ..statements.table import sampled
 from ..types.convert import to_timestamptz
@@ -28,6 +29,7 @@ __all__ = [
     "RESERVED",
     "Built",
     "Columns",
+    "How",
     "IntegerSum",
     "QuerySource",
     "Source",
