@@ -21,7 +21,7 @@ from data_bridge.orm._state import CLEAN
 from data_bridge.orm.mapping.constraints import table_constraints, table_indexes
 from data_bridge.orm.mapping.document_shape import misfit
 from data_bridge.orm.mapping.documents import is_same, plain
-from data_bridge.orm.mapping.entity_keys import primary_key, revision
+from data_bridge.orm.mapping.entity_keys import primary_key, refuse_shared_columns, revision
 from data_bridge.orm.mapping.field import Field, factory, validated_name
 from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
@@ -48,6 +48,7 @@ class Entity(MixedPlans):
         self.settings = settings
         self.fields = tuple(fields)
         self.by_key = {f.key: f for f in fields}
+        refuse_shared_columns(self.label, fields)
         self.keys = tuple(f.key for f in fields)
         self.loaded = tuple(f for f in fields if not f.spec.exclude_from_select)
         self.relations: dict[str, Relation] = of_class(cls)

@@ -50,3 +50,16 @@ def revision(entity: Entity) -> str | None:
             f"{entity.label}.Settings.use_revision counts the field {key!r}: declare it, `{key}: int = 1`"
         )
     return key
+
+
+def refuse_shared_columns(label: str, fields: list[Field]) -> None:
+    """Two fields are two columns.
+
+    Raises:
+        ConfigurationError: for two fields of one name in the database.
+    """
+    owners: dict[str, str] = {}
+    for field in fields:
+        other = owners.setdefault(field.name, field.key)
+        if other != field.key:
+            raise ConfigurationError(f"{label}.{other} and {label}.{field.key} are both the column {field.name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,7 @@ from data_bridge.orm.mapping.natural_type import (
 from data_bridge.query import ColumnDef, Node, parse_type, sql
 from data_bridge.query.types import Numeric, SQLType, Varchar, shaped
 
+_ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION")
 _MUTABLE = {"json", "array", "hstore"}
 
 
@@ -54,8 +56,24 @@ class Field:
         if self.spec.primary_key:
             self.nullable = False
         self.type = self._shaped(owner, self._type(owner, cls))
+        self._check_actions(owner)
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
+
+    def _check_actions(self, owner: str) -> None:
+        for name, given in (("on_delete", self.spec.on_delete), ("on_update", self.spec.on_update)):
+            if given is None:
+                continue
+            action = given.upper().replace("_", " ")
+            if action not in _ACTIONS:
+                near = difflib.get_close_matches(action, _ACTIONS, n=1)
+                hint = f": did you mean {near[0]!r}?" if near else f"; actions are {', '.join(_ACTIONS)}"
+                raise ConfigurationError(f"{owner}.{self.key}: {name}={given!r} is not an action{hint}")
+            if action == "SET NULL" and not self.nullable:
+                raise ConfigurationError(
+                    f"{owner}.{self.key}: {name}={given!r} of a column that is NOT NULL fails when it is needed: "
+                    "allow None (Link[X | None] or X | None), or take CASCADE or RESTRICT"
+                )
 
     @property
     def has_other_keys(self) -> bool:
@@ -114,6 +132,7 @@ class Field:
             target, at = spec.link_part
             if target.cls(cls) is not cls or self.key not in target.far_names(cls):
                 kind: SQLType = target.fields(cls)[at].type
+                self._check_key(owner, kind)
                 return kind
         if isinstance(spec.type, SQLType):
             return self._serialised(spec.type)
@@ -132,6 +151,19 @@ class Field:
             if digits is not None:
                 return Numeric(digits, places)
         return found
+
+    def _check_key(self, owner: str, kind: SQLType) -> None:
+        """A declared column of a link holds keys of the other table."""
+        if self.annotation is Any:
+            return
+        try:
+            own = natural_type(self.annotation)
+        except TypeError:
+            return
+        if own.family != kind.family and own.family != "json":
+            raise ConfigurationError(
+                f"{owner}.{self.key}: {shown(self.annotation)} for a key that is {kind.name}: declare it with the type of the key"
+            )
 
     def _serialised(self, of: SQLType) -> SQLType:
         """A type of the user's choice: a value that it does not take is sent as Pydantic serialises it."""

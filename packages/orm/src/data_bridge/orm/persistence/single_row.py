@@ -84,6 +84,12 @@ class _Write:
             (i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k])
         )
 
+    def _named(self, entity: Entity, error: EncodeError) -> EncodeError:
+        """The error with the field in the place of the parameter's number."""
+        number, _, rest = str(error).removeprefix("$").partition(" ")
+        at = int(number) - 1 if number.isdigit() else len(self.keys)
+        return EncodeError(f"{entity.label}.{self.keys[at]} {rest}") if at < len(self.keys) else error
+
     def params(self, entity: Entity, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """How these values of an instance are sent."""
         if not self.fields:
@@ -114,8 +120,11 @@ class _Write:
         values = self.values({**data, **made} if made else data)
         before = seen(entity, row, (*self.filled, *made)) if self.filled or made else _NOTHING
         brought = blank(entity)
-        if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):
-            return False
+        try:
+            if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):
+                return False
+        except EncodeError as e:
+            raise self._named(entity, e) from None
         came, bytes_ = brought.__dict__, bytes_of(brought, self.kept)
         if not made and not executor.is_transaction and all(map(is_, values, self.values(data))):
             land(entity, row, executor, _NOTHING, came, bytes_, before, settled=self.keys)

@@ -163,6 +163,10 @@ class RowQuery(Select[T], Generic[T]):
             there = clauses.sources_of(new)[-1].columns
             return clauses.with_last_join_narrowed(new, (build.is_null(there[entity.soft.name].s),))
 
+        def order_by(self, *keys):
+            """Adds sort keys; a link sorts by the key that it holds."""
+            return super().order_by(*(c for k in keys for c in _held(k)))
+
         def __getattr__(self, name: str) -> Any:
             label = self._entity.label if name in ON_QUERY else ""
             meant = found(ON_QUERY, self, name, label, f"a query of {label}")
@@ -463,6 +467,11 @@ class RowQuery(Select[T], Generic[T]):
         if not self._entity.paths and clauses.is_of_one_table(self):
             return _statement(self)
         return super(RowQuery, self._with_paths()).__statement__()
+
+
+def _held(given: Any) -> tuple[Any, ...]:
+    """The columns that a link stands for; anything else itself."""
+    return given._near_columns() if isinstance(given, LinkPath) else (given,)
 
 
 __all__ = ["Path", "RowQuery"]

@@ -115,7 +115,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     async def count(self) -> int:
         """The number of rows; honours limit and offset."""
-        if not clauses.is_cut(self) and not clauses.has_clause(self, *_MERGING):
+        if not clauses.is_cut(self) and not clauses.has_clause(self, *_MERGING, "locking"):
             return int(await self._value(clauses.without_order(self.columns(func.count()))))
         inner = self._copy()
         inner._said = None  # the rows that to_list() gives are counted

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from data_bridge.core import LoadPlan
+from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
 from data_bridge.orm.queries.base import Chosen, RowQuery
 from data_bridge.orm.queries.optional import Optional_
+from data_bridge.orm.relations.paths import LinkPath
 from data_bridge.query import ColumnProxy, DocumentPath, Label, Node
 from data_bridge.query.spi import Built, Columns, QuerySource, clauses, columns_of
 
@@ -43,6 +45,12 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         return self._dicts(columns_of(things), things)
 
     def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
+        names = [name for name, _ in chosen.names]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ConfigurationError(
+                f'two columns of the dicts are called {twice!r}: give one another name, .label("…") or name=column'
+            )
         many, one = dicts_of(self._entity, things)
         return self._shaped(chosen, many, one, chosen=Chosen("values", things))
 
@@ -141,7 +149,7 @@ class ShapedQuery(RowQuery[T], Generic[T]):
 
     def group_by(self, *keys: Any, distinct: bool = False) -> Self:
         """Groups rows; aggregate() says what is wanted of each group."""
-        nodes = tuple(self._named(k) for k in keys)
+        nodes = tuple(self._named(c) for k in keys for c in (k._near_columns() if isinstance(k, LinkPath) else (k,)))
         new = super().group_by(*nodes, distinct=distinct)
         new._grouped = (*self._grouped, *nodes)
         return new

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.subquery import correlated
-from data_bridge.query import ColumnProxy, Expr, Node, TableSource, func
+from data_bridge.query import ColumnProxy, Expr, Node, TableSource, func, row
 from data_bridge.query.spi import Built, build
 from data_bridge.query.types import BigInt, Boolean
 
@@ -115,6 +116,25 @@ class LinkPath(Path):
 
     def __ne__(self, other: object) -> Any:
         return self is not other if isinstance(other, Path) else ~self._compared(other)
+
+    def in_(self, rows: Iterable[Any]) -> Expr[bool]:
+        """Whether the link is to one of these rows, or keys."""
+        keys = [self._last.key_of(given) for given in rows]
+        columns = self._near_columns()
+        made: Any = columns[0].in_([k[0] for k in keys]) if len(columns) == 1 else row(*columns).in_(keys)
+        return made  # type: ignore[no-any-return]
+
+    def not_in(self, rows: Iterable[Any]) -> Expr[bool]:
+        """Whether the link is to none of these rows, or keys."""
+        return ~self.in_(rows)
+
+    def is_null(self) -> Expr[bool]:
+        """Whether the link is to no row."""
+        return self._near_columns()[0].is_null()
+
+    def is_not_null(self) -> Expr[bool]:
+        """Whether the link is to a row."""
+        return self._near_columns()[0].is_not_null()
 
     def _compared(self, other: Any) -> Expr[bool]:
         values = self._last.key_of(other)
