@@ -9,7 +9,7 @@ from typing_extensions import deprecated
 
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.queries.aliases import AliasSource
-from data_bridge.orm.queries.borrowed_names import KEYWORDS, ON_QUERY, found
+from data_bridge.orm.queries.borrowed_names import KEYWORDS, lend_names
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PLAIN = "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
 _statement: Callable[[Any], Statement] = cast(Any, Select).__statement__
+_order_by: Callable[..., Any] = cast(Any, Select).order_by
 
 
 class Chosen(NamedTuple):
@@ -165,14 +166,9 @@ class RowQuery(Select[T], Generic[T]):
 
         def order_by(self, *keys):
             """Adds sort keys; a link sorts by the key that it holds."""
-            return super().order_by(*(c for k in keys for c in _held(k)))
-
-        def __getattr__(self, name: str) -> Any:
-            label = self._entity.label if name in ON_QUERY else ""
-            meant = found(ON_QUERY, self, name, label, f"a query of {label}")
-            if meant is None:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return meant
+            if LinkPath in map(type, keys):
+                keys = [c for k in keys for c in (k._near_columns() if type(k) is LinkPath else (k,))]
+            return _order_by(self, *keys)
 
     if TYPE_CHECKING:
 
@@ -469,9 +465,5 @@ class RowQuery(Select[T], Generic[T]):
         return super(RowQuery, self._with_paths()).__statement__()
 
 
-def _held(given: Any) -> tuple[Any, ...]:
-    """The columns that a link stands for; anything else itself."""
-    return given._near_columns() if isinstance(given, LinkPath) else (given,)
-
-
+lend_names(RowQuery)
 __all__ = ["Path", "RowQuery"]

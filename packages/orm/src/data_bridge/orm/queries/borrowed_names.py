@@ -161,3 +161,24 @@ def found(names: Mapping[str, Borrowed], owner: Any, name: str, table: str, what
     if known.same is None:
         raise AttributeError(f"{what} has no {name!r}: write {known.spelling.format(T=table)}")
     return getattr(owner, known.same) if isinstance(known.same, str) else known.same(owner)
+
+
+class _OnQuery:
+    """A name of another library on a query. Not __getattr__, which slows every attribute of a query down."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, query: Any, _: Any = None) -> Any:
+        if query is None:
+            return self
+        label: str = query._entity.label
+        return found(ON_QUERY, query, self._name, label, f"a query of {label}")
+
+
+def lend_names(cls: type[Any]) -> None:
+    """Gives a class of queries the names of other libraries."""
+    for name in ON_QUERY:
+        setattr(cls, name, _OnQuery(name))

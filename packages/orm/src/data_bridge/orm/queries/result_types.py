@@ -46,8 +46,8 @@ class ShapedQuery(RowQuery[T], Generic[T]):
 
     def _dicts(self, chosen: Columns, things: tuple[Any, ...]) -> QueryBuilder[dict[str, Any]]:
         names = [name for name, _ in chosen.names]
-        twice = next((n for n in names if names.count(n) > 1), None)
-        if twice is not None:
+        if len({*names}) < len(names):
+            twice = next(n for n in names if names.count(n) > 1)
             raise ConfigurationError(
                 f'two columns of the dicts are called {twice!r}: give one another name, .label("…") or name=column'
             )
