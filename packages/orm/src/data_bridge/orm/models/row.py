@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.errors import ConfigurationError, RowNotFound
 from data_bridge.orm.mapping.named_rows import instances
 from data_bridge.orm.models import lifecycle
 from data_bridge.orm.models.instance import TrackedModel
@@ -133,7 +133,12 @@ class Row(TrackedModel):
         if not entity.executor(tx).is_transaction:
             raise ConfigurationError("lock() outside a transaction would be released at once: use pg_transaction()")
         locking = build.locking(wait="nowait" if nowait else "skip locked" if skip_locked else None)
-        return await refresh.refresh(entity, self, (), False, locking, tx)  # type: ignore[no-any-return]
+        try:
+            return await refresh.refresh(entity, self, (), False, locking, tx)  # type: ignore[no-any-return]
+        except RowNotFound as e:
+            if not skip_locked:
+                raise
+            raise RowNotFound(f"{e}, or another transaction has locked it") from None
 
     async def fetch(self, *paths: Any, tx: Any = None) -> Self:
         """Loads these relations (`"author"`, `Post.comments.author`): one query for each, which the row has from then on.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, S
 
 from typing_extensions import deprecated
 
-from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm._events import Skip, loaded
 from data_bridge.orm.mapping import named_rows
 from data_bridge.orm.models import pydantic_schema
@@ -144,14 +143,9 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def get_many(cls, pks: Iterable[Any], *, tx: Any = None) -> dict[Any, Self]:
-        """The rows with these keys, by key; missing ones are left out. One statement."""
-        entity = entity_of(cls)
-        if entity.pk_key is None:
-            raise ConfigurationError("get_many() needs a key of one column")
-        query = QueryBuilder.of(entity).find(entity.pk_binds[0].in_(list(pks)))
-        if tx is not None:
-            query = query.using(tx)
-        return {row.__dict__[entity.pk_key]: row for row in await query}
+        """The rows with these keys (tuples where the key has several columns), by key; missing ones are left out."""
+        query = by_key.with_keys(QueryBuilder.of(entity_of(cls)), list(pks))
+        return {row.pk: row for row in await (query if tx is None else query.using(tx))}
 
     @overload
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.persistence.single_row import row_not_found
 from data_bridge.orm.queries.builder import QueryBuilder
+from data_bridge.query import row
 
 
 def with_links(query: QueryBuilder[Any], given: bool | Sequence[Any]) -> QueryBuilder[Any]:
@@ -49,3 +50,16 @@ async def find_one(
         query = query.using(tx)
     rows = await query.limit(1).to_list()
     return rows[0] if rows else None
+
+
+def with_keys(query: QueryBuilder[Any], keys: Sequence[Any]) -> QueryBuilder[Any]:
+    """The query for the rows with these keys: one statement.
+
+    Raises:
+        EncodeError: a key has the wrong type.
+        TypeError: a key has another number of values.
+    """
+    entity = query._entity
+    if entity.pk_key is not None:
+        return query.find(entity.pk_binds[0].in_(keys))
+    return query.find(row(*entity.pk_binds).in_([entity.key_values(key) for key in keys]))
