@@ -48,7 +48,7 @@ async def test_a_commit_that_fails_is_never_a_success(isolated_db: Database) -> 
         (("POST", "/members", {"email": "taken@x.org"}), 409, "unique_violation", ["eMail"]),
         (("POST", "/members", {"email": "b@x.org", "team_id": 77}), 409, "foreign_key_violation", ["team_id"]),
         (("POST", "/members", {"email": "b@x.org", "age": 200}), 422, "check_violation", []),
-        (("POST", "/members", {"email": "nul\0@x.org"}), 422, "encode_error", []),
+        (("POST", "/members", {"email": "nul\0@x.org"}), 422, "encode_error", ["email"]),
         (("GET", "/cursors?after=rubbish", None), 400, "invalid_cursor", []),
         (("GET", "/unfetched", None), 500, None, None),
     ],

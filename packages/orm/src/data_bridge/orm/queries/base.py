@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from typing_extensions import deprecated
 
 from data_bridge.core import LoadPlan, Statement
 from data_bridge.orm.queries.aliases import AliasSource
 from data_bridge.orm.queries.borrowed_names import KEYWORDS, lend_names
+from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
@@ -31,15 +32,6 @@ T = TypeVar("T")
 PLAIN = "annotate the column as Col[...], or write col(User.age): this comparison is a bool to the type checker"
 _statement: Callable[[Any], Statement] = cast(Any, Select).__statement__
 _order_by: Callable[..., Any] = cast(Any, Select).order_by
-
-
-class Chosen(NamedTuple):
-    """What the rows of a query are instead of instances."""
-
-    by: str
-    """The method that chose it: values, tuples, scalars or project."""
-    columns: tuple[Any, ...]
-    """What was asked for: columns, labelled expressions, whole tables."""
 
 
 class RowQuery(Select[T], Generic[T]):
@@ -139,16 +131,6 @@ class RowQuery(Select[T], Generic[T]):
         new._said = None
         new._links = None
         return new  # type: ignore[no-any-return]
-
-    def column_names(self) -> list[str]:
-        """The names of the result's columns in their order: the loaded fields of instances, the keys of dicts.
-
-        >>> def header(User) -> list[str]:
-        ...     return User.find().values(User.id, User.name).column_names()
-        """
-        columns = self._entity.source.columns
-        names = [name for name, _ in clauses.result_of(self).names]
-        return names if self._chosen is not None else [columns[name].__column__.key for name in names]
 
     if not TYPE_CHECKING:
 
@@ -412,8 +394,7 @@ class RowQuery(Select[T], Generic[T]):
         source = path.__table_source__
         if source.name in known or source.name in added:
             return
-        relation = path._last
-        there = relation.target
+        relation, there = path._last, path._last.target
         on = tuple(
             build.equal(build.column(source.name, there.by_key[far].name), near.s)
             for far, near in zip(relation.far, path._near_columns(), strict=True)

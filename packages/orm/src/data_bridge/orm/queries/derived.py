@@ -10,6 +10,7 @@ from typing import Any
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.queries.builder import QueryBuilder
+from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.result_types import dicts_of
 from data_bridge.query.spi import Source, columns_of, derived_from
 
@@ -67,6 +68,7 @@ class DerivedQuery(QueryBuilder[dict[str, Any]]):
         entity: Any = DerivedTable(source)
         new._entity = entity
         new._plan, new._one = dicts_of(entity, things)
+        new._chosen = Chosen("values", things)
         new._said = new._model = new._timeout = new._links = None
         new._using = source.home
         new._unfiltered = new._hard = False

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
-from data_bridge.orm.queries.base import Chosen, RowQuery
+from data_bridge.orm.queries.base import RowQuery
+from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.optional import Optional_
 from data_bridge.orm.relations.paths import LinkPath
 from data_bridge.query import ColumnProxy, DocumentPath, Label, Node
@@ -107,6 +108,16 @@ class ShapedQuery(RowQuery[T], Generic[T]):
             self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields
         )
         return self._shaped(columns_of(things), _DICTS, _DICT, model, chosen=Chosen("project", things))
+
+    def column_names(self) -> list[str]:
+        """The names of the result's columns in their order: the loaded fields of instances, the keys of dicts.
+
+        >>> def header(User) -> list[str]:
+        ...     return User.find().values(User.id, User.name).column_names()
+        """
+        columns = self._entity.source.columns
+        names = [name for name, _ in clauses.result_of(self).names]
+        return names if self._chosen is not None else [columns[name].__column__.key for name in names]
 
     def _named(self, column: Any) -> Any:
         if isinstance(column, str):

@@ -52,7 +52,9 @@ class SandboxLease:
         started: Awaitable[Any] = self._sandbox.lease_handle.run(ir, params, plan, into, timeout, timed=timed)
         return started
 
-    def script(self, sql: str, timeout: float | None = None, shielded: bool = False) -> Awaitable[int]:
+    def script(
+        self, sql: str, timeout: float | None = None, shielded: bool = False, soils: bool = True
+    ) -> Awaitable[int]:
         """Run several statements in it."""
         return self._open().script(sql)
 
