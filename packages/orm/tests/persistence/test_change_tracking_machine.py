@@ -158,16 +158,21 @@ class Tracking(TrackingModel):
             return
         key, value = edit
 
+        edited: list[str] = []
+
+        def edits() -> None:
+            if meanwhile:
+                self.set(one, *meanwhile, how)
+                changed = meanwhile[0]
+                if changed not in MUTABLE or how == 2 or one.mine[changed] != one.base.get(changed):  # type: ignore[union-attr]
+                    edited.append(changed)  # an edit in place that changes nothing leaves no trace
+
         async def work() -> None:
-            edited = meanwhile[0] if meanwhile else None
             done = await self.write(
-                one,
-                one.row.update({key: copy.deepcopy(value)}, tx=self.tx()),
-                {key: frozen(value)},
-                lambda: self.set(one, *meanwhile, how) if meanwhile else None,
+                one, one.row.update({key: copy.deepcopy(value)}, tx=self.tx()), {key: frozen(value)}, edits
             )
             if done:
-                self.learn(one, (key,), keep=(edited,))
+                self.learn(one, (key,), keep=edited)
 
         self.run(work())
 
