@@ -355,3 +355,21 @@ async def test_types_that_cannot_be_described(postgres_dsn: str) -> None:
         assert [s for (s,) in await database.fetch(kept, as_=tuple) if s != kept] == []
         assert database.pool_stats().closed_broken == 0
         await database.execute_script("DROP TYPE label CASCADE")
+
+
+async def test_statistics_have_arrays_of_any_type(postgres_dsn: str) -> None:
+    """`anyarray`: the header of the value says what its elements are."""
+    async with Database(postgres_dsn, max_connections=1) as db:
+        async with db.transaction() as tx:
+            await tx.execute_script(
+                "CREATE TABLE measured (n int, t text, d date); "
+                "INSERT INTO measured SELECT g % 50, 'x' || g % 5, date '2024-01-01' + g % 40 FROM generate_series(1, 5000) g; "
+                "ANALYZE measured"
+            )
+            rows = await tx.fetch(
+                "SELECT attname, most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'measured'"
+            )
+            found = {row["attname"]: row["most_common_vals"] or row["histogram_bounds"] for row in rows}
+            assert sorted(found["t"]) == ["x0", "x1", "x2", "x3", "x4"]
+            assert set(map(type, found["n"])) == {int} and set(map(type, found["d"])) == {date}
+            tx.set_rollback_only()

@@ -90,6 +90,8 @@ pub enum Type {
     Array(u32, Arc<Type>),
     /// `int2vector` and `oidvector`: arrays of one dimension that count from 0
     ZeroBased(u32, Arc<Type>),
+    /// `anyarray` of the statistics views: an array whose header alone says what its elements are
+    AnyArray,
     /// An enum or composite type by its name, which an application may have registered
     Named(Arc<str>, Arc<Type>),
     /// A type that an application registered: its number, and the layout whose value its functions take and give
@@ -215,6 +217,7 @@ impl Type {
             20 => return Some(Type::Int8),
             23 => return Some(Type::Int4),
             25 | 1043 => return Some(Type::Text),
+            2277 => return Some(Type::AnyArray),
             22 => return Some(Type::ZeroBased(21, Arc::new(Type::Int2))),
             30 => return Some(Type::ZeroBased(26, Arc::new(Type::Oid))),
             _ => {}

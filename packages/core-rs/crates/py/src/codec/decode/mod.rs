@@ -95,6 +95,7 @@ pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
             Type::Interval => moment::interval(env, b),
             Type::Json => json::read(b),
             Type::Array(_, element) | Type::ZeroBased(_, element) => array(env, element, b),
+            Type::AnyArray => any_array(env, b),
             Type::Named(_, inner) => value(env, inner, b),
             Type::TimeTz => moment::time_with_zone(b),
             Type::Inet | Type::Cidr => network::network(env, b),
@@ -175,6 +176,17 @@ unsafe fn uuid(env: &Env, b: [u8; 16]) -> Made {
         *base.offset(env.uuid_slots.1).cast::<*mut PyObject>() = ffi::Py_NewRef(env.safe_unknown.as_ptr());
         Ok(object)
     }
+}
+
+/// Decodes an array by the type of its elements that its header names.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+unsafe fn any_array(env: &Env, b: &[u8]) -> Made {
+    let oid = b.get(8..12).and_then(|oid| oid.try_into().ok()).map_or(0, u32::from_be_bytes);
+    let element = Type::built_in(oid).unwrap_or_else(|| Type::Unknown(format!("the type with OID {oid}").into()));
+    // SAFETY: attached.
+    unsafe { array(env, &element, b) }
 }
 
 /// Decodes an array as nested lists.

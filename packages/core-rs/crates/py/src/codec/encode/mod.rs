@@ -239,6 +239,9 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
                 Err(Refusal::Reason("PostgreSQL takes no anonymous row as a parameter: give its type a name".into()))
             }
             Type::Void => Err(Refusal::Expected("None")),
+            Type::AnyArray => {
+                return Err(Refusal::Reason("anyarray is a pseudo-type: cast the parameter to an array type".into()));
+            }
             Type::Unknown(name) => {
                 let advice = "cast in SQL, as in $1::text::";
                 Err(Refusal::Reason(format!("there is no encoder for {name}; {advice}{name}, or call register_type()")))
