@@ -156,7 +156,7 @@ async def test_migrations_refuse_a_pool_of_transactions(
     bouncer: Callable[[str], str], embedded_server: EmbeddedServer, migrations: Path, cache: int
 ) -> None:
     async with core.Database(bouncer("transaction"), statement_cache_size=cache, ssl="disable") as db:
-        with pytest.raises(core.ConfigurationError, match=r"pool_mode = transaction.*Connect to the server itself"):
+        with pytest.raises(core.ConfigurationError, match=r"pool_mode = transaction.*Connect to the server directly"):
             await run_migrations(directory=migrations, using=db)
     async with core.Database(embedded_server.dsn) as db:
         assert await db.fetch_val("SELECT to_regclass('pooled') IS NULL") is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from data_bridge.core import (
     CommitUnknown,
     ConnectionLost,
     Database,
+    PoolTimeout,
     SyntaxOrAccessError,
     begin_transaction,
     detached,
@@ -71,7 +73,9 @@ async def test_a_refused_connection_is_replaced(postgres_dsn: str) -> None:
         await db.expire()
         with pytest.raises(SyntaxOrAccessError, match="nowhere"):
             await db.fetch_val("SELECT 1")
-        assert db.pool_stats().used == 0
+        async with asyncio.timeout(10):
+            while db.pool_stats().used:
+                await asyncio.sleep(0.01)
         refusals = 0
         assert await db.fetch_val("SELECT 1") == 1
 
@@ -135,3 +139,17 @@ async def test_a_connection_that_ended_with_its_user_is_not_given_to_the_next(po
         with pytest.raises((CommitUnknown, ConnectionLost)):
             await tx.commit()
         assert await waiting != first
+
+
+async def test_a_busy_pool_is_not_a_refusal(postgres_dsn: str) -> None:
+    async def on_checkout(connection: Any) -> None: ...
+
+    async with Database(postgres_dsn, max_connections=1, on_checkout=on_checkout, acquire_timeout=0.4) as db:
+        async with db.transaction():
+            begun = time.monotonic()
+            async with detached():
+                with pytest.raises(PoolTimeout):
+                    await db.fetch_val("SELECT 1")
+            assert time.monotonic() - begun < 1.0, "acquire_timeout is waited for once"
+        assert db.pool_stats().timeouts == 1
+        assert await db.fetch_val("SELECT 1") == 1

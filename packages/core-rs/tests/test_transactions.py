@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -293,6 +294,61 @@ async def test_retries(postgres_dsn: str) -> None:
             pg_transaction(contended)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="coroutine"):
             pg_transaction()(len)  # type: ignore[arg-type]
+
+
+async def test_what_a_function_has_committed_is_not_done_twice(postgres_dsn: str) -> None:
+    calls: list[int] = []
+
+    @pg_transaction(retries=3)
+    async def committing() -> None:
+        calls.append(1)
+        await add(len(calls))
+        tx = core.current_transaction()
+        assert tx is not None and not tx.is_committed
+        await tx.commit()
+        assert tx.is_committed
+        raise SerializationFailure("again", sqlstate="40001")
+
+    async with opened(postgres_dsn):
+        with pytest.raises(SerializationFailure):
+            await committing()
+        assert len(calls) == 1
+        with pytest.raises(SerializationFailure):
+            async for attempt in core.transaction_attempts(3):
+                async with attempt as tx:
+                    await add(2)
+                    await tx.commit()
+                    raise SerializationFailure("again", sqlstate="40001")
+        async with pg_transaction() as tx:
+            async with pg_transaction() as inner:
+                await add(3)
+            assert not inner.is_committed, "its savepoint is released; the transaction can still be rolled back"
+            await tx.rollback()
+        assert not tx.is_committed
+        assert await ids() == [1, 2]
+
+
+async def test_a_dissolved_transaction_lets_other_tasks_go_on(postgres_dsn: str) -> None:
+    async with opened(postgres_dsn):
+        ended = asyncio.Event()
+
+        async def later() -> None:
+            await ended.wait()
+            await add(2)
+
+        tx = await core.begin_transaction()
+        inside = contextvars.copy_context()
+        with pytest.raises(core.ConfigurationError, match="committed or rolled back"):
+            tx.dissolve()
+        await add(1)
+        await tx.commit()
+        ended.set()
+        with pytest.raises(core.TransactionClosed):
+            await asyncio.create_task(later(), context=inside)
+        tx.dissolve()
+        assert inside.run(core.current_transaction) is None
+        await asyncio.create_task(later(), context=inside)
+        assert await ids() == [1, 2]
 
 
 async def test_a_cancelled_statement_rolls_the_block_back(postgres_dsn: str) -> None:

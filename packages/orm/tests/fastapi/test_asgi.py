@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from orm_web import Member, at_rest, client_of, prepared
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -45,6 +47,30 @@ async def test_the_middleware(isolated_db: Database) -> None:
         assert (await client.post("/?email=a")).status_code == 500  # the handler raised, and nobody made it a problem
         assert current_transaction() is None
     assert sorted(m.email for m in await Member.find()) == ["a", "b"]
+    await at_rest(tables)
+
+
+async def test_background_tasks_are_outside_of_the_transaction(isolated_db: Database) -> None:
+    tables = await prepared(isolated_db)
+
+    async def written_later() -> None:
+        assert current_transaction() is None
+        await Member(email="background").save()
+
+    async def streamed(request: Request) -> StreamingResponse:
+        assert current_transaction() is not None
+        await Member(email="request").save()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield str(await Member.count()).encode()
+
+        return StreamingResponse(body(), background=BackgroundTask(written_later))
+
+    app = TransactionMiddleware(Starlette(routes=[Route("/", streamed, methods=["POST"])]))
+    async with client_of(app) as client:
+        assert (await client.post("/")).text == "1"
+    assert current_transaction() is None
+    assert await Member.count() == 2
     await at_rest(tables)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from orm_web import Member, NewMember, client_of, prepared
+from starlette.datastructures import UploadFile
 
 from data_bridge.postgres import (
+    ConfigurationError,
     Database,
+    SerializationFailure,
     Transaction,
     current_transaction,
     execute,
@@ -97,3 +101,71 @@ async def test_options_of_a_dependency(isolated_db: Database) -> None:
 
     async with client_of(app) as client:
         assert (await client.get("/")).json() == "repeatable readon"
+
+
+async def test_what_a_function_has_committed_is_not_done_twice(isolated_db: Database) -> None:
+    await prepared(isolated_db)
+    app = FastAPI()
+    add_exception_handlers(app)
+    router = APIRouter(route_class=transactional(retries=3))
+
+    @router.post("/")
+    async def committing(tx: Tx) -> None:
+        await Member.create(email=f"{await Member.count()}@x.org")
+        await tx.commit()
+        raise SerializationFailure("again")
+
+    app.include_router(router)
+    async with client_of(app) as client:
+        assert (await client.post("/")).status_code == 503
+    assert await Member.count() == 1
+
+
+async def test_uploads_are_read_again_from_their_beginning(isolated_db: Database) -> None:
+    await prepared(isolated_db)
+    app = FastAPI()
+    add_exception_handlers(app)
+    router = APIRouter(route_class=transactional(retries=2))
+    calls: list[bytes] = []
+
+    @router.post("/{closes}")
+    async def upload(request: Request, closes: bool) -> None:
+        form = await request.form()
+        file = form["file"]
+        assert isinstance(file, UploadFile)
+        calls.append(await file.read())
+        if closes:
+            await file.close()
+        if len(calls) == 1:
+            raise SerializationFailure("again")
+        await file.close()
+
+    app.include_router(router)
+    async with client_of(app) as client:
+        assert (await client.post("/false", files={"file": b"hello"})).status_code == 200
+        assert calls == [b"hello", b"hello"]
+        calls.clear()
+        # What cannot be read again is not run again.
+        assert (await client.post("/true", files={"file": b"hello"})).status_code == 503
+        assert calls == [b"hello"]
+
+
+async def test_a_dependency_with_other_options_than_its_route_is_refused(isolated_db: Database) -> None:
+    await prepared(isolated_db)
+    app = FastAPI()
+    router = APIRouter(route_class=transactional())
+
+    @router.post("/isolation")
+    async def isolated(tx: Annotated[Transaction, transaction("SERIALIZABLE")]) -> None: ...
+
+    @router.post("/read_only")
+    async def read_only(tx: Annotated[Transaction, transaction(read_only=True)]) -> None: ...
+
+    @router.post("/timeout")
+    async def timeout(tx: Annotated[Transaction, transaction(timeout=1)]) -> None: ...
+
+    app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        for path in ("isolation", "read_only", "timeout"):
+            with pytest.raises(ConfigurationError):
+                await client.post(f"/{path}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -15,45 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from orm_blocking import Blocking, BlockingChild, program, soon
 
 from data_bridge.postgres import (
-    Col,
-    Column,
-    Link,
     SerializationFailure,
-    Table,
     TransactionClosed,
     create_all,
     current_transaction,
-    drop_all,
     execute,
     fetch_val,
     get_database,
 )
-from data_bridge.postgres.sync import close, init, iterate, pg_transaction, run, run_migrations
+from data_bridge.postgres.sync import iterate, pg_transaction, run, run_migrations
 
 pytestmark = pytest.mark.db_real
-
-
-class Blocking(Table):
-    id: Col[int] = Column(primary_key=True, auto_increment=True)
-    name: Col[str] = Column(unique=True)
-    hits: Col[int] = Column(default=0)
-
-
-class BlockingChild(Table):
-    id: Col[int] = Column(primary_key=True, auto_increment=True)
-    parent: Link[Blocking]
-
-
-@pytest.fixture
-def opened(postgres_dsn: str) -> Iterator[str]:
-    init(postgres_dsn, max_connections=4)
-    run(drop_all(BlockingChild, Blocking))
-    run(create_all(Blocking, BlockingChild))
-    yield postgres_dsn
-    run(drop_all(BlockingChild, Blocking))
-    close()
 
 
 def test_everything_that_can_be_awaited(opened: str) -> None:
@@ -76,7 +50,7 @@ def test_a_stream_that_is_left_gives_its_connection_back(opened: str) -> None:
         rows = iterate(Blocking.find().order_by(Blocking.id))
         assert next(rows).name == "0"
         rows.close()
-    assert get_database().pool_stats().used == 0
+    assert soon(lambda: get_database().pool_stats().used == 0)
 
 
 def test_a_block_commits_and_rolls_back(opened: str) -> None:
@@ -187,46 +161,6 @@ def test_a_callback_of_a_loop_may_block_in_a_thread(opened: str) -> None:
     assert asyncio.run(view()) == 0
 
 
-def program(text: str, dsn: str, *, send: signal.Signals | None = None) -> subprocess.CompletedProcess[str]:
-    started = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(text), dsn],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    if send is not None:
-        assert started.stdout is not None
-        assert started.stdout.readline() == "ready\n"
-        time.sleep(0.3)
-        started.send_signal(send)
-    out, error = started.communicate(timeout=60)
-    return subprocess.CompletedProcess(started.args, started.returncode, out, error)
-
-
-def test_control_c_cancels_on_the_server(opened: str) -> None:
-    began = time.monotonic()
-    done = program(
-        """
-        import sys
-        from data_bridge.postgres import fetch_val
-        from data_bridge.postgres.sync import close, init, run
-        init(sys.argv[1], application_name="interrupted")
-        print("ready", flush=True)
-        try:
-            run(fetch_val("SELECT pg_sleep(50)"))
-        except KeyboardInterrupt:
-            print("interrupted", run(fetch_val("SELECT 7")))
-            close()
-        """,
-        opened,
-        send=signal.SIGINT,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("interrupted 7\n", "", 0)
-    assert time.monotonic() - began < 15
-    running = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'interrupted' AND state = 'active'"
-    assert run(fetch_val(running)) == 0
-
-
 def test_a_fork_as_a_prefork_worker(opened: str) -> None:
     """The parent has used its loop and its pool; every child gets both anew, and the parent's go on."""
     done = program(
@@ -299,3 +233,102 @@ def test_under_the_db_fixture(db: Any) -> None:
     with pg_transaction():
         run(Blocking.create(name="in the sandbox"))
     assert run(Blocking.count()) == 1
+
+
+def test_an_iteration_from_outside_does_not_end_the_transaction_of_the_block(opened: str) -> None:
+    run(Blocking.insert_many([Blocking(name=f"row {n}") for n in range(2500)]))
+    rows = iterate(Blocking.find().order_by(Blocking.id))
+    next(rows)
+    with pytest.raises(KeyError), pg_transaction() as tx:
+        for _ in range(1500):
+            next(rows)
+        assert current_transaction() is tx
+        run(Blocking.create(name="rolled back"))
+        rows.close()
+        assert current_transaction() is tx
+        run(Blocking.create(name="rolled back too"))
+        raise KeyError
+    assert run(Blocking.count()) == 2500
+    with pg_transaction():
+        inside = iterate(Blocking.find().order_by(Blocking.id))
+        next(inside)
+    with pytest.raises(TransactionClosed):
+        for _ in inside:
+            pass
+    assert current_transaction() is None
+    assert run(Blocking.create(name="after")).id
+
+
+def test_what_the_decorator_cannot_run_is_refused(opened: str) -> None:
+    def generator() -> Iterator[int]:
+        yield 1
+
+    async def coroutine() -> None: ...
+
+    class AsyncCallable:
+        async def __call__(self) -> None: ...
+
+    for function in (generator, coroutine, AsyncCallable()):
+        with pytest.raises(TypeError, match="decorates plain functions"):
+            pg_transaction()(function)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="returned a coroutine"):
+        pg_transaction()(lambda: Blocking.create(name="never"))()
+    assert run(Blocking.count()) == 0
+
+
+def test_what_a_function_has_committed_is_not_done_twice(opened: str) -> None:
+    calls: list[int] = []
+
+    @pg_transaction(retries=3)
+    def committing() -> None:
+        calls.append(1)
+        run(Blocking.create(name=f"kept {len(calls)}"))
+        tx = current_transaction()
+        assert tx is not None
+        run(tx.commit())
+        raise SerializationFailure("again")
+
+    with pytest.raises(SerializationFailure):
+        committing()
+    assert len(calls) == run(Blocking.count()) == 1
+
+
+def test_threads_may_share_one_block(opened: str) -> None:
+    unit = pg_transaction()
+    barrier = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        with unit:
+            run(Blocking.create(name=f"shared {number}"))
+            barrier.wait(10)
+            if number:
+                time.sleep(0.2)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    assert run(Blocking.count()) == 2
+
+
+def test_a_nested_run_in_a_notebook_is_refused() -> None:
+    program = """
+    import asyncio, sys, types
+    sys.modules["ipykernel"] = types.ModuleType("ipykernel")
+    sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: object())
+    from data_bridge.postgres.sync import run
+
+    async def inner():
+        return run(asyncio.sleep(0, 1))
+
+    async def cell():
+        assert run(asyncio.sleep(0, 2)) == 2
+        return run(inner())
+
+    try:
+        asyncio.run(cell())
+    except RuntimeError as e:
+        print(e)
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "an event loop is running in this thread" in found.stdout

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         current_database,
         detached,
         enter_test_scope,
+        has_new_transaction,
         leave_test_scope,
         resolve,
         use_database,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from data_bridge.core.connection.custom_types import register_type
     from data_bridge.core.connection.database import Database, PoolStats
     from data_bridge.core.connection.executor import BaseExecutor, Executor
-    from data_bridge.core.connection.lifecycle import close, get_database, init, is_connected
+    from data_bridge.core.connection.lifecycle import close, get_database, init, is_connected, settle
     from data_bridge.core.connection.notifications import Gap, Notification
     from data_bridge.core.connection.observer import (
         Observer,
@@ -106,6 +107,7 @@ __all__ = [
     "fetch_one",
     "fetch_val",
     "get_database",
+    "has_new_transaction",
     "hidden",
     "init",
     "is_connected",
@@ -123,6 +125,7 @@ __all__ = [
     "remove_observer",
     "require",
     "resolve",
+    "settle",
     "stream",
     "text",
     "tokenize",
@@ -138,6 +141,7 @@ _MODULES = {
         "current_database",
         "detached",
         "enter_test_scope",
+        "has_new_transaction",
         "leave_test_scope",
         "resolve",
         "use_database",
@@ -146,7 +150,7 @@ _MODULES = {
     "connection.executor": ("BaseExecutor", "Executor"),
     "types.interval": ("PgInterval",),
     "transactions.isolation": ("IsolationLevel",),
-    "connection.lifecycle": ("close", "get_database", "init", "is_connected"),
+    "connection.lifecycle": ("close", "get_database", "init", "is_connected", "settle"),
     "connection.notifications": ("Gap", "Notification"),
     "connection.observer": (
         "Observer",

@@ -84,6 +84,8 @@ def resolve(using: Any = None) -> Executor:
     opened = _open.get()
     if opened:
         transaction = opened.get(database)
+        if transaction is not None and transaction._is_dissolved:
+            transaction = open_transaction(database)
         if transaction is not None:
             return transaction
     found: Executor = database
@@ -98,7 +100,15 @@ def forget_transactions() -> None:
 
 def open_transaction(database: Any) -> Transaction | None:
     """The transaction on `database` that statements of this context join."""
-    return _open.get().get(database)
+    transaction = _open.get().get(database)
+    while transaction is not None and transaction._is_dissolved:
+        transaction = transaction._outer
+    return transaction
+
+
+def is_joined(transaction: Transaction) -> bool:
+    """Whether statements of this context join just this transaction, or would if it had not ended."""
+    return _open.get().get(transaction.database) is transaction
 
 
 def set_transaction(database: Any, transaction: Transaction | None) -> None:
@@ -118,6 +128,15 @@ def adopt_context(other: Context) -> None:
     """
     _open.set(other.get(_open, _NONE_OPEN))
     _chosen.set(other.get(_chosen, None))
+
+
+def has_new_transaction(other: Context) -> bool:
+    """Whether statements of another context join an open transaction that those of this one do not."""
+    mine = _open.get()
+    return any(
+        not transaction._ended and mine.get(database) is not transaction
+        for database, transaction in other.get(_open, _NONE_OPEN).items()
+    )
 
 
 @asynccontextmanager

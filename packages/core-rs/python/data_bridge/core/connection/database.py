@@ -305,7 +305,7 @@ class Database(BaseExecutor):
     async def taken(self) -> Any:
         """A connection for one owner, which the hooks have seen."""
         if self._hooks is not None:
-            return await self._hooks.taken(self.lease, self.acquire_timeout)
+            return await self._hooks.taken(self.lease)
         return self.lease()
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> Any:

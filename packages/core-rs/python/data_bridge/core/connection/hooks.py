@@ -54,7 +54,7 @@ class Hooks:
         self._on_connect = on_connect
         self._on_checkout = on_checkout
 
-    async def taken(self, lease: Callable[[], Any], timeout: float) -> Any:
+    async def taken(self, lease: Callable[[], Any]) -> Any:
         """A connection that the hooks have accepted; one that they refuse is closed.
 
         Raises:
@@ -69,8 +69,10 @@ class Hooks:
             )
         for attempt in range(_ATTEMPTS):
             found = lease()
+            is_taken = False
             try:
-                await found.take(timeout)
+                await found.take()
+                is_taken = True
                 connection = Connection(found)
                 _running.set((*around, self))
                 if self._on_connect is not None and not found.is_greeted:
@@ -80,7 +82,7 @@ class Hooks:
                     await self._on_checkout(connection)
             except Exception:
                 await found.discard()
-                if attempt == _ATTEMPTS - 1:
+                if not is_taken or attempt == _ATTEMPTS - 1:  # a busy pool, or a server that is away, is not a refusal
                     raise
             except BaseException:
                 # Cancelled: nobody waits for the connection to be closed, and nobody may get it as it is.

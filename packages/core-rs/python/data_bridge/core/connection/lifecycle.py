@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal
 
+from data_bridge.core import _native
 from data_bridge.core.connection import context
 from data_bridge.core.connection.database import Database
 from data_bridge.core.connection.hooks import Hook
 from data_bridge.core.settings.password import PasswordFunction
 from data_bridge.core.settings.session import CONNECT_TIMEOUT
 
-__all__ = ["close", "get_database", "init", "is_connected"]
+__all__ = ["close", "get_database", "init", "is_connected", "settle"]
 
 
 async def init(
@@ -156,3 +158,19 @@ def get_database(alias: str = "default") -> Any:
 def is_connected(alias: str = "default") -> bool:
     """Whether a database is open under `alias`."""
     return alias in context.registered() or context.has_test_scope(alias)
+
+
+def settle(timeout: float = 1.0) -> None:
+    """Lets connections that this thread has used, or has begun to make, arrive in the pool; for synchronous code.
+
+    An answer reaches its caller before its connection is at rest. Where the event loop of the thread stands still after the
+    answer, the connection would keep its place in the pool, which other threads wait for.
+
+    Args:
+        timeout: seconds after which it returns in any case.
+    """
+    bridge = _native.current_bridge()
+    if bridge.dying():
+        until = time.monotonic() + timeout
+        while bridge.dying() and time.monotonic() < until:
+            bridge.pump(5)

@@ -76,6 +76,11 @@ class TransactionBlock:
         # One block object may be entered again after it was left, and by several tasks at once.
         self._stack: list[tuple[object, Transaction, bool]] = []
 
+    @property
+    def is_entered(self) -> bool:
+        """Whether somebody has entered it and not left it yet."""
+        return bool(self._stack)
+
     async def _open(self) -> tuple[Transaction, bool]:
         executor = context.resolve(self._using)
         site = call_site()
@@ -119,15 +124,21 @@ class TransactionBlock:
         async def inside(*args: P.args, **kwargs: P.kwargs) -> R:
             attempt = 0
             while True:
+                transaction: Transaction | None = None
                 try:
                     async with TransactionBlock(
                         self._isolation, self._read_only, self._deferrable, self._timeout, self._nested, 0, self._using
-                    ):
+                    ) as transaction:
                         return await function(*args, **kwargs)
                 except (SerializationFailure, DeadlockDetected):
                     attempt += 1
-                    # A block inside another transaction cannot be run again alone: the whole must.
-                    if attempt > self._retries or isinstance(context.resolve(self._using), Transaction):
+                    # A block inside another transaction cannot be run again alone: the whole must. What the function has
+                    # committed by itself would be done twice.
+                    if (
+                        attempt > self._retries
+                        or (transaction is not None and transaction.is_committed)
+                        or isinstance(context.resolve(self._using), Transaction)
+                    ):
                         raise
                     await asyncio.sleep(backoff(attempt))
 
@@ -211,13 +222,19 @@ class _Attempt(TransactionBlock):
         self.committed = False
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:  # type: ignore[override]
+        transaction = self._stack[-1][1]
         try:
             await super().__aexit__(kind, error, trace)
         except (SerializationFailure, DeadlockDetected):
             if self._last:
                 raise
             return True
-        if isinstance(error, (SerializationFailure, DeadlockDetected)) and not self._last:
+        # What the block has committed by itself would be done twice by another attempt.
+        if (
+            isinstance(error, (SerializationFailure, DeadlockDetected))
+            and not self._last
+            and not transaction.is_committed
+        ):
             return True
         self.committed = kind is None
         return None

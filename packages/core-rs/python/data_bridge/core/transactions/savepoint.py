@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,33 @@ def quoted(name: str) -> str:
         ConfigurationError: for NUL, an empty name, or more than 63 bytes (which PostgreSQL would cut off).
     """
     return quote_identifier(name)
+
+
+async def begin_inside(outer: Transaction, inner: Transaction, timeout: float | None) -> None:
+    """Begins a block inside another: SAVEPOINT under a name of its own.
+
+    Args:
+        outer: the transaction around it, whose connection it has until its end.
+        inner: the new block.
+        timeout: seconds for the whole block, at most those that are left to `outer`.
+    """
+    if timeout is not None:
+        until = time.monotonic() + timeout
+        inner._deadline = until if outer._deadline is None else min(until, outer._deadline)
+    await outer._gate.acquire(inner._place, outer.database.acquire_timeout)
+    try:
+        outer._check_open()
+        outer._inner = inner
+        name = f"data_bridge_{next(outer._names)}"
+        sql = f"SAVEPOINT {quoted(name)}"
+        await observed_step(outer, "savepoint", sql, outer._lease.script(sql, inner._timeout(None), False, False))
+    except BaseException:
+        inner._ended = True
+        outer._inner = None
+        outer._gate.release(inner._place)
+        raise
+    inner._savepoint = name
+    inner._mark = outer._journal.mark()
 
 
 async def set_savepoint(transaction: Transaction, name: str) -> Savepoint:

@@ -15,13 +15,20 @@ from data_bridge.core.call_site import call_site
 from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
 from data_bridge.core.connection.observer import observed, observed_script, observed_step, observers
-from data_bridge.core.errors import ConnectionLost, QueryTimeout, TransactionAborted, TransactionClosed
+from data_bridge.core.errors import (
+    ConfigurationError,
+    ConnectionLost,
+    QueryTimeout,
+    TransactionAborted,
+    TransactionClosed,
+)
 from data_bridge.core.transactions.gate import Gate, Hold, task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.transactions.journal import Callback, Journal
 from data_bridge.core.transactions.savepoint import (
     Savepoint,
     SavepointBlock,
+    begin_inside,
     quoted,
     release,
     rollback_to,
@@ -60,15 +67,17 @@ class Transaction(BaseExecutor):
         self._ended = False
         # Ended by the end of the transaction around it, while its own block was still open.
         self._is_cut_off = False
+        self._is_committed = False
         self._rollback_only = False
         self._deadline: float | None = parent._deadline if parent else None
-        # What has the connection instead of this level's statements: a block inside, or COPY.
+        # Who has the connection instead of this level's statements: a block inside, or COPY.
         self._gate = Gate()
         self._inner: Transaction | None = None
         self._place = Hold("block", site, self._encloses_caller)
         # Whether a block will be left that restores the context; else commit() and rollback() do.
         self._in_block = False
         self._is_left = False
+        self._is_dissolved = False
         self._site = site
         self._task = task_name()
 
@@ -96,6 +105,11 @@ class Transaction(BaseExecutor):
     def is_aborted(self) -> bool:
         """Whether a statement failed, so that only a rollback helps."""
         return not self._ended and self._lease.status == "failed"
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether its changes are permanent: running the same code again would make them a second time."""
+        return self._is_committed
 
     def set_rollback_only(self) -> None:
         """The block will be rolled back at its end, without an exception."""
@@ -285,8 +299,10 @@ class Transaction(BaseExecutor):
         cancelled: asyncio.CancelledError | None = None
         try:
             await self._end("commit")
+            self._is_committed = self._parent is None
         except asyncio.CancelledError as e:
             cancelled = e
+            self._is_committed = self._parent is None
         except BaseException:
             self._journal.rolled_back(self._mark)
             raise
@@ -365,8 +381,18 @@ class Transaction(BaseExecutor):
     def restore(self) -> None:
         """Statements of this context join again what they joined before `enter`; by value, in whatever context."""
         self._is_left = True
-        if context.open_transaction(self.database) is self:
+        if context.is_joined(self):
             context.set_transaction(self.database, self._outer)
+
+    def dissolve(self) -> None:
+        """After its end: what began inside it, such as a background task, runs outside of it instead of raising TransactionClosed.
+
+        Raises:
+            ConfigurationError: it has not ended.
+        """
+        if not self._ended:
+            raise ConfigurationError("dissolve() is for a transaction that has been committed or rolled back")
+        self._is_dissolved = True
 
     async def __aenter__(self) -> Self:
         self._in_block = True
@@ -421,23 +447,7 @@ class Transaction(BaseExecutor):
         """A block inside this one: a savepoint, which nobody else's statements get into."""
         self._check_open()
         inner = Transaction(self.database, self._lease, self, site)
-        if timeout is not None:
-            until = time.monotonic() + timeout
-            inner._deadline = until if self._deadline is None else min(until, self._deadline)
-        await self._gate.acquire(inner._place, self.database.acquire_timeout)
-        try:
-            self._check_open()
-            self._inner = inner
-            name = f"data_bridge_{next(self._names)}"
-            sql = f"SAVEPOINT {quoted(name)}"
-            await observed_step(self, "savepoint", sql, self._lease.script(sql, inner._timeout(None), False, False))
-        except BaseException:
-            inner._ended = True
-            self._inner = None
-            self._gate.release(inner._place)
-            raise
-        inner._savepoint = name
-        inner._mark = self._journal.mark()
+        await begin_inside(self, inner, timeout)
         return inner
 
 

@@ -79,9 +79,9 @@ class Keyset:
         self._fingerprint = fingerprint(compiled.sql, compiled.params)
 
     def _column(self, s: Any) -> ColumnProxy[Any]:
-        name = read.column_name(s)
-        if name is not None and name in self.entity.source.columns:
-            return self.entity.source.columns[name]
+        column = self.entity.source.columns.get(read.column_name(s) or "")
+        if column is not None and column.s == s:  # a joined table may have a column of the same name
+            return column
         raise ConfigurationError("paginate() sorts by columns of the Table")
 
     @property

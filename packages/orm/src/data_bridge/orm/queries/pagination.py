@@ -12,7 +12,7 @@ from data_bridge.orm._page import Page
 from data_bridge.orm.queries.keyset import Keyset
 from data_bridge.orm.queries.result_types import ShapedQuery
 from data_bridge.orm.queries.total_order import in_total_order
-from data_bridge.orm.relations.loading import fill
+from data_bridge.orm.relations.loading import fill, load_with
 from data_bridge.query import func, literal
 from data_bridge.query.spi import clauses
 
@@ -92,11 +92,12 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
         after: Any = None
         while True:
             rows = await (query if after is None else query.find(after)).to_list()
+            is_last = len(rows) < size
+            last = [rows[-1].__dict__[k] for k in keys] if rows else []
             if rows:
-                yield rows
-            if len(rows) < size:
+                yield rows  # the caller may empty the list
+            if is_last:
                 return
-            last = [rows[-1].__dict__[k] for k in keys]
             left: Any = columns[0] if len(columns) == 1 else func.row(*columns)
             right: Any = (
                 last[0]
@@ -172,6 +173,9 @@ async def _with_keys(query: Any, keyset: Keyset) -> tuple[list[Any], list[list[A
         loaded = [keyset.entity.source.columns[name].__column__.key for name, _ in clauses.result_of(query).names]
         if not wanted.issubset(loaded):
             query = query._partial(tuple(k for k in keyset.entity.keys if k in wanted or k in loaded))
+        if query._hooked():
+            # A Load event may change a sort key.
+            return await load_with(query, query._links or {}, columns)
         rows = await query.to_list()
         return rows, [[row.__dict__[column.__column__.key] for column in columns] for row in rows]
     kind, chosen = query._chosen

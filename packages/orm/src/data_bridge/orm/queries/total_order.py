@@ -47,7 +47,9 @@ def _is_unique(query: RowQuery[Any]) -> bool:
     if len(clauses.sources_of(query)) > 1:
         return False
     entity = query._entity
-    ordered = {read.column_name(read.sort_key(s).expression) for s in clauses.order_of(query)}
+    expressions = [read.sort_key(s).expression for s in clauses.order_of(query)]
+    # By structure: a joined table may have a column of the same name.
+    ordered = {name for name, column in entity.source.columns.items() if column.s in expressions}
     for constraint in entity.definition.constraints:
         if (
             constraint.kind in ("unique", "primary_key")

@@ -114,7 +114,7 @@ def _everything(entity: Entity, tree: Tree, depth: int, before: Any, path: Any =
 # ---------------------------------------------------------------------------------------------------------- loading
 async def load(query: QueryBuilder[Any], tree: Tree) -> list[Any]:
     """The rows of a query, with these relations."""
-    rows, _ = await _run(query, tree, ())
+    rows, _ = await load_with(query, tree, ())
     return rows
 
 
@@ -123,8 +123,8 @@ def _executor(using: Any) -> Any:
     return using if hasattr(using, "run") else resolve(using)
 
 
-async def _run(query: QueryBuilder[Any], tree: Tree, extra: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Rows, and for each the values of the `extra` columns behind it."""
+async def load_with(query: QueryBuilder[Any], tree: Tree, extra: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Rows, and for each the values of the `extra` columns behind it, as the database has them."""
     entity = query._entity
     joined: list[tuple[Branch, int]] = []
     _joined(tree, joined, 0)
@@ -263,9 +263,9 @@ async def _of_parents(query: QueryBuilder[Any], branch: Branch, keys: list[Any])
         return await _limited(query, tree, columns, keys)
     query = query.find(among(columns, keys))
     if relation.kind == "many":
-        rows, values = await _run(query, tree, columns)
+        rows, values = await load_with(query, tree, columns)
         return _shared(rows, [v[0] if len(v) == 1 else v for v in values])
-    rows, _ = await _run(query, tree, ())
+    rows, _ = await load_with(query, tree, ())
     key_of = _getter(relation.far)
     return [(r, key_of(r.__dict__)) for r in rows]
 

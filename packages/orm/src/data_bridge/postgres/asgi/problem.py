@@ -23,6 +23,7 @@ from data_bridge.core import (
     LockNotAvailable,
     NotNullViolation,
     PoolTimeout,
+    QueryCancelled,
     QueryTimeout,
     ReadOnlyError,
     RevisionConflict,
@@ -54,11 +55,15 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (ServerResourceError, 503, "The database is busy"),
     (ReadOnlyError, 503, "The database accepts no writes at the moment"),
     (QueryTimeout, 504, "The database did not answer in time"),
+    (QueryCancelled, 504, "The database did not answer in time"),
     (CommitUnknown, 500, "It is not known whether the change was made"),
     (ConnectError, 503, "The database cannot be reached"),
     (ConnectionLost, 503, "The database cannot be reached"),
 )
 _RETRIED = frozenset({503})
+_FAULTS = ("22004", "22012", "2201")
+"""Data exceptions that say more about an expression of the application than about a value that it was sent: a NULL where none
+may be, division by zero, and arguments of functions such as logarithms and LIMIT."""
 _RETRY_AFTER = 1
 """Seconds after which a client may ask again; the pool and the server are free long before a person is."""
 
@@ -138,7 +143,7 @@ def problem_of(error: BaseException) -> Problem | None:
                 _RETRY_AFTER if status in _RETRIED else None,
                 messages,
             )
-    if isinstance(error, DatabaseError) and error.sqlstate.startswith("22"):
+    if isinstance(error, DatabaseError) and error.sqlstate.startswith("22") and not error.sqlstate.startswith(_FAULTS):
         return Problem(422, "A value does not fit its column", "data_exception")
     return None
 

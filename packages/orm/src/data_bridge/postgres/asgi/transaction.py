@@ -73,12 +73,17 @@ class TransactionMiddleware:
                     is_replaced = True
                     await _answer(e, send)
                     return
+                finally:
+                    transaction.dissolve()  # for what runs after the response has begun, in whatever task
             await send(message)
 
         try:
             await self._app(scope, receive, ending)
         finally:
-            await transaction.rollback()  # does nothing after the response has begun
+            try:
+                await transaction.rollback()  # does nothing after the response has begun
+            finally:
+                transaction.restore()
 
 
 async def _answer(error: Exception, send: Send) -> None:

@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import StreamingResponse
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
+from starlette.types import Send
 
 from data_bridge.orm import QueryBuilder
 
 __all__ = ["csv_response", "ndjson_response"]
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+class _Rows(StreamingResponse):
+    """A response that begins when the first rows are there: a query that fails becomes an error response, not a cut one."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes], filename: str | None, media_type: str) -> None:
+        super().__init__(chunks, media_type=media_type, headers=_disposition(filename))
+        self._chunks = chunks
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self._chunks) as chunks:
+            first = await anext(chunks, b"")
+
+            async def all_chunks() -> AsyncGenerator[bytes]:
+                yield first
+                async for chunk in chunks:
+                    yield chunk
+
+            self.body_iterator = all_chunks()
+            await super().stream_response(send)
 
 
 def ndjson_response(query: QueryBuilder[Any], *, batch: int = 500, filename: str | None = None) -> StreamingResponse:
@@ -33,11 +56,11 @@ def ndjson_response(query: QueryBuilder[Any], *, batch: int = 500, filename: str
     ...     return ndjson_response(User.find().order_by(User.id))
     """
 
-    async def lines() -> AsyncIterator[bytes]:
+    async def lines() -> AsyncGenerator[bytes]:
         async for rows in query.batches(batch):
             yield b"".join(_ANY.dump_json(row) + b"\n" for row in rows)
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson", headers=_disposition(filename))
+    return _Rows(lines(), filename, "application/x-ndjson")
 
 
 def csv_response(query: QueryBuilder[Any], *, batch: int = 500, filename: str | None = None) -> StreamingResponse:
@@ -55,13 +78,34 @@ def csv_response(query: QueryBuilder[Any], *, batch: int = 500, filename: str | 
 
     names = query.column_names()
 
-    async def lines() -> AsyncIterator[bytes]:
-        yield _csv([names])
+    async def lines() -> AsyncGenerator[bytes]:
+        before = _csv([names])
         async for rows in query.batches(batch):
-            found = [_ANY.dump_python(row, mode="json") for row in rows]
-            yield _csv([["" if row[name] is None else row[name] for name in names] for row in found])
+            yield before + _csv([[_cell(row[name]) for name in names] for row in map(_named, rows)])
+            before = b""
+        if before:
+            yield before
 
-    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=_disposition(filename))
+    return _Rows(lines(), filename, "text/csv; charset=utf-8")
+
+
+def _named(row: Any) -> Mapping[str, Any]:
+    """The values of a row by the names of the columns.
+
+    Raises:
+        TypeError: the rows of the query have no names.
+    """
+    if not isinstance(row, (dict, BaseModel)):
+        raise TypeError("csv_response() takes a query of values() or of instances, not of tuples() or scalars()")
+    found: dict[str, Any] = _ANY.dump_python(row, mode="json", by_alias=False)
+    return found
+
+
+def _cell(value: Any) -> Any:
+    """A value as CSV has it: NULL is empty, what is nested is JSON."""
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> bytes:

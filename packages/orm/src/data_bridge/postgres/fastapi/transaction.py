@@ -8,13 +8,13 @@ from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import UploadFile
 
 from data_bridge.core import (
     DeadlockDetected,
     SerializationFailure,
     Transaction,
     backoff,
-    current_transaction,
     pg_transaction,
 )
 from data_bridge.postgres.asgi.transaction import is_error
@@ -28,17 +28,19 @@ def transaction(
     """A dependency: the transaction of the request, with these options.
 
     It is committed when the function has returned and its result has been serialised, before the response is sent; a COMMIT
-    that fails becomes an error response. It is rolled back when the function raises, `HTTPException` included.
+    that fails becomes an error response. It is rolled back when the function raises, `HTTPException` included. Inside the
+    transaction of a route class or a middleware it is that one.
+
+    Raises:
+        ConfigurationError: at the request, when the transaction around it does not have these options.
 
     >>> ReadOnly = Annotated[Transaction, transaction("REPEATABLE READ", read_only=True)]
     """
 
     async def opened() -> AsyncGenerator[Transaction]:
-        joined = current_transaction(using)
-        if joined is not None:  # of a route class or a middleware, which ends it
-            yield joined
-            return
-        async with pg_transaction(isolation, read_only=read_only, timeout=timeout, using=using) as tx:
+        # A route class or a middleware ends the one that it has begun.
+        block = pg_transaction(isolation, read_only=read_only, timeout=timeout, nested="join", using=using)
+        async with block as tx:
             yield tx
 
     return Depends(opened, scope="function")
@@ -78,6 +80,7 @@ def transactional(
             async def inside(request: Request) -> Response:
                 attempt = 0
                 while True:
+                    tx: Transaction | None = None
                     try:
                         async with pg_transaction(isolation, read_only=read_only, timeout=timeout, using=using) as tx:
                             response = await handle(request)
@@ -86,10 +89,25 @@ def transactional(
                             return response
                     except (SerializationFailure, DeadlockDetected):
                         attempt += 1
-                        if attempt > retries:
+                        # What the function has committed by itself would be done twice.
+                        if attempt > retries or (tx is not None and tx.is_committed) or not await _rewound(request):
                             raise
                         await asyncio.sleep(backoff(attempt))
 
             return inside
 
     return TransactionRoute
+
+
+async def _rewound(request: Request) -> bool:
+    """Whether the function can read the uploaded files of the request once more, from their beginning."""
+    form: Any = getattr(request, "_form", None)
+    if form is None:  # not parsed
+        return True
+    try:
+        for _, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                await value.seek(0)
+    except ValueError:  # the function has closed it
+        return False
+    return True

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from data_bridge.core import adopt_context
+from data_bridge.core import adopt_context, has_new_transaction, settle
 
 __all__ = ["iterate", "run"]
 
@@ -57,6 +58,7 @@ def _forget() -> None:
     if known is not None:
         known._process = -1  # neither closed nor used again
     _local = threading.local()
+    _Notebook.worker = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -105,7 +107,8 @@ def iterate(rows: AsyncIterable[T]) -> Generator[T]:
         _in_notebook(lambda: None)  # raises outside of a notebook
     context = copy_context()
     source: AsyncIterator[T] = context.run(aiter, rows)
-    take: Callable[[], T] = lambda: _drive(anext(source), context)  # noqa: E731 - used by both ways
+    # The iteration has its own transaction, that of where it began. The caller keeps the one that it has by now.
+    take: Callable[[], T] = lambda: _drive(anext(source), context, adopts=False)  # noqa: E731 - used by both ways
     try:
         while True:
             try:
@@ -115,35 +118,112 @@ def iterate(rows: AsyncIterable[T]) -> Generator[T]:
     finally:
         end: Any = getattr(source, "aclose", None)
         if end is not None:
-            _drive(end(), context) if not _is_in_loop() else _in_notebook(lambda: _drive(end(), context))
+            stop: Callable[[], Any] = lambda: _drive(end(), context, adopts=False)  # noqa: E731
+            stop() if not _is_in_loop() else _in_notebook(stop)
 
 
 def _is_in_loop() -> bool:
     return asyncio._get_running_loop() is not None
 
 
-def _drive(awaitable: Awaitable[T], context: Context | None = None) -> T:
+def _drive(awaitable: Awaitable[T], context: Context | None = None, *, adopts: bool = True) -> T:
+    """Runs the loop of this thread until the awaitable is done.
+
+    Args:
+        awaitable: what is waited for.
+        context: where it runs; a copy of the caller's by default.
+        adopts: makes what it has opened, as a transaction, open for the caller as well.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed, and the awaitable has been cancelled or was done just then.
+    """
     loop = _loop()
     context = copy_context() if context is None else context
     task = loop.create_task(_whole(awaitable), context=context)
+    if _is_notebook_worker():
+        _Notebook.running = task
+    interrupts = _Interrupts(task)
     try:
-        return loop.run_until_complete(task)
-    except KeyboardInterrupt:
-        if not task.done():
+        with interrupts:
+            return _checked(loop.run_until_complete(task), interrupts)
+    except BaseException as e:
+        if not task.done():  # raised out of the loop: a second Ctrl-C, or the application's own handler of a signal
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, Exception):
                 loop.run_until_complete(task)
+        if interrupts.count and not isinstance(e, KeyboardInterrupt):
+            raise KeyboardInterrupt from e
         raise
     finally:
-        # What the coroutine has opened, as a transaction, is open for the caller as well.
-        adopt_context(context)
+        # A run of the loop that an exception ended may leave a call behind that would end the next one at once.
+        if sys.exc_info()[0] is not None:
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        settle()
+        # The result of what Ctrl-C interrupted is lost: nobody could end a transaction that it has begun.
+        if adopts and (not interrupts.count or not has_new_transaction(context)):
+            adopt_context(context)
+
+
+def _checked(result: T, interrupts: _Interrupts) -> T:
+    if interrupts.count:
+        raise KeyboardInterrupt
+    return result
+
+
+class _Interrupts:
+    """Ctrl-C while a task runs: the first cancels the task, so that its statement is cancelled on the server; the second raises.
+
+    As in `asyncio.Runner`. A handler that the application has installed stays in charge.
+    """
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.count = 0
+        self._task = task
+        self._is_installed = False
+
+    def __enter__(self) -> None:
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            with suppress(ValueError):  # of a subinterpreter
+                signal.signal(signal.SIGINT, self._on_signal)
+                self._is_installed = True
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.count += 1
+        if self.count > 1 or self._task.done():
+            raise KeyboardInterrupt
+        self._task.cancel()
+        self._task.get_loop().call_soon_threadsafe(_nothing)  # wakes the loop, which waits for its sockets
+
+
+def _nothing() -> None:
+    pass
 
 
 async def _whole(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-_worker: ThreadPoolExecutor | None = None
+class _Notebook:
+    """The thread beside the loop of a notebook's kernel."""
+
+    worker: ClassVar[ThreadPoolExecutor | None] = None
+    running: ClassVar[asyncio.Task[Any] | None] = None
+
+
+def _is_notebook_worker() -> bool:
+    return getattr(_local, "is_notebook_worker", False)
+
+
+def _become_notebook_worker() -> None:
+    _local.is_notebook_worker = True
 
 
 def _in_notebook(step: Callable[[], T]) -> T:
@@ -154,15 +234,24 @@ def _in_notebook(step: Callable[[], T]) -> T:
     """
     kernel = sys.modules.get("ipykernel")
     interactive = sys.modules.get("IPython")
-    if kernel is None or interactive is None or interactive.get_ipython() is None:
+    if _is_notebook_worker() or kernel is None or interactive is None or interactive.get_ipython() is None:
         raise RuntimeError(
             "an event loop is running in this thread: use `await` here, or call the blocking code by asyncio.to_thread()"
         )
-    global _worker
-    if _worker is None:
-        _worker = ThreadPoolExecutor(1, thread_name_prefix="data_bridge_notebook")
+    if _Notebook.worker is None:
+        _Notebook.worker = ThreadPoolExecutor(
+            1, thread_name_prefix="data_bridge_notebook", initializer=_become_notebook_worker
+        )
     context = copy_context()
+    future = _Notebook.worker.submit(context.run, step)
     try:
-        return _worker.submit(context.run, step).result()
+        return future.result()
+    except KeyboardInterrupt:
+        task = _Notebook.running
+        if task is not None and not future.done():
+            task.get_loop().call_soon_threadsafe(task.cancel)
+            with suppress(CancelledError, Exception):
+                future.result()
+        raise
     finally:
         adopt_context(context)

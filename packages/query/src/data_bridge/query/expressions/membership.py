@@ -29,7 +29,8 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
     if isinstance(values, Node):
         quantified = ("<>", node.s, ("all", values.s)) if negated else ("=", node.s, ("any", values.s))
         return new(quantified, node.p + values.p, Boolean)
-    items: list[Any] = list(values)  # pyright: ignore[reportArgumentType]
+    # The order of a set of texts differs between processes; a cursor of paginate() must fit the query in each.
+    items: list[Any] = _sorted(values) if isinstance(values, (set, frozenset)) else list(values)  # pyright: ignore[reportArgumentType]
     if any(isinstance(item, Node) for item in items) or node.s[0] == "row":
         return _listed(node, items, negated)
     known = [item for item in items if item is not None]
@@ -46,6 +47,13 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
         return result & (node != None) if len(known) < len(items) else result  # noqa: E711
     result = new(("=", node.s, ("any", "$")), (*node.p, known), Boolean)
     return result | (node == None) if len(known) < len(items) else result  # noqa: E711
+
+
+def _sorted(values: Any) -> list[Any]:
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=repr)
 
 
 def _listed(node: Node[Any], items: list[Any], negated: bool) -> Expr[bool]:
