@@ -25,7 +25,7 @@ from data_bridge.postgres import (
     fetch_val,
     get_database,
 )
-from data_bridge.postgres.sync import iterate, pg_transaction, run, run_migrations
+from data_bridge.postgres.sync import close, init, iterate, pg_transaction, run, run_migrations
 
 pytestmark = pytest.mark.db_real
 
@@ -291,6 +291,43 @@ def test_what_a_function_has_committed_is_not_done_twice(opened: str) -> None:
     with pytest.raises(SerializationFailure):
         committing()
     assert len(calls) == run(Blocking.count()) == 1
+
+
+@pytest.mark.parametrize("size", [8, 10])
+def test_threads_keep_their_connections(postgres_dsn: str, size: int) -> None:
+    """A pool with a connection for each thread makes about one for each, and none for a statement."""
+    database = init(postgres_dsn, max_connections=size)
+
+    def work(number: int) -> None:
+        for _ in range(40):
+            assert run(fetch_val("SELECT $1::int", number)) == number
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stats = database.pool_stats()
+    close()
+    assert stats.opened <= 12, stats
+    assert stats.timeouts == 0
+
+
+def test_more_threads_than_connections_are_served_in_order(postgres_dsn: str) -> None:
+    database = init(postgres_dsn, max_connections=2)
+
+    def work(number: int) -> None:
+        for _ in range(15):
+            assert run(fetch_val("SELECT $1::int", number)) == number
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stats = database.pool_stats()
+    close()
+    assert stats.opened <= 5 * 15 + 10, "at most one connection for each statement"
 
 
 def test_threads_may_share_one_block(opened: str) -> None:

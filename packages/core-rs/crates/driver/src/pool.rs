@@ -6,6 +6,7 @@
 pub mod canceller;
 mod closing;
 pub mod listener;
+mod queue;
 pub mod session;
 mod upkeep;
 pub(crate) mod waiter;
@@ -17,15 +18,16 @@ use crate::connection::patience::{patience, within};
 use crate::connection::permit::Permit;
 use crate::connection::reply::Reply;
 use crate::connection::socket;
-use crate::connection::{Connection, Meta};
+use crate::connection::Connection;
 use crate::error::Error;
 use crate::event_loop::executor::Home;
 use crate::event_loop::fork;
 use crate::pool::canceller::{Canceller, Control};
 use crate::pool::listener::Listening;
+use crate::pool::queue::{Next, Opening, State};
 use crate::pool::waiter::{Served, Waiter};
 use session::Session;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::*};
@@ -63,19 +65,6 @@ pub struct Stats {
     pub acquire_wait_total: f64,
     /// Callers that waited in vain.
     pub timeouts: u64,
-}
-
-#[derive(Default)]
-struct State {
-    open: usize,
-    idle: HashMap<usize, Vec<Connection>>,
-    waiters: VecDeque<Arc<Waiter>>,
-    reaped: HashSet<usize>,
-    metas: Vec<Weak<Meta>>,
-    closed: bool,
-    /// Why the server took no more connections than there are, when it last refused one.
-    refusal: Option<String>,
-    stats: Stats,
 }
 
 /// The connections of one database.
@@ -169,18 +158,21 @@ impl Pool {
             return Take::Closed;
         }
         state.stats.acquires += 1;
-        if state.waiters.is_empty()
+        if state.uncovered().is_none()
             && let Some(connection) = state.idle.get_mut(&home.id).and_then(Vec::pop)
         {
             return Take::Ready(connection);
         }
         let waiter = Waiter::new(home.clone());
         state.waiters.push_back(waiter.clone());
-        if state.open < self.limits.max {
-            self.open_one(&mut state, home);
-        } else if let Some(elsewhere) = state.idle.values_mut().find_map(Vec::pop) {
-            // Its place becomes free when it is dropped, and then a connection is made for the first waiter.
-            dropped = Some(elsewhere);
+        if let Some(first) = state.uncovered().map(|at| state.waiters[at].home.clone()) {
+            if state.open < self.limits.max {
+                self.open_one(&mut state, &first);
+            } else if let Some(elsewhere) = state.idle.values_mut().find_map(Vec::pop) {
+                // Its place becomes free when it is dropped, and then a connection is made for the first waiter.
+                state.leaving += 1;
+                dropped = Some(elsewhere);
+            }
         }
         drop(state);
         drop(dropped);
@@ -256,6 +248,8 @@ impl Pool {
     /// Starts a connection in the background. It outlives the caller that it is made for and serves who is first then.
     fn open_one(self: &Arc<Self>, state: &mut State, home: &Arc<Home>) {
         state.open += 1;
+        *state.opening(home.id) += 1;
+        let opening = Opening { pool: Arc::downgrade(self), home: home.id };
         let (pool, home2) = (self.clone(), home.clone());
         // Left behind in a loop that closes, it would keep its place until another loop goes on with it.
         let unsettled = home.unsettled();
@@ -271,9 +265,11 @@ impl Pool {
                     let connection =
                         Connection::new(fresh, permit, home2.id, pool.lifetime(), pool.epoch.load(Acquire));
                     pool.opened(&connection, &home2);
+                    drop(opening);
                     pool.release(connection);
                 }
                 Err(e) => {
+                    drop(opening);
                     pool.failed(home2.id, e);
                     drop(permit);
                 }
@@ -301,6 +297,7 @@ impl Pool {
         if e.sqlstate() == Some("53300") && state.metas.iter().any(|m| m.strong_count() > 0) {
             state.refusal = Some(e.to_string());
             let elsewhere = state.idle.values_mut().find_map(Vec::pop);
+            state.leaving += usize::from(elsewhere.is_some());
             drop(state);
             drop(elsewhere); // its place is what the waiter of another event loop needs
             return;
@@ -325,19 +322,17 @@ impl Pool {
             return;
         }
         connection.idle_since = now;
-        match state.waiters.front() {
-            None => state.idle.entry(connection.home).or_default().push(connection),
-            Some(first) if first.home.id == connection.home => {
-                let first = state.waiters.pop_front();
+        match state.next(connection.home) {
+            Next::Nobody => state.idle.entry(connection.home).or_default().push(connection),
+            Next::Waiter(first) => {
                 drop(state);
-                if let Some(first) = first
-                    && let Some(Ok(back)) = first.give(Ok(connection))
-                {
+                if let Some(Ok(back)) = first.give(Ok(connection)) {
                     self.release(back);
                 }
             }
-            Some(_) => {
-                // The first in the queue lives elsewhere: this place is what it waits for.
+            Next::Elsewhere => {
+                // This place is what the first in the queue waits for, who lives elsewhere.
+                state.leaving += 1;
                 drop(state);
                 drop(connection);
             }
@@ -354,10 +349,11 @@ impl Pool {
     fn freed(self: &Arc<Self>) {
         let mut state = self.state();
         state.open -= 1;
+        state.leaving = state.leaving.saturating_sub(1);
         if state.closed || state.open >= self.limits.max {
             return;
         }
-        if let Some(home) = state.waiters.front().map(|w| w.home.clone()) {
+        if let Some(home) = state.uncovered().map(|at| state.waiters[at].home.clone()) {
             self.open_one(&mut state, &home);
         }
     }

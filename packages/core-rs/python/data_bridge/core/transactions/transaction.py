@@ -22,18 +22,11 @@ from data_bridge.core.errors import (
     TransactionAborted,
     TransactionClosed,
 )
+from data_bridge.core.transactions import savepoint as savepoints
 from data_bridge.core.transactions.gate import Gate, Hold, task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.transactions.journal import Callback, Journal
-from data_bridge.core.transactions.savepoint import (
-    Savepoint,
-    SavepointBlock,
-    begin_inside,
-    quoted,
-    release,
-    rollback_to,
-    set_savepoint,
-)
+from data_bridge.core.transactions.savepoint import Savepoint, SavepointBlock, begin_inside, quoted
 from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
@@ -385,11 +378,7 @@ class Transaction(BaseExecutor):
             context.set_transaction(self.database, self._outer)
 
     def dissolve(self) -> None:
-        """After its end: what began inside it, such as a background task, runs outside of it instead of raising TransactionClosed.
-
-        Raises:
-            ConfigurationError: it has not ended.
-        """
+        """Makes what began inside it run outside of it after its end, instead of raising TransactionClosed."""
         if not self._ended:
             raise ConfigurationError("dissolve() is for a transaction that has been committed or rolled back")
         self._is_dissolved = True
@@ -432,15 +421,15 @@ class Transaction(BaseExecutor):
 
     async def set_savepoint(self, name: str) -> Savepoint:
         """Sets a savepoint; a name that is in use is shadowed, as in SQL."""
-        return await set_savepoint(self, name)
+        return await savepoints.set_savepoint(self, name)
 
     async def rollback_to(self, savepoint: Savepoint | str) -> None:
         """Rolls back to a savepoint, which stays; younger ones are gone, and a failed transaction can go on."""
-        await rollback_to(self, savepoint)
+        await savepoints.rollback_to(self, savepoint)
 
     async def release(self, savepoint: Savepoint | str) -> None:
         """Forgets a savepoint and keeps what was done since."""
-        await release(self, savepoint)
+        await savepoints.release(self, savepoint)
 
     # ------------------------------------------------------------------------------------- blocks inside blocks
     async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:

@@ -22,7 +22,7 @@ def add_exception_handlers(app: FastAPI | Starlette) -> None:
     | CheckViolation, NotNullViolation, EncodeError, a value that the server refuses | 422 |
     | InvalidCursor | 400 |
     | PoolTimeout, a lost connection, a serialization failure, a lock | 503 with Retry-After |
-    | QueryTimeout | 504 |
+    | QueryTimeout, QueryCancelled | 504 |
 
     Fields are named as the API names them; values are not shown. Other errors are faults of the application and stay 500.
 
