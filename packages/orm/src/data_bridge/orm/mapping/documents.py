@@ -1,7 +1,7 @@
 """What is in a mutable column: when two values are the same document, and what of a value is stored as JSON."""
 
 # Documents hold anything.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

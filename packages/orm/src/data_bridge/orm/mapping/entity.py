@@ -1,8 +1,5 @@
 """What the ORM knows of a Table class: its table, its columns, and everything that is made once."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import copy

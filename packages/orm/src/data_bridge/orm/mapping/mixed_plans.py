@@ -1,8 +1,5 @@
 """MixedPlans: how rows of whole tables and single columns become tuples."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

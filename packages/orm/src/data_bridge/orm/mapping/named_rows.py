@@ -1,8 +1,5 @@
 """Rows of SQL text as instances: each column goes to the field that it names, wherever it stands."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import copy

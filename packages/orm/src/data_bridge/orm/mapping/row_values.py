@@ -4,9 +4,6 @@ Instances are loaded by the plan of their class. A query for tuples, dicts or va
 field that is an Enum is one in `tuples(User.mood)` and `func.max(User.mood)` too, and a sum of integers is an int.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

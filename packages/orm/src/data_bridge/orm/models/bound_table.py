@@ -1,7 +1,7 @@
 """A Table class on another database: a subclass with the same table, so that whatever the class can do, it does there."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

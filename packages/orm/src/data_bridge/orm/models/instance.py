@@ -1,7 +1,7 @@
 """TrackedModel: a Pydantic model that knows what changed since it was loaded, and copies and pickles with it."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 

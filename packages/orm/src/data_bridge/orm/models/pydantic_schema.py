@@ -1,7 +1,7 @@
 """What Table adds to the schemas that Pydantic makes: rows as values of relations, and what is certain of a saved row."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 

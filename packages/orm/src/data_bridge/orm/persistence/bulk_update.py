@@ -1,8 +1,5 @@
 """The changes of many rows: one UPDATE … FROM for up to 10,000 of them."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,5 @@
 """The end of a row: DELETE by key, the mark of a soft deletion, and restoring a row."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Table.merge(): MERGE from rows or a query."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

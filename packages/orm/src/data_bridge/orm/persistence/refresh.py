@@ -1,8 +1,5 @@
 """refresh() and lock(): SELECT by key into an instance."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from typing import Any

@@ -4,9 +4,6 @@ Shapes of statements are made once per class and set of fields; then a save is a
 call into the core.
 """
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Collection, Coroutine, Iterable

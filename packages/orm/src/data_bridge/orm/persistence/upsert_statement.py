@@ -1,8 +1,5 @@
 """Upsert: INSERT … ON CONFLICT DO UPDATE … RETURNING for rows that set the same fields."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,5 @@
 """DerivedQuery: a query over a subquery, a common table expression, a function or a list of values, whose rows are dicts."""
 
-# Rows and their values are of any class: nothing here knows more of them than their source does.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from typing import Any

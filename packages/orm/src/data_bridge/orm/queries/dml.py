@@ -1,7 +1,7 @@
 """Mass UPDATE and DELETE of a query."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Search: the row with some values, which is made when there is none. What is searched for is what would be stored."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,8 +1,5 @@
 """An order in which no two rows are equal: what pages by number need."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar

@@ -1,7 +1,7 @@
 """UnionQuery: UNION, INTERSECT and EXCEPT of queries over Tables, with the rows that the first of them gives."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A relation as an attribute: paths for queries on the class, the other rows on an instance."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 

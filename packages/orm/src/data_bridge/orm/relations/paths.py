@@ -1,7 +1,7 @@
 """Paths: relations on the class, in filters (`Post.author.name == "x"`) and as what fetch_links() is told."""
 
 # Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Linked: the row a link points to, as far as it is known."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import copy

@@ -1,8 +1,5 @@
 """Correlated subqueries: the rows of a relation, seen from the row around them."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence

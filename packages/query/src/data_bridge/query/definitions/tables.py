@@ -1,8 +1,5 @@
 """Definitions of tables and what belongs to them: frozen data that the ORM makes, migrations read and people write."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import hashlib

@@ -1,7 +1,7 @@
 """Expressions that are grammar and not functions: CASE, casts, literals, EXISTS, ANY, rows and arrays."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Columns: expressions whose comparisons are made of structures that exist already."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -1,7 +1,7 @@
 """Paths into JSON documents: ``Product.category.name``, ``Product.variants[0].price``."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 

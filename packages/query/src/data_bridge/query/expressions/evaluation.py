@@ -1,6 +1,6 @@
 """How PostgreSQL compares and computes values, for expressions evaluated in memory."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Functions: ``func.anything(…)``, with everything an aggregate or a window function may carry."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How PostgreSQL looks into jsonb, for expressions evaluated in memory."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Many keys at once: conditions and sources whose values are arrays, so that the text is the same however many there are."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 

@@ -2,9 +2,6 @@
 later.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta

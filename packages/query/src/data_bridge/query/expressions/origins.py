@@ -1,7 +1,7 @@
 """The source that a column's structure comes from: an expression such as ``count(users.id)`` knows its table so."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Methods of expressions that search: patterns of text, containment, full-text search, any other operator."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

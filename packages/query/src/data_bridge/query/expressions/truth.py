@@ -1,7 +1,7 @@
 """Truth: what a condition says before any row is asked. TRUE filters nothing, however it is written."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

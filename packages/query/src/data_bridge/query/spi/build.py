@@ -4,9 +4,6 @@ Structures are nested tuples without values; contract/ir.md describes them. The 
 order in which the places stand in it: the columns of the result, FROM, SET, WHERE, ORDER BY, and the clauses behind them.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

@@ -5,7 +5,7 @@ Structures and their parameters go together: what replaces the one replaces the 
 """
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 

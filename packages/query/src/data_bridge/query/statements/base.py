@@ -1,8 +1,5 @@
 """What selects, set operations and VALUES have in common: order, limits, names, combination."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """From Python annotations and server spellings to SQL types."""
 
 # Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 
