@@ -1,8 +1,5 @@
 """The shapes of JSON documents: what Pydantic models, dataclasses and TypedDicts say of the parts of a column."""
 
-# Annotations are of any form: what is in them is looked at.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import dataclasses
@@ -130,14 +127,14 @@ def fields_of(annotation: Any) -> Mapping[str, tuple[str, Any, tuple[Any, ...]]]
         return {}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _model_fields(annotation)
-    pydantic_fields: Mapping[str, FieldInfo] | None = getattr(annotation, "__pydantic_fields__", None)
+    pydantic_fields: Mapping[str, FieldInfo] | None = getattr(annotation, "__pydantic_fields__", None)  # pyright: ignore[reportUnknownArgumentType]
     if pydantic_fields is not None:
         return {n: (n, f.annotation, tuple(f.metadata)) for n, f in pydantic_fields.items()}
-    if dataclasses.is_dataclass(annotation) or is_typeddict(annotation):
-        hints = typing.get_type_hints(annotation, include_extras=True)
-        if is_typeddict(annotation):
+    if dataclasses.is_dataclass(annotation) or is_typeddict(annotation):  # pyright: ignore[reportUnknownArgumentType]
+        hints = typing.get_type_hints(annotation, include_extras=True)  # pyright: ignore[reportUnknownArgumentType]
+        if is_typeddict(annotation):  # pyright: ignore[reportUnknownArgumentType]
             return {n: (n, _required(h), ()) for n, h in hints.items()}
-        return {f.name: (f.name, hints[f.name], ()) for f in dataclasses.fields(annotation)}
+        return {f.name: (f.name, hints[f.name], ()) for f in dataclasses.fields(annotation)}  # pyright: ignore[reportUnknownArgumentType]
     return {}
 
 
@@ -164,7 +161,7 @@ def _model_fields(model: type[BaseModel]) -> Mapping[str, tuple[str, Any, tuple[
 def _serialized_by(model: Any, name: str) -> SQLType | None:
     """The type of a field that its class serialises in a way of its own; None for any other."""
     decorators = getattr(model, "__pydantic_decorators__", None)
-    own = {n for d in decorators.field_serializers.values() for n in d.info.fields} if decorators is not None else set()
+    own = {n for d in decorators.field_serializers.values() for n in d.info.fields} if decorators is not None else set()  # pyright: ignore[reportUnknownVariableType]
     if name not in own and "*" not in own:
         return None
 
@@ -203,9 +200,9 @@ def shape_of(annotation: Any) -> DocumentShape | None:
 
 def _holds_class(annotation: Any) -> bool:
     inner, _ = without_none(annotation)
-    if isinstance(inner, type) and (issubclass(inner, BaseModel) or dataclasses.is_dataclass(inner)):
+    if isinstance(inner, type) and (issubclass(inner, BaseModel) or dataclasses.is_dataclass(inner)):  # pyright: ignore[reportUnknownArgumentType]
         return True
-    if is_typeddict(inner):
+    if is_typeddict(inner):  # pyright: ignore[reportUnknownArgumentType]
         return True
     origin, arguments = typing.get_origin(inner), typing.get_args(inner)
     if origin in (list, set, frozenset, Sequence, tuple) and arguments:

@@ -1,8 +1,5 @@
 """What is in a mutable column: when two values are the same document, and what of a value is stored as JSON."""
 
-# Documents hold anything.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import dataclasses
@@ -45,7 +42,7 @@ def _is_stored_alike(a: Any, b: Any) -> bool:
 
 def _has_same_types(a: Any, b: Any) -> bool:
     """Whether two values that are equal in Python are of the same types all through."""
-    kind = type(a)
+    kind = type(a)  # pyright: ignore[reportUnknownVariableType]
     if kind is not type(b):
         return False
     if kind is dict:
@@ -72,7 +69,7 @@ def _key(key: Any) -> str:
 
 def plain(value: Any) -> Any:
     """The value as it comes back from a JSON column: dicts, lists, text, numbers. A Decimal stays one, of all its digits."""
-    kind = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _SCALARS:
         return value
     if kind is dict:

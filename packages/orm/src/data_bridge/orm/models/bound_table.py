@@ -1,8 +1,5 @@
 """A Table class on another database: a subclass with the same table, so that whatever the class can do, it does there."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import copyreg
@@ -42,7 +39,7 @@ def bound_table(table: type[T], database: Any) -> type[T]:
         known, at = base.__dict__["__db_bound_there__"], id(database)
     found: Any = known.get(at)
     if found is None:
-        ns = {
+        ns = {  # pyright: ignore[reportUnknownVariableType]
             "__module__": base.__module__,
             "__qualname__": base.__qualname__,
             "__doc__": base.__doc__,

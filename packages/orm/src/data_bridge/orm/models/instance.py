@@ -1,8 +1,5 @@
 """TrackedModel: a Pydantic model that knows what changed since it was loaded, and copies and pickles with it."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import copy
@@ -173,7 +170,7 @@ class TrackedModel(BaseModel):
             if k in wire or k not in entity.by_key:
                 continue
             if before is ABSENT:
-                data.pop(k, None)  # pyright: ignore[reportAttributeAccessIssue]
+                data.pop(k, None)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
                 self.__pydantic_fields_set__.discard(k)
             else:
                 data[k] = before  # pyright: ignore[reportIndexIssue]

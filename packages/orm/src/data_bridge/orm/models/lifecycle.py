@@ -1,8 +1,5 @@
 """The operations of an instance with what goes with them: events and write rules. The plain statements are in persist."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownLambdaType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -24,7 +21,11 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, rule: Any, skip
     """save() with its events: Save around either Insert or Update; a row in which nothing changed has just Save."""
     if rule is not None and WriteRules(rule) is WriteRules.WRITE:
         return await cascade.save(
-            entity, row, skip, tx, lambda inner: save(entity, row, only, force, None, skip, inner)
+            entity,
+            row,
+            skip,
+            tx,
+            lambda inner: save(entity, row, only, force, None, skip, inner),  # pyright: ignore[reportUnknownLambdaType]
         )
     hooks = entity.hooks
     if hooks is None or skip is True:
@@ -49,7 +50,7 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, rule: Any, skip
 async def insert(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any) -> Any:
     """insert() with Insert."""
     if rule is not None and WriteRules(rule) is WriteRules.WRITE:
-        return await cascade.save(entity, row, skip, tx, lambda inner: insert(entity, row, None, skip, inner))
+        return await cascade.save(entity, row, skip, tx, lambda inner: insert(entity, row, None, skip, inner))  # pyright: ignore[reportUnknownLambdaType]
     if entity.hooks is None:
         return await single_row.insert(entity, row, tx)
     return await happening(
@@ -115,7 +116,7 @@ async def replace(entity: Entity, row: Any, skip: Skip, tx: Any) -> Any:
 async def delete(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any, hard: bool = False) -> Any:
     """delete() with Delete."""
     if rule is not None and DeleteRules(rule) is DeleteRules.DELETE_LINKS:
-        return await cascade.delete(entity, row, skip, tx, lambda inner: delete(entity, row, None, skip, inner, hard))
+        return await cascade.delete(entity, row, skip, tx, lambda inner: delete(entity, row, None, skip, inner, hard))  # pyright: ignore[reportUnknownLambdaType]
     if entity.hooks is None:
         return await deletion.delete(entity, row, tx, hard)
     return await happening(

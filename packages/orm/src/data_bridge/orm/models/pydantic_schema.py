@@ -1,8 +1,5 @@
 """What Table adds to the schemas that Pydantic makes: rows as values of relations, and what is certain of a saved row."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import sys
@@ -21,7 +18,7 @@ def core_schema(cls: Any, source: Any, handler: Any) -> Any:
     schema = handler(source)
 
     def build(data: Any, handler: Any) -> Any:
-        if type(data) is not dict or names.isdisjoint(data):
+        if type(data) is not dict or names.isdisjoint(data):  # pyright: ignore[reportUnknownArgumentType]
             return handler(data)
         values = dict[str, Any](data)  # pyright: ignore[reportUnknownArgumentType]
         given = {n: values.pop(n) for n in names & values.keys()}

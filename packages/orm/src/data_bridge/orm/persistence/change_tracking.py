@@ -1,8 +1,5 @@
 """What is different in a row from what the database has, and what the database has."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from typing import Any, cast
@@ -23,15 +20,15 @@ def changed_fields(entity: Entity, row: Any, state: Any) -> tuple[str, ...]:
     forced: Any = ()
     if type(state) is dict and state:
         by_key, revision = entity.by_key, entity.revision
-        forced = state.get(FORCED, ())
-        for k, before in state.items():
+        forced = state.get(FORCED, ())  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        for k, before in state.items():  # pyright: ignore[reportUnknownVariableType]
             if k in wire or k not in by_key or k == revision or k not in data:
                 continue
             now = data[k]
             # An immutable value that is the same object is the same value.
             if before is ABSENT or (before is not now and before != now):
-                changed.append(k)
-        changed += [k for k in forced if k not in changed and k in data]
+                changed.append(k)  # pyright: ignore[reportUnknownArgumentType]
+        changed += [k for k in forced if k not in changed and k in data]  # pyright: ignore[reportUnknownVariableType]
     for k in entity.mutable if wire else ():
         if k in wire and k in data and k not in forced and not entity.is_stored(k, wire[k], data[k]):
             changed.append(k)
@@ -44,7 +41,7 @@ def value_before(entity: Entity, row: Any, state: Any, key: str) -> Any:
     if key in wire:
         return entity.original(key, wire[key])
     if type(state) is dict and key in state:
-        return state[key]
+        return state[key]  # pyright: ignore[reportUnknownVariableType]
     return row.__dict__.get(key, ABSENT)
 
 

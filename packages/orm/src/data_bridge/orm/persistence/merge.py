@@ -1,8 +1,5 @@
 """Table.merge(): MERGE from rows or a query."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -152,7 +149,7 @@ class MergeAction:
 
 
 def _expression(s: Any, p: tuple[Any, ...]) -> Any:
-    return p[0] if s == build.PLACE else Built(s, p, None)
+    return p[0] if s == build.PLACE else Built(s, p, None)  # pyright: ignore[reportUnknownVariableType]
 
 
 def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQuery:

@@ -1,8 +1,5 @@
 """QueryBuilder: a SELECT that knows its Table, runs itself and gives instances."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
-
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
@@ -221,7 +218,10 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
             count: int = await executor.run(ir, params, dml.COUNT, timeout=timeout)
             return count
         done: int = await dml.happening_to(
-            self, event, lambda e: e.run(*statement, dml.COUNT, timeout=timeout), executor
+            self,
+            event,
+            lambda e: e.run(*statement, dml.COUNT, timeout=timeout),  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType]
+            executor,
         )
         return done
 

@@ -1,8 +1,5 @@
 """Mass UPDATE and DELETE of a query."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -120,7 +117,10 @@ class Returning(Generic[T]):
     async def _run(self, event: Any, statement: Any) -> list[T]:
         q: Any = self._query
         rows: list[T] = await happening_to(
-            q, event, lambda e: e.run(*statement, q._plan, timeout=q._timeout), resolve(q._using)
+            q,
+            event,
+            lambda e: e.run(*statement, q._plan, timeout=q._timeout),  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType]
+            resolve(q._using),
         )
         if q._entity.load_hooked and q._plan in q._entity.load_hooked:
             await _events.loaded_as(q._entity, q._plan, rows)

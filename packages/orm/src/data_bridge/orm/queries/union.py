@@ -1,8 +1,5 @@
 """UnionQuery: UNION, INTERSECT and EXCEPT of queries over Tables, with the rows that the first of them gives."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator
@@ -116,7 +113,7 @@ class UnionQuery(Compound, Generic[T]):
         if first._model is not None or first._hooked():
             raise ConfigurationError("rows that are validated or wait for Load come in lists: await the query")
         compiled = self.sql()
-        return RowStream(resolve(self._using), compiled.sql, compiled.params, first._plan, 1000, None).__aiter__()
+        return RowStream(resolve(self._using), compiled.sql, compiled.params, first._plan, 1000, None).__aiter__()  # pyright: ignore[reportUnknownVariableType]
 
     def _at_most(self, n: int) -> Self:
         limit = clauses.limit_of(self)

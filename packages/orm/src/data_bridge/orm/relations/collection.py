@@ -1,8 +1,5 @@
 """Many: the rows on the other side of a many-to-many relation, of one row."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import copy
@@ -55,7 +52,7 @@ class Many(Generic[M]):
                 f"or `await row.fetch({relation.name!r})`, or `await row.{relation.name}.find()`"
             )
         found: list[M] = links_of(self._row)[self._relation.name]  # type: ignore[index]  # pyright: ignore[reportOptionalSubscript]
-        return found
+        return found  # pyright: ignore[reportUnknownVariableType]
 
     def __len__(self) -> int:
         return len(self._list())
@@ -79,7 +76,7 @@ class Many(Generic[M]):
     @overload
     def __getitem__(self, index: slice) -> list[M]: ...
     def __getitem__(self, index: Any) -> Any:
-        return self._list()[index]
+        return self._list()[index]  # pyright: ignore[reportUnknownVariableType]
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Many):

@@ -1,8 +1,5 @@
 """A relation as an attribute: paths for queries on the class, the other rows on an instance."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -52,7 +49,7 @@ def missing(relation: Relation) -> LinkNotLoaded:
 def value_of(row: Any, relation: Relation) -> Any:
     """What an instance has for a relation."""
     if relation.kind == "many":
-        return Many(row, relation)
+        return Many(row, relation)  # pyright: ignore[reportUnknownVariableType]
     links = links_of(row)
     if relation.kind == "back":
         if links is None or relation.name not in links:
@@ -66,7 +63,7 @@ def value_of(row: Any, relation: Relation) -> Any:
             )
         if data[key] is None and (links is None or links.get(relation.name) is None):
             return None
-    return Linked(row, relation)
+    return Linked(row, relation)  # pyright: ignore[reportUnknownVariableType]
 
 
 def assign(row: Any, relation: Relation, value: Any) -> None:
@@ -122,6 +119,6 @@ def put(row: Any, key: str, value: Any) -> None:
         adopt(row)
     data = row.__dict__
     if type(state) is dict:
-        state.setdefault(key, data.get(key, ABSENT))
+        state.setdefault(key, data.get(key, ABSENT))  # pyright: ignore[reportUnknownMemberType]
     data[key] = value
     get_fields(row).add(key)

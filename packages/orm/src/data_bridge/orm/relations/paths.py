@@ -1,8 +1,5 @@
 """Paths: relations on the class, in filters (`Post.author.name == "x"`) and as what fetch_links() is told."""
 
-# Rows and their values are of any class: nothing here knows more of them than their entity does.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import hashlib
@@ -287,7 +284,7 @@ def path_from(root: Entity | AliasRoot, chain: tuple[Relation, ...]) -> Any:
     if any(r.is_list or r.kind == "many" for r in chain[:-1]) and not many:
         made = object.__new__(FarPath)
     elif many:
-        made = object.__new__(ManyPath)
+        made = object.__new__(ManyPath)  # pyright: ignore[reportUnknownVariableType]
         made._query = None
     else:
         made = object.__new__(LinkPath)

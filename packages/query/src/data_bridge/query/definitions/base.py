@@ -1,8 +1,5 @@
 """What the definitions of a schema have in common: frozen fields that compare by what they say."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -33,10 +30,10 @@ def field(*, default: Any, kw_only: bool) -> Any:
 def _key(value: Any) -> Any:
     """Expressions compare by what they are, not by making another expression."""
     if isinstance(value, Node):
-        node: Node[Any] = value
+        node: Node[Any] = value  # pyright: ignore[reportUnknownVariableType]
         return ("node", node.s, node.p)
     if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
+        items: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
         return tuple(_key(item) for item in items)
     parts = (getattr(value, "s", None), getattr(value, "p", None))
     return ("order", *parts) if parts[0] is not None else value

@@ -1,8 +1,5 @@
 """Expressions that are grammar and not functions: CASE, casts, literals, EXISTS, ANY, rows and arrays."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -154,7 +151,7 @@ def _quantified(word: str, of: Any) -> Expr[Any]:
         return Quantified((word, s), p)
     if isinstance(of, str | bytes) or not isinstance(of, Iterable):
         raise TypeError(f"{word}_() takes an array or a query, got {type(of).__name__}")
-    values: Iterable[Any] = of
+    values: Iterable[Any] = of  # pyright: ignore[reportUnknownVariableType]
     return Quantified((word, "$"), (list(values),))
 
 
@@ -329,7 +326,7 @@ class Row(Expr[Any]):
             return other
         values = self._of_same_length(other)
         parts = [coercion.operand(value, of, owner) for value, (of, owner) in zip(values, self._of, strict=True)]
-        return Built(("row", *(s for s, _ in parts)), tuple(v for _, p in parts for v in p))
+        return Built(("row", *(s for s, _ in parts)), tuple(v for _, p in parts for v in p))  # pyright: ignore[reportUnknownVariableType]
 
 
 def array(*values: Any, of: SQLType | type[Any] | None = None) -> Expr[Any]:

@@ -1,8 +1,5 @@
 """Python values and queries as operands of expressions, and the type of what comes out."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -97,7 +94,7 @@ def natural(value: Any) -> SQLType | None:
         of = natural(value.upper if value.lower is None else value.lower)
         return None if of is None else t.Int4Range if of is t.Integer else t.range_of(of)
     if isinstance(value, list | tuple | set | frozenset):
-        items: list[Any] = [item for item in value if item is not None]
+        items: list[Any] = [item for item in value if item is not None]  # pyright: ignore[reportUnknownVariableType]
         of = natural(items[0]) if items else t.Text
         return t.Array(of or t.Text)
     return None
@@ -141,7 +138,7 @@ def argument(value: Any, *, text: bool = False) -> tuple[Structure, Params, SQLT
             t.Text if isinstance(value, str) else None,
         )
     if isinstance(value, tuple | set | frozenset):
-        value = list(value)
+        value = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     return ("$", of.name), (value,), of
 
 
@@ -151,8 +148,8 @@ def joined(word: str, left: Node[Any], right: Any) -> Expr[bool]:
         sign = "&" if word == "and" else "|"
         raise TypeError(f"{sign} joins conditions, got {type(right).__name__}: compare it with something first")
     a, b = left.s, right.s
-    head = a if type(a) is tuple and a[0] == word else (word, a)
-    tail = b[1:] if type(b) is tuple and b[0] == word else (b,)
+    head = a if type(a) is tuple and a[0] == word else (word, a)  # pyright: ignore[reportUnknownVariableType]
+    tail = b[1:] if type(b) is tuple and b[0] == word else (b,)  # pyright: ignore[reportUnknownVariableType]
     return _built((*head, *tail), left.p + right.p, Boolean)
 
 

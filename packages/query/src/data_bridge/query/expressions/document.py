@@ -1,7 +1,5 @@
 """Methods of expressions that hold several values: jsonb documents and arrays."""
 
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -158,10 +156,10 @@ JSON_NULL = ("cast", ("raw", "'null'"), "jsonb")
 def _element(array: Node[Any], key: Any) -> Expr[Any]:
     of = None if array.t is None else array.t.of
     if isinstance(key, slice):
-        if key.step is not None:
+        if key.step is not None:  # pyright: ignore[reportUnknownMemberType]
             raise TypeError("a slice of an array has no step")
-        low_s, low_p = (None, ()) if key.start is None else _index(key.start)
-        high_s, high_p = (None, ()) if key.stop is None else _index(key.stop)
+        low_s, low_p = (None, ()) if key.start is None else _index(key.start)  # pyright: ignore[reportUnknownMemberType]
+        high_s, high_p = (None, ()) if key.stop is None else _index(key.stop)  # pyright: ignore[reportUnknownMemberType]
         return _new(("[:]", array.s, low_s, high_s), array.p + low_p + high_p, array.t)
     s, p = _index(key)
     return _new(("[]", array.s, s), array.p + p, of)

@@ -1,8 +1,5 @@
 """Paths into JSON documents: ``Product.category.name``, ``Product.variants[0].price``."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 import hashlib
@@ -144,7 +141,7 @@ class _Elements(Expr[T_co]):
                 _depth.reset(token)
             if not isinstance(made, Node):
                 raise TypeError(f"the function of any() returns a condition, not {type(made).__name__}")
-            conditions.append(made)
+            conditions.append(made)  # pyright: ignore[reportUnknownArgumentType]
         conditions += [element[name] == value for name, value in equals.items()]
         whole = ("cast", self.s, "jsonb") if self.t is not None and self.t.name == "json" else self.s
         # A document may be something else than a list, JSON's null for one, which jsonb_array_elements() refuses.
@@ -284,7 +281,7 @@ def label_of(path: DocumentPath[Any]) -> str:
 
 
 def _text(s: Structure) -> Structure:
-    return ("->>", *s[1:]) if type(s) is tuple and s[0] == "->" else s
+    return ("->>", *s[1:]) if type(s) is tuple and s[0] == "->" else s  # pyright: ignore[reportUnknownVariableType]
 
 
 def _alias(label: str) -> str:

@@ -1,8 +1,5 @@
 """New values of documents: a part set, an element added to a list or taken out."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -51,7 +48,7 @@ def with_parts(document: Structure, parts: Iterable[tuple[DocumentPath[Any], Any
         done.append(steps)
         given = value.__operand__() if hasattr(value, "__operand__") and not isinstance(value, type) else None
         if given is not None:
-            value = Node(*given)
+            value = Node(*given)  # pyright: ignore[reportUnknownVariableType]
         is_new = ("true",) if isinstance(steps[-1], str) else ("false",)
         place: Structure = ("$", "text[]")
         if isinstance(value, Node):

@@ -1,7 +1,5 @@
 """How PostgreSQL compares and computes values, for expressions evaluated in memory."""
 
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import operator
@@ -137,13 +135,13 @@ def _contains(a: Any, b: Any) -> bool:
     if not isinstance(a, list) or not isinstance(b, list):
         raise NotEvaluable("@> is evaluated in memory for arrays only")
     # NULLs equal nothing, not even each other.
-    return all(item is not None and item in a for item in b)
+    return all(item is not None and item in a for item in b)  # pyright: ignore[reportUnknownVariableType]
 
 
 def _overlap(a: Any, b: Any) -> bool:
     if not isinstance(a, list) or not isinstance(b, list):
         raise NotEvaluable("&& is evaluated in memory for arrays only")
-    return any(item is not None and item in a for item in b)
+    return any(item is not None and item in a for item in b)  # pyright: ignore[reportUnknownVariableType]
 
 
 def _not_equal(a: Any, b: Any) -> bool:

@@ -1,8 +1,5 @@
 """What where(), having() and on accept: conditions, mappings of equalities, keyword equalities."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -27,7 +24,7 @@ def added(
             s = (*s, condition.s)
             p = p + condition.p
         elif isinstance(condition, Mapping):
-            for key, value in condition.items():
+            for key, value in condition.items():  # pyright: ignore[reportUnknownVariableType]
                 equal = _equal(key, value, source)
                 s, p = (*s, equal.s), p + equal.p
         else:
@@ -40,7 +37,7 @@ def added(
 
 def _equal(key: Any, value: Any, source: Source | None) -> Node[bool]:
     if isinstance(key, Node):
-        return _equals(key, value)
+        return _equals(key, value)  # pyright: ignore[reportUnknownArgumentType]
     if not isinstance(key, str):
         raise TypeError(f"a key is a column or its name, got {type(key).__name__}")
     if source is None:

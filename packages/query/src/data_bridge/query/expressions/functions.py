@@ -1,8 +1,5 @@
 """Functions: ``func.anything(…)``, with everything an aggregate or a window function may carry."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -330,7 +327,7 @@ def _structural(name: str, args: tuple[Any, ...]) -> Call[Any]:
     params: tuple[Any, ...] = ()
     for value in args:
         if isinstance(value, tuple | list):
-            inner = _structural("row", tuple(value))
+            inner = _structural("row", tuple(value))  # pyright: ignore[reportUnknownArgumentType]
             structures.append(inner.s)
             params += inner.p
         else:

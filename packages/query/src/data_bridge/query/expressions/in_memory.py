@@ -4,9 +4,6 @@ For filters on events, permission checks and tests. What depends on the server (
 clock, functions of its own) is refused, never guessed.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -111,7 +108,7 @@ def _column(s: Any) -> Evaluate:
 
     def read(row: Row) -> Any:
         if isinstance(row, Mapping):
-            return row[name] if name in row else row[key]
+            return row[name] if name in row else row[key]  # pyright: ignore[reportUnknownVariableType]
         return getattr(row, key)
 
     if not _is_json(s):
@@ -159,7 +156,7 @@ def _key(s: Any, values: Iterator[Any]) -> Evaluate:
     """The name or position behind ->; of documents whose model is known it stands in the text."""
     if type(s) is tuple and s[0] == "raw":
         text = str(s[1])  # pyright: ignore[reportUnknownArgumentType]
-        if len(s) > 2 or not (text.lstrip("-").isdigit() or (text[:1] == "'" and text[-1:] == "'")):
+        if len(s) > 2 or not (text.lstrip("-").isdigit() or (text[:1] == "'" and text[-1:] == "'")):  # pyright: ignore[reportUnknownArgumentType]
             raise NotEvaluable("raw SQL is evaluated by the server only")
         key: Any = text[1:-1].replace("''", "'") if text[0] == "'" else int(text)
 

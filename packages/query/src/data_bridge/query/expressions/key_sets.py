@@ -1,8 +1,5 @@
 """Many keys at once: conditions and sources whose values are arrays, so that the text is the same however many there are."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,7 +22,7 @@ def among(columns: Sequence[ColumnProxy[Any]], keys: Sequence[Any]) -> Expr[bool
     ([1], ['Rex'])
     """
     if len(columns) == 1:
-        return columns[0].in_([k[0] if type(k) is tuple else k for k in keys])
+        return columns[0].in_([k[0] if type(k) is tuple else k for k in keys])  # pyright: ignore[reportUnknownArgumentType]
     call, params, names = unnested(columns, keys)
     inner = ("select", ("func", call, "keys", names, None), (("cols", "keys", *names),), None, None, None, None, None)
     return Built(("in", ("row", *(c.s for c in columns)), ("query", inner)), params, Boolean)
@@ -33,6 +30,6 @@ def among(columns: Sequence[ColumnProxy[Any]], keys: Sequence[Any]) -> Expr[bool
 
 def unnested(columns: Sequence[ColumnProxy[Any]], keys: Sequence[Any]) -> tuple[Structure, Params, tuple[str, ...]]:
     """``unnest()`` of one array for each column, its parameters, and the names of what comes out."""
-    lists = zip(*(k if type(k) is tuple else (k,) for k in keys), strict=True)
+    lists = zip(*(k if type(k) is tuple else (k,) for k in keys), strict=True)  # pyright: ignore[reportUnknownArgumentType]
     call = ("call", "unnest", *(("$", f"{c.t.name}[]") for c in columns if c.t is not None))
     return call, tuple(list(values) for values in lists), tuple(f"k{i}" for i in range(len(columns)))

@@ -1,8 +1,5 @@
 """in_() and not_in(), and text methods whose argument is a column."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -30,7 +27,7 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
         quantified = ("<>", node.s, ("all", values.s)) if negated else ("=", node.s, ("any", values.s))
         return new(quantified, node.p + values.p, Boolean)
     # The order of a set of texts differs between processes; a cursor of paginate() must fit the query in each.
-    items: list[Any] = _sorted(values) if isinstance(values, (set, frozenset)) else list(values)  # pyright: ignore[reportArgumentType]
+    items: list[Any] = _sorted(values) if isinstance(values, (set, frozenset)) else list(values)  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
     if any(isinstance(item, Node) for item in items) or node.s[0] == "row":
         return _listed(node, items, negated)
     known = [item for item in items if item is not None]

@@ -1,8 +1,5 @@
 """The source that a column's structure comes from: an expression such as ``count(users.id)`` knows its table so."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -41,7 +38,7 @@ def sources_in(structure: Any) -> Source | None:
         return source_of_column(structure)
     if structure and structure[0] in ("query", "exists", "array_query"):
         return None
-    for child in structure:
+    for child in structure:  # pyright: ignore[reportUnknownVariableType]
         found = sources_in(child)
         if found is not None:
             return found

@@ -1,8 +1,5 @@
 """Truth: what a condition says before any row is asked. TRUE filters nothing, however it is written."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -42,8 +39,8 @@ def _truth(s: Structure, values: Iterator[Any]) -> bool | None:
         return _known(next(values))
     if type(s) is not tuple or not s:
         return None
-    tag: str = s[0]
-    rest: tuple[Any, ...] = s[1:]
+    tag: str = s[0]  # pyright: ignore[reportUnknownVariableType]
+    rest: tuple[Any, ...] = s[1:]  # pyright: ignore[reportUnknownVariableType]
     if tag in ("true", "false"):
         return tag == "true"
     if tag == "$":

@@ -1,8 +1,5 @@
 """Windows of window functions."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -70,7 +67,7 @@ def over(
 
 
 def _listed(items: Any) -> tuple[Any, ...]:
-    return (items,) if isinstance(items, Node | Order) else tuple(items)
+    return (items,) if isinstance(items, Node | Order) else tuple(items)  # pyright: ignore[reportUnknownVariableType]
 
 
 def order_structure(key: Any) -> Any:
@@ -78,7 +75,7 @@ def order_structure(key: Any) -> Any:
     s = key.s
     if type(s) is tuple and s[0] == "neg":
         return ("desc", s[1])
-    return s
+    return s  # pyright: ignore[reportUnknownVariableType]
 
 
 def order_structures(keys: Iterable[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -101,7 +98,7 @@ def _frame(rows: Any, range_: Any, groups: Any, exclude: str | None) -> tuple[An
     if len(given) > 1:
         raise TypeError("a window has one frame: rows=, range= or groups=")
     unit, frame = given[0]
-    if not isinstance(frame, tuple) or len(frame) != 2:
+    if not isinstance(frame, tuple) or len(frame) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise TypeError("a frame is (start, end), as in rows=(-2, 0); None is unbounded")
     start_s, start_p = _bound(frame[0], "unbounded preceding", unit)
     end_s, end_p = _bound(frame[1], "unbounded following", unit)

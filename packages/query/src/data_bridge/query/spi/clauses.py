@@ -4,9 +4,6 @@ Structures and their parameters go together: what replaces the one replaces the 
 `with` returns a new query.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +35,7 @@ class Join(NamedTuple):
     def has_conditions(self) -> bool:
         """Whether the join is by conditions, which could stand in WHERE as well."""
         on = self.on
-        return isinstance(on, tuple) and all(isinstance(c, tuple) for c in on)
+        return isinstance(on, tuple) and all(isinstance(c, tuple) for c in on)  # pyright: ignore[reportUnknownVariableType]
 
     @property
     def alias(self) -> str | None:

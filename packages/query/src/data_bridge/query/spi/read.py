@@ -1,8 +1,5 @@
 """Structures read: what a sort key, a result or a call says, for packages that must know."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -36,7 +33,7 @@ class SortKey(NamedTuple):
 def sort_key(s: Structure) -> SortKey:
     """What a structure in ORDER BY says."""
     if type(s) is tuple and s and s[0] in ("asc", "desc"):
-        return SortKey(s[1], s[0], s[2] if len(s) > 2 else None)
+        return SortKey(s[1], s[0], s[2] if len(s) > 2 else None)  # pyright: ignore[reportUnknownArgumentType]
     return SortKey(s, None, None)
 
 
@@ -51,7 +48,7 @@ def single_columns(results: Iterable[Structure]) -> list[Structure]:
     found: list[Structure] = []
     for s in results:
         if type(s) is tuple and s[0] == "cols":
-            found += [("col", s[1], name) for name in s[2:]]
+            found += [("col", s[1], name) for name in s[2:]]  # pyright: ignore[reportUnknownVariableType]
         else:
             found.append(s)
     return found
@@ -59,27 +56,27 @@ def single_columns(results: Iterable[Structure]) -> list[Structure]:
 
 def width_of(results: Iterable[Structure]) -> int:
     """The number of columns of a result."""
-    return sum(len(s) - 2 if type(s) is tuple and s[0] == "cols" else 1 for s in results)
+    return sum(len(s) - 2 if type(s) is tuple and s[0] == "cols" else 1 for s in results)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def column_name(s: Structure) -> str | None:
     """The name of the column that a structure is; None for another expression."""
     if type(s) is tuple and s and s[0] == "col":
-        name: str = s[2]
-        return name
+        name: str = s[2]  # pyright: ignore[reportUnknownVariableType]
+        return name  # pyright: ignore[reportUnknownVariableType]
     return None
 
 
 def is_member(s: Structure) -> bool:
     """Whether a structure is a part of a JSON document, perhaps cast."""
     if type(s) is tuple and s and s[0] == "cast":
-        s = s[1]
-    return type(s) is tuple and bool(s) and s[0] in ("->", "->>", "#>>")
+        s = s[1]  # pyright: ignore[reportUnknownVariableType]
+    return type(s) is tuple and bool(s) and s[0] in ("->", "->>", "#>>")  # pyright: ignore[reportUnknownArgumentType]
 
 
 def is_grouping_set(s: Structure) -> bool:
     """Whether a key of GROUP BY stands for several groupings."""
-    return type(s) is tuple and bool(s) and s[0] in ("rollup", "cube", "sets")
+    return type(s) is tuple and bool(s) and s[0] in ("rollup", "cube", "sets")  # pyright: ignore[reportUnknownArgumentType]
 
 
 class Call(NamedTuple):

@@ -1,8 +1,5 @@
 """What INSERT, UPDATE, DELETE and MERGE have in common."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -181,13 +178,13 @@ def assignments_of(
     for key, value in [*(values or {}).items(), *named.items()]:
         if isinstance(key, tuple):
             # Several columns from one row or subquery.
-            columns = [column_of(source, item) for item in key]
+            columns = [column_of(source, item) for item in key]  # pyright: ignore[reportUnknownVariableType]
             s, p = coercion.operand(value, None, None)
             structures.append((tuple(c.__column__.name for c in columns), s))
             names = [c.__column__.name for c in columns]
         elif isinstance(key, DocumentPath) and key.t is not None and key.t.shape is not None:
-            root, _ = place_of(key)
-            parts.setdefault(column_of(source, root).__column__.name, []).append((key, value))
+            root, _ = place_of(key)  # pyright: ignore[reportUnknownArgumentType]
+            parts.setdefault(column_of(source, root).__column__.name, []).append((key, value))  # pyright: ignore[reportUnknownArgumentType]
             continue
         elif isinstance(key, Node) and key.s[0] in _SUBSCRIPTS:
             name, subscripts = _place(source, key.s)

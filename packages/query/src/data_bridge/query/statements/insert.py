@@ -1,8 +1,5 @@
 """INSERT."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +56,7 @@ class Insert(Write, Generic[R]):
         names: list[str] = []
         structures: list[Any] = []
         params: tuple[Any, ...] = ()
-        for key, value in [*(rows or {}).items(), *named.items()]:
+        for key, value in [*(rows or {}).items(), *named.items()]:  # pyright: ignore[reportUnknownVariableType]
             column = column_of(source, key)
             if column.__column__.name in names:
                 raise ValueError(f"{column.__owner__} is given twice")
@@ -237,8 +234,8 @@ class Conflict(Generic[R]):
             s, p = assignments_of(table, values, named)
         if not s:
             raise ValueError("do_update() needs at least one column")
-        conditions = where if isinstance(where, tuple | list) else (where,)
-        where_s, where_p = added((), (), tuple(conditions), {}, table)
+        conditions = where if isinstance(where, tuple | list) else (where,)  # pyright: ignore[reportUnknownVariableType]
+        where_s, where_p = added((), (), tuple(conditions), {}, table)  # pyright: ignore[reportUnknownArgumentType]
         action = ("update", s, where_s or None)
         return self._insert._with(_conflict=("conflict", self._target, action), _conflict_p=self._p + p + where_p)
 

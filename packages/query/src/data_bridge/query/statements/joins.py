@@ -1,8 +1,5 @@
 """Joins: what joins two sources, and the condition inferred from a foreign key."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -43,9 +40,9 @@ def conditions_of(on: Any) -> list[Node[bool]]:
     """The condition, or several that are joined by AND."""
     if isinstance(on, Node):
         return [on]
-    if isinstance(on, tuple | list) and all(isinstance(item, Node) for item in on):
-        return list(on)
-    raise TypeError(f"on is a condition, got {type(on).__name__}")
+    if isinstance(on, tuple | list) and all(isinstance(item, Node) for item in on):  # pyright: ignore[reportUnknownVariableType]
+        return list(on)  # pyright: ignore[reportUnknownArgumentType]
+    raise TypeError(f"on is a condition, got {type(on).__name__}")  # pyright: ignore[reportUnknownArgumentType]
 
 
 def inferred(source: Source, before: list[Source]) -> list[Node[bool]]:

@@ -1,8 +1,5 @@
 """Lists of result columns: expressions, labels, whole tables."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from typing import Any
@@ -70,7 +67,7 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
             names.append((thing.__column__.name, thing.t))
             first = first or thing.__column__.source
         elif isinstance(thing, DocumentPath) and thing.t is not None and thing.t.shape is not None:
-            label = label_of(thing)
+            label = label_of(thing)  # pyright: ignore[reportUnknownArgumentType]
             structures.append(("label", thing.s, label))
             params += thing.p
             names.append((label, thing.t))
@@ -81,7 +78,7 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
             names.append((thing.name, thing.t))
             first = first or sources_in(thing.s)
         elif isinstance(thing, Node):
-            node: Node[Any] = thing
+            node: Node[Any] = thing  # pyright: ignore[reportUnknownVariableType]
             structures.append(node.s)
             params += node.p
             name = _name(node.s)
@@ -108,11 +105,11 @@ def _name(s: Structure) -> str | None:
     """The name PostgreSQL gives a column without a label, where it is certain."""
     if type(s) is tuple:
         if s[0] in ("call", "agg"):
-            name: str = s[1] if isinstance(s[1], str) else s[1][1]
-            return name
+            name: str = s[1] if isinstance(s[1], str) else s[1][1]  # pyright: ignore[reportUnknownVariableType]
+            return name  # pyright: ignore[reportUnknownVariableType]
         if s[0] == "over":
             return _name(s[1])
         if s[0] == "col":
-            column: str = s[2]
-            return column
+            column: str = s[2]  # pyright: ignore[reportUnknownVariableType]
+            return column  # pyright: ignore[reportUnknownVariableType]
     return None

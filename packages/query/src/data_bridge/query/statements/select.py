@@ -1,8 +1,5 @@
 """SELECT."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -179,7 +176,7 @@ class Select(Query, Locking, Generic[R]):
                 s += (condition.s,)
                 p += condition.p
             else:
-                s, p = added(s, p, (condition,), {}, self._source)
+                s, p = added(s, p, (condition,), {}, self._source)  # pyright: ignore[reportUnknownArgumentType]
         if equals:
             s, p = added(s, p, (), equals, self._source)
         new._where = s
@@ -334,7 +331,7 @@ class Select(Query, Locking, Generic[R]):
 
 
 def _bare(s: Any) -> Any:
-    return s[1] if type(s) is tuple and s and s[0] in ("asc", "desc") else s
+    return s[1] if type(s) is tuple and s and s[0] in ("asc", "desc") else s  # pyright: ignore[reportUnknownVariableType]
 
 
 @overload
@@ -405,7 +402,7 @@ def select(*columns: Any) -> Select[Any]:
 
 
 def _over(source: Source) -> Select[Any]:
-    return Select(columns_of(tuple(source.columns.values()))).from_(source)
+    return Select(columns_of(tuple(source.columns.values()))).from_(source)  # pyright: ignore[reportUnknownVariableType]
 
 
 Source.make_query = _over

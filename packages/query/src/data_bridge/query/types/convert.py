@@ -4,9 +4,6 @@ Each converter takes a value that is *not* already of the type's own Python clas
 is`` in the caller) and gives the value to send, or raises ``TypeError`` / ``ValueError`` with what was expected.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -100,7 +97,7 @@ def to_bool(value: Any) -> bool:
 def to_bytes(value: Any) -> bytes:
     """Anything bytes-like."""
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
+        return bytes(value)  # pyright: ignore[reportUnknownArgumentType]
     raise expected("bytes", value)
 
 
@@ -202,7 +199,7 @@ def _json_default(value: Any) -> Any:
     if fields is not None:
         return {name: getattr(value, name) for name in fields}
     if isinstance(value, tuple | set | frozenset | Mapping):
-        return dict(value) if isinstance(value, Mapping) else list(value)
+        return dict(value) if isinstance(value, Mapping) else list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     raise TypeError(f"{type(value).__name__} is not serialisable")
 
 
@@ -236,14 +233,14 @@ def span(bound: Convert) -> Convert:
         from data_bridge.core import Range  # For start-up time: most queries hold no range.
 
         if isinstance(value, tuple):
-            pair: tuple[Any, ...] = value
+            pair: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
             if len(pair) != 2:
                 raise ValueError(f"expected (lower, upper), got {len(pair)} items")
             lower, upper = (None if side is None else bound(side) for side in pair)
             return Range(lower, upper)
         if not isinstance(value, Range):
             raise expected("Range", value)
-        found: Range[Any] = value
+        found: Range[Any] = value  # pyright: ignore[reportUnknownVariableType]
         sides = [None if side is None else bound(side) for side in (found.lower, found.upper)]
         return Range(sides[0], sides[1], found.bounds)
 
@@ -256,7 +253,7 @@ def spans(span: Convert) -> Convert:
     def convert(value: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise expected("a list of Range", value)
-        ranges: list[Any] | tuple[Any, ...] = value
+        ranges: list[Any] | tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
         return [span(one) for one in ranges]
 
     return convert

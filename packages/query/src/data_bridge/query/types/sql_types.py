@@ -1,8 +1,5 @@
 """The SQL types and their constructors."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -297,7 +294,7 @@ def Array(of: SQLType) -> SQLType:  # noqa: N802
     def convert(value: Any) -> list[Any]:
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             raise c.expected("a list", value)
-        items: Iterable[Any] = value
+        items: Iterable[Any] = value  # pyright: ignore[reportUnknownVariableType]
         made = [_element(of, item) for item in items]
         if of.family == "array" and len({len(item) for item in made if item is not None}) > 1:
             raise ValueError("expected lists of one length, as arrays of several dimensions have")
@@ -310,9 +307,9 @@ def _element(of: SQLType, item: Any) -> Any:
     if item is None or type(item) is of.python:
         return item
     if isinstance(item, list | tuple) and of.family not in ("json", "range", "multirange", "vector"):
-        nested: Iterable[Any] = item
+        nested: Iterable[Any] = item  # pyright: ignore[reportUnknownVariableType]
         inner_of = of.of if of.family == "array" and of.of is not None else of
-        return [_element(inner_of, inner) for inner in nested]
+        return [_element(inner_of, inner) for inner in nested]  # pyright: ignore[reportUnknownVariableType]
     return of.convert(item)
 
 

@@ -1,8 +1,5 @@
 """From Python annotations and server spellings to SQL types."""
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import re
@@ -100,7 +97,7 @@ def _common(kinds: list[Any]) -> SQLType:
 
 def _of_class(cls: type[Any], max_length: int | None) -> SQLType:
     if issubclass(cls, PyEnum):
-        values = {type(m.value) for m in cls}
+        values = {type(m.value) for m in cls}  # pyright: ignore[reportUnknownVariableType]
         of = t.BigInt if values == {int} else t.Text
         return t.labels_of(cls, of)
     for base in cls.__mro__[:-1]:
