@@ -1,5 +1,6 @@
 """Loaded instances are what model_validate() would have made of the same values."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -20,6 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from data_bridge.postgres import Col, Column, ColumnNotLoaded, DecodeError, Table, create_all, execute
 
@@ -172,6 +174,41 @@ async def test_validators_do_not_run_on_load_unless_asked_to(db: Any) -> None:
     await execute("UPDATE load_validators SET positive = 7")
     strict = await LoadStrict.get(1)
     assert (strict.upper, strict.positive, strict.after) == ("LOWER", 7, "y!")
+
+
+class LoadSecret(Table):
+    class Settings:
+        validate_on_load = True
+
+    id: int = Column(primary_key=True)
+    own: str = Column(default="")
+    custom: str = Column(default="")
+    number: Annotated[int, Field(gt=0)] = 1
+
+    @field_validator("own")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        if "s3cret" in value:
+            raise ValueError("is refused")
+        return value
+
+    @field_validator("custom")
+    @classmethod
+    def _custom(cls, value: str) -> str:
+        if "s3cret" in value:
+            raise PydanticCustomError("a_type_of_ours", "is {how}", {"how": "{refused}"})
+        return value
+
+
+async def test_an_error_of_validation_does_not_show_what_is_stored(db: Any) -> None:
+    await create_all(LoadSecret)
+    await execute("INSERT INTO load_secret VALUES (1, 's3cret 1', '', 1), (2, '', 's3cret 2', 1), (3, '', '', -77123)")
+    for key, message in (1, "is refused"), (2, "is {refused}"), (3, "greater than 0"):
+        with pytest.raises(ValidationError, match=re.escape(message)) as raised:
+            await LoadSecret.get(key)
+        assert "s3cret" not in str(raised.value) and "77123" not in str(raised.value)
+        (line,) = raised.value.errors()
+        assert line["loc"] and line["input"], "the program that asks sees it all"
 
 
 def _split(value: Any) -> Any:

@@ -12,13 +12,13 @@ mod upkeep;
 pub(crate) mod waiter;
 
 use crate::config::{Config, Limits};
+use crate::connection::Connection;
 use crate::connection::connect::{Fresh, connect, connect_at_once};
 use crate::connection::panic_guard;
 use crate::connection::patience::{patience, within};
 use crate::connection::permit::Permit;
 use crate::connection::reply::Reply;
 use crate::connection::socket;
-use crate::connection::Connection;
 use crate::error::Error;
 use crate::event_loop::executor::Home;
 use crate::event_loop::fork;

@@ -108,7 +108,10 @@ fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
         return Ok(true); // compared with itself it is NA, which has no truth value
     }
     // Only a value that is not a number is unequal to itself; what answers with an array has no truth value.
-    let unequal = value.rich_compare(value, CompareOp::Ne)?;
+    let Ok(unequal) = value.rich_compare(value, CompareOp::Ne) else {
+        // A signalling NaN of decimal raises when it is compared.
+        return Ok(value.call_method0("is_nan").and_then(|nan| nan.is_truthy()).unwrap_or(false));
+    };
     let kind = unequal.get_type().name()?;
     Ok((kind == "bool" || kind == "bool_") && unequal.is_truthy()?)
 }

@@ -167,7 +167,7 @@ impl Model {
                 dict.set_item(key, factory.bind(py).call1((&dict,))?)?;
             }
             if let Some(validator) = &self.validator {
-                let made = validator.bind(py).call1((dict,))?;
+                let made = validator.bind(py).call1((dict,)).map_err(|e| without_input(py, e))?;
                 Slots::put(made.as_ptr(), self.slots.state, ffi::Py_NewRef(PyDict::new(py).as_ptr()));
                 self.keep_wire(py, made.as_ptr(), row, at)?;
                 return Ok(made.into_ptr());
@@ -249,4 +249,31 @@ pub unsafe fn keep_wire(
         Slots::put(object, offset, kept);
     }
     Ok(())
+}
+
+/// Pydantic's error about a stored value, whose text does not show the value: the text ends in logs, `errors()` has it all.
+fn without_input(py: Python<'_>, error: PyErr) -> PyErr {
+    let value = error.value(py);
+    let value = value.as_any();
+    let hidden = again(value, value.call_method0("errors")).or_else(|_| {
+        let lines = value.call_method0("errors")?;
+        again(value, of_custom_types(lines))
+    });
+    hidden.map_or(error, PyErr::from_value) // what is not Pydantic's stays as it is
+}
+
+fn again<'py>(value: &Bound<'py, PyAny>, lines: PyResult<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    let options = PyDict::new(value.py());
+    options.set_item("hide_input", true)?;
+    value.get_type().call_method("from_exception_data", (value.getattr("title")?, lines?), Some(&options))
+}
+
+/// Lines of an error with types that Pydantic does not know: such a type is an object, which has the message as well.
+fn of_custom_types(lines: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    let custom = lines.py().import("pydantic_core")?.getattr("PydanticCustomError")?;
+    for line in lines.try_iter()? {
+        let line = line?;
+        line.set_item("type", custom.call1((line.get_item("type")?, line.get_item("msg")?))?)?;
+    }
+    Ok(lines)
 }
