@@ -67,7 +67,15 @@ class NAType:
         raise TypeError("boolean value of NA is ambiguous")
 
 
-MISSING = [float("nan"), np.float32("nan"), np.float64("nan"), Decimal("NaN"), Decimal("sNaN"), np.datetime64("NaT"), NAType()]
+MISSING = [
+    float("nan"),
+    np.float32("nan"),
+    np.float64("nan"),
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    np.datetime64("NaT"),
+    NAType(),
+]
 
 
 @pytest.mark.parametrize("kind", ["int4", "float8", "numeric", "text", "date", "timestamptz", "jsonb", "int4[]"])

@@ -113,7 +113,10 @@ class Row(TrackedModel):
     async def refresh(
         self, *columns: Any, keep_changes: bool = False, for_update: bool = False, tx: Any = None
     ) -> Self:
-        """Loads the row again, or these columns of it.
+        """Loads the row again, or these columns of it, by one statement.
+
+        A link whose key has changed is forgotten. Other relations that were fetched stay as they are, because they would take
+        statements of their own: `fetch()` loads them again.
 
         Raises:
             RowNotFound: the row is no longer there.
