@@ -17,6 +17,7 @@ import pytest
 from orm_blocking import Blocking, BlockingChild, program, soon
 
 from data_bridge.postgres import (
+    PoolStats,
     SerializationFailure,
     TransactionClosed,
     create_all,
@@ -293,40 +294,31 @@ def test_what_a_function_has_committed_is_not_done_twice(opened: str) -> None:
     assert len(calls) == run(Blocking.count()) == 1
 
 
+def stats_of(dsn: str, *, size: int, threads: int, statements: int) -> PoolStats:
+    """The pool after each of some threads has run some statements."""
+    database = init(dsn, max_connections=size)
+
+    def work(number: int) -> None:
+        for _ in range(statements):
+            assert run(fetch_val("SELECT $1::int", number)) == number
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
+    stats = database.pool_stats()
+    close()
+    return stats
+
+
 @pytest.mark.parametrize("size", [8, 10])
 def test_threads_keep_their_connections(postgres_dsn: str, size: int) -> None:
     """A pool with a connection for each thread makes about one for each, and none for a statement."""
-    database = init(postgres_dsn, max_connections=size)
-
-    def work(number: int) -> None:
-        for _ in range(40):
-            assert run(fetch_val("SELECT $1::int", number)) == number
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(7)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    stats = database.pool_stats()
-    close()
+    stats = stats_of(postgres_dsn, size=size, threads=7, statements=40)
     assert stats.opened <= 12, stats
     assert stats.timeouts == 0
 
 
 def test_more_threads_than_connections_are_served_in_order(postgres_dsn: str) -> None:
-    database = init(postgres_dsn, max_connections=2)
-
-    def work(number: int) -> None:
-        for _ in range(15):
-            assert run(fetch_val("SELECT $1::int", number)) == number
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    stats = database.pool_stats()
-    close()
+    stats = stats_of(postgres_dsn, size=2, threads=5, statements=15)
     assert stats.opened <= 5 * 15 + 10, "at most one connection for each statement"
 
 

@@ -158,14 +158,15 @@ impl Pool {
             return Take::Closed;
         }
         state.stats.acquires += 1;
-        if state.uncovered().is_none()
+        let before = state.uncovered();
+        if before.is_none()
             && let Some(connection) = state.idle.get_mut(&home.id).and_then(Vec::pop)
         {
             return Take::Ready(connection);
         }
         let waiter = Waiter::new(home.clone());
         state.waiters.push_back(waiter.clone());
-        if let Some(first) = state.uncovered().map(|at| state.waiters[at].home.clone()) {
+        if let Some(first) = before.or_else(|| state.uncovered()).map(|at| state.waiters[at].home.clone()) {
             if state.open < self.limits.max {
                 self.open_one(&mut state, &first);
             } else if let Some(elsewhere) = state.idle.values_mut().find_map(Vec::pop) {

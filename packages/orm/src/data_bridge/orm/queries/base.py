@@ -12,10 +12,11 @@ from data_bridge.orm.queries.aliases import AliasSource
 from data_bridge.orm.queries.borrowed_names import KEYWORDS, lend_names
 from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
+from data_bridge.orm.queries.with_home import WithHome
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
-from data_bridge.query import ColumnProxy, Node, Order, Query, Select
-from data_bridge.query.spi import Columns, QuerySource, build, clauses, sampled
+from data_bridge.query import ColumnProxy, Node, Order, Select
+from data_bridge.query.spi import Columns, build, clauses, sampled
 from data_bridge.query.spi.table_names import mentioned
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _statement: Callable[[Any], Statement] = cast(Any, Select).__statement__
 _order_by: Callable[..., Any] = cast(Any, Select).order_by
 
 
-class RowQuery(Select[T], Generic[T]):
+class RowQuery(WithHome, Select[T], Generic[T]):
     """What every query of a Table has; see QueryBuilder."""
 
     __slots__ = (
@@ -410,28 +411,6 @@ class RowQuery(Select[T], Generic[T]):
         new: Any = super().columns(*columns)
         new._said = None
         return new  # type: ignore[no-any-return]
-
-    def subquery(self, name: str | None = None, *, lateral: bool = False) -> QuerySource:
-        """The query as a table: `.c.NAME` has its columns, find(), join(), group_by() and order_by() query it. As an operand,
-        and in tuples() and values() of a query that does not join it, it is the scalar subquery.
-        """
-        made = super().subquery(name, lateral=lateral)
-        made.home = self._using
-        return made
-
-    def cte(
-        self,
-        name: str,
-        *,
-        recursive: Callable[[QuerySource], Query] | None = None,
-        all: bool = True,  # noqa: A002
-        materialized: bool | None = None,
-        suffix: str | None = None,
-    ) -> QuerySource:
-        """The query as a common table expression, which is a table like subquery(); see Query.cte()."""
-        made = super().cte(name, recursive=recursive, all=all, materialized=materialized, suffix=suffix)
-        made.home = self._using
-        return made
 
     def _inside(self) -> Self:
         if self._said is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Generator
 from typing import Any, Generic, Self, TypeVar
 
 from data_bridge.core import LoadPlan, RowStream, resolve
@@ -10,14 +10,15 @@ from data_bridge.core.errors import ConfigurationError, MultipleRowsFound
 from data_bridge.orm import _events
 from data_bridge.orm._page import Page
 from data_bridge.orm.queries.base import RowQuery
-from data_bridge.query import Compound, Query, Select, func
-from data_bridge.query.spi import QuerySource, build, clauses, columns_of
+from data_bridge.orm.queries.with_home import WithHome
+from data_bridge.query import Compound, Select, func
+from data_bridge.query.spi import build, clauses, columns_of
 
 T = TypeVar("T")
 _SCALAR = LoadPlan.scalars(many=False)
 
 
-class UnionQuery(Compound, Generic[T]):
+class UnionQuery(WithHome, Compound, Generic[T]):
     """A set operation that runs itself; `await q` is to_list(). It is a part of other queries like any query: `in_(q)`,
     `q.subquery("both").find(…)`.
 
@@ -48,26 +49,6 @@ class UnionQuery(Compound, Generic[T]):
         new = self._copy()
         new._timeout = seconds
         return new
-
-    def subquery(self, name: str | None = None, *, lateral: bool = False) -> QuerySource:
-        """The rows as a table; see QueryBuilder.subquery()."""
-        made = super().subquery(name, lateral=lateral)
-        made.home = self._using
-        return made
-
-    def cte(
-        self,
-        name: str,
-        *,
-        recursive: Callable[[QuerySource], Query] | None = None,
-        all: bool = True,  # noqa: A002
-        materialized: bool | None = None,
-        suffix: str | None = None,
-    ) -> QuerySource:
-        """The rows as a common table expression; see Query.cte()."""
-        made = super().cte(name, recursive=recursive, all=all, materialized=materialized, suffix=suffix)
-        made.home = self._using
-        return made
 
     @property
     def _first(self) -> Any:
