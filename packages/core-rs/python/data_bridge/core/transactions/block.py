@@ -78,7 +78,7 @@ class TransactionBlock:
 
     @property
     def is_entered(self) -> bool:
-        """Whether somebody has entered it and not left it yet."""
+        """Whether the block is open: entered, and not yet left."""
         return bool(self._stack)
 
     async def _open(self) -> tuple[Transaction, bool]:
@@ -133,7 +133,7 @@ class TransactionBlock:
                 except (SerializationFailure, DeadlockDetected):
                     attempt += 1
                     # A block inside another transaction cannot be run again alone: the whole must. What the function has
-                    # committed by itself would be done twice.
+                    # committed explicitly would be done twice.
                     if (
                         attempt > self._retries
                         or (transaction is not None and transaction.is_committed)
@@ -229,7 +229,7 @@ class _Attempt(TransactionBlock):
             if self._last:
                 raise
             return True
-        # What the block has committed by itself would be done twice by another attempt.
+        # What the block has committed explicitly would be done twice by another attempt.
         if (
             isinstance(error, (SerializationFailure, DeadlockDetected))
             and not self._last

@@ -89,7 +89,7 @@ def transactional(
                             return response
                     except (SerializationFailure, DeadlockDetected):
                         attempt += 1
-                        # What the function has committed by itself would be done twice.
+                        # What the function has committed explicitly would be done twice.
                         if attempt > retries or (tx is not None and tx.is_committed) or not await _rewound(request):
                             raise
                         await asyncio.sleep(backoff(attempt))

@@ -77,7 +77,7 @@ class BlockingTransaction:
                 except (SerializationFailure, DeadlockDetected):
                     attempt += 1
                     # A block inside another transaction cannot be run again alone: the whole must. What the function has
-                    # committed by itself would be done twice.
+                    # committed explicitly would be done twice.
                     if (
                         attempt > self._retries
                         or (transaction is not None and transaction.is_committed)
