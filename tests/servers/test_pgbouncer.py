@@ -54,9 +54,10 @@ def bouncer(embedded_server: EmbeddedServer) -> Iterator[Callable[[str], str]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def start(kind: str) -> str:
-        mode, _, statements = kind.partition(", ")
-        count = {"no statements": 0, "statements": 200}.get(statements)
+        mode, _, option = kind.partition(", ")
+        count = {"no statements": 0, "statements": 200}.get(option)
         more = f"max_prepared_statements = {count}\n" if count is not None and KEEPS_STATEMENTS else ""
+        more += "server_round_robin = 1\n" if option == "in turn" else ""
         target = urlsplit(embedded_server.dsn)
         port = free_port()
         place = f"host=127.0.0.1 port={target.port} user={target.username} password={target.password}"
@@ -152,10 +153,21 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("cache", [0, 500])
+@pytest.mark.parametrize("mode", ["transaction", "transaction, in turn"])
+@pytest.mark.parametrize("opened", [0, 2, 3], ids="{}_sessions_open".format)
 async def test_migrations_refuse_a_pool_of_transactions(
-    bouncer: Callable[[str], str], embedded_server: EmbeddedServer, migrations: Path, cache: int
+    bouncer: Callable[[str], str],
+    embedded_server: EmbeddedServer,
+    migrations: Path,
+    cache: int,
+    mode: str,
+    opened: int,
 ) -> None:
-    async with core.Database(bouncer("transaction"), statement_cache_size=cache, ssl="disable") as db:
+    """However many sessions PgBouncer holds already, and in whatever order it lends them."""
+    url = bouncer(mode)
+    async with core.Database(url, statement_cache_size=0, ssl="disable") as db:
+        await asyncio.gather(*(db.fetch_val("SELECT 1 FROM pg_sleep(0.05)") for _ in range(opened)))
+    async with core.Database(url, statement_cache_size=cache, ssl="disable") as db:
         with pytest.raises(core.ConfigurationError, match=r"pool_mode = transaction.*Connect to the server directly"):
             await run_migrations(directory=migrations, using=db)
     async with core.Database(embedded_server.dsn) as db:

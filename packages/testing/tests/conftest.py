@@ -19,6 +19,13 @@ from data_bridge.testing.server.run_folder import MEMORY, PREFIX
 from .sandbox_items import SCHEMA
 
 
+@pytest.fixture(autouse=True)
+def plain_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inner runs of pytest print the same report everywhere: with these, the summary repeats whole messages."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
+
+
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A temporary folder that only this test uses and that every account may pass through."""
