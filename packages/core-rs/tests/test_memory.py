@@ -110,3 +110,24 @@ async def test_notifications(postgres_dsn: str) -> None:
                 if n % 500 == 0:
                     memory.look()
         await sender
+
+
+@pytest.mark.parametrize("kind", ["parameter", "script", "result"])
+async def test_a_large_message_leaves_no_room_behind(postgres_dsn: str, kind: str) -> None:
+    """A connection keeps no buffer of the size of the largest message that it has carried."""
+    text = "x" * (100 * MEGABYTE)
+    script = f"SELECT length('{text}')" if kind == "script" else ""
+    async with Database(postgres_dsn, max_connections=1) as db:
+        await db.fetch_val("SELECT length($1::text)", "x")
+        await db.execute_script("SELECT 1")
+        with constant(30):
+            match kind:
+                case "parameter":
+                    assert await db.fetch_val("SELECT length($1::text)", text) == len(text)
+                case "script":
+                    await db.execute_script(script)
+                case _:
+                    assert len(await db.fetch_val("SELECT repeat('x', $1::int)", len(text))) == len(text)
+                    for _ in range(300):
+                        await db.fetch_val("SELECT 1")
+            gc.collect()

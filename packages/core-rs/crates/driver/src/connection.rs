@@ -1,4 +1,5 @@
 //! One connection and the statements that run on it.
+pub mod arguments;
 pub mod connect;
 pub mod copy;
 pub(crate) mod multirange;
@@ -8,8 +9,8 @@ pub(crate) mod permit;
 mod prepared;
 pub mod reply;
 pub(crate) mod socket;
-pub(crate) mod wire_argument;
 
+use crate::connection::arguments::{Arguments, LARGE, Second};
 use crate::connection::connect::Fresh;
 use crate::connection::copy::{CopyIn, CopyOut};
 use crate::connection::permit::Permit;
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::event_loop::fork;
 use futures_util::StreamExt;
 use prepared::Text;
-use sqlx::postgres::{PgArguments, PgConnection, PgStatement};
+use sqlx::postgres::{PgConnection, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, Statement};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
@@ -41,7 +42,7 @@ pub enum Work {
         /// A number that stands for the text.
         key: u64,
         /// Its parameters, encoded to these types; `None`: ask the server for them, then the caller for the values.
-        args: Option<(PgArguments, Arc<[Typed]>)>,
+        args: Option<(Arguments, Arc<[Typed]>)>,
         /// What is remembered of the text is not to be trusted.
         afresh: bool,
         /// Whether the server keeps it prepared.
@@ -116,6 +117,8 @@ pub struct Connection {
     pub pooled: bool,
     /// For which types of parameters each text was prepared here.
     known: HashMap<u64, Arc<[Typed]>>,
+    /// Counts statements, to release the buffers now and then.
+    statements: u8,
     born: u32,
     _permit: Permit,
 }
@@ -141,6 +144,7 @@ impl Connection {
             broken: false,
             suspect: false,
             known: HashMap::new(),
+            statements: 0,
             born: fork::count(),
             _permit: permit,
         }
@@ -156,9 +160,7 @@ impl Connection {
             Work::Query { sql, args: Some((_, types)), commits: true, .. } if self.pooled && types.is_empty() => {
                 self.simple(sql, reply).await
             }
-            Work::Query { sql, args, .. } if self.pooled => {
-                self.query_pooled(sql, args.map(|a| a.0), reply, in_transaction).await
-            }
+            Work::Query { sql, args, .. } if self.pooled => self.query_pooled(sql, args, reply, in_transaction).await,
             Work::Query { sql, key, args, afresh, persistent, .. } => {
                 let text = Text { sql, key, persistent };
                 self.query(text, args, afresh, reply, in_transaction).await
@@ -204,7 +206,7 @@ impl Connection {
     async fn query_pooled(
         &mut self,
         sql: Arc<str>,
-        args: Option<PgArguments>,
+        args: Option<(Arguments, Arc<[Typed]>)>,
         reply: &Reply,
         in_transaction: bool,
     ) -> Result<(), Error> {
@@ -212,7 +214,7 @@ impl Connection {
             return self.unnamed(&sql, args, reply).await;
         }
         self.script("BEGIN").await?;
-        let takes_nothing = args.as_ref().is_some_and(|a| sqlx::Arguments::len(a) == 0);
+        let takes_nothing = args.as_ref().is_some_and(|(args, _)| args.is_empty());
         let result = self.unnamed(&sql, args, reply).await;
         match result {
             Ok(()) => self.script("COMMIT").await.map(|_| ()),
@@ -229,18 +231,25 @@ impl Connection {
         }
     }
 
-    async fn unnamed(&mut self, sql: &Arc<str>, args: Option<PgArguments>, reply: &Reply) -> Result<(), Error> {
-        let args = match args {
+    async fn unnamed(
+        &mut self,
+        sql: &Arc<str>,
+        args: Option<(Arguments, Arc<[Typed]>)>,
+        reply: &Reply,
+    ) -> Result<(), Error> {
+        let (args, types) = match args {
             Some(args) => args,
             None => {
                 let asked = self.describe(sql).await?.0;
                 self.script("DEALLOCATE ALL").await?;
-                reply.ask(asked).await?
+                (reply.ask(asked.clone()).await?, asked)
             }
         };
-        match self.fetch(sql, args.clone(), false, None, reply).await {
+        let second = Second::of(&args, types);
+        match self.fetch(sql, args, false, None, reply).await {
             Err(Error::Undescribed) => {
                 multirange::teach(&mut self.pg, sql).await?;
+                let args = second.arguments(reply).await?;
                 self.fetch(sql, args, false, None, reply).await
             }
             other => other,
@@ -250,11 +259,12 @@ impl Connection {
     async fn fetch(
         &mut self,
         sql: &Arc<str>,
-        args: PgArguments,
+        args: Arguments,
         persistent: bool,
         kept: Option<PgStatement>,
         reply: &Reply,
     ) -> Result<(), Error> {
+        let (is_large, args) = (args.is_large(), args.into_encoded());
         let mut stream = match &kept {
             Some(statement) => self.pg.fetch_many(statement.query_with(args)),
             None => self.pg.fetch_many(sqlx::query_with(AssertSqlSafe(sql.clone()), args).persistent(persistent)),
@@ -279,6 +289,10 @@ impl Connection {
             }
         };
         drop(stream);
+        self.statements = self.statements.wrapping_add(1);
+        if is_large || self.statements == 0 {
+            self.release_buffers();
+        }
         reply.with(|a| {
             if a.rows.is_empty() {
                 a.rows = rows;
@@ -305,7 +319,17 @@ impl Connection {
                 affected += done.rows_affected();
             }
         }
+        drop(stream);
+        if sql.len() >= LARGE {
+            self.release_buffers();
+        }
         Ok(affected)
+    }
+
+    /// sqlx keeps the room of the largest message for as long as the connection lives; a long answer is not seen here, so
+    /// that this is called now and then, too.
+    pub(crate) fn release_buffers(&mut self) {
+        self.pg.shrink_buffers();
     }
 
     /// The first column of every row of a query, as text.

@@ -10,11 +10,11 @@ pub mod execution;
 pub mod pool;
 pub mod types;
 
+pub use connection::arguments::Arguments;
 pub use connection::reply::{Arrived, Reply, Shield, Typed};
-pub use connection::wire_argument::Wire;
 pub use error::{Error, Reached, ServerError};
 pub use event_loop::executor::{Executor, Home, Told};
 pub use execution::lease::{Lease, Status, Step};
 pub use pool::Pool;
-pub use sqlx::postgres::{PgArguments, PgRow};
+pub use sqlx::postgres::PgRow;
 pub use sqlx::{Column, Row, ValueRef};

@@ -7,7 +7,7 @@ use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::event_loop::reactor::Kind;
 use data_bridge_driver::event_loop::run_queue::Task;
 use data_bridge_driver::execution::single::single;
-use data_bridge_driver::{Error, Executor, Lease, PgArguments, Pool, Reply, Row, Shield, Status, Step};
+use data_bridge_driver::{Arguments, Error, Executor, Lease, Pool, Reply, Row, Shield, Status, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -75,7 +75,7 @@ fn query(sql: &str) -> Work {
     Work::Query {
         sql: sql.into(),
         key: 0,
-        args: Some((PgArguments::default(), [].into())),
+        args: Some((Arguments::default(), [].into())),
         afresh: false,
         persistent: true,
         commits: false,

@@ -1,10 +1,11 @@
 //! Statements that a connection has prepared, and the types of parameters for which it did.
 use super::Connection;
+use crate::connection::arguments::{Arguments, Second};
 use crate::connection::multirange;
 use crate::connection::reply::{Reply, Typed};
 use crate::error::Error;
 use crate::types;
-use sqlx::postgres::{PgArguments, PgStatement};
+use sqlx::postgres::PgStatement;
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, SqlSafeStr, Statement};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ impl Connection {
     pub(super) async fn query(
         &mut self,
         text: Text,
-        args: Option<(PgArguments, Arc<[Typed]>)>,
+        args: Option<(Arguments, Arc<[Typed]>)>,
         afresh: bool,
         reply: &Reply,
         in_transaction: bool,
@@ -33,8 +34,8 @@ impl Connection {
             self.forget_statements().await?;
         }
         let used = args.as_ref().map_or_else(|| Arc::new([]) as Arc<[Typed]>, |(_, types)| types.clone());
-        let mut args = match args {
-            Some((args, types)) if self.agrees(text.key, &types) => args,
+        let (mut args, types) = match args {
+            Some((args, types)) if self.agrees(text.key, &types) => (args, types),
             Some((args, types)) => {
                 if self.known.contains_key(&text.key) || self.known.len() >= KNOWN {
                     self.forget_statements().await?;
@@ -43,11 +44,11 @@ impl Connection {
                 let (asked, statement) = self.describe(&text.sql).await?;
                 self.known.insert(text.key, asked.clone());
                 kept = Some(statement);
-                if self.agrees(text.key, &types) { args } else { reply.ask(asked).await? }
+                if self.agrees(text.key, &types) { (args, types) } else { (reply.ask(asked.clone()).await?, asked) }
             }
             None => self.asked(&text, &mut kept, reply).await?,
         };
-        let mut again = args.clone();
+        let mut second = Second::of(&args, types);
         let (mut replanned, mut retyped, mut taught) = (in_transaction, in_transaction, false);
         loop {
             let result = self.fetch(&text.sql, args, text.persistent, kept.take(), reply).await;
@@ -59,7 +60,7 @@ impl Connection {
                         return Err(Error::Server(e));
                     }
                     replanned = true;
-                    args = again.clone();
+                    args = second.arguments(reply).await?;
                 }
                 // A statement runs once: it is sent again only when its parameters have other types than it was sent with,
                 // so that the server cannot have come further than to look at them.
@@ -79,13 +80,13 @@ impl Connection {
                         return Err(Error::Server(e));
                     }
                     kept = Some(statement);
-                    args = reply.ask(asked).await?;
-                    again = args.clone();
+                    args = reply.ask(asked.clone()).await?;
+                    second = Second::of(&args, asked);
                 }
                 Err(Error::Undescribed) if !taught => {
                     taught = true;
                     multirange::teach(&mut self.pg, &text.sql).await?;
-                    args = again.clone();
+                    args = second.arguments(reply).await?;
                 }
                 Err(Error::Undescribed) => return Err(self.undescribed(&text.sql).await),
                 other => return other,
@@ -99,11 +100,11 @@ impl Connection {
         text: &Text,
         kept: &mut Option<PgStatement>,
         reply: &Reply,
-    ) -> Result<PgArguments, Error> {
+    ) -> Result<(Arguments, Arc<[Typed]>), Error> {
         let (asked, statement) = self.describe(&text.sql).await?;
         self.known.insert(text.key, asked.clone());
         *kept = Some(statement);
-        reply.ask(asked).await
+        Ok((reply.ask(asked.clone()).await?, asked))
     }
 
     /// sqlx finds prepared statements by their texts alone, and would send values of one type to a statement that was

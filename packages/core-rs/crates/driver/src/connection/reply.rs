@@ -1,8 +1,9 @@
 //! What a running operation and its caller tell each other.
+use crate::connection::arguments::Arguments;
 use crate::error::{Error, Reached};
 use crate::event_loop::run_queue::{Note, Ready};
 use data_bridge_wire::Type;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::PgRow;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::*};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -76,7 +77,7 @@ pub(crate) mod cancel {
 /// Shared by the future of an operation, its caller and whoever cancels it.
 pub struct Reply {
     arrived: Mutex<Arrived>,
-    args: Mutex<Option<Result<PgArguments, ()>>>,
+    args: Mutex<Option<Result<Arguments, ()>>>,
     wanted: AtomicU8,
     /// The server process while the statement runs, else 0.
     pub(crate) running: AtomicI32,
@@ -220,7 +221,7 @@ impl Reply {
     }
 
     /// Asks the caller to encode the parameters to `types`, and waits for them.
-    pub(crate) async fn ask(&self, types: Arc<[Typed]>) -> Result<PgArguments, Error> {
+    pub(crate) async fn ask(&self, types: Arc<[Typed]>) -> Result<Arguments, Error> {
         self.with(|a| a.asked = Some(types));
         poll_fn(|_| match self.args.lock().expect("the arguments").take() {
             Some(Ok(args)) => Poll::Ready(Ok(args)),
@@ -232,7 +233,7 @@ impl Reply {
     }
 
     /// The caller's answer to [`Arrived::asked`]; `Err` when a value does not fit.
-    pub fn answer(&self, args: Result<PgArguments, ()>) {
+    pub fn answer(&self, args: Result<Arguments, ()>) {
         *self.args.lock().expect("the arguments") = Some(args);
         self.nudge();
     }

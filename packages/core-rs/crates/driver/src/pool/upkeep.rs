@@ -54,11 +54,12 @@ impl Pool {
         let mut spare = state.open.saturating_sub(self.limits.min);
         let Some(idle) = state.idle.get_mut(&home) else { return vec![] };
         let (mut stale, mut keep) = (vec![], vec![]);
-        for c in idle.drain(..) {
+        for mut c in idle.drain(..) {
             if c.expires <= now || (spare > 0 && now.duration_since(c.idle_since) >= self.limits.idle_timeout) {
                 spare = spare.saturating_sub(1);
                 stale.push(c);
             } else {
+                c.release_buffers();
                 keep.push(c);
             }
         }

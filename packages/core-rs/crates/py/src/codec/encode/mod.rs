@@ -1,8 +1,7 @@
 //! Python values to wire bytes, to exactly the types that the statement asks for, before anything is sent.
 use crate::env::Env;
 use crate::{codec::json, codec::registered};
-use data_bridge_driver::Wire;
-use data_bridge_driver::{PgArguments, Typed};
+use data_bridge_driver::{Arguments, Typed};
 use data_bridge_wire::{Type, array, numeric};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
@@ -325,12 +324,12 @@ fn refused(py: Python<'_>, index: usize, typed: &Typed, v: &Bound<'_, PyAny>, wh
 ///
 /// # Errors
 /// EncodeError that names the parameter; nothing has been sent then.
-pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, PyTuple>) -> PyResult<PgArguments> {
+pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, PyTuple>) -> PyResult<Arguments> {
     if params.len() != types.len() {
         let message = format!("the statement takes {} parameters, {} given", types.len(), params.len());
         return Err(crate::errors::named(py, "EncodeError", message));
     }
-    let mut args = PgArguments::default();
+    let mut args = Arguments::default();
     let mut scratch = Vec::with_capacity(64);
     for (i, typed) in types.iter().enumerate() {
         let v = params.get_borrowed_item(i)?;
@@ -343,8 +342,7 @@ pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, 
                 .map_err(|why| refused(py, i, typed, &v, why))?;
             Some(scratch.as_slice())
         };
-        Wire::add(&mut args, typed.oid, bytes)
-            .map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
+        args.add(typed.oid, bytes).map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
     }
     Ok(args)
 }
