@@ -118,6 +118,34 @@ async def test_statements_and_transactions(bouncer: Callable[[str], str], mode: 
         await db.execute("DROP TABLE bounced")
 
 
+@pytest.mark.parametrize(("mode", "cache"), MODES)
+async def test_types_of_the_database(bouncer: Callable[[str], str], mode: str, cache: int) -> None:
+    """The first statement of a connection has a column, a parameter or a streamed column of an own type."""
+    url = bouncer(mode)
+    async with core.Database(url, statement_cache_size=cache, ssl="disable") as db:
+        await db.execute_script(
+            "DROP TABLE IF EXISTS moods; DROP TYPE IF EXISTS mood; CREATE TYPE mood AS ENUM ('sad', 'glad');"
+            " CREATE TABLE moods (mood mood); INSERT INTO moods VALUES ('glad')"
+        )
+
+    async def streamed(db: core.Database) -> list[dict[str, object]]:
+        async with db.stream("SELECT * FROM moods") as rows:
+            return [row async for row in rows]
+
+    for first in (
+        lambda db: db.fetch("SELECT * FROM moods"),
+        lambda db: db.fetch("SELECT * FROM moods WHERE mood = $1", "glad"),
+        lambda db: db.fetch("SELECT $1::mood AS mood", "glad"),
+        streamed,
+    ):
+        async with core.Database(url, statement_cache_size=cache, ssl="disable") as db:
+            for _ in range(3):
+                assert await asyncio.gather(*(first(db) for _ in range(4))) == [[{"mood": "glad"}]] * 4
+    async with core.Database(url, statement_cache_size=cache, ssl="disable") as db:
+        assert isinstance(await db.fetch_val("SELECT datacl FROM pg_database LIMIT 1"), list | None)
+        await db.execute_script("DROP TABLE moods; DROP TYPE mood")
+
+
 async def test_sessions_differ_in_transaction_mode(bouncer: Callable[[str], str]) -> None:
     """The test above proves something only if the sessions really change."""
     async with core.Database(bouncer("transaction"), statement_cache_size=0, ssl="disable", max_connections=6) as db:

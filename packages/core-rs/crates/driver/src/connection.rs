@@ -2,26 +2,30 @@
 pub mod arguments;
 pub mod connect;
 pub mod copy;
-pub(crate) mod multirange;
 pub(crate) mod panic_guard;
 pub(crate) mod patience;
 pub(crate) mod permit;
 mod prepared;
 pub mod reply;
+mod second_attempt;
 pub(crate) mod socket;
+pub(crate) mod taught_types;
+pub mod text;
+mod text_columns;
 
-use crate::connection::arguments::{Arguments, LARGE, Second};
+use crate::connection::arguments::{Arguments, LARGE};
 use crate::connection::connect::Fresh;
 use crate::connection::copy::{CopyIn, CopyOut};
 use crate::connection::permit::Permit;
 use crate::connection::reply::{Reply, Typed};
+use crate::connection::second_attempt::Second;
+use crate::connection::text::Text;
 use crate::error::Error;
 use crate::event_loop::fork;
 use futures_util::StreamExt;
-use prepared::Text;
+use prepared::Texts;
 use sqlx::postgres::{PgConnection, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, Statement};
-use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::sync::atomic::AtomicBool;
@@ -38,17 +42,11 @@ pub enum Work {
     /// One statement by the extended protocol.
     Query {
         /// Its text.
-        sql: Arc<str>,
-        /// A number that stands for the text.
-        key: u64,
+        text: Arc<Text>,
         /// Its parameters, encoded to these types; `None`: ask the server for them, then the caller for the values.
         args: Option<(Arguments, Arc<[Typed]>)>,
         /// What is remembered of the text is not to be trusted.
         afresh: bool,
-        /// Whether the server keeps it prepared.
-        persistent: bool,
-        /// It may end transactions of its own: CALL and DO.
-        commits: bool,
     },
     /// One or more statements by the simple protocol, without parameters.
     Simple(Arc<str>),
@@ -115,8 +113,7 @@ pub struct Connection {
     again: String,
     /// No prepared statement may outlive its transaction: the next one may have another session of the server.
     pub pooled: bool,
-    /// For which types of parameters each text was prepared here.
-    known: HashMap<u64, Arc<[Typed]>>,
+    texts: Box<Texts>,
     /// Counts statements, to release the buffers now and then.
     statements: u8,
     born: u32,
@@ -143,7 +140,7 @@ impl Connection {
             again: fresh.again,
             broken: false,
             suspect: false,
-            known: HashMap::new(),
+            texts: Box::default(),
             statements: 0,
             born: fork::count(),
             _permit: permit,
@@ -157,13 +154,16 @@ impl Connection {
     pub(crate) async fn perform(&mut self, work: Work, reply: &Reply, in_transaction: bool) -> Result<(), Error> {
         match work {
             // Without parameters it needs no transaction around it to meet one session.
-            Work::Query { sql, args: Some((_, types)), commits: true, .. } if self.pooled && types.is_empty() => {
-                self.simple(sql, reply).await
+            Work::Query { text, args: Some((_, types)), .. } if self.pooled && text.commits && types.is_empty() => {
+                self.simple(text.sql.clone(), reply).await
             }
-            Work::Query { sql, args, .. } if self.pooled => self.query_pooled(sql, args, reply, in_transaction).await,
-            Work::Query { sql, key, args, afresh, persistent, .. } => {
-                let text = Text { sql, key, persistent };
-                self.query(text, args, afresh, reply, in_transaction).await
+            Work::Query { text, args, afresh } => {
+                let done = if self.pooled {
+                    self.query_pooled(&text, args, reply, in_transaction).await
+                } else {
+                    self.query(&text, args, afresh, reply, in_transaction).await
+                };
+                done.map_err(|e| if self.is_replaced(&text) { e.unplaced() } else { e })
             }
             Work::Simple(sql) => self.simple(sql, reply).await,
             Work::CopyIn(sql, source) => source.run(&mut self.pg, &sql, reply).await,
@@ -205,17 +205,17 @@ impl Connection {
     /// for the moment in which its parameters are asked for.
     async fn query_pooled(
         &mut self,
-        sql: Arc<str>,
+        text: &Text,
         args: Option<(Arguments, Arc<[Typed]>)>,
         reply: &Reply,
         in_transaction: bool,
     ) -> Result<(), Error> {
         if in_transaction {
-            return self.unnamed(&sql, args, reply).await;
+            return self.unnamed(text, args, reply).await;
         }
         self.script("BEGIN").await?;
         let takes_nothing = args.as_ref().is_some_and(|(args, _)| args.is_empty());
-        let result = self.unnamed(&sql, args, reply).await;
+        let result = self.unnamed(text, args, reply).await;
         match result {
             Ok(()) => self.script("COMMIT").await.map(|_| ()),
             Err(e) => {
@@ -224,7 +224,9 @@ impl Connection {
                 }
                 // VACUUM and its like refuse a transaction; without parameters they need none.
                 match &e {
-                    Error::Server(s) if takes_nothing && s.refuses_transaction() => self.simple(sql, reply).await,
+                    Error::Server(s) if takes_nothing && s.refuses_transaction() => {
+                        self.simple(text.sql.clone(), reply).await
+                    }
                     _ => Err(e),
                 }
             }
@@ -233,24 +235,30 @@ impl Connection {
 
     async fn unnamed(
         &mut self,
-        sql: &Arc<str>,
+        text: &Text,
         args: Option<(Arguments, Arc<[Typed]>)>,
         reply: &Reply,
     ) -> Result<(), Error> {
+        if self.meet_cursor(text).await? {
+            self.script("DEALLOCATE ALL").await?;
+        }
         let (args, types) = match args {
-            Some(args) => args,
-            None => {
-                let asked = self.describe(sql).await?.0;
+            Some(args) if self.has_met(text) => args,
+            given => {
+                let (asked, _) = self.describe_readable(text, reply).await?;
                 self.script("DEALLOCATE ALL").await?;
-                (reply.ask(asked.clone()).await?, asked)
+                match given {
+                    Some(args) => args,
+                    None => (reply.ask(asked.clone()).await?, asked),
+                }
             }
         };
-        let second = Second::of(&args, types);
-        match self.fetch(sql, args, false, None, reply).await {
+        let (sql, second) = (self.readable(text), Second::of(&args, types));
+        match self.fetch(&sql, args, false, None, reply).await {
             Err(Error::Undescribed) => {
-                multirange::teach(&mut self.pg, sql).await?;
+                taught_types::teach(&mut self.pg, &sql).await?;
                 let args = second.arguments(reply).await?;
-                self.fetch(sql, args, false, None, reply).await
+                self.fetch(&sql, args, false, None, reply).await
             }
             other => other,
         }

@@ -204,6 +204,23 @@ impl Error {
         }
     }
 
+    /// The same error in a text that begins with so many more characters.
+    pub(crate) fn moved(mut self, characters: usize) -> Self {
+        if let Self::Server(e) = &mut self {
+            let e = Arc::make_mut(e);
+            e.position = e.position.map(|at| at + characters);
+        }
+        self
+    }
+
+    /// The same error without a position, which would be one in a text that the caller has not written.
+    pub(crate) fn unplaced(mut self) -> Self {
+        if let Self::Server(e) = &mut self {
+            Arc::make_mut(e).position = None;
+        }
+        self
+    }
+
     /// Whether the connection can go on after this error.
     pub fn leaves_connection(&self) -> bool {
         matches!(self, Self::Server(_) | Self::Refused | Self::Abandoned | Self::Undescribed)

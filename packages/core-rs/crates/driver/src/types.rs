@@ -1,6 +1,6 @@
 //! sqlx's type information to ours.
-use crate::connection::multirange;
 use crate::connection::reply::Typed;
+use crate::connection::taught_types;
 use data_bridge_wire::Type;
 use sqlx::TypeInfo;
 use sqlx::postgres::{PgTypeInfo, PgTypeKind};
@@ -34,7 +34,7 @@ fn layout(info: &PgTypeInfo) -> Type {
     match info.kind() {
         PgTypeKind::Enum(_) => Type::Named(name(), Arc::new(Type::Text)),
         PgTypeKind::Domain(base) => layout(base),
-        PgTypeKind::Array(element) if multirange::is_multirange(info, element) => match layout(element) {
+        PgTypeKind::Array(element) if taught_types::is_multirange(info, element) => match layout(element) {
             Type::Range(bound) => Type::Multirange(bound),
             _ => Type::Unknown(name()),
         },

@@ -3,6 +3,7 @@
 //! `python -m data_bridge.testing server run -- cargo test -p data-bridge-driver` brings a server.
 use data_bridge_driver::config::Reset;
 use data_bridge_driver::config::{Config, Limits, Target, Tls};
+use data_bridge_driver::connection::text::Text;
 use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::event_loop::reactor::Kind;
 use data_bridge_driver::event_loop::run_queue::Task;
@@ -73,12 +74,9 @@ fn start(executor: &Executor<()>, task: Task, reply: &Arc<Reply>) {
 
 fn query(sql: &str) -> Work {
     Work::Query {
-        sql: sql.into(),
-        key: 0,
+        text: Text { sql: sql.into(), key: 0, commits: false, is_kept: true, query: None }.into(),
         args: Some((Arguments::default(), [].into())),
         afresh: false,
-        persistent: true,
-        commits: false,
     }
 }
 

@@ -100,6 +100,16 @@ pub fn one_query(sql: &str) -> Result<&str, NotAQuery> {
     }
 }
 
+/// Where the query of `DECLARE … CURSOR … FOR query` is in its text.
+#[must_use]
+pub fn cursor_query(sql: &str) -> Option<std::ops::Range<usize>> {
+    let mut words = tokens(sql).filter(|t| t.kind == TokenKind::Word);
+    words.find(|t| t.text.eq_ignore_ascii_case("cursor"))?;
+    let start = words.find(|t| t.text.eq_ignore_ascii_case("for")).map(|t| t.start + t.text.len())?;
+    let query = one_query(&sql[start..]).ok()?;
+    Some(start..start + query.len())
+}
+
 /// The number of a placeholder; 0 for one that is too large.
 fn number(token: Token<'_>) -> usize {
     token.text[1..].parse().unwrap_or(0)
@@ -178,6 +188,20 @@ mod tests {
         assert_eq!(one_query("select 1) to stdout --"), Err(NotAQuery::Unbalanced(8)));
         assert_eq!(one_query("select (1"), Err(NotAQuery::Unbalanced(7)));
         assert_eq!(one_query("select 'a"), Err(NotAQuery::Unterminated(7)));
+    }
+
+    #[test]
+    fn queries_of_cursors() {
+        let query = |sql| cursor_query(sql).map(|q| &sql[q]);
+        assert_eq!(
+            query("DECLARE \"for\" NO SCROLL CURSOR FOR SELECT 1 FOR UPDATE; -- x"),
+            Some(" SELECT 1 FOR UPDATE")
+        );
+        assert_eq!(query("declare c cursor with hold for(table a)"), Some("(table a)"));
+        for none in ["DECLARE c CURSOR", "DECLARE c CURSOR FOR", "DECLARE c CURSOR FOR SELECT 1; SELECT 2", "SELECT 1"]
+        {
+            assert_eq!(query(none), None, "{none}");
+        }
     }
 
     #[test]

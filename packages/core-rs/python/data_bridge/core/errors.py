@@ -440,6 +440,8 @@ def from_native(kind: str, **fields: Any) -> DataBridgeError:
             "behind a pool of transactions (PgBouncer with pool_mode = transaction) sessions change: use "
             "statement_cache_size=0, or max_prepared_statements of PgBouncer 1.21 and later"
         )
+    if fields["sqlstate"] == "42883" and message.startswith("no binary output function") and not fields.get("hint"):
+        fields["hint"] = "cast the column in SQL: column::text"
     if fields["sqlstate"] == "0A000" and "cached plan" in message and not fields.get("hint"):
         fields["hint"] = (
             "a table changed after this statement was prepared, and its transaction cannot go on: run the transaction again, "

@@ -1,12 +1,9 @@
 //! Parameters that are encoded already, in the form that sqlx sends.
-use crate::connection::reply::{Reply, Typed};
-use crate::error::Error;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, Postgres};
 use sqlx::{Arguments as _, Encode, Type};
-use std::sync::Arc;
 
 /// From this many bytes on, memory is not kept for what may come next: no copy is made for a second attempt, and the
 /// connection's buffers are released after sending.
@@ -44,25 +41,6 @@ impl Arguments {
 
     pub(crate) fn into_encoded(self) -> PgArguments {
         self.encoded
-    }
-}
-
-/// What a second attempt of a statement sends: a copy, or values that the caller encodes once more.
-pub(crate) enum Second {
-    Copy(Arguments),
-    Encode(Arc<[Typed]>),
-}
-
-impl Second {
-    pub(crate) fn of(args: &Arguments, types: Arc<[Typed]>) -> Self {
-        if args.is_large() { Self::Encode(types) } else { Self::Copy(args.clone()) }
-    }
-
-    pub(crate) async fn arguments(&self, reply: &Reply) -> Result<Arguments, Error> {
-        match self {
-            Self::Copy(args) => Ok(args.clone()),
-            Self::Encode(types) => reply.ask(types.clone()).await,
-        }
     }
 }
 

@@ -1,28 +1,44 @@
 //! Statements that a connection has prepared, and the types of parameters for which it did.
 use super::Connection;
-use crate::connection::arguments::{Arguments, Second};
-use crate::connection::multirange;
+use crate::connection::arguments::Arguments;
 use crate::connection::reply::{Reply, Typed};
+use crate::connection::second_attempt::Second;
+use crate::connection::text::Text;
+use crate::connection::{taught_types, text_columns};
 use crate::error::Error;
 use crate::types;
 use sqlx::postgres::PgStatement;
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, SqlSafeStr, Statement};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Texts of which a connection remembers the types of their parameters.
 const KNOWN: usize = 4096;
 
-/// A statement's text.
-pub(super) struct Text {
-    pub(super) sql: Arc<str>,
-    pub(super) key: u64,
-    pub(super) persistent: bool,
+/// What a connection remembers of the texts that it was sent.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// For which types of parameters each was prepared here.
+    types: HashMap<u64, Arc<[Typed]>>,
+    /// Those that stand for texts whose columns are not readable as they are.
+    readable: HashMap<u64, Arc<str>>,
+    /// Those that make cursors whose types this connection has met.
+    cursors: HashSet<u64>,
+}
+
+impl Texts {
+    fn meet(&mut self, cursor: u64) {
+        if self.cursors.len() >= KNOWN {
+            self.cursors.clear();
+        }
+        self.cursors.insert(cursor);
+    }
 }
 
 impl Connection {
     pub(super) async fn query(
         &mut self,
-        text: Text,
+        text: &Text,
         args: Option<(Arguments, Arc<[Typed]>)>,
         afresh: bool,
         reply: &Reply,
@@ -33,25 +49,30 @@ impl Connection {
         if afresh {
             self.forget_statements().await?;
         }
+        self.meet_cursor(text).await?;
         let used = args.as_ref().map_or_else(|| Arc::new([]) as Arc<[Typed]>, |(_, types)| types.clone());
         let (mut args, types) = match args {
             Some((args, types)) if self.agrees(text.key, &types) => (args, types),
             Some((args, types)) => {
-                if self.known.contains_key(&text.key) || self.known.len() >= KNOWN {
+                if self.texts.types.contains_key(&text.key) && !self.agrees(text.key, &types) {
                     self.forget_statements().await?;
                 }
                 // The first time here: the server is asked to prepare it anyway, so it may as well say for which types.
-                let (asked, statement) = self.describe(&text.sql).await?;
-                self.known.insert(text.key, asked.clone());
+                let (asked, statement) = self.describe_readable(text, reply).await?;
                 kept = Some(statement);
                 if self.agrees(text.key, &types) { (args, types) } else { (reply.ask(asked.clone()).await?, asked) }
             }
-            None => self.asked(&text, &mut kept, reply).await?,
+            None => {
+                let (asked, statement) = self.describe_readable(text, reply).await?;
+                kept = Some(statement);
+                (reply.ask(asked.clone()).await?, asked)
+            }
         };
+        let sql = self.readable(text);
         let mut second = Second::of(&args, types);
         let (mut replanned, mut retyped, mut taught) = (in_transaction, in_transaction, false);
         loop {
-            let result = self.fetch(&text.sql, args, text.persistent, kept.take(), reply).await;
+            let result = self.fetch(&sql, args, text.is_kept, kept.take(), reply).await;
             match result {
                 Err(Error::Server(e)) if e.is_stale_plan() => {
                     self.forget_statements().await?;
@@ -71,11 +92,11 @@ impl Connection {
                         return Err(Error::Server(e));
                     }
                     retyped = true;
-                    let Ok((asked, statement)) = self.describe(&text.sql).await else {
+                    let Ok((asked, statement)) = self.describe(&sql).await else {
                         return Err(Error::Server(e));
                     };
                     let is_same = used.iter().map(|t| t.oid).eq(asked.iter().map(|t| t.oid));
-                    self.known.insert(text.key, asked.clone());
+                    self.texts.types.insert(text.key, asked.clone());
                     if is_same {
                         return Err(Error::Server(e));
                     }
@@ -85,26 +106,69 @@ impl Connection {
                 }
                 Err(Error::Undescribed) if !taught => {
                     taught = true;
-                    multirange::teach(&mut self.pg, &text.sql).await?;
+                    taught_types::teach(&mut self.pg, &sql).await?;
                     args = second.arguments(reply).await?;
                 }
-                Err(Error::Undescribed) => return Err(self.undescribed(&text.sql).await),
+                Err(Error::Undescribed) => return Err(self.undescribed(&sql).await),
                 other => return other,
             }
         }
     }
 
-    /// The parameters, encoded to the types that the server gives.
-    async fn asked(
+    /// Describes a text, or the one in its place whose columns are readable, and remembers both.
+    pub(super) async fn describe_readable(
         &mut self,
         text: &Text,
-        kept: &mut Option<PgStatement>,
         reply: &Reply,
-    ) -> Result<(Arguments, Arc<[Typed]>), Error> {
-        let (asked, statement) = self.describe(&text.sql).await?;
-        self.known.insert(text.key, asked.clone());
-        *kept = Some(statement);
-        Ok((reply.ask(asked.clone()).await?, asked))
+    ) -> Result<(Arc<[Typed]>, PgStatement), Error> {
+        if self.texts.types.len() >= KNOWN {
+            self.forget_statements().await?;
+        }
+        let (mut asked, mut statement) = self.describe(&self.readable(text)).await?;
+        if text.cursor_query().is_none()
+            && let Some(query) = text.query.clone()
+            && let Some(query) = text_columns::readable(&text.sql[query], statement.columns())
+        {
+            let sql = text.with_query(&query);
+            (asked, statement) = self.describe(&sql).await?;
+            self.texts.readable.insert(text.key, sql);
+        }
+        // If the caller knew the types, another connection would send its text without a description.
+        let unlearned = self.is_replaced(text);
+        reply.with(|a| a.unlearned = unlearned);
+        self.texts.types.insert(text.key, asked.clone());
+        Ok((asked, statement))
+    }
+
+    /// Lets sqlx learn the types that a cursor returns. FETCH is not described by a name, and where sqlx does not know a
+    /// type it asks the server between preparation and execution, which loses a statement without a name. False when it has
+    /// learned them before.
+    pub(super) async fn meet_cursor(&mut self, text: &Text) -> Result<bool, Error> {
+        let Some(query) = text.cursor_query().filter(|_| !self.texts.cursors.contains(&text.key)) else {
+            return Ok(false);
+        };
+        let before = text.sql[..text.sql.len() - query.len()].chars().count();
+        let (_, statement) = self.describe(&query.into()).await.map_err(|e| e.moved(before))?;
+        if let Some(query) = text_columns::readable(query, statement.columns()) {
+            self.texts.readable.insert(text.key, text.with_query(&query));
+        }
+        self.texts.meet(text.key);
+        Ok(true)
+    }
+
+    /// The text that is sent in place of this one.
+    pub(super) fn readable(&self, text: &Text) -> Arc<str> {
+        self.texts.readable.get(&text.key).unwrap_or(&text.sql).clone()
+    }
+
+    /// Whether another text is sent in place of this one.
+    pub(super) fn is_replaced(&self, text: &Text) -> bool {
+        self.texts.readable.contains_key(&text.key)
+    }
+
+    /// Whether sqlx knows the types of a statement that was described by itself, or those of its cursor.
+    pub(super) fn has_met(&self, text: &Text) -> bool {
+        !text.is_kept || self.texts.types.contains_key(&text.key)
     }
 
     /// sqlx finds prepared statements by their texts alone, and would send values of one type to a statement that was
@@ -112,19 +176,23 @@ impl Connection {
     fn agrees(&self, key: u64, types: &Arc<[Typed]>) -> bool {
         types.is_empty()
             || self
-                .known
+                .texts
+                .types
                 .get(&key)
                 .is_some_and(|k| Arc::ptr_eq(k, types) || k.iter().map(|t| t.oid).eq(types.iter().map(|t| t.oid)))
     }
 
     pub(super) async fn forget_statements(&mut self) -> Result<(), Error> {
-        self.known.clear();
+        self.texts.types.clear();
+        self.texts.readable.clear();
         self.pg.clear_cached_statements().await.map_err(|e| Error::from_sqlx(e, false))
     }
 
     /// There was nothing to be taught: no name of this text stays on the server.
     async fn undescribed(&mut self, sql: &str) -> Error {
-        multirange::forget(&mut self.pg, sql).await.map_or_else(|e| Error::from_sqlx(e, false), |()| Error::Undescribed)
+        taught_types::forget(&mut self.pg, sql)
+            .await
+            .map_or_else(|e| Error::from_sqlx(e, false), |()| Error::Undescribed)
     }
 
     /// Prepares `sql` under a name of sqlx's and gives the types of its parameters.
@@ -132,7 +200,7 @@ impl Connection {
         let text = || AssertSqlSafe(sql.clone()).into_sql_str();
         let statement = match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
             Err(Error::Undescribed) => {
-                multirange::teach(&mut self.pg, sql).await?;
+                taught_types::teach(&mut self.pg, sql).await?;
                 match self.pg.prepare_with(text(), &[]).await.map_err(|e| Error::from_sqlx(e, false)) {
                     Err(Error::Undescribed) => Err(self.undescribed(sql).await),
                     other => other,

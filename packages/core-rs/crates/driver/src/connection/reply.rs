@@ -34,6 +34,8 @@ pub struct Arrived {
     pub described: Option<Arc<[Typed]>>,
     /// The types that the parameters were encoded to are those of an earlier schema.
     pub stale: bool,
+    /// The types of the parameters are not to be remembered: each connection must describe the statement itself.
+    pub unlearned: bool,
     /// How it ended.
     pub end: Option<Result<(), Error>>,
     /// When a connection was had and when the answer was complete, if the caller wants to know.

@@ -77,7 +77,6 @@ pub fn prepare(
         return Err(crate::errors::named(py, "ConfigurationError", why));
     }
     let mut afresh = false;
-    let commits = matches!(p.kind.as_str(), "call" | "do");
     let args = match p.types(pool.id) {
         Some(types) => match encode::arguments(py, env(py)?, &types, params) {
             Ok(args) => Some((args, types)),
@@ -97,8 +96,7 @@ pub fn prepare(
             None
         }
     };
-    let persistent = pool.config.statement_cache > 0 && !matches!(p.kind.as_str(), "fetch" | "close" | "move");
-    let work = Work::Query { sql: p.sql.clone(), key: p.key, args, afresh, persistent, commits };
+    let work = Work::Query { text: p.text.clone(), args, afresh };
     let effect = p.effect(pool);
     let reply = Reply::new(deadline(py, timeout)?, Shield::No);
     let mut progress = Progress { into, ..Progress::default() };

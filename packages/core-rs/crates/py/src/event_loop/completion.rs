@@ -20,7 +20,7 @@ use std::time::Instant;
 pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
     let arrived = ticket.reply.take();
     if let Some(types) = &arrived.asked {
-        answer(py, ticket, types);
+        answer(py, ticket, types, arrived.unlearned);
     }
     let wanted = ticket.reply.wanted() == Wanted::Yes;
     if !arrived.rows.is_empty() && wanted {
@@ -62,11 +62,11 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
     tell(py, bridge, ticket);
 }
 
-fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Typed]>) {
+fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Typed]>, unlearned: bool) {
     let types: &Arc<[_]> = &asked.iter().map(|t| registered::resolved(ticket.pool, t.clone())).collect();
     let params = ticket.with(|p| p.params.as_ref().map(|values| values.clone_ref(py)));
     let encoded = careful(py, "EncodeError", || {
-        if let Some(plan) = &ticket.plan {
+        if let (false, Some(plan)) = (unlearned, &ticket.plan) {
             plan.bind(py).get().learn(ticket.pool, types);
         }
         match params {
@@ -205,7 +205,7 @@ fn finish(py: Python<'_>, ticket: &Ticket, end: Result<(), Error>, affected: u64
         Ok(()) => None,
         Err(Error::Refused) if ticket.with(|p| p.error.is_some()) => None,
         Err(e) => {
-            let sql = ticket.plan.as_ref().map(|p| p.bind(py).get().sql.clone());
+            let sql = ticket.plan.as_ref().map(|p| p.bind(py).get().text.sql.clone());
             Some(exception(py, &e, sql.as_deref()))
         }
     };

@@ -5,12 +5,14 @@ use crate::rows::load_plan::LoadPlan;
 use crate::statements::session_effects::{effect, names};
 use data_bridge_driver::Typed;
 use data_bridge_driver::connection::Effect;
+use data_bridge_driver::connection::text::Text;
 use data_bridge_driver::pool::Pool;
-use data_bridge_sql::text::{first_word, placeholders};
+use data_bridge_sql::text::{cursor_query, first_word, one_query, placeholders};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ type Resolved = (u64, u64);
 #[pyclass(frozen, module = "data_bridge.core._native")]
 pub struct Plan {
     /// Its text.
-    pub sql: Arc<str>,
+    pub text: Arc<Text>,
     /// Parameters, when the text was made here.
     pub count: Option<usize>,
     /// `select`, `insert`, …
@@ -42,14 +44,27 @@ pub struct Plan {
     reached: AtomicU64,
     /// The types of the parameters, per pool and number of registrations.
     prepared: Mutex<Vec<(Resolved, Arc<[Typed]>)>>,
-    /// Stands for the text.
-    pub key: u64,
     /// When the types were last doubted.
     asked_again: Mutex<Option<Instant>>,
     /// What connections remember of the text is of an earlier schema.
     pub doubted: AtomicBool,
     /// The columns of the last result.
     pub columns: Mutex<Option<Arc<Columns>>>,
+}
+
+/// Where the query of a text is that is described by itself: that of a cursor, or one that may read the system catalog.
+fn query(sql: &str, kind: &str) -> Option<Range<usize>> {
+    let has = |name: &[u8]| sql.as_bytes().windows(name.len()).any(|part| part.eq_ignore_ascii_case(name));
+    match kind {
+        "declare" => cursor_query(sql),
+        "select" | "with" | "table" | "values" if has(b"pg_") || has(b"acl") => one_query(sql).ok().map(|q| 0..q.len()),
+        _ => None,
+    }
+}
+
+/// Whether a connection must describe the text although it takes no parameters.
+fn reads_catalog(query: Option<&Range<usize>>) -> bool {
+    query.is_some_and(|q| q.start == 0)
 }
 
 impl Plan {
@@ -94,17 +109,19 @@ impl Plan {
 
     fn new(sql: Arc<str>, count: Option<usize>, kind: String, tables: Vec<String>) -> Self {
         let effect = effect(&sql, &kind);
+        let query = if count.is_none() { query(&sql, &kind) } else { None };
+        let commits = matches!(kind.as_str(), "call" | "do");
+        let is_kept = !matches!(kind.as_str(), "fetch" | "close" | "move");
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(&*sql);
         Self {
-            takes_nothing: count.is_none() && placeholders(&sql) == 0,
-            sql,
+            takes_nothing: count.is_none() && placeholders(&sql) == 0 && !reads_catalog(query.as_ref()),
+            text: Arc::new(Text { sql, key, commits, is_kept, query }),
             count,
             kind,
             tables,
             effect,
             reached: AtomicU64::new(0),
             prepared: Mutex::default(),
-            key,
             asked_again: Mutex::default(),
             doubted: AtomicBool::new(false),
             columns: Mutex::default(),
@@ -115,14 +132,14 @@ impl Plan {
     #[inline]
     pub fn effect(&self, pool: &Pool) -> Effect {
         if pool.session.is_unknown() {
-            return Effect { undecided: Some(names(&self.sql).collect()), ..self.effect.clone() };
+            return Effect { undecided: Some(names(&self.text.sql).collect()), ..self.effect.clone() };
         }
         let known = u64::from(pool.session.version()) << 32 | (pool.id & 0x7fff_ffff) << 1;
         let reached = self.reached.load(Acquire);
         let may_change = if reached & !1 == known {
             reached & 1 == 1
         } else {
-            let may_change = pool.session.may_change(names(&self.sql));
+            let may_change = pool.session.may_change(names(&self.text.sql));
             self.reached.store(known | u64::from(may_change), Release);
             may_change
         };
@@ -183,12 +200,12 @@ impl Plan {
 impl Plan {
     #[getter]
     fn sql(&self) -> &str {
-        &self.sql
+        &self.text.sql
     }
     /// A number that stands for the text.
     #[getter]
     fn shape(&self) -> u64 {
-        self.key
+        self.text.key
     }
     #[getter]
     fn kind(&self) -> &str {

@@ -1,10 +1,11 @@
-//! Multirange types, which sqlx 0.9 must be told about.
+//! Types that sqlx 0.9 must be told about: multiranges, and those of a category that it does not know.
 //!
 //! sqlx describes every type of a statement that it does not know by a query on the catalog, and fails on the answer for a
-//! multirange, because it has no word for `typtype` m. No function tells it a type; but the text of that query holds the
-//! name of an array's element as it was given, and so the query can be made to answer for the multiranges of the database,
-//! as arrays of their ranges, which it understands. What it has learnt stays with the connection. The version of sqlx is
-//! pinned; tests/test_multiranges.py fails when another one asks differently (ADR 0012).
+//! multirange, because it has no word for `typtype` m, and on that for a type of the server's own use, because it has none
+//! for `typcategory` Z. No function tells it a type; but the text of that query holds the name of an array's element as it
+//! was given, and so the query can be made to answer for these types: for multiranges as arrays of their ranges, for the
+//! others as types of category U, both of which it understands. What it has learnt stays with the connection. The version of
+//! sqlx is pinned; tests/test_multiranges.py fails when another one asks differently (ADR 0012).
 use crate::error::Error;
 use sqlx::postgres::{PgConnection, PgTypeInfo, PgTypeKind};
 use sqlx::{AssertSqlSafe, Executor, Row, SqlSafeStr, TypeInfo};
@@ -15,11 +16,13 @@ const LESSON: &str = concat!(
     "' || NULL, 0::oid)) lookup_inner(original_name, lookup_oid)) type_lookup CROSS JOIN (",
     "SELECT t.oid, t.typname, 'b'::\"char\" AS typtype, 'A'::\"char\" AS typcategory, r.rngtypid AS typelem, ",
     "0::oid AS typbasetype, 0::oid AS typrelid, NULL::oid AS rngsubtype ",
-    "FROM pg_catalog.pg_range r JOIN pg_catalog.pg_type t ON t.oid = r.rngmultitypid) pg_type; ",
+    "FROM pg_catalog.pg_range r JOIN pg_catalog.pg_type t ON t.oid = r.rngmultitypid ",
+    "UNION ALL SELECT t.oid, t.typname, 'b', 'U', 0::oid, 0::oid, 0::oid, NULL FROM pg_catalog.pg_type t ",
+    "WHERE t.typtype = 'b' AND t.typcategory::text !~ '[ABCDEGINPRSTUVX]') pg_type; ",
     "SELECT pg_type.oid FROM (SELECT 0::oid AS lookup_oid WHERE false -- ",
 );
 
-/// Tells the connection about the multirange types of its database, after the description of `sql` has failed.
+/// Tells the connection about these types of its database, after the description of `sql` has failed.
 ///
 /// # Errors
 /// When the server refuses, or when this sqlx does not listen.
