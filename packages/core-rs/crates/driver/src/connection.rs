@@ -2,6 +2,7 @@
 pub mod arguments;
 pub mod connect;
 pub mod copy;
+pub mod effect;
 pub(crate) mod panic_guard;
 pub(crate) mod patience;
 pub(crate) mod permit;
@@ -16,6 +17,7 @@ mod text_columns;
 use crate::connection::arguments::{Arguments, LARGE};
 use crate::connection::connect::Fresh;
 use crate::connection::copy::{CopyIn, CopyOut};
+use crate::connection::effect::Defines;
 use crate::connection::permit::Permit;
 use crate::connection::reply::{Reply, Typed};
 use crate::connection::second_attempt::Second;
@@ -60,17 +62,6 @@ pub enum Work {
     Ping,
 }
 
-/// What a statement may do besides its own work.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Effect {
-    /// It may change the session, which is reset before anybody else gets it.
-    pub dirty: bool,
-    /// It may define functions, tables, triggers.
-    pub defines: bool,
-    /// The names in it, when it was not known yet whether one of them leads to a function that changes the session.
-    pub undecided: Option<Arc<[String]>>,
-}
-
 /// Known to the pool while the connection lives.
 #[derive(Debug)]
 pub struct Meta {
@@ -105,8 +96,8 @@ pub struct Connection {
     pub suspect: bool,
     /// Session state may have been changed.
     pub dirty: bool,
-    /// Functions may have been changed by a statement that is not committed yet.
-    pub defines: bool,
+    /// What statements may have defined that are not committed yet.
+    pub defines: Defines,
     /// The application's on_connect has seen this session as it is.
     pub greeted: bool,
     /// SQL that makes the session what it is, for after RESET ALL.
@@ -134,7 +125,7 @@ impl Connection {
             expires,
             epoch,
             dirty: false,
-            defines: false,
+            defines: Defines::Nothing,
             greeted: false,
             pooled: fresh.pooled,
             again: fresh.again,

@@ -7,6 +7,7 @@ pub mod canceller;
 mod closing;
 pub mod listener;
 mod queue;
+mod renewal;
 pub mod session;
 mod upkeep;
 pub(crate) mod waiter;
@@ -407,13 +408,6 @@ impl Pool {
 
     fn beside(&self, fresh: Fresh, home: &Home) -> Connection {
         Connection::new(fresh, Permit::none(), home.id, Instant::now() + Duration::from_secs(3600), 0)
-    }
-
-    /// Replaces every connection before its next use.
-    pub fn expire(&self) {
-        self.epoch.fetch_add(1, AcqRel);
-        let idle = std::mem::take(&mut self.state().idle);
-        drop(idle);
     }
 
     /// Figures at this moment.

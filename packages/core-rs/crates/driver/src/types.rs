@@ -5,6 +5,7 @@ use data_bridge_wire::Type;
 use sqlx::TypeInfo;
 use sqlx::postgres::{PgTypeInfo, PgTypeKind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The OID of a type that sqlx has resolved; 0 where it has not.
 pub fn oid(info: &PgTypeInfo) -> u32 {
@@ -26,10 +27,18 @@ pub fn may_change(info: &PgTypeInfo) -> bool {
     }
 }
 
+static OWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether a type was met that is none of the server's own.
+pub fn has_own() -> bool {
+    OWN.load(Relaxed)
+}
+
 fn layout(info: &PgTypeInfo) -> Type {
     if let Some(known) = Type::built_in(oid(info)) {
         return known;
     }
+    OWN.store(true, Relaxed);
     let name = || -> Arc<str> { info.name().to_lowercase().into() };
     match info.kind() {
         PgTypeKind::Enum(_) => Type::Named(name(), Arc::new(Type::Text)),

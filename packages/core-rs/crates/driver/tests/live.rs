@@ -3,8 +3,9 @@
 //! `python -m data_bridge.testing server run -- cargo test -p data-bridge-driver` brings a server.
 use data_bridge_driver::config::Reset;
 use data_bridge_driver::config::{Config, Limits, Target, Tls};
+use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::effect::Effect;
 use data_bridge_driver::connection::text::Text;
-use data_bridge_driver::connection::{Effect, Work};
 use data_bridge_driver::event_loop::reactor::Kind;
 use data_bridge_driver::event_loop::run_queue::Task;
 use data_bridge_driver::execution::single::single;

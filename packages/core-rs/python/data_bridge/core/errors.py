@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from data_bridge.core._advice import advice
+
 __all__ = [
     "AlreadySaved",
     "CheckViolation",
@@ -434,17 +436,5 @@ def from_native(kind: str, **fields: Any) -> DataBridgeError:
     if kind != "Server":
         made: DataBridgeError = globals()[kind](message, **fields)
         return made
-    if fields["sqlstate"] in ("26000", "42P05", "08P01") and '"sqlx_s_' in message and not fields.get("hint"):
-        # The library's own statement is not where it was prepared, or another's is there.
-        fields["hint"] = (
-            "behind a pool of transactions (PgBouncer with pool_mode = transaction) sessions change: use "
-            "statement_cache_size=0, or max_prepared_statements of PgBouncer 1.21 and later"
-        )
-    if fields["sqlstate"] == "42883" and message.startswith("no binary output function") and not fields.get("hint"):
-        fields["hint"] = "cast the column in SQL: column::text"
-    if fields["sqlstate"] == "0A000" and "cached plan" in message and not fields.get("hint"):
-        fields["hint"] = (
-            "a table changed after this statement was prepared, and its transaction cannot go on: run the transaction again, "
-            "or name the columns instead of *"
-        )
+    fields["hint"] = fields.get("hint") or advice(fields["sqlstate"], message)
     return database_error_class(fields["sqlstate"])(message, **fields)

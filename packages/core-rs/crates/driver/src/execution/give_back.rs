@@ -1,5 +1,6 @@
 //! The end of a caller's use of a connection.
 use crate::connection::Connection;
+use crate::connection::effect::Defines;
 use crate::connection::patience::{patience, within};
 use crate::event_loop::executor::Home;
 use crate::pool::Pool;
@@ -11,7 +12,7 @@ pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection
     if !counted {
         return connection.close().await;
     }
-    connection.defines = false;
+    connection.defines = Defines::Nothing;
     if pool.session.has_work(&connection) {
         // Nobody waits for this; on a connection that has become unresponsive it would take the place for good.
         let until = Instant::now() + patience(connection.meta.connecting);

@@ -2,8 +2,9 @@
 //!
 //! sqlx keeps the server's transaction status to itself, so it is followed here: any error of the server inside a
 //! transaction fails it, until it is rolled back, whole or to a savepoint.
+use crate::connection::effect::{Defines, Effect};
 use crate::connection::reply::{Reply, Shield};
-use crate::connection::{Connection, Effect, Work};
+use crate::connection::{Connection, Work};
 use crate::error::{Error, ServerError};
 use crate::event_loop::executor::Home;
 use crate::execution::give_back::give_back;
@@ -186,8 +187,9 @@ impl Lease {
                 if let Some(c) = held.connection.as_mut() {
                     let is_inside = held.status != Status::Idle;
                     // What is defined inside a transaction is known to nobody until its end.
-                    c.dirty |= self.pool.session.makes_dirty(&effect) || (effect.defines && is_inside);
-                    c.defines |= effect.defines;
+                    c.dirty |=
+                        self.pool.session.makes_dirty(&effect) || (effect.defines > Defines::Nothing && is_inside);
+                    c.defines = c.defines.max(effect.defines);
                     // Outside a transaction a script may leave one open.
                     c.suspect |= effect.dirty && matches!(work, Work::Simple(_)) && !is_inside;
                 }
@@ -242,10 +244,8 @@ impl Lease {
 
     /// What was defined is visible to everybody from now on.
     fn defined(&self, held: &mut Held) {
-        if let Some(c) = held.connection.as_mut()
-            && std::mem::take(&mut c.defines)
-        {
-            self.pool.session.forget();
+        if let Some(c) = held.connection.as_mut() {
+            self.pool.defined(std::mem::take(&mut c.defines));
         }
     }
 

@@ -1,6 +1,7 @@
 //! One statement on any connection of a pool.
+use crate::connection::Work;
+use crate::connection::effect::Effect;
 use crate::connection::reply::Reply;
-use crate::connection::{Effect, Work};
 use crate::event_loop::executor::Home;
 use crate::execution::give_back::give_back;
 use crate::execution::supervise::{settle, supervise};
@@ -19,9 +20,7 @@ pub async fn single(pool: Arc<Pool>, home: Arc<Home>, work: Work, effect: Effect
     connection.dirty |= pool.session.makes_dirty(&effect);
     connection.suspect |= matches!(work, Work::Simple(_));
     let result = supervise(&pool, &home, &mut connection, work, &reply, false).await;
-    if effect.defines {
-        pool.session.forget();
-    }
+    pool.defined(effect.defines);
     reply.finish(result.clone());
     if settle(&home, &mut connection, &reply, &result).await {
         give_back(&pool, &home, connection, true).await;

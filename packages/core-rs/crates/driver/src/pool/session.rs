@@ -5,7 +5,8 @@
 //! minutes, the pool reads which functions contain such words, and which functions, tables, views and types lead to them.
 //! A statement that names none of these leaves the session as it was (ADR 0014).
 use crate::config::Reset;
-use crate::connection::{Connection, Effect};
+use crate::connection::Connection;
+use crate::connection::effect::Effect;
 use crate::error::Error;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};

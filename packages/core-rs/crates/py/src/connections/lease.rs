@@ -1,11 +1,13 @@
 //! A connection with one owner, as Python sees it.
-use crate::connections::pool::{Prepared, SCRIPT, deadline, prepare};
+use crate::connections::pool::{Prepared, deadline, prepare};
 use crate::event_loop::bridge::Bridge;
 use crate::event_loop::future::Op;
 use crate::event_loop::operation::{Progress, Ticket};
 use crate::rows::load_plan::LoadPlan;
+use crate::statements::session_effects::script_effect;
 use crate::statements::text::without_copy;
-use data_bridge_driver::connection::{Effect, Work};
+use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::effect::Effect;
 use data_bridge_driver::{Lease, Reply, Shield, Status, Step, event_loop::fork};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -68,7 +70,7 @@ impl PyLease {
         let load = Some(Py::new(py, LoadPlan::counting(py))?);
         let ticket = Ticket::new(reply.clone(), None, load, self.lease.pool.id, Progress::default());
         let work = Work::Simple(sql.into());
-        let effect = if soils { SCRIPT } else { Effect::default() };
+        let effect = if soils { script_effect(sql) } else { Effect::default() };
         let task = Box::pin(self.lease.clone().run(Step::Statement(work, effect), reply));
         Bridge::start(self.bridge.bind(py), task, ticket)
     }

@@ -11,10 +11,12 @@ use crate::event_loop::operation::{Progress, Ticket};
 use crate::rows::load_plan::LoadPlan;
 
 use crate::statements::plan::Plan;
+use crate::statements::session_effects::script_effect;
 use crate::statements::text::without_copy;
 use data_bridge_driver::config::Reset;
 use data_bridge_driver::config::{Config, Host, Limits, Passwords, Secret, Target, Tls};
-use data_bridge_driver::connection::{Effect, Work};
+use data_bridge_driver::connection::Work;
+use data_bridge_driver::connection::effect::Effect;
 use data_bridge_driver::execution::lease::Lease;
 use data_bridge_driver::execution::single::single;
 use data_bridge_driver::pool::Pool;
@@ -45,9 +47,6 @@ pub fn deadline(py: Python<'_>, timeout: Option<f64>) -> PyResult<Option<(Instan
         }
     }
 }
-
-/// What a script of the caller may do besides its work: anything.
-pub const SCRIPT: Effect = Effect { dirty: true, defines: true, undecided: None };
 
 /// A statement ready to be started: its ticket and its work.
 pub struct Prepared {
@@ -220,7 +219,7 @@ impl PyPool {
         let home = bridge.bind(py).get().executor.home.clone();
         let ticket =
             Ticket::new(reply.clone(), None, Some(Py::new(py, LoadPlan::counting(py))?), pool.id, Progress::default());
-        let task = Box::pin(single(pool, home, Work::Simple(sql.into()), SCRIPT, reply));
+        let task = Box::pin(single(pool, home, Work::Simple(sql.into()), script_effect(sql), reply));
         Bridge::start(bridge.bind(py), task, ticket)
     }
 

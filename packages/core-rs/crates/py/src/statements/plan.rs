@@ -4,7 +4,7 @@ use crate::rows::columns::Columns;
 use crate::rows::load_plan::LoadPlan;
 use crate::statements::session_effects::{effect, names};
 use data_bridge_driver::Typed;
-use data_bridge_driver::connection::Effect;
+use data_bridge_driver::connection::effect::Effect;
 use data_bridge_driver::connection::text::Text;
 use data_bridge_driver::pool::Pool;
 use data_bridge_sql::text::{cursor_query, first_word, one_query, placeholders};
