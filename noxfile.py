@@ -158,6 +158,7 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
     session.run("python", ".ci/check_site.py", "site")
     session.run("python", ".ci/check_search.py", "site")
+    session.run("python", ".ci/check_reference.py", "site")
     session.run("pytest", "docs", "README.md")
     if not any(argument.startswith("-") for argument in session.posargs):
         cargo(session, "doc", "--quiet", "--locked", "--no-deps", "--workspace", env={"RUSTDOCFLAGS": "-D warnings"})
