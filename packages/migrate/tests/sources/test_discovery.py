@@ -9,6 +9,13 @@ from data_bridge.migrate.sources.discovery import in_directory
 from data_bridge.postgres import ConfigurationError, IrreversibleMigration, MigrationError
 
 Folder = Any
+CLASS = """
+from data_bridge.migrate import Migration
+class {}(Migration):
+    {}
+    async def up(self):
+        await self.execute("select 1")
+"""
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,10 @@ Folder = Any
         ({"1_a.sql": "select 1", "sub/2_b.sql": "select 2"}, "sub/2_b.sql would not run"),
         ({"1_a.SQL": "select 1"}, "1_a.SQL would not run.*in small letters"),
         ({"20240101_init/migration.sql": "select 1"}, "would not run"),
+        ({"0001_a.py": "x = 1"}, "0001_a.py would not run: it holds no class that inherits from Migration"),
+        ({"0001_a.py": CLASS.format("A", "")}, '0001_a.py: A would not run.*version = "0001"'),
+        ({"0001_a.py": CLASS.format("A", 'version = "0001"') + CLASS.format("B", "")}, "B would not run"),
+        ({"people.py": CLASS.format("A", "")}, "people.py: A would not run, because it has no version"),
     ],
 )
 def test_what_would_be_passed_over_is_an_error(folder: Folder, files: dict[str, str], said: str) -> None:
@@ -38,7 +49,12 @@ def test_what_is_no_migration_may_lie_there(folder: Folder) -> None:
     )
     (place / "shared").mkdir()
     (place / "shared" / "names.py").write_text("x = 1")
-    assert [m.version for m in in_directory(place)] == ["1"]
+    (place / "bases.py").write_text(
+        "from data_bridge.migrate import Migration\nclass Base(Migration):\n    atomic = True\n"
+    )
+    base = CLASS.format("Base", "") + "class A(Base):\n    version = '2'\n"
+    (place / "2_with_a_base.py").write_text(base)
+    assert [m.version for m in in_directory(place)] == ["2", "1"]
 
 
 @pytest.mark.parametrize("files", [{}, {"README.md": "nothing"}, {"data/users.csv": "1"}])

@@ -51,6 +51,26 @@ def _refuse_folder(folder: Path) -> None:
             )
 
 
+def _with_version(path: Path, classes: Sequence[type[Migration]]) -> list[type[Migration]]:
+    """The classes of a file that are migrations; those without a version may only be bases of others.
+
+    Raises:
+        MigrationError: a class, or a file that is named like a migration, would not run.
+    """
+    found = [c for c in classes if c.version]
+    for c in classes:
+        if c.version or any(issubclass(other, c) for other in found):
+            continue
+        if is_versioned(path.stem) or "up" in vars(c) or "down" in vars(c):
+            raise MigrationError(
+                f"{path}: {c.__name__} would not run, because it has no version: write version = "
+                f'"{path.stem.partition("_")[0] if is_versioned(path.stem) else "…"}", or begin the name of the file with _'
+            )
+    if not classes and is_versioned(path.stem):
+        raise MigrationError(f"{path} would not run: it holds no class that inherits from Migration")
+    return found
+
+
 def in_directory(directory: Path) -> list[type[Migration]]:
     """The migrations in a folder: Python files, SQL files, folders with up.sql.
 
@@ -78,7 +98,7 @@ def in_directory(directory: Path) -> list[type[Migration]]:
                 for c in vars(module).values()
                 if inspect.isclass(c) and issubclass(c, Migration) and c.__module__ == module.__name__
             ]
-            found += [c for c in classes if c.version]
+            found += _with_version(path, classes)
         elif path.suffix != ".sql" and path.suffix.lower() == ".sql":
             raise MigrationError(f"{path} would not run: the names of SQL files end in .sql, in small letters")
         elif path.suffix == ".sql" and not is_way_back(path):
