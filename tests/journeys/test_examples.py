@@ -67,7 +67,7 @@ def test_migrations(isolated_db: Any, tmp_path: Path) -> None:
     assert "CREATE INDEX CONCURRENTLY" in migrate("plan")
     migrate("up")
     assert migrate("status") == "current: 20260108090000\nnothing is pending\n"
-    migrate("down", "--to", "0")
+    migrate("down", "0")
     migrate("lint")
 
 
