@@ -3,8 +3,11 @@
 >>> import asyncio
 >>> from data_bridge import core
 >>> async def main() -> None:
-...     async with core.Database("postgresql://localhost/shop") as db:
-...         print(await db.fetch("select 1 as one"))
+...     await core.init("embedded:")  # or postgresql://user:password@host/database
+...     print(await core.fetch("SELECT 1 AS one"))
+...     await core.close()
+>>> asyncio.run(main())
+[{'one': 1}]
 """
 
 from typing import TYPE_CHECKING, Any

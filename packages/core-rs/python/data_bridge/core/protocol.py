@@ -20,6 +20,7 @@ def require(*, ir: int, features: Iterable[str] = (), package: str = "a package"
     Raises:
         IncompatibleCore: with both versions and the command that repairs the installation.
 
+    >>> from data_bridge.core import IR_VERSION, require
     >>> require(ir=IR_VERSION)
     """
     missing = sorted(set(features) - FEATURES)

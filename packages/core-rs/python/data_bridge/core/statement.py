@@ -58,6 +58,7 @@ class Compiled(NamedTuple):
 def text(sql: str, *params: Any) -> Statement:
     """A statement in SQL, with $1, $2 … for its parameters.
 
+    >>> from data_bridge.core import text
     >>> text("select $1::int", 5).params
     (5,)
     """
@@ -70,6 +71,7 @@ def compile(statement: HasStatement) -> Compiled:  # noqa: A001 - the word of th
     Raises:
         CompileError: with the path to the part that is wrong.
 
+    >>> from data_bridge.core import compile, text
     >>> compile(text("select 1")).sql
     'select 1'
     """

@@ -52,6 +52,7 @@ class ProgressBar:
 def progress_bar(total: int | None = None, *, label: str = "rows", file: TextIO | None = None) -> ProgressBar:
     """A bar for `insert_many(…, progress=…)`: how many of `total` rows are written, and how fast. It goes to stderr.
 
+    >>> from data_bridge.postgres import progress_bar
     >>> async def load(User, rows) -> int:
     ...     return await User.insert_many(rows, returning=False, progress=progress_bar(len(rows)))
     """

@@ -143,6 +143,7 @@ def has_new_transaction(other: Context) -> bool:
 async def detached() -> AsyncGenerator[None]:
     """Inside, statements do not join the surrounding transaction.
 
+    >>> from data_bridge.core import detached
     >>> async def audit() -> None:
     ...     async with detached():
     ...         ...  # committed on its own, whatever becomes of the transaction around it

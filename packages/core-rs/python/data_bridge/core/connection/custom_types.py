@@ -42,6 +42,7 @@ def register_type(
     Raises:
         ConfigurationError: when only one of `encode` and `decode` is given, or nothing at all; for a built-in type.
 
+    >>> from data_bridge.core import register_type
     >>> import struct
     >>> register_type(
     ...     "complex_number",

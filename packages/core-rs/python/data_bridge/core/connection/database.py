@@ -69,9 +69,15 @@ class Database(BaseExecutor):
     before each use: coroutine functions that may run SQL on it. An exception closes the connection and the next one serves
     in its place; after three in a row it reaches the caller. With hooks a statement costs two more steps on the event loop.
 
-    >>> async def main() -> None:
-    ...     async with Database("postgresql://localhost/shop") as db:
-    ...         print(await db.fetch_val("select count(*) from orders"))
+    >>> import asyncio
+    >>> from data_bridge.core import Database
+    >>> from data_bridge.testing import EmbeddedServer
+    >>> async def main(dsn: str) -> None:
+    ...     async with Database(dsn, max_connections=20) as db:
+    ...         print(await db.fetch_val("SELECT 6 * 7"))
+    >>> with EmbeddedServer() as server:
+    ...     asyncio.run(main(server.dsn))
+    42
     """
 
     def __init__(

@@ -83,8 +83,14 @@ async def init(
         ConfigurationError: when the settings contradict each other.
         TypeError: for an unknown option, with a near match.
 
+    >>> import asyncio
+    >>> from data_bridge.core import close, fetch_val, init
     >>> async def main() -> None:
-    ...     await init("postgresql://localhost/shop", max_connections=20)
+    ...     await init("embedded:", max_connections=20)  # or postgresql://user:password@host/database
+    ...     print(await fetch_val("SELECT 6 * 7"))
+    ...     await close()
+    >>> asyncio.run(main())
+    42
     """
     options = {name: value for name, value in locals().items() if name not in ("dsn", "unknown")}
     if unknown:

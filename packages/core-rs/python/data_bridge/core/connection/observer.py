@@ -82,6 +82,7 @@ class Observer(Protocol):
 def add_observer(observer: Observer) -> None:
     """Registers an observer for the whole process.
 
+    >>> from data_bridge.core import add_observer, remove_observer
     >>> class Log:
     ...     def started(self, event): print(event.sql)
     ...     def finished(self, token, event): print(event.rows, event.wire)

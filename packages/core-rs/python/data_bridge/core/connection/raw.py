@@ -20,8 +20,15 @@ def _on(using: Any) -> Any:
 async def execute(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> int:
     """Runs one statement; returns the number of affected rows.
 
+    >>> import asyncio
+    >>> from data_bridge.core import close, execute, init
     >>> async def main() -> None:
-    ...     await execute("update users set age = $1 where id = $2", 31, 1)
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     await execute("CREATE TABLE users (id int, name text)")
+    ...     print(await execute("INSERT INTO users VALUES ($1, $2)", 1, "Ann"))
+    ...     await close()
+    >>> asyncio.run(main())
+    1
     """
     count: int = await _on(using).execute(sql, *params, timeout=timeout)
     return count
@@ -38,8 +45,14 @@ async def fetch(sql: str, *params: Any, as_: type[V], timeout: float | None = No
 async def fetch(sql: str, *params: Any, as_: Any = dict, timeout: float | None = None, using: Any = None) -> Any:
     """Runs a query; returns all rows as dicts, tuples, or instances of a Pydantic model or dataclass.
 
+    >>> import asyncio
+    >>> from data_bridge.core import close, fetch, init
     >>> async def main() -> None:
-    ...     rows = await fetch("select id, email from users where age > $1", 25)
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     print(await fetch("SELECT n, n * n AS square FROM generate_series(1, $1) AS n", 2))
+    ...     await close()
+    >>> asyncio.run(main())
+    [{'n': 1, 'square': 1}, {'n': 2, 'square': 4}]
     """
     return await _on(using).fetch(sql, *params, as_=as_, timeout=timeout)
 
@@ -61,8 +74,14 @@ async def fetch_one(sql: str, *params: Any, as_: Any = dict, timeout: float | No
 
     The server sends every row of the query, and the others are thrown away: write `LIMIT 1` where there may be many.
 
+    >>> import asyncio
+    >>> from data_bridge.core import close, fetch_one, init
     >>> async def main() -> None:
-    ...     row = await fetch_one("select id, email from users where id = $1", 1)
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     print(await fetch_one("SELECT $1::int + 1 AS next", 1))
+    ...     await close()
+    >>> asyncio.run(main())
+    {'next': 2}
     """
     return await _on(using).fetch_one(sql, *params, as_=as_, timeout=timeout)
 
@@ -70,8 +89,14 @@ async def fetch_one(sql: str, *params: Any, as_: Any = dict, timeout: float | No
 async def fetch_val(sql: str, *params: Any, timeout: float | None = None, using: Any = None) -> Any:
     """Returns the first column of the first row; None without a row. As for `fetch_one`, the server sends every row.
 
+    >>> import asyncio
+    >>> from data_bridge.core import close, fetch_val, init
     >>> async def main() -> None:
-    ...     total = await fetch_val("select count(*) from users")
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     print(await fetch_val("SELECT count(*) FROM generate_series(1, 3)"))
+    ...     await close()
+    >>> asyncio.run(main())
+    3
     """
     return await _on(using).fetch_val(sql, *params, timeout=timeout)
 
@@ -125,10 +150,18 @@ def copy_out(
 async def listen(*channels: str, using: Any = None) -> AsyncGenerator[AsyncIterator[Notification | Gap]]:
     """Notifications of these channels, on a connection of its own; a reconnect yields a Gap.
 
-    >>> async def follow() -> None:
+    >>> import asyncio
+    >>> from data_bridge.core import close, init, listen, notify
+    >>> async def main() -> None:
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
     ...     async with listen("orders") as notifications:
+    ...         await notify("orders", "42")
     ...         async for n in notifications:
-    ...             print(n)
+    ...             print(n.channel, n.payload)
+    ...             break
+    ...     await close()
+    >>> asyncio.run(main())
+    orders 42
     """
     executor = resolve(using)
     async with listen_on(getattr(executor, "database", executor), channels) as notifications:

@@ -181,6 +181,7 @@ def pg_transaction(
         retries: only as a decorator: how often the function is run again after a serialization failure or deadlock.
         using: alias, Database or Transaction.
 
+    >>> from data_bridge.core import pg_transaction
     >>> async def signup() -> None:
     ...     async with pg_transaction() as tx:
     ...         tx.on_commit(lambda: print("welcome"))
@@ -198,6 +199,7 @@ async def transaction_attempts(
 
     A serialization failure or deadlock inside a block is swallowed while attempts are left.
 
+    >>> from data_bridge.core import transaction_attempts
     >>> async def move() -> None:
     ...     async for attempt in transaction_attempts(3):
     ...         async with attempt:

@@ -32,6 +32,7 @@ async def begin_transaction(
         ConfigurationError: the surrounding transaction cannot honour the options; or the call is a task of its own, as
             under asyncio.wait_for() before Python 3.12, so that no statement of the caller would join.
 
+    >>> from data_bridge.core import begin_transaction
     >>> async def transfer() -> None:
     ...     tx = await begin_transaction()
     ...     try:
@@ -71,6 +72,7 @@ def on_commit(callback: Callback, *, using: Any = None) -> None:
         ConfigurationError: a coroutine function outside a transaction, where nothing would await it.
         TransactionClosed: the transaction of the block has ended already.
 
+    >>> from data_bridge.core import on_commit, pg_transaction
     >>> async def order() -> None:
     ...     async with pg_transaction():
     ...         on_commit(lambda: print("ordered"))

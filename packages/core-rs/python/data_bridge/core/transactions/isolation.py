@@ -37,6 +37,7 @@ def level(given: IsolationLevel | str | None) -> IsolationLevel | None:
 def begin_statement(isolation: IsolationLevel | None, read_only: bool, deferrable: bool) -> str:
     """The BEGIN for these options, one round trip in all.
 
+    >>> from data_bridge.core import IsolationLevel
     >>> begin_statement(IsolationLevel.SERIALIZABLE, True, True)
     'BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE'
     """

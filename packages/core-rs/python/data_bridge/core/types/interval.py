@@ -10,6 +10,7 @@ class PgInterval(NamedTuple):
 
     Intervals without months are read as `datetime.timedelta`.
 
+    >>> from data_bridge.core import PgInterval
     >>> PgInterval(months=14, days=3)
     PgInterval(months=14, days=3, microseconds=0)
     """

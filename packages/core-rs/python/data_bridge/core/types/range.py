@@ -17,6 +17,7 @@ class Range(Generic[T]):
     without an element. The server brings ranges of integers and dates into the form `[)`, so that ``Range(1, 3, "[]")``
     comes back as ``Range(1, 4)``.
 
+    >>> from data_bridge.core import Range
     >>> Range(1, 5)
     Range(1, 5, '[)')
     >>> 4 in Range(1, 5), 5 in Range(1, 5), 5 in Range(1)

@@ -16,6 +16,7 @@ directory = "{directory}"
 def write(directory: Path, root: Path) -> list[str]:
     """Makes what is missing and leaves what is there; returns the paths that were made or changed.
 
+    >>> from pathlib import Path
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
     ...     first = write(Path("migrations"), Path(place))

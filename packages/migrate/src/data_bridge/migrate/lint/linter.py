@@ -68,6 +68,7 @@ async def lint_migrations(
     Raises:
         MigrationError: a file cannot be read as a migration.
 
+    >>> from data_bridge.migrate import lint_migrations
     >>> async def check() -> None:
     ...     report = await lint_migrations(directory="migrations")
     ...     for finding in report.findings:

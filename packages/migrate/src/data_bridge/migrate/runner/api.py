@@ -110,6 +110,7 @@ async def run_migrations(
         MigrationConflict: the history and the migrations contradict each other.
         IrreversibleMigration: there is no way back.
 
+    >>> from data_bridge.migrate import run_migrations
     >>> async def deploy() -> None:
     ...     for version in await run_migrations(directory="migrations"):
     ...         print("applied", version)
@@ -148,6 +149,7 @@ async def get_migration_status(
 ) -> MigrationStatus:
     """What is applied and what is not: one round trip, no lock.
 
+    >>> from data_bridge.migrate import get_migration_status
     >>> async def show() -> None:
     ...     status = await get_migration_status(directory="migrations")
     ...     print(status.current, status.pending)
@@ -161,6 +163,7 @@ async def get_migration_status(
 async def get_migration_history(*, using: Any = None) -> list[AppliedMigration]:
     """All rows of the history, running and failed ones included, in the order in which they started.
 
+    >>> from data_bridge.migrate import get_migration_history
     >>> async def show() -> None:
     ...     for row in await get_migration_history():
     ...         print(row.version, row.state, row.finished_at)

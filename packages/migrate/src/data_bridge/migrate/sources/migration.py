@@ -22,6 +22,7 @@ imported: WeakSet[type[Migration]] = WeakSet()
 class Migration(Operations):
     """A change of the schema, and the way back. Subclasses set `version` and write `up()`, and `down()` where it cannot be derived.
 
+    >>> from data_bridge.migrate import Migration
     >>> class CreateUsers(Migration):
     ...     version = "001"
     ...     async def up(self) -> None:

@@ -44,6 +44,7 @@ def version_and_name(stem: str, path: Path) -> tuple[str, str]:
     Raises:
         MigrationError: when it does not begin with a number.
 
+    >>> from pathlib import Path
     >>> version_and_name("0001_create_users", Path("x"))
     ('0001', 'create_users')
     """

@@ -24,6 +24,7 @@ _INDEX_KEYS = {"fields", "columns", "unique", "name", "method", "using", "where"
 class Index:
     """An index for Settings.indexes: fields or expressions, and PostgreSQL's options.
 
+    >>> from data_bridge.postgres import Index
     >>> Index("email", unique=True).unique
     True
     """

@@ -22,6 +22,7 @@ from data_bridge.query import func
 def uuid7() -> UUID:
     """A UUID that sorts by the time of its making (RFC 9562, version 7).
 
+    >>> from data_bridge.postgres import uuid7
     >>> uuid7().version
     7
     """

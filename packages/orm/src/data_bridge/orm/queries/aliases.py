@@ -72,6 +72,7 @@ def aliased(table: type[M], name: str | None = None) -> type[M]:
 
     Its relations begin there: `boss.company.name` joins the companies to the bosses.
 
+    >>> from data_bridge.postgres import aliased
     >>> def with_boss(User):
     ...     boss = aliased(User, "boss")
     ...     return User.find().join(boss, boss.id == User.boss_id).tuples(User.name, boss.name)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class WriteQuery:
     """Made by update_query() and delete_query().
 
+    >>> from data_bridge.query import select
     >>> def moved(User, Archive):
     ...     gone = User.find(User.age > 99).delete_query().returning(User.id, User.name).cte("gone")
     ...     return Archive.insert_from(select(gone.c.id, gone.c.name), columns=["id", "name"])

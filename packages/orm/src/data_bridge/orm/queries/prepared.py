@@ -35,6 +35,7 @@ def param(name: str) -> Expr[Any]:
 class Prepared(Generic[T]):
     """Made by `prepare()`. A call takes the values of its parameters and runs: no expression is built any more.
 
+    >>> from data_bridge.postgres import param
     >>> async def hot(User, emails) -> list:
     ...     by_email = User.find(User.email == param("email")).prepare()
     ...     return [await by_email.first(email=e) for e in emails]

@@ -86,8 +86,17 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
         checkfirst: leave tables that exist alone, whatever they look like.
         using: the database for all of them. In one database, all tables are made or none.
 
+    >>> import asyncio
+    >>> from data_bridge.postgres import Col, IdMixin, close, create_all, init
+    >>> class Planet(IdMixin):
+    ...     name: Col[str]
     >>> async def main() -> None:
-    ...     await create_all()
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     await create_all(Planet)
+    ...     print(await Planet.count())
+    ...     await close()
+    >>> asyncio.run(main())
+    0
     """
     for database, definitions in _by_database(tables, using):
         await _create(definitions, checkfirst, database)

@@ -15,6 +15,7 @@ class CancelOnDisconnect:
     Frameworks go on with a handler whose client is gone until it wants to answer, so that a slow query runs to its end for
     nobody. The body of the request is read at most one message ahead.
 
+    >>> from data_bridge.postgres.asgi import CancelOnDisconnect
     >>> app = CancelOnDisconnect(app)  # doctest: +SKIP
     """
 

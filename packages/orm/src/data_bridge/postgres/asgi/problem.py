@@ -126,6 +126,8 @@ class Problem:
 def problem_of(error: BaseException) -> Problem | None:
     """The response for an exception of data-bridge; None for one that is a fault of the application.
 
+    >>> from data_bridge.postgres import RowNotFound
+    >>> from data_bridge.postgres.asgi import problem_of
     >>> problem_of(RowNotFound("there is no User with id 7")).status
     404
     """

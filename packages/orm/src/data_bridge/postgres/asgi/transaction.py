@@ -30,6 +30,7 @@ class TransactionMiddleware:
         rolls_back: which statuses roll back; by default 400 and above.
         isolation, read_only, timeout, using: as for `begin_transaction()`.
 
+    >>> from data_bridge.postgres.asgi import TransactionMiddleware
     >>> app = TransactionMiddleware(app, isolation="REPEATABLE READ")  # doctest: +SKIP
     """
 

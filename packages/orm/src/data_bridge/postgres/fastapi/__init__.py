@@ -1,7 +1,13 @@
 """data-bridge in FastAPI and Starlette applications; needs the extra `data-bridge-orm[fastapi]`.
 
 >>> from fastapi import FastAPI
+>>> from pydantic import BaseModel
+>>> from data_bridge.postgres import Col, IdMixin
 >>> from data_bridge.postgres.fastapi import Tx, add_exception_handlers, lifespan
+>>> class User(IdMixin):
+...     name: Col[str]
+>>> class NewUser(BaseModel):
+...     name: str
 >>> app = FastAPI(lifespan=lifespan("postgresql://localhost/shop"))
 >>> add_exception_handlers(app)
 >>> @app.post("/users", status_code=201)

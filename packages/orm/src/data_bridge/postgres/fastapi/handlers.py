@@ -26,6 +26,9 @@ def add_exception_handlers(app: FastAPI | Starlette) -> None:
 
     Fields are named as the API names them; values are not shown. Other errors are faults of the application and stay 500.
 
+    >>> from fastapi import FastAPI
+    >>> from data_bridge.postgres.fastapi import add_exception_handlers
+    >>> app = FastAPI()
     >>> add_exception_handlers(app)
     """
     app.add_exception_handler(DataBridgeError, _answer)

@@ -32,6 +32,8 @@ def lifespan(
     Raises:
         ConnectError: at start-up, when a database cannot be reached; those opened before are closed.
 
+    >>> from data_bridge.postgres.fastapi import lifespan
+    >>> from fastapi import FastAPI
     >>> app = FastAPI(lifespan=lifespan("postgresql://localhost/shop", databases={"stats": "postgresql://stats/stats"}))
     """
     extra = dict(databases or {})

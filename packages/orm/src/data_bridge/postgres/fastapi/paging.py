@@ -17,6 +17,10 @@ T = TypeVar("T")
 class NumberParams(BaseModel):
     """`?page=2&size=20`: pages by number, with the total.
 
+    >>> from data_bridge.postgres import Col, IdMixin, Page
+    >>> from data_bridge.postgres.fastapi import NumberPaging
+    >>> class User(IdMixin):
+    ...     name: Col[str]
     >>> async def users(paging: NumberPaging) -> Page[User]:
     ...     return await paging.of(User.find().order_by(User.name))
     """
@@ -32,6 +36,10 @@ class NumberParams(BaseModel):
 class CursorParams(BaseModel):
     """`?size=20&after=…`: pages by cursor, equally fast at any depth.
 
+    >>> from data_bridge.postgres import Col, IdMixin, Page
+    >>> from data_bridge.postgres.fastapi import CursorPaging
+    >>> class User(IdMixin):
+    ...     name: Col[str]
     >>> async def users(paging: CursorPaging) -> Page[User]:
     ...     return await paging.of(User.find().order_by(User.name))
     """

@@ -51,6 +51,13 @@ def ndjson_response(query: QueryBuilder[Any], *, batch: int = 500, filename: str
         batch: rows that are fetched and sent at a time.
         filename: makes the browser save it under this name.
 
+    >>> from fastapi import FastAPI
+    >>> from fastapi.responses import StreamingResponse
+    >>> from data_bridge.postgres import Col, IdMixin
+    >>> from data_bridge.postgres.fastapi import ndjson_response
+    >>> app = FastAPI()
+    >>> class User(IdMixin):
+    ...     name: Col[str]
     >>> @app.get("/users.ndjson")
     ... async def export() -> StreamingResponse:
     ...     return ndjson_response(User.find().order_by(User.id))
@@ -71,6 +78,13 @@ def csv_response(query: QueryBuilder[Any], *, batch: int = 500, filename: str | 
         batch: rows that are fetched and sent at a time.
         filename: makes the browser save it under this name.
 
+    >>> from fastapi import FastAPI
+    >>> from fastapi.responses import StreamingResponse
+    >>> from data_bridge.postgres import Col, IdMixin
+    >>> from data_bridge.postgres.fastapi import csv_response
+    >>> app = FastAPI()
+    >>> class User(IdMixin):
+    ...     name: Col[str]
     >>> @app.get("/users.csv")
     ... async def export() -> StreamingResponse:
     ...     return csv_response(User.find().values(User.id, User.name), filename="users.csv")

@@ -34,6 +34,9 @@ def transaction(
     Raises:
         ConfigurationError: at the request, when the transaction around it does not have these options.
 
+    >>> from data_bridge.postgres import Transaction
+    >>> from data_bridge.postgres.fastapi import transaction
+    >>> from typing import Annotated
     >>> ReadOnly = Annotated[Transaction, transaction("REPEATABLE READ", read_only=True)]
     """
 
@@ -70,6 +73,8 @@ def transactional(
             run twice: its dependencies are solved again, and what it did outside of the database stays done.
         rolls_back: which statuses roll back; by default 400 and above.
 
+    >>> from data_bridge.postgres.fastapi import transactional
+    >>> from fastapi import APIRouter
     >>> router = APIRouter(prefix="/accounts", route_class=transactional("SERIALIZABLE", retries=3))
     """
 

@@ -24,6 +24,7 @@ def init(dsn: str | None = None, **options: Any) -> Database:
         ConnectError: with host, port, step and SQLSTATE.
         ConfigurationError: when the settings contradict each other.
 
+    >>> from data_bridge.postgres.sync import init
     >>> def main() -> None:
     ...     init("postgresql://localhost/shop", max_connections=20)
     """
@@ -49,6 +50,7 @@ def run_migrations(
 ) -> list[str]:
     """Applies migrations, or rolls them back, and returns their versions in order; see `data_bridge.postgres.run_migrations`.
 
+    >>> from data_bridge.postgres.sync import run_migrations
     >>> def deploy() -> None:
     ...     for version in run_migrations(directory="migrations"):
     ...         print(version)

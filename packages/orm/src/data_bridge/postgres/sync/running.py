@@ -85,9 +85,12 @@ def run(awaitable: Awaitable[T]) -> T:
         RuntimeError: the thread runs an event loop, where `await` does the same. (A notebook is no exception: the cell may
             use `await`; `run()` works there too, on a thread of its own.)
 
-    >>> def age_of(name: str) -> int:
-    ...     user = run(User.find(User.name == name).one())
-    ...     return user.age
+    >>> from data_bridge.postgres import fetch_val
+    >>> from data_bridge.postgres.sync import close, init, run
+    >>> _ = init("embedded:")  # or postgresql://user:password@host/database
+    >>> run(fetch_val("SELECT 6 * 7"))
+    42
+    >>> close()
     """
     if _is_in_loop():
         return _in_notebook(lambda: run(awaitable))
@@ -99,9 +102,14 @@ def iterate(rows: AsyncIterable[T]) -> Generator[T]:
 
     Closing the generator, or leaving the loop over it, gives the connection back.
 
-    >>> def names() -> None:
-    ...     for user in iterate(User.find().order_by(User.name)):
-    ...         print(user.name)
+    >>> from data_bridge.postgres import stream
+    >>> from data_bridge.postgres.sync import close, init, iterate
+    >>> _ = init("embedded:")  # or postgresql://user:password@host/database
+    >>> for row in iterate(stream("SELECT n FROM generate_series(1, 2) AS n")):
+    ...     print(row)
+    {'n': 1}
+    {'n': 2}
+    >>> close()
     """
     if _is_in_loop():
         _in_notebook(lambda: None)  # raises outside of a notebook

@@ -113,6 +113,11 @@ def pg_transaction(isolation: Any = None, *, retries: int = 0, **options: Any) -
     It is committed at the end of the block, and rolled back when the block is left by any exception. Every `run()` inside the
     block joins it. The options are those of `data_bridge.postgres.pg_transaction`.
 
+    >>> from data_bridge.postgres import Col, Column, Table
+    >>> from data_bridge.postgres.sync import pg_transaction, run
+    >>> class Account(Table):
+    ...     id: Col[int] = Column(primary_key=True)
+    ...     balance: Col[int]
     >>> @pg_transaction("SERIALIZABLE", retries=3)
     ... def move(amount: int) -> None:
     ...     run(Account.find(Account.id == 1).update({Account.balance: Account.balance - amount}))

@@ -202,6 +202,7 @@ def default_name(
     """The name PostgreSQL itself would give. One that would be longer than 63 bytes is cut, with a hash of the whole before the
     suffix, so that two long names differ where PostgreSQL would cut both to the same.
 
+    >>> from data_bridge.query import default_name
     >>> default_name("users", ["email"], "key")
     'users_email_key'
     >>> default_name("a" * 40, ["b" * 40], "idx")

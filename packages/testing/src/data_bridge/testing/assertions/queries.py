@@ -31,6 +31,8 @@ def assert_queries(
     Raises:
         AssertionError: with every statement and the line it came from.
 
+    >>> from data_bridge import core
+    >>> from data_bridge.testing import assert_queries
     >>> async def check() -> None:
     ...     with assert_queries(1, table="users"):
     ...         await core.fetch("SELECT * FROM users")

@@ -172,6 +172,8 @@ def capture_sql(*, normalise: bool = True) -> Generator[QueryLog]:
     Statements of the harness (savepoints, BEGIN, COMMIT) are not in it. `log.texts` is a list of plain strings, so that
     inline-snapshot, syrupy and `==` all work.
 
+    >>> from data_bridge import core
+    >>> from data_bridge.testing import capture_sql
     >>> async def check() -> None:
     ...     with capture_sql() as log:
     ...         await core.fetch("SELECT 1")

@@ -100,6 +100,7 @@ class FailsOnDemand:
         Raises:
             ValueError: for a text that is not a SQLSTATE.
 
+        >>> from data_bridge.testing import Sandbox
         >>> async def test_retries(db: Sandbox) -> None:
         ...     db.fail("40001", matching="insert")
         """

@@ -25,13 +25,25 @@ class Factory(Generic[T]):
 
     Simple CHECK constraints are obeyed: comparisons, BETWEEN, IN, LIKE, IS NULL, arithmetic and lengths, with AND, OR and NOT.
 
+    >>> from data_bridge.postgres import Col, IdMixin, Link
+    >>> from data_bridge.testing import Factory, SubFactory, Trait
+    >>> class Team(IdMixin):
+    ...     name: Col[str]
+    >>> class User(IdMixin):
+    ...     email: Col[str]
+    ...     role: Col[str]
+    ...     team: Link[Team]
+    >>> class TeamFactory(Factory[Team]):
+    ...     name = "red"
     >>> class UserFactory(Factory[User]):
     ...     email = lambda n: f"user{n}@example.com"
-    ...     team = SubFactory(TeamFactory, name="red")          # team: Link[Team]
+    ...     role = "guest"
+    ...     team = SubFactory(TeamFactory, name="blue")
     ...     admin = Trait(role="admin")
-    >>> user = UserFactory.build(name="Ann")        # no database
-    >>> async def test(db):
-    ...     users = await UserFactory.create_batch(10, admin=True)      # one INSERT
+    >>> UserFactory.build(admin=True).role  # no database
+    'admin'
+    >>> async def test_admins(db):
+    ...     users = await UserFactory.create_batch(10, admin=True)  # one INSERT for the teams, one for the users
     """
 
     model: ClassVar[Any] = None

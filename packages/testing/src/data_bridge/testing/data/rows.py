@@ -33,8 +33,16 @@ def rows(table: type[T], **overrides: Any) -> SearchStrategy[T]:
     Raises:
         ConfigurationError: Hypothesis is not installed.
 
-    >>> @given(user=rows(User, role="admin"))
-    ... def test_admins_may_everything(user): ...
+    >>> from hypothesis import given
+    >>> from data_bridge.postgres import Col, IdMixin
+    >>> from data_bridge.testing import rows
+    >>> class Guest(IdMixin):
+    ...     name: Col[str]
+    ...     role: Col[str]
+    >>> @given(guest=rows(Guest, role="admin"))
+    ... def test_the_role_is_given(guest):
+    ...     assert guest.role == "admin"
+    >>> test_the_role_is_given()
     """
     st = _hypothesis()
     fields: dict[str, Any] = {}

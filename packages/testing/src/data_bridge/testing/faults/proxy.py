@@ -249,6 +249,7 @@ def proxied(
 ) -> Generator[Proxy]:
     """Put a proxy before the server of a URL (`postgresql://…@host:port/…`).
 
+    >>> from data_bridge.testing import EmbeddedServer
     >>> with EmbeddedServer() as server, proxied(server.dsn, delay=0.01) as proxy:
     ...     proxy.dsn != server.dsn
     True

@@ -33,6 +33,7 @@ class Examples:
 
         Fixtures run once per test and not per example, so that rows of one example would meet the next.
 
+        >>> from data_bridge.testing import Sandbox
         >>> async def check(db: Sandbox) -> None:
         ...     async with db.example():
         ...         await db.execute("INSERT INTO t VALUES (1)")

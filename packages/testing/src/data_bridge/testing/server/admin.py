@@ -35,6 +35,7 @@ class AdminError(ServerError):
 class AdminSession:
     """A session of the superuser, by the unix socket whose folder only the server's account and root may enter.
 
+    >>> from data_bridge.testing import EmbeddedServer
     >>> with EmbeddedServer() as server, AdminSession(server.socket) as session:
     ...     session.run("SELECT 1 + 1")
     [('2',)]

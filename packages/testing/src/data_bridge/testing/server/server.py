@@ -46,6 +46,7 @@ class EmbeddedServer:
         ConfigurationError: no PostgreSQL found, or the folder is not ours.
         ServerError: the server does not start; the text ends with its log.
 
+    >>> from data_bridge.testing import EmbeddedServer
     >>> with EmbeddedServer() as server:
     ...     server.dsn.split("@")[1].startswith("127.0.0.1:")
     True
