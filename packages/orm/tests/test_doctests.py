@@ -21,6 +21,7 @@ MODULES = [
 ]
 
 
+@pytest.mark.db_real
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
