@@ -24,7 +24,10 @@ MODULES = [
 @pytest.mark.db_real
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    module = importlib.import_module(name)
+    # The examples are read without the module's `from __future__ import annotations`, as a reader would type them.
+    names = {k: v for k, v in vars(module).items() if k != "annotations"}
+    result = doctest.testmod(module, globs=names, optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert result.failed == 0
 
 
