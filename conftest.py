@@ -35,6 +35,8 @@ with contextlib.suppress(ImportError):  # sessions that only look at files have 
     settings.register_profile("tests", deadline=None, derandomize=True)
     settings.load_profile("tests")
 
+# A project of its own, which tests/journeys runs.
+collect_ignore = ["examples/suite"]
 ROOT = Path(__file__).parent
 FENCE = re.compile(
     r"^(?:[ ]*<!-- (?P<words>no-run|test|program) -->\n)?"

@@ -78,9 +78,9 @@ def test_sql_only(postgres_dsn: str, program: str, row: str) -> None:
     assert result == row
 
 
-def test_testing(tmp_path: Path) -> None:
+def test_suite(tmp_path: Path) -> None:
     suite = tmp_path / "suite"
-    shutil.copytree(EXAMPLES / "testing", suite, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(EXAMPLES / "suite", suite, ignore=shutil.ignore_patterns("__pycache__"))
     assert "3 passed" in run(str(suite), "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 

@@ -88,12 +88,12 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
 
     >>> import asyncio
     >>> from data_bridge.postgres import Col, IdMixin, close, create_all, init
-    >>> class Planet(IdMixin):
+    >>> class Moon(IdMixin):
     ...     name: Col[str]
     >>> async def main() -> None:
     ...     await init("embedded:")  # or postgresql://user:password@host/database
-    ...     await create_all(Planet)
-    ...     print(await Planet.count())
+    ...     await create_all(Moon)
+    ...     print(await Moon.count())
     ...     await close()
     >>> asyncio.run(main())
     0
