@@ -24,7 +24,18 @@ from data_bridge.query import (
 )
 from data_bridge.testing import EmbeddedServer
 
-EMPTY = ("server", "tables", "columns", "constraints", "indexes", "enums", "domains", "sequences", "extensions")
+EMPTY = (
+    "server",
+    "tables",
+    "columns",
+    "constraints",
+    "indexes",
+    "enums",
+    "domains",
+    "sequences",
+    "extensions",
+    "unmodelled",
+)
 
 
 async def live(db: Any, *schemas: str) -> catalog.Schema:
@@ -166,3 +177,58 @@ def test_literals_of_definitions_are_quoted() -> None:
 async def test_postgresql_15_reads_the_same() -> None:
     with EmbeddedServer(provider="local") as server:
         await test_a_schema_reads_as_what_made_it(server.dsn)
+
+
+UNMODELLED = """
+CREATE SCHEMA shop;
+CREATE TABLE t (id bigint PRIMARY KEY);
+CREATE VIEW v AS SELECT id FROM t;
+CREATE MATERIALIZED VIEW shop.m AS SELECT id FROM t;
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+CREATE POLICY own ON t USING (id > 0);
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE TABLE parted (d int) PARTITION BY RANGE (d);
+CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (10);
+CREATE TYPE pair AS (a int, b text);
+CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING;
+"""
+
+
+async def test_what_has_no_definition_is_named(db: Any) -> None:
+    await db.execute_script(UNMODELLED)
+    found = (await live(db, "public", "shop")).unmodelled
+    assert [(u.kind, u.schema, u.name) for u in found] == [
+        ("composite type", None, "pair"),
+        ("function", None, "f()"),
+        ("materialized view", "shop", "m"),
+        ("partition", None, "part"),
+        ("partitioned table", None, "parted"),
+        ("policy", None, "t.own"),
+        ("row-level security", None, "t"),
+        ("rule", None, "t.r"),
+        ("trigger", None, "t.tr"),
+        ("view", None, "v"),
+    ]
+    await db.execute_script("CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE id > 1")
+    changed = set((await live(db, "public", "shop")).unmodelled) - set(found)
+    assert [u.name for u in changed] == ["v"]
+
+
+async def test_operator_classes_and_collations_of_expressions_survive(db: Any) -> None:
+    keys = (sql("lower(name)"), sql('"name"').desc())
+    index = IndexDef(
+        "i",
+        keys,
+        opclasses=(("lower(name)", "text_pattern_ops"), ('"name"', "text_pattern_ops")),
+        collations=(('"name"', "C"),),
+    )
+    table = TableDef("t", (ColumnDef("name", types.Text),), indexes=(index,))
+    for operation in ddl.create_table_operations(table):
+        await db.execute(str(operation))
+    read = (await live(db)).tables[None, "t"]
+    await db.execute("DROP TABLE t")
+    for operation in ddl.create_table_operations(read):
+        await db.execute(str(operation))
+    assert (await live(db)).tables[None, "t"] == read
+    assert dict(read.indexes[0].opclasses) == {"lower(name)": "text_pattern_ops", "name": "text_pattern_ops"}

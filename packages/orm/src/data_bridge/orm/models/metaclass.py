@@ -28,7 +28,7 @@ from data_bridge.orm.models import pydantic_schema
 from data_bridge.orm.queries.borrowed_names import CLASS_NAMES, FIELD_OPTIONS, META, ON_CLASS, found
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.descriptors import RelationAttribute
-from data_bridge.query import type_of
+from data_bridge.query import TableDef, type_of
 from data_bridge.query.spi import SourceColumns
 
 PARAMETERS = frozenset({"tx", "defaults", "fetch_links", "skip_events"})
@@ -199,6 +199,15 @@ class TableMeta(ModelMetaclass):
 
     else:
         c = _ColumnsByName()
+
+    def __table_defs__(cls) -> list[TableDef]:
+        """The definition of the class's table, and those of the tables that its many-to-many relations name; none for an
+        abstract class. This is how data-bridge-migrate, which does not know the ORM, finds the tables of an application.
+        """
+        if not _maps_table(cls):
+            return []
+        entity = entity_of(cls)
+        return [entity.definition, *(c.__db__.definition for c in entity.make_through_tables())]
 
     if not TYPE_CHECKING:
 

@@ -8,7 +8,7 @@ from data_bridge.core import LoadPlan, pg_transaction, quote_identifier, resolve
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
 from data_bridge.orm.registry import entity_of
-from data_bridge.query import ConstraintDef, TableDef
+from data_bridge.query import TableDef
 from data_bridge.query.ddl import (
     AddConstraint,
     CreateDomain,
@@ -16,6 +16,8 @@ from data_bridge.query.ddl import (
     DropTable,
     create_table_operations,
     create_type_operations,
+    tables_in_order,
+    without_later_keys,
 )
 from data_bridge.query.spi import build
 
@@ -24,38 +26,16 @@ _VALUE = LoadPlan.scalars(many=False)
 
 
 def in_order(definitions: list[TableDef]) -> list[TableDef]:
-    """Tables before those that point to them. In a circle one comes first whose foreign keys must wait; see later_keys().
+    """Tables before those that point to them, as `ddl.tables_in_order` puts them.
 
     Raises:
         ConfigurationError: for two classes of one table.
     """
-    left = {(d.schema, d.name): d for d in definitions}
-    if len(left) < len(definitions):
-        twice = next(
-            d.name for d in definitions if sum(o.name == d.name and o.schema == d.schema for o in definitions) > 1
-        )
+    names = [(d.schema, d.name) for d in definitions]
+    twice = next((name for path in names if names.count(path) > 1 for name in path[1:]), None)
+    if twice is not None:
         raise ConfigurationError(f"two classes map the table {twice!r}: name the ones to create")
-    made: list[TableDef] = []
-    while left:
-        free = [
-            d for key, d in left.items() if all(target == key or target not in left for _, target, _ in d.foreign_keys)
-        ]
-        for d in free or [next(iter(left.values()))]:
-            made.append(d)
-            del left[(d.schema, d.name)]
-    return made
-
-
-def without_later_keys(ordered: list[TableDef]) -> tuple[list[TableDef], list[tuple[TableDef, ConstraintDef]]]:
-    """The tables without the foreign keys to those that come after them, and these keys, to be added at the end."""
-    names = [(d.schema, d.name) for d in ordered]
-    made: list[TableDef] = []
-    later: list[tuple[TableDef, ConstraintDef]] = []
-    for i, d in enumerate(ordered):
-        waiting = [c for c in d.constraints if c.kind == "foreign_key" and c.references in names[i + 1 :]]
-        later += [(d, c) for c in waiting]
-        made.append(d.replace(constraints=tuple(c for c in d.constraints if c not in waiting)) if waiting else d)
-    return made, later
+    return tables_in_order(definitions)
 
 
 def _definitions(tables: tuple[Any, ...]) -> list[TableDef]:

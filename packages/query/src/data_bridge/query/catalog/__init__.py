@@ -9,6 +9,6 @@ Objects of extensions are left out, like the indexes behind constraints and the 
 belong to what they are part of. Needs PostgreSQL 14 or newer.
 """
 
-from .reader import Rows, Schema, queries, read
+from .reader import Rows, Schema, Unmodelled, queries, read
 
-__all__ = ["Rows", "Schema", "queries", "read"]
+__all__ = ["Rows", "Schema", "Unmodelled", "queries", "read"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_bridge.core import Statement
 
@@ -24,12 +24,24 @@ from ..types.sql_types import Array, Enum, SQLType
 from ..types.typemap import parse_type
 from .sql_texts import TEXTS
 
-__all__ = ["Rows", "Schema", "queries", "read"]
+__all__ = ["Rows", "Schema", "Unmodelled", "queries", "read"]
 
 Rows = Mapping[str, Sequence[Sequence[Any]]]
 """The rows of every query by its name."""
 Key = tuple[str | None, str]
 """Schema and name; schema None is the default one, so that definitions of a search path compare equal."""
+
+
+class Unmodelled(NamedTuple):
+    """An object that no definition can say."""
+
+    kind: str
+    """view, function, trigger, policy, partition and so on."""
+    schema: str | None
+    name: str
+    """Of a trigger, policy or rule with its table before it."""
+    digest: str
+    """Of what it says: equal where two databases have the same."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class Schema:
     default_schema: str = "public"
     server_version: int = 0
     """As the server says it: 180001."""
+    unmodelled: tuple[Unmodelled, ...] = ()
+    """What is there and has no definition here: views, functions, triggers, policies, partitions and the like."""
 
 
 def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
@@ -51,7 +65,7 @@ def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
 
     >>> from data_bridge.query import catalog
     >>> sorted(catalog.queries(["public"]))
-    ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables']
+    ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables', 'unmodelled']
     """
     wanted = None if schemas is None else list(schemas)
     return {
@@ -79,6 +93,10 @@ def read(rows: Rows) -> Schema:
         },
         default_schema=default,
         server_version=version,
+        unmodelled=tuple(
+            Unmodelled(kind, reader.where(where), name, digest)
+            for kind, where, name, digest in rows.get("unmodelled", ())
+        ),
     )
 
 

@@ -129,6 +129,40 @@ TEXTS: dict[str, str] = {
         LEFT JOIN pg_attribute oa ON oa.attrelid = dep.refobjid AND oa.attnum = dep.refobjsubid
         WHERE {_SCHEMA} AND dep.deptype IS DISTINCT FROM 'i' AND {_own("pg_class", "c")}
         ORDER BY 1, 2""",
+    # What definitions have no word for: its kind, its schema and name, and a digest of what it says.
+    "unmodelled": f"""
+        SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+                WHEN 'p' THEN 'partitioned table' ELSE 'partition' END,
+            n.nspname::text, c.relname::text,
+            md5(COALESCE(CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END, pg_get_partkeydef(c.oid),
+                pg_get_expr(c.relpartbound, c.oid), ''))
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE (c.relkind IN ('v', 'm', 'f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {_SCHEMA}
+            AND {_own("pg_class", "c")}
+        UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+            n.nspname::text, p.oid::regprocedure::text,
+            md5(CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END)
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE {_SCHEMA} AND {_own("pg_proc", "p")}
+        UNION ALL SELECT 'trigger', n.nspname::text, c.relname || '.' || t.tgname, md5(pg_get_triggerdef(t.oid))
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT t.tgisinternal AND {_SCHEMA} AND {_own("pg_class", "c")}
+        UNION ALL SELECT 'policy', n.nspname::text, c.relname || '.' || o.polname,
+            md5(concat_ws(' ', o.polcmd, o.polpermissive, o.polroles, pg_get_expr(o.polqual, o.polrelid),
+                pg_get_expr(o.polwithcheck, o.polrelid)))
+        FROM pg_policy o JOIN pg_class c ON c.oid = o.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE {_SCHEMA}
+        UNION ALL SELECT 'row-level security', n.nspname::text, c.relname::text, md5(c.relforcerowsecurity::text)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relrowsecurity AND {_SCHEMA}
+        UNION ALL SELECT 'rule', n.nspname::text, c.relname || '.' || r.rulename, md5(pg_get_ruledef(r.oid))
+        FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND {_SCHEMA}
+        UNION ALL SELECT CASE t.typtype WHEN 'c' THEN 'composite type' ELSE 'range type' END, n.nspname::text,
+            t.typname::text, md5(COALESCE((SELECT string_agg(a.attname || format_type(a.atttypid, a.atttypmod), ',' ORDER BY
+                a.attnum) FROM pg_attribute a WHERE a.attrelid = t.typrelid AND NOT a.attisdropped), ''))
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
+        WHERE (t.typtype = 'r' OR (t.typtype = 'c' AND c.relkind = 'c')) AND {_SCHEMA} AND {_own("pg_type", "t")}
+        ORDER BY 1, 2, 3""",
     "extensions": """
         SELECT e.extname::text, e.extversion, n.nspname::text
         FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace

@@ -26,6 +26,7 @@ from .objects import (
     CreateView,
     RenameEnumValue,
 )
+from .table_order import tables_in_order, without_later_keys
 from .tables import (
     AddColumn,
     AddConstraint,
@@ -105,6 +106,8 @@ __all__ = [
     "create_table_operations",
     "create_type_operations",
     "script",
+    "tables_in_order",
+    "without_later_keys",
 ]
 
 

@@ -194,9 +194,21 @@ def index_elements(index: IndexDef) -> Structure:
     opclasses, collations = dict(index.opclasses), dict(index.collations)
     elements: list[Any] = []
     for column in index.columns:
-        name = column if isinstance(column, str) else getattr(getattr(column, "__column__", None), "name", None)
-        elements.append((_key(column), opclasses.get(name or ""), collations.get(name or "")))
+        name = _key_name(column)
+        elements.append((_key(column), opclasses.get(name), collations.get(name)))
     return tuple(elements)
+
+
+def _key_name(key: Any) -> Any:
+    """How operator classes and collations call a key: by its column, or by the text of its expression."""
+    if isinstance(key, str):
+        return key
+    s = key.s
+    if type(s) is tuple and s[0] in ("asc", "desc", "neg"):
+        s = s[1]
+    if type(s) is tuple and s[0] == "col":
+        return s[2]
+    return s[1] if type(s) is tuple and s[0] == "raw" and len(s) == 2 else ""
 
 
 def index_extras(index: IndexDef) -> Structure:

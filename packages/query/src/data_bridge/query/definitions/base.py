@@ -96,6 +96,16 @@ class Definition:
 
     __replace__ = replace
 
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from their defaults, by name; those without a default always.
+
+        >>> from data_bridge.query import EnumDef
+        >>> EnumDef("mood", ("sad", "glad"), schema="app").given()
+        {'name': 'mood', 'values': ('sad', 'glad'), 'schema': 'app'}
+        """
+        fields = self.__dict__
+        return {name: fields[name] for name, default in self._defaults.items() if _key(fields[name]) != default}
+
     def _fields(self) -> tuple[Any, ...]:
         return tuple(_key(self.__dict__[name]) for name in self._defaults if name not in self._ignored)
 
