@@ -48,7 +48,15 @@ def test_help_states_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> No
         main(["--help"])
     assert ended.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for word in ("0 done", "1 error", "2 usage", "3 pending", "5 another runner", "6 history and files disagree"):
+    for word in (
+        "0 done",
+        "1 error",
+        "2 usage",
+        "3 something is open",
+        "5 another runner",
+        "6 history and files disagree",
+        "8 a migration is not proved",
+    ):
         assert word in text
 
 

@@ -15,6 +15,7 @@ from data_bridge.migrate.history import (  # noqa: E402
     resolve_migration,
 )
 from data_bridge.migrate.lint import LintReport, lint_migrations  # noqa: E402
+from data_bridge.migrate.operations.declared import Backfill, RunSQL  # noqa: E402
 from data_bridge.migrate.runner import (  # noqa: E402
     Plan,
     PlannedStep,
@@ -27,11 +28,13 @@ from data_bridge.migrate.sources import Migration  # noqa: E402
 
 __all__ = [
     "AppliedMigration",
+    "Backfill",
     "LintReport",
     "Migration",
     "MigrationStatus",
     "Plan",
     "PlannedStep",
+    "RunSQL",
     "Touched",
     "fake_migrations",
     "get_migration_history",

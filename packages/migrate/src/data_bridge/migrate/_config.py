@@ -11,7 +11,11 @@ from data_bridge.core.errors import ConfigurationError
 
 TABLE = "_data_bridge_migrations"
 """The default name of the history table."""
-_KEYS = {"directory", "schema", "table", "database", "lock_timeout", "step_lock_timeout", "out_of_order"}
+_KEYS = {
+    "directory", "schema", "table", "database", "lock_timeout", "step_lock_timeout", "out_of_order", "models", "extensions",
+    "shadow",
+}  # fmt: skip
+_LISTS = ("models", "extensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,10 @@ class Config:
         lock_timeout: seconds to wait for another runner.
         out_of_order: "allow" runs versions below the current one, too; "error" refuses them.
         step_lock_timeout: how long a step waits for a lock before it tries again, as PostgreSQL writes it.
+        models: modules that declare the tables of the application.
+        extensions: extensions that the tables need beside those of the types of their columns.
+        shadow: a DSN of the server that `make` and `verify` make their databases on.
+        root: the folder of the pyproject.toml.
     """
 
     directory: Path | None = None
@@ -35,6 +43,10 @@ class Config:
     lock_timeout: float = 60.0
     step_lock_timeout: str = "1s"
     out_of_order: str = "allow"
+    models: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    shadow: str | None = None
+    root: Path | None = None
 
 
 def read(start: Path | None = None) -> Config:
@@ -60,7 +72,12 @@ def read(start: Path | None = None) -> Config:
             )
         if table.get("out_of_order", "allow") not in ("allow", "error"):
             raise ConfigurationError(f'{path}: out_of_order is "allow" or "error", not {table["out_of_order"]!r}')
+        for name in _LISTS:
+            value = table.get(name, [])
+            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):  # pyright: ignore[reportUnknownVariableType]
+                raise ConfigurationError(f"{path}: {name} is a list of names")
+            table[name] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
         if "directory" in table:
             table["directory"] = parent / table["directory"]
-        return Config(**table)
+        return Config(**table, root=parent)
     return Config()

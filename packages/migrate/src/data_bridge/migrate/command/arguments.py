@@ -10,12 +10,16 @@ exit status:
   0  done, or nothing to do                 4  lint found errors
   1  error                                  5  another runner is at work
   2  usage, configuration, no database      6  history and files disagree
-  3  pending migrations (status --check)    7  a migration stopped half-way: run up again, or resolve
+  3  something is open: migrations are      7  a migration stopped half-way: run up again, or resolve
+     pending (status --check), classes      8  a migration is not proved (make, verify)
+     have changed (make --check), a
+     database differs (drift), or make
+     has a question that nobody answers
 """
 _EPILOG = f"""\
 a first hour:
   data-bridge migrate init                    # a folder and the settings in pyproject.toml
-  data-bridge migrate new create_users        # a skeleton in Python; --sql for an SQL file
+  data-bridge migrate make -m "create users"   # from the classes; `new` for a skeleton
   data-bridge migrate lint                    # what would hurt a live database
   data-bridge migrate plan                    # what would run, with locks and sizes
   data-bridge migrate up                      # runs it
@@ -35,6 +39,28 @@ _ABOUT = {
     "new": (
         "write the skeleton of a migration",
         "Writes a file whose name begins with the moment: it sorts behind all others.",
+    ),
+    "make": (
+        "write a migration from the classes",
+        (
+            "Compares schema.lock, the recorded schema, with the classes of [tool.data-bridge.migrate] models, writes the "
+            "migration between them and its way back, and proves both on a shadow database. Writes nothing when the proof "
+            "fails or something has to be decided: renames and lost data are never guessed."
+        ),
+    ),
+    "verify": (
+        "prove migrations on a shadow database",
+        (
+            "Runs migrations on an empty database: up, down and up again. Down has to lead back to the schema before, and "
+            "all of them to schema.lock. The exit status is 8 otherwise."
+        ),
+    ),
+    "drift": (
+        "compare a database with the recorded schema",
+        (
+            "Prints what differs between schema.lock and the database, and the SQL that would repair the database. Changes "
+            "nothing. The exit status is 3 when something differs."
+        ),
     ),
     "up": (
         "apply what is pending",
@@ -110,6 +136,49 @@ def _command(
     )
 
 
+def _schema_arguments(made: dict[str, argparse.ArgumentParser]) -> None:
+    make = made["make"]
+    make.add_argument("-m", "--message", "--name", metavar="NAME", help="what it does, such as 'add price'")
+    make.add_argument("--check", action="store_true", help="only say what differs; status 3 then; needs no database")
+    make.add_argument("--empty", action="store_true", help="a skeleton to fill by hand")
+    make.add_argument("--sql", action="store_true", help="an SQL file instead of a Python one")
+    make.add_argument("--dry-run", action="store_true", help="prove it, print it, and write nothing")
+    make.add_argument(
+        "--models",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module or package with the classes; repeatable",
+    )
+    repeatable: tuple[tuple[str, str, str], ...] = (
+        ("--rename", "OLD:NEW", "a table, table.column or enum.value has a new name"),
+        ("--replace", "ENUM.VALUE:VALUE", "what rows get instead of an enum value that goes"),
+        ("--fill", "TABLE.COLUMN:SQL", "what rows that are there get in a column that is NOT NULL now"),
+        ("--using", "TABLE.COLUMN:SQL", "how old values become values of the new type"),
+    )
+    for option, metavar, text in repeatable:
+        make.add_argument(option, action="append", default=[], metavar=metavar, help=text)
+    make.add_argument(
+        "--allow-drop",
+        nargs="?",
+        action="append",
+        const="*",
+        default=[],
+        metavar="NAME",
+        help="a table or table.column may be dropped with its data; without a name, all that are gone may",
+    )
+    made["verify"].add_argument("versions", nargs="*", metavar="VERSION", help="these; by default all")
+    made["drift"].add_argument(
+        "--strict", action="store_true", help="what is not recorded or not modelled counts as a difference"
+    )
+    for name in ("make", "verify", "drift"):
+        made[name].add_argument(
+            "--shadow",
+            metavar="URL",
+            help="server for trying things out; by default an embedded one (data-bridge-testing)",
+        )
+
+
 def build() -> argparse.ArgumentParser:
     """The parser of the command."""
     parser = argparse.ArgumentParser(
@@ -132,6 +201,7 @@ def build() -> argparse.ArgumentParser:
     kind = made["new"].add_mutually_exclusive_group()
     kind.add_argument("--sql", action="store_true", help="an SQL file instead of a Python one")
     kind.add_argument("--folder", action="store_true", help="a folder with up.sql and down.sql")
+    _schema_arguments(made)
     made["up"].add_argument("target", nargs="?", help="stop at this version")
     made["down"].add_argument("target", nargs="?", help="the version that stays applied; 0 takes back all")
     made["to"].add_argument("target", help="the version that is the last applied one afterwards; 0 is none")

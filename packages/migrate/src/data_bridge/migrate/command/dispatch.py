@@ -19,8 +19,10 @@ from data_bridge.core.errors import (
     NotInitialized,
 )
 from data_bridge.migrate import _config as configuration
-from data_bridge.migrate.command import arguments, database_commands, file_commands
+from data_bridge.migrate.command import arguments, database_commands, file_commands, schema_commands
 from data_bridge.migrate.command.call import Call
+from data_bridge.migrate.diff.instructions import Undecided
+from data_bridge.migrate.making.proof import VerificationFailed
 from data_bridge.migrate.sources import discover
 
 FILE_COMMANDS: dict[str, Callable[[Call], Awaitable[int]]] = {
@@ -28,6 +30,8 @@ FILE_COMMANDS: dict[str, Callable[[Call], Awaitable[int]]] = {
     "new": file_commands.new,
     "sql": file_commands.sql,
     "lint": file_commands.lint,
+    "make": schema_commands.make,
+    "verify": schema_commands.verify,
 }
 DATABASE_COMMANDS: dict[str, Callable[[Call, Database], Awaitable[int]]] = {
     "up": database_commands.up,
@@ -35,6 +39,7 @@ DATABASE_COMMANDS: dict[str, Callable[[Call, Database], Awaitable[int]]] = {
     "to": database_commands.to,
     "redo": database_commands.redo,
     "plan": database_commands.plan,
+    "drift": schema_commands.drift,
     "stamp": database_commands.up,
     "status": database_commands.status,
     "history": database_commands.history,
@@ -82,6 +87,10 @@ async def _run(call: Call) -> int:
 
 def _status_of(error: DataBridgeError) -> int:
     match error:
+        case Undecided():
+            return 3
+        case VerificationFailed():
+            return 8
         case MigrationLocked():
             return 5
         case MigrationModified() | MigrationConflict():

@@ -194,7 +194,7 @@ async def _of_class(
     m: type[Migration], direction: str, wanted: bool, extra: list[Finding]
 ) -> tuple[Script, str] | None:
     label = _label(m, direction)
-    if direction == "down" and m.down is Migration.down:
+    if direction == "down" and m.down is Migration.down and m.down_operations is None:
         if wanted and not m.irreversible:
             try:
                 await record(m, "down")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from data_bridge.migrate.operations.declared import RunSQL
 from data_bridge.query import ddl as o
 from data_bridge.query import default_name
 from data_bridge.query.spi import constraint_name, named
@@ -46,5 +47,7 @@ def inverse_of(operation: Any) -> Any:
             return o.DropExtension(name)
         case o.ValidateConstraint():
             return ()
+        case RunSQL(undo=str(undo)):
+            return RunSQL(undo)
         case _:
             return None

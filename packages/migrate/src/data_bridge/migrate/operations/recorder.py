@@ -48,16 +48,18 @@ class Recorder:
         steps: in order, with the line of the migration that asked for each.
         barriers: positions before which everything is committed.
         is_complete: whether these are all steps: a migration that asks the database cannot be known before.
+        line: where the operation that is being recorded is declared; None asks the call stack.
     """
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.barriers: list[int] = []
         self.is_complete = True
+        self.line: int | None = None
 
     async def step(self, step: Step) -> int:
         """Remembers it."""
-        self.steps.append(step if step.line is not None else replace(step, line=_line()))
+        self.steps.append(step if step.line is not None else replace(step, line=self.line or _line()))
         return 0
 
     async def fetch(self, sql: str, params: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -76,7 +78,7 @@ class Recorder:
         await self.barrier()
         sql = batch_sql(table, assignments, where, key)
         inverse: tuple[Step, ...] | None = () if is_undone else None
-        self.steps.append(Step(Statement(("text", sql), (0, batch)), sql, False, inverse, _line()))
+        self.steps.append(Step(Statement(("text", sql), (0, batch)), sql, False, inverse, self.line or _line()))
         return 0
 
 

@@ -9,10 +9,12 @@ from weakref import WeakSet
 
 from data_bridge.core.errors import IrreversibleMigration, MigrationError
 from data_bridge.migrate.operations import online
+from data_bridge.migrate.operations.declared import Backfill
 from data_bridge.migrate.operations.inverse import inverse_of
 from data_bridge.migrate.operations.methods import Operations
 from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder, Sink
 from data_bridge.migrate.operations.step import Step, of_sql
+from data_bridge.migrate.sources.declared_lines import declared_lines
 from data_bridge.query import ddl
 from data_bridge.query.spi import path_of
 
@@ -49,7 +51,9 @@ class Migration(Operations):
     statement_timeout: ClassVar[str | None] = None
     """Stops a statement that takes longer, as PostgreSQL writes it."""
     operations: ClassVar[Sequence[Any]] = ()
-    """Instead of up(): DDL operations of data_bridge.query.ddl, undone in reverse order."""
+    """Instead of up(): operations of data_bridge.query.ddl, RunSQL and Backfill, undone in reverse order."""
+    down_operations: ClassVar[Sequence[Any] | None] = None
+    """Instead of down(): the operations of the way back, in the order in which they run; None derives them."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,15 +80,17 @@ class Migration(Operations):
         """The change."""
         if not self.operations:
             raise MigrationError(f"{type(self).__name__} has neither up() nor operations")
-        for operation in self.operations:
-            await self.apply(operation)
+        await self._apply_all("operations", self.operations)
 
     async def down(self) -> None:
-        """The way back; by default the known inverses of all steps of up(), in reverse order.
+        """The way back; by default `down_operations`, or the known inverses of all steps of up(), in reverse order.
 
         Raises:
             IrreversibleMigration: when a step has none.
         """
+        if self.down_operations is not None:
+            await self._apply_all("down_operations", self.down_operations)
+            return
         recorder = Recorder()
         try:
             await type(self)(recorder).up()
@@ -111,12 +117,22 @@ class Migration(Operations):
         if isinstance(operation, ddl.CreateTable) and not operation.if_not_exists:
             self._made.add(table.removeprefix("public."))
         is_online = self._is_online(table)
-        if is_online and isinstance(operation, ddl.AddColumn) and online.rewrites(operation):
+        if isinstance(operation, Backfill):
+            o = operation
+            await self._sink.backfill(table, o.assignments, o.where, o.key, 1000, 0.0, is_undone=True)
+        elif is_online and isinstance(operation, ddl.AddColumn) and online.rewrites(operation):
             await self.add_column(table, operation.column)
         elif is_online and (steps := online.instead_of(operation)) is not None:
             await self._all(steps)
         else:
             await self._do(operation, inverse_of(operation))
+
+    async def _apply_all(self, attribute: str, operations: Sequence[Any]) -> None:
+        lines = declared_lines(type(self), attribute) if isinstance(self._sink, Recorder) else []
+        for i, operation in enumerate(operations):
+            if isinstance(self._sink, Recorder):
+                self._sink.line = lines[i] if i < len(lines) else None
+            await self.apply(operation)
 
     async def execute(self, sql: str, *params: Any) -> int:
         """Runs one statement, or without parameters several; returns the affected rows."""

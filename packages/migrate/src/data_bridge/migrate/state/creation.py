@@ -1,0 +1,79 @@
+"""The statements that make a schema of its facts: how a shadow database gets the recorded and the declared schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from data_bridge.migrate._sql_names import quote_literal
+from data_bridge.migrate.state.facts import COMMENT, Path, quoted
+
+__all__ = ["statements"]
+
+_SCHEMA = re.compile(r'(?P<schema>[a-z_][a-z0-9_]*|"(?:[^"]|"")+")\.')
+_OWNED = re.compile(r"(?P<rest>.*?)\s*OWNED BY (?P<owner>.*)")
+_FOREIGN_KEY = "FOREIGN KEY "
+
+
+def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+    """Each statement with the path of what it makes: types first, foreign keys after all tables."""
+    yield from _kinds(facts)
+    tables: list[Path] = [path for path in facts if path[0] == "table" and len(path) == 2]
+    for path in tables:
+        columns = [f"{quoted(p[3])} {text}" for p, text in facts.items() if p[:3] == (*path, "column") and len(p) == 4]
+        yield path, f"CREATE TABLE {quoted(path[1])} ({', '.join(columns)})"
+    parts: list[tuple[Path, str]] = [
+        (path, text) for path, text in facts.items() if path[0] == "table" and len(path) == 4
+    ]
+    for path, text in parts:
+        if path[2] == "constraint" and not text.startswith(_FOREIGN_KEY):
+            yield path, f"ALTER TABLE {quoted(path[1])} ADD CONSTRAINT {quoted(path[3])} {text}"
+        elif path[2] == "index":
+            unique, rest = ("UNIQUE ", text[7:]) if text.startswith("UNIQUE ") else ("", text)
+            yield path, f"CREATE {unique}INDEX {quoted(path[3])} ON {quoted(path[1])} {rest}"
+    for path, text in parts:
+        if path[2] == "constraint" and text.startswith(_FOREIGN_KEY):
+            yield path, f"ALTER TABLE {quoted(path[1])} ADD CONSTRAINT {quoted(path[3])} {text}"
+    yield from _behind(facts)
+
+
+def _kinds(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+    schemas: dict[str, Path] = {}
+    for path in facts:
+        if path[0] != "extension" and (found := _SCHEMA.match(path[1])):
+            schemas.setdefault(found["schema"], path)
+    for schema, path in schemas.items():
+        yield path, f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}"
+    for path, text in facts.items():
+        match path:
+            case ("extension", name):
+                yield path, f"CREATE EXTENSION IF NOT EXISTS {quoted(name)}"
+            case ("enum", name):
+                yield path, f"CREATE TYPE {quoted(name)} AS ENUM {text}"
+            case ("domain", name):
+                yield path, f"CREATE DOMAIN {quoted(name)} AS {text}"
+            case ("sequence", name):
+                owned = _OWNED.fullmatch(text)
+                yield path, f"CREATE SEQUENCE {quoted(name)} {owned['rest'] if owned else text}".rstrip()
+            case _:
+                pass
+
+
+def _behind(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
+    """What names objects that have to be there."""
+    for path, text in facts.items():
+        if path[0] == "sequence" and (owned := _OWNED.fullmatch(text)):
+            yield path, f"ALTER SEQUENCE {quoted(path[1])} OWNED BY {owned['owner']}"
+        elif path[-1] == COMMENT:
+            yield path, f"COMMENT ON {_commented(path[:-1])} IS {quote_literal(text).lstrip()}"
+
+
+def _commented(path: Path) -> str:
+    if len(path) == 2:
+        return f"{'TYPE' if path[0] == 'enum' else path[0].upper()} {quoted(path[1])}"
+    if path[2] == "column":
+        return f"COLUMN {quoted(path[1])}.{quoted(path[3])}"
+    if path[2] == "index":
+        found = _SCHEMA.match(path[1])
+        return f"INDEX {quoted(found['schema']) + '.' if found else ''}{quoted(path[3])}"
+    return f"CONSTRAINT {quoted(path[3])} ON {quoted(path[1])}"

@@ -1,0 +1,163 @@
+"""A schema as facts: a path for every object, and the SQL that makes it.
+
+Two schemas are equal when their facts are. The text comes from the DDL compiler; it is compared only between schemas
+that the same server printed, or between two declarations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from data_bridge.migrate._sql_names import quote_identifier
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, default_name
+from data_bridge.query.catalog import Schema
+from data_bridge.query.spi import constraint_name
+
+__all__ = [
+    "COMMENT",
+    "Facts",
+    "Path",
+    "column_sql",
+    "constraint_sql",
+    "differences",
+    "facts_of",
+    "index_name",
+    "index_sql",
+    "quoted",
+    "spelled",
+    "table_facts",
+]
+
+Path: TypeAlias = tuple[str, ...]
+"""("table", "shop.orders", "column", "id"): the kind and the name of an object, then those of its part."""
+Facts: TypeAlias = dict[Path, str]
+COMMENT = "comment"
+"""The kind of the fact that is the comment of the object whose path it continues."""
+_PART = re.compile(r'[^."]+|"(?:[^"]|"")+"')
+_ORDER = ("primary_key", "unique", "check", "exclude", "foreign_key")
+
+
+def spelled(schema: str | None, name: str) -> str:
+    """A qualified name, quoted where PostgreSQL needs it; without its schema in the default one.
+
+    >>> spelled(None, "orders"), spelled("shop", "Order")
+    ('orders', 'shop."Order"')
+    """
+    return ".".join(_bare(part) for part in (schema, name) if part is not None)
+
+
+def _bare(name: str) -> str:
+    plain = name.isascii() and name.replace("_", "a").isalnum() and name == name.lower() and not name[0].isdigit()
+    return name if plain else quote_identifier(name)
+
+
+def quoted(name: str) -> str:
+    """A name as `spelled` returns it, with every part in quotes: a name may be a reserved word.
+
+    >>> quoted('shop."Order"'), quoted("user")
+    ('"shop"."Order"', '"user"')
+    """
+    return _PART.sub(lambda m: m[0] if m[0].startswith('"') else f'"{m[0]}"', name)
+
+
+def facts_of(schema: Schema) -> Facts:
+    """The facts of a schema, in the order in which `schema.lock` lists them."""
+    found: Facts = {("extension", _bare(name)): "" for name in sorted(schema.extensions)}
+    for enum in sorted(schema.enums.values(), key=lambda d: spelled(d.schema, d.name)):
+        path = ("enum", spelled(enum.schema, enum.name))
+        found[path] = _after(ddl.CreateEnum((enum.schema, enum.name), enum.values), " AS ENUM ")
+        _comment(found, path, enum.comment)
+    for domain in sorted(schema.domains.values(), key=lambda d: spelled(d.schema, d.name)):
+        found["domain", spelled(domain.schema, domain.name)] = _after(ddl.CreateDomain(domain), " AS ")
+    for sequence in sorted(schema.sequences.values(), key=lambda d: spelled(d.schema, d.name)):
+        name = _quoted(sequence.schema, sequence.name)
+        made = str(ddl.CreateSequence(sequence)).removeprefix(f"CREATE SEQUENCE {name}")
+        found["sequence", spelled(sequence.schema, sequence.name)] = made.strip()
+    for table in sorted(schema.tables.values(), key=lambda d: spelled(d.schema, d.name)):
+        found.update(table_facts(table))
+    return found
+
+
+def table_facts(table: TableDef) -> Facts:
+    """The facts of one table: its columns in their order, its constraints and indexes by kind and name."""
+    path = ("table", spelled(table.schema, table.name))
+    found: Facts = {path: ""}
+    _comment(found, path, table.comment)
+    for column in table.columns:
+        found[*path, "column", _bare(column.name)] = column_sql(column)
+        _comment(found, (*path, "column", _bare(column.name)), column.comment)
+    for constraint in sorted(table.constraints, key=lambda c: (_ORDER.index(c.kind), constraint_name(table.name, c))):
+        part = (*path, "constraint", _bare(constraint_name(table.name, constraint)))
+        found[part] = constraint_sql(table, constraint)
+        _comment(found, part, constraint.comment)
+    for index in sorted(table.indexes, key=lambda i: index_name(table, i)):
+        part = (*path, "index", _bare(index_name(table, index)))
+        found[part] = index_sql(index)
+        _comment(found, part, index.comment)
+    return found
+
+
+def index_name(table: TableDef, index: IndexDef) -> str:
+    """The name of an index, or the one that it gets without."""
+    return index.name or default_name(table.name, [c if isinstance(c, str) else "expr" for c in index.columns], "idx")
+
+
+def column_sql(column: ColumnDef) -> str:
+    """A column without its name: its type, its default and the rest of what CREATE TABLE says of it."""
+    return _after(ddl.AddColumn("t", column), f" ADD COLUMN {quote_identifier(column.name)} ")
+
+
+def constraint_sql(table: TableDef, constraint: ConstraintDef) -> str:
+    """A constraint without its name."""
+    name = quote_identifier(constraint_name(table.name, constraint))
+    return _after(ddl.AddConstraint(table, constraint), f" ADD CONSTRAINT {name} ")
+
+
+def index_sql(index: IndexDef) -> str:
+    """An index without its name and its table."""
+    text = str(ddl.CreateIndex("t", index.replace(name="i"))).removeprefix("CREATE ")
+    unique, _, rest = text.partition('INDEX "i" ON "t" ')
+    return f"{unique}{rest}" + ("" if index.valid else " INVALID")
+
+
+def _quoted(schema: str | None, name: str) -> str:
+    return ".".join(quote_identifier(part) for part in (schema, name) if part is not None)
+
+
+def _after(operation: ddl.Operation, mark: str) -> str:
+    return str(operation).partition(mark)[2]
+
+
+def _comment(found: Facts, path: Path, text: str | None) -> None:
+    if text is not None:
+        found[*path, COMMENT] = text
+
+
+def differences(old: Mapping[Path, str], new: Mapping[Path, str]) -> list[str]:
+    """What differs between two schemas, in words: a line for each object, not for the parts of one that comes or goes.
+
+    >>> differences({("table", "t"): "", ("table", "t", "column", "a"): "integer"}, {("table", "t"): ""})
+    ['- table t, column a: integer']
+    """
+    return list(_differences(old, new))
+
+
+def _differences(old: Mapping[Path, str], new: Mapping[Path, str]) -> Iterator[str]:
+    for path in sorted({*old, *new}):
+        before, after = old.get(path), new.get(path)
+        above: Any = path[:-1] if path[-1] == COMMENT else path[:-2]
+        if before == after or (above and (above in old) != (above in new)):
+            continue
+        label = ", ".join(" ".join(path[i : i + 2]) for i in range(0, len(path), 2))
+        if before is None:
+            yield f"+ {label}{_said(after)}"
+        elif after is None:
+            yield f"- {label}{_said(before)}"
+        else:
+            yield f"~ {label}{_said(before)}{_said(after).replace(':', ' →', 1)}"
+
+
+def _said(text: str | None) -> str:
+    return f": {' '.join(text.split())}" if text else ""

@@ -1,0 +1,129 @@
+"""The schema that an application declares: Table classes of data-bridge-orm, or the definitions of data-bridge-query."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from data_bridge.core.errors import ConfigurationError
+from data_bridge.migrate.state.facts import spelled, table_facts
+from data_bridge.migrate.state.reading import DEFAULT_SCHEMA
+from data_bridge.query import ConstraintDef, DomainDef, EnumDef, ExtensionDef, TableDef, ddl
+from data_bridge.query.catalog import Schema
+from data_bridge.query.spi import constraint_name
+
+__all__ = ["declared_schema", "definitions_in", "imported"]
+
+_EXTENSIONS = {"citext": "citext", "hstore": "hstore", "ltree": "ltree", "vector": "vector"}
+"""The extension that brings a type."""
+
+
+def imported(names: Sequence[str], root: Path | None = None) -> list[ModuleType]:
+    """The modules of these names, and all modules inside those that are packages: a class in a file that nothing imports
+    would look like one that was deleted.
+
+    Raises:
+        ConfigurationError: there is no such module, or it imports something that is not there.
+    """
+    if root is not None and str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    found: dict[str, ModuleType] = {}
+    for name in names:
+        try:
+            module = found[name] = importlib.import_module(name)
+            for inner in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}."):
+                if not inner.name.endswith(".__main__"):
+                    found[inner.name] = importlib.import_module(inner.name)
+        except ImportError as e:
+            raise ConfigurationError(f"the models {name} cannot be imported: {e}") from e
+    return list(found.values())
+
+
+def definitions_in(modules: Iterable[ModuleType]) -> list[TableDef]:
+    """The tables that the modules declare, each once, in the order of their names.
+
+    Raises:
+        ConfigurationError: two declarations of one table differ.
+    """
+    known: dict[str, tuple[TableDef, str]] = {}
+    for module in modules:
+        for value in vars(module).values():
+            for definition in _declared_by(value):
+                definition = normalised(definition)
+                name = spelled(definition.schema, definition.name)
+                owner = definition.owner or module.__name__
+                other, first = known.setdefault(name, (definition, owner))
+                if table_facts(other) != table_facts(definition):
+                    raise ConfigurationError(f"{first} and {owner} both declare the table {name}, and not alike")
+    return [known[name][0] for name in sorted(known)]
+
+
+def _declared_by(value: Any) -> Iterator[TableDef]:
+    if isinstance(value, TableDef):
+        yield value
+        return
+    # Asked of the type: the instances of some classes have every attribute that they are asked for.
+    of_class = getattr(cast(Any, type(value)), "__table_defs__", None)
+    if of_class is not None:
+        yield from of_class(value)
+        return
+    definition = getattr(value, "__table_def__", None)
+    if isinstance(definition, TableDef):
+        yield definition
+
+
+def normalised(table: TableDef) -> TableDef:
+    """A declaration as the server understands it: keys and identities are NOT NULL, everything has a name, and the default
+    schema goes without saying.
+    """
+    keys = set(table.primary_key)
+    return table.replace(
+        schema=_where(table.schema),
+        columns=tuple(
+            c.replace(nullable=c.nullable and c.name not in keys and c.identity is None) for c in table.columns
+        ),
+        constraints=tuple(_constraint(table, c) for c in table.constraints),
+    )
+
+
+def _where(schema: str | None) -> str | None:
+    return None if schema == DEFAULT_SCHEMA else schema
+
+
+def _constraint(table: TableDef, c: ConstraintDef) -> ConstraintDef:
+    changes: dict[str, Any] = {"name": constraint_name(table.name, c)}
+    if c.references is not None:
+        changes["references"] = (_where(c.references[0]), c.references[1])
+    for action in ("on_delete", "on_update"):
+        if getattr(c, action) == "no action":
+            changes[action] = None
+    return c.replace(**changes)
+
+
+def declared_schema(tables: Sequence[TableDef], extensions: Iterable[str] = ()) -> Schema:
+    """The schema of these tables, with the types of their columns and the extensions that these types need."""
+    schema = Schema()
+    for operation in ddl.create_type_operations(*tables):
+        if isinstance(operation, ddl.CreateEnum):
+            path: Any = operation.name
+            where, name = _where(path[0]), str(path[1])
+            schema.enums[where, name] = EnumDef(name, operation.values, schema=where)
+        elif isinstance(operation, ddl.CreateDomain):
+            domain: DomainDef = operation.domain
+            checks = tuple((name or f"{domain.name}_check", text) for name, text in domain.checks)
+            domain = domain.replace(schema=_where(domain.schema), checks=checks)
+            schema.domains[domain.schema, domain.name] = domain
+    needed = set(extensions)
+    for table in tables:
+        schema.tables[table.schema, table.name] = table
+        for column in table.columns:
+            base = column.type.name.partition("(")[0].removesuffix("[]")
+            if base in _EXTENSIONS:
+                needed.add(_EXTENSIONS[base])
+    schema.extensions.update({name: ExtensionDef(name) for name in needed})
+    return schema

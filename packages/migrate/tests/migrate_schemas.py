@@ -1,0 +1,163 @@
+"""Schemas for property tests: few names and few types, so that two schemas that were drawn apart have much in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, sql, types
+
+MOODS = (("sad", "ok"), ("sad", "ok", "glad"), ("glad", "sad", "it's"), ("sad",), ("new", "sad", "ok"))
+_DEFAULTS = {
+    "bigint": ("0", "1 + 1"),
+    "integer": ("7",),
+    "text": ("'x'", "''", "lower('A')", "gen_random_uuid()::text"),
+    "character varying(20)": ("'y'",),
+    "numeric(10,2)": ("0", "1.5"),
+    "boolean": ("true",),
+    "timestamp with time zone": ("now()", "clock_timestamp()"),
+    "jsonb": ("'{}'",),
+    "uuid": ("gen_random_uuid()",),
+    "text[]": ("'{}'", "ARRAY['a']"),
+    '"mood"': ("'sad'",),
+}
+_CHECKS = {
+    "bigint": ("{} > 0", "{} IN (1, 2)"),
+    "integer": ("{} > 0",),
+    "numeric(10,2)": ("{} >= 0",),
+    "text": ("{} <> ''", "length({}) > 1"),
+    "character varying(20)": ("{} <> ''",),
+    '"mood"': ("{} = 'sad'",),
+    "timestamp with time zone": ("{} > '2020-01-01 00:00:00+00'",),
+}
+_COMMENTS = (None, None, None, "a\nb", "it's")
+_NOTHING: Any = (None,)
+
+
+def sql_types(moods: Sequence[str]) -> list[SQLType]:
+    mood = types.Enum("mood", *moods)
+    return [
+        types.BigInt, types.Integer, types.Text, types.Varchar(20), types.Numeric(10, 2), types.Boolean, types.Timestamptz,
+        types.Jsonb, types.Uuid, types.Array(types.Text), mood, types.Array(mood),
+    ]  # fmt: skip
+
+
+@st.composite
+def columns(draw: Any, moods: Sequence[str]) -> list[ColumnDef]:
+    """A key, and up to five others."""
+    found = [
+        ColumnDef(
+            "id", types.BigInt, nullable=False,
+            identity=draw(st.sampled_from([None, "by default", "by default", "always"])),
+        )
+    ]  # fmt: skip
+    for name in draw(st.lists(st.sampled_from(["a", "b", "c", "order", "Odd name"]), unique=True, max_size=4)):
+        of = draw(st.sampled_from(sql_types(moods)))
+        default = draw(st.sampled_from([*_NOTHING, *_DEFAULTS.get(of.name, ())]))
+        found.append(
+            ColumnDef(
+                name, of, nullable=draw(st.booleans()), default=None if default is None else sql(default),
+                collation=draw(st.sampled_from([None, None, "C"])) if of.name == "text" else None,
+                comment=draw(st.sampled_from(_COMMENTS)),
+            )
+        )  # fmt: skip
+    if draw(st.integers(0, 3)) == 0:
+        # A virtual column must not use a type of somebody's own.
+        base = draw(st.sampled_from([c for c in found if "mood" not in c.type.name]))
+        text = f'("{base.name}" IS NULL)' if base.name == "id" else f'("{base.name}" IS NOT NULL)'
+        found.append(ColumnDef("made", types.Boolean, generated=sql(text), stored=draw(st.booleans())))
+    return found
+
+
+@st.composite
+def tables(draw: Any, moods: Sequence[str]) -> list[TableDef]:
+    """Up to three tables with keys between them, also in a circle."""
+    names = draw(st.lists(st.sampled_from([(None, "t"), (None, "u"), ("shop", "user")]), unique=True, max_size=3))
+    made: list[TableDef] = []
+    for schema, name in names:
+        found = draw(columns(moods))
+        constraints = [ConstraintDef("primary_key", f"{name}_pkey", ("id",))]
+        constraints += draw(_constraints(found, name, names))
+        indexes = draw(_indexes(found, name))
+        comment = draw(st.sampled_from(_COMMENTS))
+        made.append(
+            TableDef(
+                name,
+                tuple(found),
+                schema=schema,
+                constraints=tuple(constraints),
+                indexes=tuple(indexes),
+                comment=comment,
+            )
+        )
+    return made
+
+
+@st.composite
+def _constraints(draw: Any, found: list[ColumnDef], table: str, names: list[Any]) -> list[ConstraintDef]:
+    made: list[ConstraintDef] = []
+    for column in found:
+        key = f"{table}_{column.name}"
+        if column.name == "made":
+            continue
+        if column.type.name in _CHECKS and draw(st.integers(0, 2)) == 0:
+            text = draw(st.sampled_from(_CHECKS[column.type.name])).format(f'"{column.name}"')
+            comment = draw(st.sampled_from(_COMMENTS))
+            made.append(ConstraintDef("check", f"{key}_check", (column.name,), check=sql(text), comment=comment))
+        if column.name != "id" and column.type.name != "jsonb" and draw(st.integers(0, 3)) == 0:
+            made.append(
+                ConstraintDef(
+                    "unique", draw(st.sampled_from([f"{key}_key", f"{key}_other"])), (column.name,),
+                    nulls_not_distinct=draw(st.booleans()), deferrable=draw(st.sampled_from([None, None, "deferrable"])),
+                )
+            )  # fmt: skip
+        if column.type.name == "bigint" and draw(st.integers(0, 1)):
+            made.append(
+                ConstraintDef(
+                    "foreign_key", f"{key}_fkey", (column.name,), references=draw(st.sampled_from(names)),
+                    references_columns=("id",),
+                    on_delete=draw(st.sampled_from([None, "cascade", "restrict"])),
+                    on_update=draw(st.sampled_from([None, "cascade"])),
+                    deferrable=draw(st.sampled_from([None, None, "initially deferred"])),
+                )
+            )  # fmt: skip
+    return made
+
+
+@st.composite
+def _indexes(draw: Any, found: list[ColumnDef], table: str) -> list[IndexDef]:
+    made: list[IndexDef] = []
+    for column in found:
+        if column.name == "made" or draw(st.integers(0, 2)):
+            continue
+        key: Any = column.name
+        name = f"{table}_{column.name}_{draw(st.sampled_from(['idx', 'ix']))}"
+        comment = draw(st.sampled_from(_COMMENTS))
+        if column.type.name == "jsonb":
+            made.append(
+                IndexDef(name, (key,), method="gin", opclasses=draw(st.sampled_from([(), ((key, "jsonb_path_ops"),)])))
+            )
+            continue
+        if column.type.name == "text" and draw(st.booleans()):
+            key = sql(f'lower("{column.name}")')
+        elif draw(st.booleans()):
+            order: Order = sql(f'"{column.name}"').desc()
+            key = draw(st.sampled_from([order, order.nulls_last()]))
+        where = draw(st.sampled_from([None, f'"{column.name}" IS NOT NULL', "id > 5"]))
+        made.append(
+            IndexDef(
+                name, (key,), unique=draw(st.booleans()), where=None if where is None else sql(where),
+                include=draw(st.sampled_from([(), ("id",)])) if column.name != "id" else (),
+                with_=draw(st.sampled_from([(), (("fillfactor", 70),)])), comment=comment,
+            )
+        )  # fmt: skip
+    return made
+
+
+@st.composite
+def schemas(draw: Any) -> list[TableDef]:
+    """The tables of a schema, whose enum has the same labels everywhere."""
+    made: list[TableDef] = draw(tables(draw(st.sampled_from(MOODS))))
+    return made
