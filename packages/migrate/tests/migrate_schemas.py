@@ -161,3 +161,70 @@ def schemas(draw: Any) -> list[TableDef]:
     """The tables of a schema, whose enum has the same labels everywhere."""
     made: list[TableDef] = draw(tables(draw(st.sampled_from(MOODS))))
     return made
+
+
+@st.composite
+def edited(draw: Any, tables: list[TableDef]) -> list[TableDef]:
+    """The same tables after a small change or two, as people make them."""
+    made = list(tables)
+    for _ in range(draw(st.integers(1, 2))):
+        if not made:
+            break
+        at = draw(st.integers(0, len(made) - 1))
+        made[at] = draw(_changed(made[at]))
+    if draw(st.integers(0, 3)) == 0:
+        moods = draw(st.sampled_from(MOODS))
+        made = [table.replace(columns=tuple(_with_moods(c, moods) for c in table.columns)) for table in made]
+    return made
+
+
+def _with_moods(column: ColumnDef, moods: Sequence[str]) -> ColumnDef:
+    mood = types.Enum("mood", *moods)
+    return column.replace(type={'"mood"': mood, '"mood"[]': types.Array(mood)}.get(column.type.name, column.type))
+
+
+@st.composite
+def _changed(draw: Any, table: TableDef) -> TableDef:
+    what = draw(st.sampled_from(["column", "constraint", "index", "comment"]))
+    if what == "column" and len(table.columns) > 1:
+        at = draw(st.integers(1, len(table.columns) - 1))
+        column = table.columns[at]
+        default = draw(st.sampled_from([*_NOTHING, *_DEFAULTS.get(column.type.name, ())]))
+        changes: dict[str, Any] = {"comment": draw(st.sampled_from(_COMMENTS))}
+        if column.generated is None:
+            changes |= {"nullable": draw(st.booleans()), "default": None if default is None else sql(default)}
+        columns = list(table.columns)
+        columns[at] = column.replace(**changes)
+        return table.replace(columns=tuple(columns))
+    if what == "constraint" and len(table.constraints) > 1:
+        at = draw(st.integers(1, len(table.constraints) - 1))
+        constraint = table.constraints[at]
+        changes = {"comment": draw(st.sampled_from(_COMMENTS))}
+        if constraint.kind == "foreign_key":
+            changes["on_delete"] = draw(st.sampled_from([None, "cascade", "restrict"]))
+        kept = [*table.constraints[:at], *table.constraints[at + 1 :]]
+        return table.replace(constraints=(*kept, *([constraint.replace(**changes)] if draw(st.integers(0, 3)) else [])))
+    if what == "index" and table.indexes:
+        at = draw(st.integers(0, len(table.indexes) - 1))
+        index = table.indexes[at]
+        where = draw(st.sampled_from([None, "id > 5", "id > 6"]))
+        changed = index.replace(where=None if where is None else sql(where), comment=draw(st.sampled_from(_COMMENTS)))
+        kept_indexes = [*table.indexes[:at], *table.indexes[at + 1 :]]
+        return table.replace(indexes=(*kept_indexes, *([changed] if draw(st.integers(0, 3)) else [])))
+    return table.replace(comment=draw(st.sampled_from(["x", "y", None])))
+
+
+@st.composite
+def near_pairs(draw: Any) -> tuple[list[TableDef], list[TableDef]]:
+    """A schema, and what a few edits make of it."""
+    first = draw(schemas())
+    return first, draw(edited(first))
+
+
+@st.composite
+def pairs(draw: Any) -> tuple[list[TableDef], list[TableDef]]:
+    """Two schemas, near or far from each other."""
+    if draw(st.booleans()):
+        made: tuple[list[TableDef], list[TableDef]] = draw(near_pairs())
+        return made
+    return draw(schemas()), draw(schemas())

@@ -17,7 +17,7 @@ from data_bridge.migrate.runner import get_migration_status
 from data_bridge.migrate.runner.plan import record
 from data_bridge.migrate.sources.migration import Migration
 from data_bridge.migrate.state import lock_file
-from data_bridge.migrate.state.facts import differences, facts_of, spelled
+from data_bridge.migrate.state.facts import differences, facts_of, label_of
 from data_bridge.migrate.state.lock_file import NAME
 from data_bridge.migrate.state.reading import read_schema
 from data_bridge.query import ddl
@@ -59,7 +59,7 @@ async def find_drift(directory: File, database: Any, config: Config, shadow: str
     live = projected(everything, owners(lock.facts))
     found = Drift(differences(lock.facts, facts_of(live)))
     found.unrecorded = sorted(" ".join(path) for path in owners(facts_of(everything)) - owners(facts_of(live)))
-    found.unmodelled = [f"{u.kind} {spelled(u.schema, u.name)}" for u in everything.unmodelled]
+    found.unmodelled = [label_of(u) for u in everything.unmodelled]
     major = everything.server_version // 10000
     if found.changes and major != lock.postgresql:
         found.notes.append(

@@ -58,7 +58,7 @@ def written(
             else waivers.get((attribute, i), [])
             for i, p in enumerate(planned)
         ]
-        items = Items("()", tuple(source_of(p.operation) for p in planned), tuple(comments))
+        items = Items("()", tuple(source_of(p.operation) for p in planned), tuple(comments), is_broken=len(planned) > 1)
         body += ["", f"    {attribute} = {laid_out(items, 4, len(attribute) + 3)}"]
     text = "\n".join(body)
     used = {name for p in (*up, *down) for name in _names_in(source_of(p.operation))}

@@ -45,11 +45,13 @@ class Items:
         brackets: the opening and the closing one.
         items: in order.
         comments: the lines above each item, where there are any.
+        is_broken: whether every item has a line of its own, however short they are.
     """
 
     brackets: str
     items: tuple[Source, ...]
     comments: tuple[Sequence[str], ...] = ()
+    is_broken: bool = False
 
 
 Source = Atom | Call | Items
@@ -86,8 +88,8 @@ def _is_broken(source: Source) -> bool:
             return False
         case Call(_, arguments):
             return any(_is_broken(value) for _, value in arguments)
-        case Items(_, items, comments):
-            return any(comments) or any(map(_is_broken, items))
+        case Items(_, items, comments, is_broken):
+            return is_broken or any(comments) or any(map(_is_broken, items))
 
 
 def laid_out(source: Source, indent: int = 0, taken: int = 0) -> str:

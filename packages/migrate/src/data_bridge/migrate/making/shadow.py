@@ -14,7 +14,7 @@ from data_bridge.core import Database, quote_identifier
 from data_bridge.core.errors import ConfigurationError, ConnectError, DatabaseError, MigrationError
 from data_bridge.migrate._config import Config
 from data_bridge.migrate.state.creation import statements
-from data_bridge.migrate.state.facts import Facts, Path, facts_of, spelled
+from data_bridge.migrate.state.facts import UNMODELLED, Facts, Path, facts_of, label_of
 from data_bridge.migrate.state.reading import read_schema
 from data_bridge.query.catalog import Schema
 
@@ -137,7 +137,7 @@ class Shadow:
     async def facts(self, database: Any) -> dict[Path, str]:
         """The facts of all schemas of a database, with digests of what definitions cannot say."""
         schema = await self.read(database)
-        others: Facts = {("unmodelled", f"{u.kind} {spelled(u.schema, u.name)}"): u.digest for u in schema.unmodelled}
+        others: Facts = {(UNMODELLED, label_of(u)): u.digest for u in schema.unmodelled}
         return {**facts_of(schema), **others}
 
     @staticmethod

@@ -27,7 +27,10 @@ _ASKED = {
 }
 
 
-def waiver_of(finding: Finding) -> str | None:
+_ON_THE_WAY_BACK = {"L27": "the way back is one transaction, as the way forward is"}
+
+
+def waiver_of(finding: Finding, *, is_way_back: bool) -> str | None:
     """The comment that allows a finding, or None for one that nobody has asked for."""
-    reason = _ASKED.get(finding.rule)
+    reason = _ASKED.get(finding.rule) or (_ON_THE_WAY_BACK.get(finding.rule) if is_way_back else None)
     return None if reason is None or finding.severity == "info" else f"lint: allow {finding.rule}: {reason}"

@@ -25,7 +25,7 @@ class {name}(Migration):
 def version_behind(directory: Path, last: str = "") -> str:
     """The moment as a version that nothing in the folder has, and that sorts behind the last one."""
     at = datetime.now(UTC)
-    if re.fullmatch(r"20\d{12}", last):
+    if re.fullmatch(r"\d{14}", last):
         with suppress(ValueError):  # fourteen digits that are no moment
             at = max(at, datetime.strptime(last, "%Y%m%d%H%M%S").replace(tzinfo=UTC) + timedelta(seconds=1))
     while any(directory.glob(f"{at:%Y%m%d%H%M%S}*")):  # two within one second

@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 
 from data_bridge.migrate._sql_names import quote_identifier
 from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, default_name
-from data_bridge.query.catalog import Schema
+from data_bridge.query.catalog import Schema, Unmodelled
 from data_bridge.query.spi import constraint_name
 
 __all__ = [
     "COMMENT",
+    "UNMODELLED",
     "Facts",
     "Path",
     "column_sql",
@@ -25,6 +26,7 @@ __all__ = [
     "facts_of",
     "index_name",
     "index_sql",
+    "label_of",
     "quoted",
     "spelled",
     "table_facts",
@@ -35,6 +37,8 @@ Path: TypeAlias = tuple[str, ...]
 Facts: TypeAlias = dict[Path, str]
 COMMENT = "comment"
 """The kind of the fact that is the comment of the object whose path it continues."""
+UNMODELLED = "unmodelled"
+"""The kind of the fact of an object that no definition can say; its text is a digest."""
 _PART = re.compile(r'[^."]+|"(?:[^"]|"")+"')
 _ORDER = ("primary_key", "unique", "check", "exclude", "foreign_key")
 
@@ -135,6 +139,12 @@ def _comment(found: Facts, path: Path, text: str | None) -> None:
         found[*path, COMMENT] = text
 
 
+def label_of(found: Unmodelled) -> str:
+    """How an object is called that no definition can say."""
+    where = "" if found.schema is None else f"{_bare(found.schema)}."
+    return f"{found.kind} {where}{found.name}"
+
+
 def differences(old: Mapping[Path, str], new: Mapping[Path, str]) -> list[str]:
     """What differs between two schemas, in words: a line for each object, not for the parts of one that comes or goes.
 
@@ -149,6 +159,9 @@ def _differences(old: Mapping[Path, str], new: Mapping[Path, str]) -> Iterator[s
         before, after = old.get(path), new.get(path)
         above: Any = path[:-1] if path[-1] == COMMENT else path[:-2]
         if before == after or (above and (above in old) != (above in new)):
+            continue
+        if path[0] == UNMODELLED:
+            yield f"{'+' if before is None else '-' if after is None else '~'} {path[1]}"
             continue
         label = ", ".join(" ".join(path[i : i + 2]) for i in range(0, len(path), 2))
         if before is None:

@@ -25,8 +25,9 @@ _PLACES: dict[str, tuple[str, ...]] = {
 }
 _NOTED = frozenset({"enum", "domain", "sequence", "table", *_PLACES["table"]})
 _PART = r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'
+_ESCAPE = re.compile(r"\\(\\|n|u[0-9a-f]{4})")
 _LINE = re.compile(r"(?P<indent> *)(?P<kind>[a-z]+)(?: (?P<rest>.*))?")
-_NAMED = re.compile(rf"(?P<name>{_PART}(?:\.{_PART})?)(?: (?P<text>.*))?")
+_NAMED = re.compile(rf"(?P<name>{_PART}(?:\.{_PART})?)(?: (?P<text>.*))?", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -70,20 +71,20 @@ def dumped(lock: Lock) -> str:
             continue
         if len(path) == 2:
             lines.append("")
-        lines.append(f"{depth}{path[-2]} {path[-1]} {_escaped(text)}".rstrip())
+        lines.append(f"{depth}{path[-2]} {_escaped(path[-1])} {_escaped(text)}".rstrip())
         if path in lock.declared:
             lines.append(f"{depth}  {_DECLARED} {_escaped(lock.declared[path])}".rstrip())
     return "\n".join(lines) + "\n"
 
 
 def _escaped(text: str) -> str:
-    made = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    # Spaces at an end, where editors and git strip them.
-    return re.sub(r"^ | $", r"\\s", made)
+    """Text in one line, without spaces at its ends, where editors and git strip them."""
+    made = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return re.sub(r"[^\S ]|^ | $", lambda m: f"\\u{ord(m[0]):04x}", made)
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\([\\nrs])", lambda m: {"n": "\n", "r": "\r", "s": " "}.get(m[1], m[1]), text)
+    return _ESCAPE.sub(lambda m: {"n": "\n", "\\": "\\"}.get(m[1]) or chr(int(m[1][1:], 16)), text)
 
 
 def parsed(text: str, name: str) -> Lock:
@@ -156,13 +157,13 @@ class _Reader:
         inside = self.above[depth - 1][-2] if 0 < depth <= len(self.above) else ""
         if (depth and not inside) or kind not in _PLACES.get(inside, ()):
             raise self._wrong(f"{kind!r} has no place {f'inside a {inside}' if inside else 'here'}")
-        named = _NAMED.fullmatch(rest)
+        named = _NAMED.fullmatch(_unescaped(rest))
         if named is None or (depth and "." in re.sub(r'"(?:[^"]|"")+"', "", named["name"])):
             raise self._wrong(f"{kind} needs a name")
         path = (*(self.above[depth - 1] if depth else ()), kind, named["name"])
         if path in self.lock.facts:
             raise self._wrong(f"{kind} {named['name']} is there twice")
-        self.lock.facts[path] = _unescaped(named["text"] or "")
+        self.lock.facts[path] = named["text"] or ""
         self.above[depth:] = [path]
 
     def done(self) -> Lock:

@@ -140,7 +140,7 @@ TEXTS: dict[str, str] = {
         WHERE (c.relkind IN ('v', 'm', 'f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {_SCHEMA}
             AND {_own("pg_class", "c")}
         UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
-            n.nspname::text, p.oid::regprocedure::text,
+            n.nspname::text, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
             md5(CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE {_SCHEMA} AND {_own("pg_proc", "p")}

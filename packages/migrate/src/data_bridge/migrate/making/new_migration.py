@@ -22,6 +22,7 @@ from data_bridge.migrate.making.recorded import check_head, is_current, recorded
 from data_bridge.migrate.making.shadow import Shadow
 from data_bridge.migrate.making.sql_file import written_sql
 from data_bridge.migrate.making.waivers import waiver_of
+from data_bridge.migrate.operations.recorder import Recorder
 from data_bridge.migrate.runner.plan import record
 from data_bridge.migrate.sources import templates
 from data_bridge.migrate.sources.declared_lines import declared_lines
@@ -211,13 +212,18 @@ class _Draft:
 
     async def write(self) -> None:
         """Writes the file, lets the linter look at it, and writes it again with the comments that it needs."""
-        one_by_one = len(_changed(self._up)) > 1
         waivers: dict[tuple[str, int], list[str]] = {}
+        one_by_one = len(_changed(self._up)) > 1
         self._save(waivers, one_by_one=one_by_one)
+        if not one_by_one and await self._commits_inside():
+            one_by_one = True
+            self._save(waivers, one_by_one=True)
         for finding in await self._lint():
-            waiver = waiver_of(finding)
             where = self._place_of(finding)
-            if waiver is not None and where is not None and waiver not in waivers.setdefault(where, []):
+            if where is None:
+                continue
+            waiver = waiver_of(finding, is_way_back=where[0] == "down_operations")
+            if waiver is not None and waiver not in waivers.setdefault(where, []):
                 waivers[where].append(waiver)
         if waivers:
             self._save(waivers, one_by_one=one_by_one)
@@ -225,20 +231,31 @@ class _Draft:
         if self._request.sql:
             steps = [(await record(self.migration, direction))[0] for direction in ("up", "down")]
             self.text = written_sql(self._title, *steps)
-            (self._place / self.name).unlink()
             self.name = self.name.removesuffix(".py") + ".sql"
-            (self._place / self.name).write_text(self.text, encoding="utf-8")
-            self.migration = in_directory(self._place)[0]
+            self._load()
 
     def _save(self, waivers: dict[tuple[str, int], list[str]], *, one_by_one: bool) -> None:
         self.text = written(
             self._title, self._slug, self._version, self._up, self._down, waivers, one_by_one=one_by_one
         )
-        folder = self._place / f"draft{len(list(self._place.glob('draft*')))}"
+        self._load()
+
+    def _load(self) -> None:
+        # A folder for each text: Python remembers what it has imported from a path.
+        folder = self._place / str(len(list(self._place.iterdir())))
         folder.mkdir()
         (folder / self.name).write_text(self.text, encoding="utf-8")
-        (self._place / self.name).write_text(self.text, encoding="utf-8")
         self.migration = in_directory(folder)[0]
+
+    async def _commits_inside(self) -> bool:
+        """Whether a direction commits between two of its steps, whatever the file says of transactions."""
+        for direction in ("up", "down"):
+            recorder = Recorder()
+            migration = self.migration(recorder)
+            await (migration.up() if direction == "up" else migration.down())
+            if any(0 < at < len(recorder.steps) for at in recorder.barriers):
+                return True
+        return False
 
     async def _lint(self) -> list[Finding]:
         report = await lint_migrations([*self._earlier, self.migration])

@@ -1,0 +1,132 @@
+"""The laws of `make` over schemas that nobody thought of, and the proof that they notice a wrong diff."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from migrate_schema_laws import files_lead, operations_lead, two_databases
+from migrate_schemas import pairs
+
+from data_bridge.migrate.diff import enum_changes, script, table_changes
+from data_bridge.migrate.diff.column_changes import ColumnChange
+from data_bridge.migrate.diff.table_changes import TableChange
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, sql, types
+
+_CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+Place = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def lead(postgres_dsn: str) -> Iterator[Place]:
+    """`lead(a, b)`: the laws of the operations, on two databases that stay for all examples."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        place = runner.run(stack.enter_async_context(two_databases(postgres_dsn)))
+        try:
+            yield lambda a, b: runner.run(operations_lead(place, a, b))
+        finally:
+            runner.run(stack.aclose())
+
+
+def test_operations_lead_from_any_schema_to_any_other_and_back(lead: Place) -> None:
+    @settings(max_examples=30, suppress_health_check=_CHECKS)
+    @given(pairs())
+    def law(pair: Any) -> None:
+        lead(*pair)
+
+    law()
+
+
+def test_files_lead_from_any_schema_to_any_other(postgres_dsn: str, tmp_path: Path) -> None:
+    @settings(max_examples=5, suppress_health_check=_CHECKS, phases=[Phase.explicit, Phase.generate])
+    @given(pairs())
+    def law(pair: Any) -> None:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        asyncio.run(files_lead(postgres_dsn, folder, *pair))
+
+    law()
+    for command in (["format", "--check"], ["check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(tmp_path)]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _table(
+    name: str = "t", *, default: str | None = None, where: str | None = None, on_delete: Any = None, to: str = "t",
+    comment: str | None = None, moods: tuple[str, ...] = (),
+) -> TableDef:  # fmt: skip
+    columns = [
+        ColumnDef("id", types.BigInt, nullable=False),
+        ColumnDef("a", types.BigInt, default=None if default is None else sql(default)),
+    ]
+    if moods:
+        columns.append(ColumnDef("m", types.Enum("mood", *moods)))
+    constraints = [ConstraintDef("primary_key", f"{name}_pkey", ("id",))]
+    if on_delete is not None:
+        constraints.append(
+            ConstraintDef(
+                "foreign_key", f"{name}_a_fkey", ("a",), references=(None, to), references_columns=("id",),
+                on_delete=on_delete,
+            )
+        )  # fmt: skip
+    indexes = () if where is None else (IndexDef(f"{name}_a_idx", ("a",), where=sql(where)),)
+    return TableDef(name, tuple(columns), constraints=tuple(constraints), indexes=indexes, comment=comment)
+
+
+def _forget_defaults(change: ColumnChange) -> None:
+    if change.is_retyped:
+        _DEFAULT_AND_TYPE(change)
+
+
+_DEFAULT_AND_TYPE = ColumnChange._default_and_type
+_INDEX_SQL = table_changes.index_sql
+_CONSTRAINT_SQL = table_changes.constraint_sql
+_ADD_VALUE = ddl.AddEnumValue
+FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[TableDef], list[TableDef]]]] = {
+    "a changed default is forgotten": (
+        (ColumnChange, "_default_and_type", _forget_defaults),
+        ([_table(default="0")], [_table(default="1")]),
+    ),
+    "the predicate of an index is not compared": (
+        (table_changes, "index_sql", lambda index: _INDEX_SQL(index.replace(where=None))),
+        ([_table(where="id > 5")], [_table(where="id > 6")]),
+    ),
+    "what a foreign key does on delete is not compared": (
+        (table_changes, "constraint_sql", lambda table, c: _CONSTRAINT_SQL(table, c.replace(on_delete=None))),
+        ([_table(on_delete="cascade")], [_table(on_delete="restrict")]),
+    ),
+    "comments are forgotten": (
+        (TableChange, "_comments", lambda change: None),
+        ([_table(comment="one")], [_table(comment="two")]),
+    ),
+    "foreign keys come before their tables": (
+        (script, "PHASES", ("keys", *(phase for phase in script.PHASES if phase != "keys"))),
+        ([_table()], [_table(on_delete="cascade", to="other"), _table("other", on_delete="cascade")]),
+    ),
+    "new values of an enum come last": (
+        (enum_changes.ddl, "AddEnumValue", lambda key, value, **place: _ADD_VALUE(key, value)),
+        ([_table(moods=("a", "c"))], [_table(moods=("a", "b", "c"))]),
+    ),
+    "a renamed type stays": (
+        (enum_changes.ddl, "DropEnum", lambda key: ddl.Comment("type", key, None)),
+        ([_table(moods=("a", "b"))], [_table(moods=("b", "a"))]),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_laws_notice_a_fault(fault: str, lead: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted, (a, b) = FAULTS[fault]
+    lead(a, b)
+    monkeypatch.setattr(*planted)
+    with pytest.raises(AssertionError):
+        lead(a, b)
