@@ -33,7 +33,7 @@ def answer(question: str, is_yes_or_no: bool) -> str:
     """The answers of a person who renames nothing and drops everything; the tables have no rows."""
     if is_yes_or_no:
         return "y" if question.startswith("Drop") else "n"
-    return "sad" if "goes" in question else "NULL"
+    return "sad" if "was removed" in question else "NULL"
 
 
 @asynccontextmanager

@@ -203,10 +203,10 @@ def test_what_cannot_be_known_is_not_guessed(project: Project) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (("--rename", "item.nam:title"), "--rename item.nam: nothing that changes is called so"),
+        (("--rename", "item.nam:title"), "--rename item.nam: no change has this name"),
         (("--rename", "item.name"), "--rename is NAME:VALUE"),
         (("--rename", "item.name:titel"), "there is no new column titel in item"),
-        (("--fill", "item.title:1"), "--fill item.title: nothing that changes is called so"),
+        (("--fill", "item.title:1"), "--fill item.title: no change has this name"),
     ],
 )
 def test_a_mistyped_instruction_is_an_error(options: tuple[str, ...], text: str, project: Project) -> None:
@@ -301,7 +301,7 @@ def test_other_words_for_the_same_are_no_migration(project: Project) -> None:
     project.models(_item("price: int = Column(check='price>0')"))
     assert project.run("make", "--check")[0] == 3
     status, out, _ = project.run("make")
-    assert (status, out) == (0, f"nothing changed\n{project.directory / 'schema.lock'}\n")
+    assert (status, out) == (0, "nothing changed\nmigrations/schema.lock\n")
     assert project.run("make", "--check")[0] == 0
 
 
@@ -314,3 +314,74 @@ def test_what_is_written_says_where_a_person_has_to_look(project: Project) -> No
     report = asyncio.run(lint_migrations(directory=project.directory))
     assert [f.rule for f in report.findings if f.severity != "info"] == []
     assert {f.rule for f, _ in report.waived} == {"L17", "L19"}
+
+
+def test_a_table_moves_to_another_schema(project: Project) -> None:
+    project.models(_item("name: str = Column(unique=True)", "parent: Link['Item'] = Column(nullable=True)"))
+    project.make()
+    project.run("up")
+    project.query("INSERT INTO item (name) VALUES ('a')")
+    project.models(
+        _item(
+            "name: str = Column(unique=True)",
+            "parent: Link['Item'] = Column(nullable=True)",
+            settings="schema = 'archive'",
+        )
+    )
+    text = project.make("--rename", "item:archive.item")
+    assert 'ddl.SetSchema("item", "archive")' in text and "DropTable" not in text
+    assert project.run("up")[0] == 0
+    assert project.query("SELECT name FROM archive.item") == [{"name": "a"}]
+    assert project.run("drift")[0] == project.run("verify")[0] == project.run("down")[0] == 0
+    assert project.query("SELECT name FROM item") == [{"name": "a"}]
+
+
+def test_definitions_of_query_need_no_orm(project: Project) -> None:
+    project.models(
+        "from data_bridge.query import ColumnDef, ConstraintDef, TableDef, column, table, types\n"
+        "books = TableDef('book', (ColumnDef('id', types.BigInt, nullable=False), ColumnDef('email', types.Citext)),"
+        " constraints=(ConstraintDef('primary_key', columns=('id',)),))\n"
+        "notes = table('note', column('id', int, primary_key=True))\n"
+    )
+    text = project.make()
+    assert 'ddl.CreateExtension("citext", if_not_exists=True)' in text and '"note"' in text
+    assert project.run("up")[0] == 0
+    assert project.run("drift")[:2] == (0, "the database is as recorded\n")
+
+
+def test_two_declarations_of_one_table_must_agree(project: Project) -> None:
+    project.models(
+        "from data_bridge.query import ColumnDef, TableDef, types\n"
+        "one = TableDef('t', (ColumnDef('id', types.BigInt),))\nother = TableDef('t', (ColumnDef('id', types.Integer),))\n"
+    )
+    status, _, err = project.run("make")
+    assert status == 2 and "both declare the table t, and not alike" in err
+
+
+def test_a_many_to_many_relation_brings_its_table(project: Project) -> None:
+    project.models(
+        _HEAD
+        + "class Tag(Table):\n    id: int = Column(primary_key=True)\n\n"
+        + "class Post(Table):\n    id: int = Column(primary_key=True)\n    tags: ManyToMany[Tag] = ManyToMany(through='post_tags')\n"
+    )
+    assert '"post_tags"' in project.make()
+
+
+def test_the_declared_schema_must_be_possible(project: Project) -> None:
+    project.models(_item("name: str = Column(check='nonsense(name)')"))
+    status, _, err = project.run("make")
+    assert status == 1
+    assert (
+        "the declared schema cannot be made: table item, constraint item_name_check: function nonsense(text) does"
+        in err
+    )
+    assert not project.directory.exists()
+
+
+def test_a_merge_conflict_in_the_lock_is_named(project: Project) -> None:
+    project.models(_item("name: str"))
+    project.make()
+    lock = project.directory / "schema.lock"
+    lock.write_text(lock.read_text().replace("head ", "<<<<<<< ours\nhead "))
+    status, _, err = project.run("make", "--check")
+    assert status == 6 and "schema.lock:4: a merge conflict" in err

@@ -82,11 +82,17 @@ def _show_made(call: Call, made: making.Made) -> None:
         terminal.say(made.text.rstrip())
         return
     _say(call, made.changes or ["nothing changed"])
-    _say(call, made.paths)
+    _say(call, [_near(path) for path in made.paths])
     for name in made.foreign:
         terminal.say(terminal.paint(f"no class declares the {name}: it is left alone", "yellow"))
     if made.text:
         output.lint(terminal, LintReport(made.findings), waived=False)
+
+
+def _near(path: str) -> str:
+    """A path from the working directory, where it is below it."""
+    place, here = Path(path), Path.cwd()
+    return str(place.relative_to(here)) if place.is_relative_to(here) else path
 
 
 def _say(call: Call, lines: list[str]) -> None:

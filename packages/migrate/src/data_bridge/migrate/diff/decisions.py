@@ -54,7 +54,7 @@ def decide(old: Schema, new: Schema, given: Instructions, ask: Ask | None = None
     if desk.open:
         raise Undecided(desk.open)
     if unused := given.unused():
-        raise ConfigurationError(f"{', '.join(unused)}: nothing that changes is called so")
+        raise ConfigurationError(f"{', '.join(unused)}: no change has this name")
     return desk.made
 
 
@@ -109,7 +109,8 @@ class _Desk:
         answer = self._yes(f"Is the new table {to} the renamed {name}?")
         if answer is None and "*" not in self.given.drops:
             self.open.append(
-                f"the table {name} is gone, and {to} is new and like it: add --rename {name}:{to}, or --allow-drop {name}"
+                f"the table {name} was removed and the similar table {to} was added: add --rename {name}:{to}, or "
+                f"--allow-drop {name}"
             )
             return best
         return best if answer else None
@@ -137,11 +138,11 @@ class _Desk:
         for column in list(gone):
             name = f"{spelled(*old_key)}.{spelled(None, column.name)}"
             to = self.given.take("--rename", self.given.renames, name)
-            target = next((c for c in come if c.name == to or spelled(None, c.name) == to), None)
+            target = next((c for c in come if to in (c.name, spelled(None, c.name))), None)
             if to is not None and target is None:
                 raise ConfigurationError(f"--rename {name}:{to}: there is no new column {to} in {spelled(*key)}")
             if target is None and name not in self.given.drops:
-                target = self._column_like(name, column, come)
+                target = self._column_like(name, column, come, (old, new))
             if target is not None:
                 self.made.renames.columns[key, column.name] = target.name
                 gone.remove(column)
@@ -154,14 +155,23 @@ class _Desk:
         for column in come:
             self._fill(key, column)
 
-    def _column_like(self, name: str, column: ColumnDef, come: list[ColumnDef]) -> ColumnDef | None:
+    def _column_like(
+        self, name: str, column: ColumnDef, come: list[ColumnDef], tables: tuple[TableDef, TableDef]
+    ) -> ColumnDef | None:
         alike = [
             c
             for c in come
             if c.type.family == column.type.family and (c.generated is None) == (column.generated is None)
         ]
+        use = _use(tables[0], column.name)
         best = max(
-            alike, key=lambda c: (column_sql(c) == column_sql(column), _ratio(column.name, c.name)), default=None
+            alike,
+            key=lambda c: (
+                column_sql(c) == column_sql(column),
+                _use(tables[1], c.name) == use,
+                _ratio(column.name, c.name),
+            ),
+            default=None,
         )
         if best is None or column.generated is not None:
             return None
@@ -169,7 +179,7 @@ class _Desk:
         answer = self._yes(f"Is the new column {to} the renamed {name}?")
         if answer is None and "*" not in self.given.drops:
             self.open.append(
-                f"the column {name} is gone, and {to} is new and like it: add --rename {name}:{to}, or "
+                f"the column {name} was removed and the similar column {to} was added: add --rename {name}:{to}, or "
                 f"--allow-drop {name}"
             )
             return best
@@ -235,7 +245,7 @@ class _Desk:
                 if self._yes(f"Is the new value {best} of {spelled(*key)} the renamed {value}?"):
                     to = best
             if to is None and instead is None and self.ask is not None:
-                answer = self.ask(f"The value {name} goes. The value that its rows get instead:", False)
+                answer = self.ask(f"The value {name} was removed. The value that its rows get instead:", False)
                 instead = answer if answer in new.values else None
             if to is not None:
                 come.remove(to)
@@ -244,13 +254,21 @@ class _Desk:
                 self.made.replacements[key, value] = instead
             else:
                 renamed_to = f"--rename {name}:NEW if it is renamed, or " if come else ""
-                self.open.append(f"the enum value {name} goes: add {renamed_to}--replace {name}:VALUE for its rows")
+                self.open.append(
+                    f"the enum value {name} was removed: add {renamed_to}--replace {name}:VALUE for its rows"
+                )
 
 
 def _likeness(old: TableDef, new: TableDef) -> float:
     before = {(c.name, c.type.name) for c in old.columns}
     after = {(c.name, c.type.name) for c in new.columns}
     return 2 * len(before & after) / ((len(before) + len(after)) or 1)
+
+
+def _use(table: TableDef, column: str) -> list[tuple[str, int]]:
+    """The kinds of the constraints and indexes of a column, and where it stands in them."""
+    keys = [(c.kind, c.columns.index(column)) for c in table.constraints if column in c.columns]
+    return sorted([*keys, *(("index", i.columns.index(column)) for i in table.indexes if column in i.columns)])
 
 
 def _ratio(one: str, other: str) -> float:

@@ -13,14 +13,14 @@ ANY = "*"
 
 
 class Undecided(MigrationError):
-    """A change can be meant in several ways, or would lose data, and nobody has said which is meant.
+    """A change can be meant in several ways, or would lose data, and no instruction decides.
 
     Attributes:
-        open: what is to be said, each with the option that says it.
+        open: the decisions, each with the option that makes it.
     """
 
     def __init__(self, questions: list[str]) -> None:
-        super().__init__("\n".join(["this is not guessed:", *(f"  {line}" for line in questions)]))
+        super().__init__("\n".join(["these changes need a decision:", *(f"  {line}" for line in questions)]))
         self.open = questions
 
 

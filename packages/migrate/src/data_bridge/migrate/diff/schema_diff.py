@@ -24,7 +24,9 @@ def diff(old: Schema, new: Schema, decisions: Decisions | None = None, *, is_way
     script = Script()
     before = renamed(old, decisions.renames)
     _name(script, old, decisions.renames)
-    _make_schemas_and_types(script, before, new)
+    for name in sorted(_schemas(new) - _schemas(old)):
+        script.add("schemas", ddl.CreateSchema(name, if_not_exists=True))
+    _make_types(script, before, new)
     rebuilt = {
         key
         for key, enum in before.enums.items()
@@ -41,7 +43,10 @@ def diff(old: Schema, new: Schema, decisions: Decisions | None = None, *, is_way
         change.apply()
     relink(script, changes)
     _make_tables(script, before, new)
-    _drop(script, before, new, is_way_back=is_way_back)
+    _drop(script, before, new)
+    if is_way_back:
+        for name in sorted(_schemas(old) - _schemas(new)):
+            script.add("old schemas", ddl.DropSchema(name))
     _comment(script, before, new)
     return script.ordered()
 
@@ -66,11 +71,9 @@ def _name(script: Script, old: Schema, renames: Renames) -> None:
         script.add("renames", ddl.RenameEnumValue(enum, value, to))
 
 
-def _make_schemas_and_types(script: Script, before: Schema, new: Schema) -> None:
+def _make_types(script: Script, before: Schema, new: Schema) -> None:
     for name in sorted(new.extensions.keys() - before.extensions.keys()):
         script.add("extensions", ddl.CreateExtension(name, if_not_exists=True))
-    for name in sorted(_schemas(new) - _schemas(before)):
-        script.add("schemas", ddl.CreateSchema(name, if_not_exists=True))
     for key in sorted(new.enums.keys() - before.enums.keys(), key=str):
         script.add("types", ddl.CreateEnum(key, new.enums[key].values))
     for key in sorted(new.domains.keys() - before.domains.keys(), key=str):
@@ -127,7 +130,7 @@ def _make_tables(script: Script, before: Schema, new: Schema) -> None:
             script.add("comments", ddl.Comment("constraint", path, key.comment, key.name))
 
 
-def _drop(script: Script, before: Schema, new: Schema, *, is_way_back: bool) -> None:
+def _drop(script: Script, before: Schema, new: Schema) -> None:
     gone = [before.tables[key] for key in _sorted(before.tables) if key not in new.tables]
     ordered = ddl.tables_in_order(gone)
     # A key of a circle is dropped before its table, and so is one to a table that stays: it would be locked all the while.
@@ -148,9 +151,6 @@ def _drop(script: Script, before: Schema, new: Schema, *, is_way_back: bool) -> 
         script.add("old types", ddl.DropDomain(key))
     for key in sorted(before.enums.keys() - new.enums.keys(), key=str):
         script.add("old types", ddl.DropEnum(key))
-    if is_way_back:
-        for name in sorted(_schemas(before) - _schemas(new)):
-            script.add("old schemas", ddl.DropSchema(name))
 
 
 def _goes_with(key: Key, owner: tuple[str, str], gone: set[Key], new: Schema) -> bool:

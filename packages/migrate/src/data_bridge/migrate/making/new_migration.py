@@ -297,8 +297,9 @@ def _title(up: Sequence[Planned]) -> str:
     made = [_key(p.operation.table)[1] for p in up if isinstance(p.operation, ddl.CreateTable)]
     gone = [_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.DropTable)]
     changed = sorted({name for _, name in _changed(up)} - set(gone))
+    moved = [_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.SetSchema)]
     said: list[str] = []
-    for verb, names in (("create", made), ("change", changed), ("drop", gone)):
+    for verb, names in (("create", made), ("change", changed), ("move", moved), ("drop", gone)):
         if names:
             said.append(
                 f"{verb} {names[0]}" + (f" and {names[1]}" if len(names) == 2 else " and others" if names[2:] else "")

@@ -49,7 +49,7 @@ def written(
     waivers = waivers or {}
     body = [f'    version = "{version}"']
     if one_by_one:
-        body.append("    # Each step is committed for itself: no lock is held while the next table is changed.")
+        body.append("    # Each step is a transaction of its own, so that no lock outlives its step.")
         body.append("    atomic = False")
     for attribute, planned in (("operations", up), ("down_operations", down)):
         comments = [
