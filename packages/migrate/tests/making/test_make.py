@@ -94,6 +94,14 @@ CHANGES = {
         "INSERT INTO item (name) VALUES ('a')", {"title": "a"}, ("--rename", "item.name:title"),
         words=("ddl.RenameColumn", "ddl.RenameConstraint", "# Look here"),
     ),
+    "a column that says what it was called": Change(
+        _item("name: str = Column(unique=True)"), _item("title: str = Column(unique=True, renamed_from='name')"),
+        "INSERT INTO item (name) VALUES ('a')", {"title": "a"}, words=("ddl.RenameColumn", "ddl.RenameConstraint"),
+    ),
+    "a table that says what it was called": Change(
+        _item("name: str"), _item("name: str", settings="renamed_from = 'item'").replace("'item'", "'thing'", 1),
+        "INSERT INTO item (name) VALUES ('a')", {"name": "a"}, words=("ddl.RenameTable",),
+    ),
     "a dropped column": Change(
         _item("name: str", "note: str | None = None"), _item("name: str"),
         "INSERT INTO item (name, note) VALUES ('a', 'b')", {"name": "a"}, ("--allow-drop", "item.note"),

@@ -40,14 +40,17 @@ class Decisions:
         return Decisions(self.renames.inverse())
 
 
-def decide(old: Schema, new: Schema, given: Instructions, ask: Ask | None = None) -> Decisions:
-    """Decides what leads from one schema to the other.
+def decide(
+    old: Schema, new: Schema, given: Instructions, ask: Ask | None = None, declared: Schema | None = None
+) -> Decisions:
+    """Decides what leads from one schema to the other. The declarations may say what a table or a column was called before;
+    this counts as long as that name is in the old schema.
 
     Raises:
         Undecided: something is open, and there is nobody to ask.
         ConfigurationError: an instruction is about nothing that changes.
     """
-    desk = _Desk(old, new, given, ask)
+    desk = _Desk(old, new, given, ask, declared or new)
     desk.tables()
     desk.columns()
     desk.values()
@@ -66,7 +69,8 @@ def loses_data(old: ColumnDef, new: ColumnDef) -> bool:
 
 
 class _Desk:
-    def __init__(self, old: Schema, new: Schema, given: Instructions, ask: Ask | None) -> None:
+    def __init__(self, old: Schema, new: Schema, given: Instructions, ask: Ask | None, declared: Schema) -> None:
+        self.declared = declared
         self.old, self.new, self.given, self.ask = old, new, given, ask
         self.made = Decisions()
         self.open: list[str] = []
@@ -84,7 +88,7 @@ class _Desk:
         for key in list(gone):
             name = spelled(*key)
             to = self.given.take("--rename", self.given.renames, name)
-            target = None if to is None else self._named(to, key, come, "table")
+            target = self._declared_table(key, come) if to is None else self._named(to, key, come, "table")
             if target is None and name not in self.given.drops:
                 target = self._like(name, key, come)
             if target is not None:
@@ -99,6 +103,14 @@ class _Desk:
             if to in (spelled(*candidate), candidate[1]) and (to != candidate[1] or candidate[0] == key[0]):
                 return candidate
         raise ConfigurationError(f"--rename {spelled(*key)}:{to}: there is no new {kind} {to}")
+
+    def _declared_table(self, key: Key, come: list[Key]) -> Key | None:
+        """The new table that says that it was called so."""
+        for candidate in come:
+            before = self.declared.tables[candidate].renamed_from
+            if before is not None and before in (spelled(*key), key[1] if key[0] == candidate[0] else None):
+                return candidate
+        return None
 
     def _like(self, name: str, key: Key, come: list[Key]) -> Key | None:
         ranked = sorted(come, key=lambda k: -_likeness(self.old.tables[key], self.new.tables[k]))
@@ -141,6 +153,9 @@ class _Desk:
             target = next((c for c in come if to in (c.name, spelled(None, c.name))), None)
             if to is not None and target is None:
                 raise ConfigurationError(f"--rename {name}:{to}: there is no new column {to} in {spelled(*key)}")
+            if to is None:
+                said = {c.name for c in self.declared.tables[key].columns if c.renamed_from == column.name}
+                target = next((c for c in come if c.name in said), None)
             if target is None and name not in self.given.drops:
                 target = self._column_like(name, column, come, (old, new))
             if target is not None:

@@ -29,10 +29,11 @@ from data_bridge.migrate.sources.declared_lines import declared_lines
 from data_bridge.migrate.sources.discovery import in_directory, ordered
 from data_bridge.migrate.sources.migration import Migration
 from data_bridge.migrate.state import lock_file
-from data_bridge.migrate.state.facts import Facts, differences, facts_of
+from data_bridge.migrate.state.facts import differences, facts_of
 from data_bridge.migrate.state.lock_file import Lock
 from data_bridge.migrate.state.models import declared_schema, definitions_in, imported
 from data_bridge.query import ddl
+from data_bridge.query.catalog import Schema
 
 __all__ = ["Made", "MakeRequest", "check", "make"]
 
@@ -87,7 +88,7 @@ def _migrations(directory: File) -> list[type[Migration]]:
     return ordered(in_directory(directory)) if directory.is_dir() else []
 
 
-def _declared(request: MakeRequest) -> Facts:
+def _declared(request: MakeRequest) -> Schema:
     names = request.models or request.config.models
     if not names:
         raise ConfigurationError(
@@ -98,7 +99,7 @@ def _declared(request: MakeRequest) -> Facts:
         raise ConfigurationError(
             f"{', '.join(names)} declare no tables: a Table class, or a TableDef of data-bridge-query"
         )
-    return facts_of(declared_schema(tables, request.config.extensions))
+    return declared_schema(tables, request.config.extensions)
 
 
 def check(request: MakeRequest) -> list[str]:
@@ -110,7 +111,7 @@ def check(request: MakeRequest) -> list[str]:
     Raises:
         MigrationConflict: the lock names a migration that is not there.
     """
-    declared = _declared(request)
+    declared = facts_of(_declared(request))
     lock = lock_file.read(request.directory)
     migrations = _migrations(request.directory)
     check_head(lock, migrations)
@@ -129,7 +130,8 @@ async def make(request: MakeRequest) -> Made:
         VerificationFailed: the migration does not do what it has to do.
         MigrationError: the declared schema cannot be made, or an older migration does not run.
     """
-    declared = _declared(request)
+    schema = _declared(request)
+    declared = facts_of(schema)
     lock = lock_file.read(request.directory)
     migrations = _migrations(request.directory)
     check_head(lock, migrations)
@@ -139,7 +141,7 @@ async def make(request: MakeRequest) -> Made:
         async with shadow.database() as database:
             new = await shadow.fill(database, declared, "the declared schema")
         async with recorded_schema(shadow, lock, migrations, declared) as recorded:
-            decisions = decide(recorded.schema, new, request.instructions, request.ask)
+            decisions = decide(recorded.schema, new, request.instructions, request.ask, schema)
             up = diff(recorded.schema, new, decisions)
             down = diff(new, recorded.schema, decisions.way_back(), is_way_back=True)
             old_facts, new_facts = facts_of(recorded.schema), facts_of(new)
@@ -218,8 +220,9 @@ class _Draft:
         if not one_by_one and await self._commits_inside():
             one_by_one = True
             self._save(waivers, one_by_one=True)
+        places = self._places()
         for finding in await self._lint():
-            where = self._place_of(finding)
+            where = places.get(finding.line)
             if where is None:
                 continue
             waiver = waiver_of(finding, is_way_back=where[0] == "down_operations")
@@ -262,12 +265,13 @@ class _Draft:
         own = str(self.migration.source or "") or self.migration.__module__
         return [f for f in report.findings if File(f.file).name == self.name or f.file == own]
 
-    def _place_of(self, finding: Finding) -> tuple[str, int] | None:
-        for attribute in ("operations", "down_operations"):
-            lines = declared_lines(self.migration, attribute)
-            if finding.line in lines:
-                return attribute, lines.index(finding.line)
-        return None
+    def _places(self) -> dict[int, tuple[str, int]]:
+        """The direction and the position of the operation of a line."""
+        return {
+            line: (attribute, at)
+            for attribute in ("operations", "down_operations")
+            for at, line in enumerate(declared_lines(self.migration, attribute))
+        }
 
 
 def _changed(planned: Sequence[Planned]) -> set[tuple[str | None, str]]:

@@ -119,14 +119,24 @@ class Shadow:
         Raises:
             MigrationError: the server refuses a statement; the message names the object.
         """
-        for path, sql in statements(facts):
+        made = list(statements(facts))
+        try:
+            # One script is one round trip and one transaction.
+            await database.execute_script(";\n".join(sql for _, sql in made))
+        except DatabaseError:
+            await self._fill_one_by_one(database, made, what)
+        return await self.read(database, schemas_in(facts))
+
+    @staticmethod
+    async def _fill_one_by_one(database: Any, made: list[tuple[Path, str]], what: str) -> None:
+        """Finds the statement that the server refuses."""
+        for path, sql in made:
             try:
                 await database.execute_script(sql)
             except DatabaseError as e:
                 label = ", ".join(" ".join(path[i : i + 2]) for i in range(0, len(path), 2))
                 hint = f"\nHint: {e.hint}" if e.hint else ""
                 raise MigrationError(f"{what} cannot be made: {label}: {e.message} [{e.sqlstate}]{hint}") from e
-        return await self.read(database, schemas_in(facts))
 
     async def read(self, database: Any, schemas: Collection[str] | None = None) -> Schema:
         """What is in these schemas of a database, or in all."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 __all__ = ["declared_lines"]
 
 
 def declared_lines(migration: type[Any], attribute: str) -> list[int]:
     """The line of every element of a list in the body of a class; nothing where it is made in another way."""
+    return _lines(cast(Any, migration), attribute)
+
+
+@lru_cache(maxsize=64)
+def _lines(migration: Any, attribute: str) -> list[int]:
     try:
         source, start = inspect.getsourcelines(migration)
         tree = ast.parse(inspect.cleandoc("\n" + "".join(source)) if source[0][:1].isspace() else "".join(source))

@@ -69,6 +69,7 @@ class ColumnSpec:
     collation: str | None = None
     name: str | None = None
     comment: str | None = None
+    renamed_from: str | None = None
     exclude_from_select: bool = False
     server_default: Any = None
     update_default: Any = None
@@ -116,6 +117,7 @@ def Column(
     collation: str | None = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     exclude_from_select: bool = ...,
     server_default: Any = ...,
     update_default: Any = ...,
@@ -141,6 +143,7 @@ def Column(
     collation: str | None = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     exclude_from_select: bool = ...,
     update_default: Any = ...,
     **pydantic_field_arguments: Any,
@@ -155,6 +158,7 @@ def Column(
     type: SQLType | str | None = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     **pydantic_field_arguments: Any,
 ) -> Any: ...
 @overload
@@ -173,6 +177,7 @@ def Column(
     check: Any = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     update_default: Any = ...,
     **pydantic_field_arguments: Any,
 ) -> Any: ...
@@ -189,6 +194,7 @@ def Column(
     scale: int | None = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     **pydantic_field_arguments: Any,
 ) -> Any: ...
 @overload
@@ -210,6 +216,7 @@ def Column(
     collation: str | None = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     exclude_from_select: bool = ...,
     update_default: Any = ...,
     **pydantic_field_arguments: Any,
@@ -234,6 +241,7 @@ def Column(  # pyright: ignore[reportOverlappingOverload]
     collation: str | None = ...,
     name: str | None = ...,
     comment: str | None = ...,
+    renamed_from: str | None = ...,
     exclude_from_select: bool = ...,
     update_default: Any = ...,
     **pydantic_field_arguments: Any,
@@ -262,6 +270,7 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
     collation: str | None = None,
     name: str | None = None,
     comment: str | None = None,
+    renamed_from: str | None = None,
     exclude_from_select: bool = False,
     **pydantic_field_arguments: Any,
 ) -> Any:
@@ -292,6 +301,7 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
         collation: of the column.
         name: the column's name, where it is not the field's.
         comment: kept in the database.
+        renamed_from: what the column was called before, for `data-bridge migrate make`; it may stay.
         exclude_from_select: not loaded unless asked for.
         pydantic_field_arguments: those of pydantic.Field; behind a Link also `fields`, the names of declared fields that
             hold the other row's key.
@@ -313,6 +323,7 @@ def Column(  # noqa: N802 - it stands where Pydantic has Field
         primary_key=primary_key, auto_increment=auto_increment, unique=unique, index=index, nullable=nullable, type=type,
         max_length=max_length, precision=precision, scale=scale, foreign_key=foreign_key, on_delete=on_delete, on_update=on_update,
         deferrable=deferrable, check=check, computed=computed, collation=collation, name=name, comment=comment,
+        renamed_from=renamed_from,
         exclude_from_select=exclude_from_select, server_default=server_default if server_default is not None else text_default,
         update_default=update_default, text_default=text_default, link_fields=link_fields,
     )  # fmt: skip

@@ -61,6 +61,7 @@ class Entity(MixedPlans):
             constraints=table_constraints(self),
             indexes=table_indexes(self),
             comment=settings.comment,
+            renamed_from=settings.renamed_from,
             owner=self.label,
         )
         self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})

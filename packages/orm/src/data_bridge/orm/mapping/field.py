@@ -213,6 +213,7 @@ class Field:
             generated=sql(spec.computed) if spec.computed else None,
             collation=spec.collation,
             comment=spec.comment,
+            renamed_from=spec.renamed_from,
         )
 
     # --------------------------------------------------------------------------------------------------- loading

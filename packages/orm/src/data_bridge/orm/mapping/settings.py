@@ -12,11 +12,11 @@ from data_bridge.core.errors import ConfigurationError
 KEYS = frozenset(
     {
         "name", "schema", "primary_key", "indexes", "constraints", "abstract", "using", "use_revision", "validate_on_save",
-        "validate_on_load", "comment",
+        "validate_on_load", "comment", "renamed_from",
     }
 )  # fmt: skip
 ALIASES = {"table_name": "name", "database": "using"}
-NOT_INHERITED = frozenset({"name", "abstract", "comment"})
+NOT_INHERITED = frozenset({"name", "abstract", "comment", "renamed_from"})
 
 
 def snake_case(name: str) -> str:
@@ -38,6 +38,7 @@ class Settings:
         "indexes",
         "name",
         "primary_key",
+        "renamed_from",
         "schema",
         "use_revision",
         "using",
@@ -59,6 +60,7 @@ class Settings:
         self.validate_on_save: bool = bool(values.get("validate_on_save", False))
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
         self.comment: str | None = values.get("comment")
+        self.renamed_from: str | None = values.get("renamed_from")
         if len(self.name.encode()) > 63:
             raise ConfigurationError(
                 f"{cls.__name__}.Settings.name has {len(self.name.encode())} bytes, PostgreSQL takes 63"

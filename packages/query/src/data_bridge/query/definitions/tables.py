@@ -51,6 +51,9 @@ class ColumnDef(Definition):
     stored: bool = field(default=True, kw_only=True)
     collation: str | None = field(default=None, kw_only=True)
     comment: str | None = field(default=None, kw_only=True)
+    renamed_from: str | None = field(default=None, kw_only=True)
+    """What it was called before, for migrations; no part of equality."""
+    _ignored: ClassVar[frozenset[str]] = frozenset({"renamed_from"})
 
 
 class IndexDef(Definition):
@@ -115,7 +118,7 @@ class TableDef(Definition):
     ('id',)
     """
 
-    _ignored: ClassVar[frozenset[str]] = frozenset({"owner"})
+    _ignored: ClassVar[frozenset[str]] = frozenset({"owner", "renamed_from"})
     name: str
     columns: tuple[ColumnDef, ...]
     schema: str | None = field(default=None, kw_only=True)
@@ -124,6 +127,8 @@ class TableDef(Definition):
     comment: str | None = field(default=None, kw_only=True)
     owner: str | None = field(default=None, kw_only=True)
     """The name of the class, for messages; no part of equality."""
+    renamed_from: str | None = field(default=None, kw_only=True)
+    """What it was called before, for migrations: `name`, or `schema.name`; no part of equality."""
 
     @cached_property
     def primary_key(self) -> tuple[str, ...]:
