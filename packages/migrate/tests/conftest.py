@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 HERE = str(Path(__file__).parent)
 if HERE not in sys.path:
     sys.path.append(HERE)
+from migrate_schema_laws import operations_lead, two_databases  # noqa: E402 - found below the folder that was added
+
 Folder = Callable[..., Path]
 
 
@@ -32,3 +36,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         return place
 
     return make
+
+
+@pytest.fixture(scope="module")
+def lead(postgres_dsn: str) -> Iterator[Callable[..., None]]:
+    """`lead(a, b)`: the laws of the operations, on two databases that stay for all examples."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        place = runner.run(stack.enter_async_context(two_databases(postgres_dsn)))
+        try:
+            yield lambda a, b, **instructions: runner.run(operations_lead(place, a, b, **instructions))
+        finally:
+            runner.run(stack.aclose())

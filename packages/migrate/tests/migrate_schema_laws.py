@@ -43,14 +43,14 @@ async def two_databases(dsn: str) -> Any:
         yield shadow, one, other
 
 
-async def operations_lead(place: Any, a: Sequence[TableDef], b: Sequence[TableDef]) -> None:
+async def operations_lead(place: Any, a: Sequence[TableDef], b: Sequence[TableDef], **instructions: Any) -> None:
     """I2, I3 and I4: diff(a, a) is empty, diff(a, b) makes b of a, and the way back makes a again."""
     shadow, one, other = place
     old = await _made(shadow, one, a)
     new = await _made(shadow, other, b)
     old_facts, new_facts = facts_of(old), facts_of(new)
     assert diff(old, old) == []
-    decisions = decide(old, new, Instructions(), answer)
+    decisions = decide(old, new, Instructions.of_options(**instructions), answer)
     up = diff(old, new, decisions)
     assert bool(up) == (old_facts != new_facts)
     assert [str(p) for p in up] == [str(p) for p in diff(old, new, decisions)]

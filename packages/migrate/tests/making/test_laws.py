@@ -6,14 +6,13 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from migrate_schema_laws import files_lead, operations_lead, two_databases
+from migrate_schema_laws import files_lead
 from migrate_schemas import pairs
 
 from data_bridge.migrate.diff import enum_changes, script, table_changes
@@ -23,18 +22,6 @@ from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl,
 
 _CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 Place = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def lead(postgres_dsn: str) -> Iterator[Place]:
-    """`lead(a, b)`: the laws of the operations, on two databases that stay for all examples."""
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        place = runner.run(stack.enter_async_context(two_databases(postgres_dsn)))
-        try:
-            yield lambda a, b: runner.run(operations_lead(place, a, b))
-        finally:
-            runner.run(stack.aclose())
 
 
 def test_operations_lead_from_any_schema_to_any_other_and_back(lead: Place) -> None:

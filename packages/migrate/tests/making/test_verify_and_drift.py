@@ -132,6 +132,15 @@ def test_what_is_not_recorded_is_named_and_left_alone(project: Project) -> None:
     assert project.run("drift", "--strict")[0] == 3
 
 
+def test_the_default_schema_is_that_of_the_search_path(project: Project) -> None:
+    _project(project)
+    project.query("CREATE SCHEMA app; ALTER TABLE item SET SCHEMA app; ALTER TYPE mood SET SCHEMA app")
+    assert project.run("drift")[0] == 3
+    project.database += ("&" if "?" in project.database else "?") + "options=-csearch_path%3Dapp,public"
+    status, out, err = project.run("drift")
+    assert (status, out) == (0, "the database is as recorded\n"), out + err
+
+
 def test_pending_migrations_are_mentioned(project: Project) -> None:
     project.models(MODELS)
     project.make()

@@ -7,6 +7,7 @@ from pathlib import Path
 _SETTINGS = """
 [tool.data-bridge.migrate]
 directory = "{directory}"
+# models = ["app.models"]      # the classes that `make` writes migrations for
 # database = "postgresql://…"  # or --database, or $DATABASE_URL
 # lock_timeout = 60            # seconds to wait for another runner, and for locks of others
 # step_lock_timeout = "1s"     # how long a step waits before it lets go and tries again

@@ -57,7 +57,8 @@ class ColumnChange:
         if old.generated is not None and new.generated is None:
             self._do(ddl.DropExpression(self.path, name))
         if old.identity is not None and new.identity is None:
-            self._do(ddl.DropIdentity(self.path, name))
+            # Its sequence may have the name that a new one gets.
+            self.script.add("loosen", ddl.DropIdentity(self.path, name))
         self._default_and_type()
         if old.nullable and not new.nullable and not becomes_key:
             self._not_null()

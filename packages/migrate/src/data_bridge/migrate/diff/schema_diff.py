@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data_bridge.migrate._sql_names import quote_literal
 from data_bridge.migrate.diff.decisions import Decisions
 from data_bridge.migrate.diff.enum_changes import change_enum
 from data_bridge.migrate.diff.renames import Key, Renames, renamed
@@ -82,11 +83,21 @@ def _make_types(script: Script, before: Schema, new: Schema) -> None:
         known = before.sequences.get(key)
         alone = sequence.replace(owned_by=None)
         if known is None:
-            script.add("types", ddl.CreateSequence(alone))
+            script.add("sequences", ddl.CreateSequence(alone))
             if sequence.owned_by is not None:
-                script.add("owners", ddl.AlterSequence(alone, sequence))
+                script.add("owners", ddl.AlterSequence(alone, sequence), *_behind_rows(before, key, sequence.owned_by))
         elif known != sequence:
             script.add("owners", ddl.AlterSequence(known, sequence))
+
+
+def _behind_rows(before: Schema, key: Key, owner: tuple[str, str]) -> list[RunSQL]:
+    """Sets a new sequence behind the values of a column that is there already."""
+    table = before.tables.get((key[0], owner[0]))
+    if table is None or all(c.name != owner[1] for c in table.columns):
+        return []
+    name, column = quote_literal(quoted(spelled(*key))).lstrip(), quoted(spelled(None, owner[1]))
+    of = quoted(spelled(table.schema, table.name))
+    return [RunSQL(f"SELECT setval({name}, coalesce(max({column}), 0) + 1, false) FROM {of}")]
 
 
 def _schemas(schema: Schema) -> set[str]:

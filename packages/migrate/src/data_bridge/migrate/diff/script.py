@@ -8,8 +8,9 @@ from typing import Any
 __all__ = ["Planned", "Script"]
 
 PHASES = (
-    "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "columns", "generated", "tables", "constraints", "indexes",
-    "keys", "owners", "old indexes", "old columns", "old tables", "old types", "old schemas", "comments",
+    "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences", "columns", "generated", "tables",
+    "constraints", "indexes", "keys", "owners", "old indexes", "old columns", "old tables", "old types", "old schemas",
+    "comments",
 )  # fmt: skip
 """Names first, then what would be in the way of a change, the change itself, what relies on it, and what goes last."""
 

@@ -19,7 +19,7 @@ from data_bridge.migrate.sources.migration import Migration
 from data_bridge.migrate.state import lock_file
 from data_bridge.migrate.state.facts import differences, facts_of, label_of
 from data_bridge.migrate.state.lock_file import NAME
-from data_bridge.migrate.state.reading import read_schema
+from data_bridge.migrate.state.reading import DEFAULT_SCHEMA, read_schema
 from data_bridge.query import ddl
 from data_bridge.query.catalog import Schema
 
@@ -55,7 +55,9 @@ async def find_drift(directory: File, database: Any, config: Config, shadow: str
     lock = lock_file.read(directory)
     if lock is None:
         raise ConfigurationError(f"there is no {NAME} in {directory}: `data-bridge migrate make` writes it")
-    everything = await read_schema(database, schemas_in(lock.facts), history=config.table)
+    # Names without a schema are in the first one of the search path, as when the migrations ran.
+    default = await database.fetch_val("SELECT current_schema()") or DEFAULT_SCHEMA
+    everything = await read_schema(database, schemas_in(lock.facts), history=config.table, default=default)
     live = projected(everything, owners(lock.facts))
     found = Drift(differences(lock.facts, facts_of(live)))
     found.unrecorded = sorted(" ".join(path) for path in owners(facts_of(everything)) - owners(facts_of(live)))
