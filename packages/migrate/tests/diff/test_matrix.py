@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from migrate_schema_laws import operations_lead, two_databases
 
 from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, SQLType, TableDef, sql, types
+from data_bridge.testing import EmbeddedServer
 
 ID = ColumnDef("id", types.BigInt, nullable=False)
 KEY = ConstraintDef("primary_key", "t_pkey", ("id",))
@@ -195,3 +198,20 @@ RENAMES: dict[str, tuple[list[TableDef], list[TableDef], list[str]]] = {
 def test_a_rename_keeps_what_is_built_on_it(case: str, lead: Any) -> None:
     old, new, renames = RENAMES[case]
     lead(old, new, renames=renames)
+
+
+@pytest.mark.servers
+def test_postgresql_15_does_the_same() -> None:
+    """All steps on one server, but for virtual columns, which came with PostgreSQL 18."""
+    pairs = [pair for name, pair in STEPS.items() if name != "stored to virtual"]
+
+    async def run(dsn: str) -> None:
+        async with two_databases(dsn) as place:
+            for old, new in pairs:
+                await operations_lead(place, old, new)
+                await operations_lead(place, new, old)
+            for old, new, renames in RENAMES.values():
+                await operations_lead(place, old, new, renames=renames)
+
+    with EmbeddedServer(provider="local") as server:
+        asyncio.run(run(server.dsn))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,6 +181,13 @@ def _row(project: Project, models: str) -> dict[str, Any]:
     return row
 
 
+def test_what_the_linter_says_names_the_file(project: Project) -> None:
+    project.models(_item("name: str", "parent: Link['Item'] = Column(nullable=True, index=False)"))
+    status, out, _ = project.run("make", "-m", "the first")
+    (path,) = project.files()
+    assert status == 0 and f"migrations/{path.name}:" in out and "L37 warning" in out
+
+
 def test_a_circle_of_foreign_keys_is_no_special_case(project: Project) -> None:
     project.models(
         _HEAD
@@ -263,7 +271,7 @@ def test_a_hand_written_migration_is_replayed(project: Project) -> None:
         "-- up\nALTER TABLE item ADD COLUMN price bigint;\nCREATE TABLE audit (id bigint);\n"
         "-- down\nDROP TABLE audit;\nALTER TABLE item DROP COLUMN price;\n"
     )
-    assert "is not about the newest migration" in project.run("make", "--check")[1]
+    assert "schema.lock is not up to date" in project.run("make", "--check")[1]
     project.models(_item("name: str", "price: int | None = None", "more: str | None = None"))
     status, out, err = project.run("make")
     assert status == 0, out + err
@@ -273,6 +281,35 @@ def test_a_hand_written_migration_is_replayed(project: Project) -> None:
     assert "audit" not in text and project.files()[-1].name > f"{version}_hand.sql"
     assert project.run("up")[0] == 0
     assert project.run("verify")[0] == 0
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_branches_that_were_merged(side: str, project: Project) -> None:
+    """Two branches conflict in one line; whichever side is taken, make runs all migrations and mends the lock."""
+    project.models(_item("name: str"))
+    project.make()
+    lock = project.directory / "schema.lock"
+    base = lock.read_text()
+    project.models(_item("name: str", "ours: str | None = None"))
+    project.make("-m", "ours")
+    ours = lock.read_text()
+    lock.write_text(base)
+    own = project.files()[-1]
+    own.rename(project.place / own.name)
+    time.sleep(1.1)  # a version is a second
+    project.models(_item("name: str", "theirs: str | None = None"))
+    project.make("-m", "theirs")
+    theirs = lock.read_text()
+    assert [line for line in ours.splitlines() if line.startswith("head")] != [
+        line for line in theirs.splitlines() if line.startswith("head")
+    ]
+    (project.place / own.name).rename(own)
+    lock.write_text(ours if side == "ours" else theirs)
+    project.models(_item("name: str", "ours: str | None = None", "theirs: str | None = None"))
+    assert "is not up to date" in project.run("make", "--check")[1]
+    assert project.make() == ""
+    assert project.run("make", "--check")[0] == project.run("verify")[0] == 0
+    assert project.run("up")[0] == project.run("drift")[0] == 0
 
 
 def test_sql_and_dry_run(project: Project) -> None:

@@ -71,7 +71,7 @@ def test_a_migration_without_a_way_back_is_said(project: Project) -> None:
     (project.directory / "29991231235959_hand.sql").write_text("-- irreversible: rows are gone\nSELECT 1;\n")
     status, out, _ = project.run("verify", "29991231235959")
     assert "29991231235959: up only: rows are gone" in out
-    assert status == 8 and "schema.lock is not about the newest migration" in out
+    assert status == 8 and "schema.lock is not up to date" in out
 
 
 DAMAGE = {

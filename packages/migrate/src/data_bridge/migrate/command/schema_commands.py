@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from data_bridge.core import Database
@@ -86,7 +86,7 @@ def _show_made(call: Call, made: making.Made) -> None:
     for name in made.foreign:
         terminal.say(terminal.paint(f"no class declares the {name}: it is left alone", "yellow"))
     if made.text:
-        output.lint(terminal, LintReport(made.findings), waived=False)
+        output.lint(terminal, LintReport([replace(f, file=_near(f.file)) for f in made.findings]), waived=False)
 
 
 def _near(path: str) -> str:
@@ -142,7 +142,9 @@ async def verify(call: Call) -> int:
                     *(f"  {line}" for line in wrong),
                 ]
         elif lock is not None:
-            proof.problems.append(f"{lock_file.NAME} is not about the newest migration: run `data-bridge migrate make`")
+            proof.problems.append(
+                f"{lock_file.NAME} is not up to date with the migrations: run `data-bridge migrate make`"
+            )
     _show_proof(call, proof)
     return _UNPROVED if proof.problems else 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any, cast
 
@@ -117,8 +117,9 @@ def check(request: MakeRequest) -> list[str]:
     check_head(lock, migrations)
     found = differences((lock or Lock()).as_declared(), declared)
     if not is_current(lock, migrations) and migrations:
-        behind = f"it is about {lock.head or 'no migration'}" if lock is not None else "it is missing"
-        found.insert(0, f"{lock_file.NAME} is not about the newest migration {migrations[-1].version}: {behind}")
+        there = f"{migrations[-1].version} is the newest of {len(migrations)} migrations"
+        said = "there is none" if lock is None else f"it says {lock.head or 'none'} of {lock.migrations}"
+        found.insert(0, f"{lock_file.NAME} is not up to date: {there}, {said}")
     return found
 
 
@@ -163,9 +164,10 @@ async def make(request: MakeRequest) -> Made:
                 )
             facts = {path: new_facts[path] for path in [*order, *new_facts] if path in new_facts}
             said = {path: text for path, text in declared.items() if facts.get(path) != text}
-            major = await shadow.major()
+            count = len(migrations) + bool(up)
+            new_lock = Lock(head, await shadow.major(), facts, said, migrations=count)
     if not request.dry_run:
-        _put_in_place(request, made, "" if draft is None else draft.name, Lock(head, major, facts, said))
+        _put_in_place(request, made, "" if draft is None else draft.name, new_lock)
     return made
 
 
@@ -230,7 +232,8 @@ class _Draft:
                 waivers[where].append(waiver)
         if waivers:
             self._save(waivers, one_by_one=one_by_one)
-        self.findings = await self._lint()
+        path = str(self._request.directory / self.name)
+        self.findings = [replace(f, file=path) for f in await self._lint()]
         if self._request.sql:
             steps = [(await record(self.migration, direction))[0] for direction in ("up", "down")]
             self.text = written_sql(self._title, *steps)

@@ -36,9 +36,9 @@ class Recorded:
 
 
 def is_current(lock: Lock | None, migrations: Sequence[type[Migration]]) -> bool:
-    """Whether the lock is about the newest migration: a hand-written one behind it is not in it."""
+    """Whether the lock is about all migrations: a hand-written one, or one of a branch that was merged, may not be in it."""
     head = migrations[-1].version if migrations else ""
-    return lock is not None and lock.head == head
+    return lock is not None and lock.head == head and lock.migrations == len(migrations)
 
 
 def check_head(lock: Lock | None, migrations: Sequence[type[Migration]]) -> None:

@@ -15,7 +15,7 @@ __all__ = ["NAME", "Lock", "dumped", "parsed", "read", "write"]
 NAME = "schema.lock"
 _HEAD = """\
 # The schema behind the newest migration, as PostgreSQL prints it. `data-bridge migrate make` writes this file.
-# After a merge conflict: take one side, give the migrations an order, and run `make` again.
+# After a merge conflict: take either side and run `make` again, which looks at all migrations.
 """
 _FORMAT = "1"
 _DECLARED = "declared"
@@ -27,6 +27,7 @@ _NOTED = frozenset({"enum", "domain", "sequence", "table", *_PLACES["table"]})
 _PART = r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'
 _ESCAPE = re.compile(r"\\(\\|n|u[0-9a-f]{4})")
 _LINE = re.compile(r"(?P<indent> *)(?P<kind>[a-z]+)(?: (?P<rest>.*))?")
+_NEWEST = re.compile(r"(?P<version>\S+) of (?P<count>[0-9]+)")
 _NAMED = re.compile(rf"(?P<name>{_PART}(?:\.{_PART})?)(?: (?P<text>.*))?", re.DOTALL)
 
 
@@ -39,12 +40,14 @@ class Lock:
         postgresql: the major version of the server that printed the text; 0 when there is no file yet.
         facts: the schema.
         declared: how the classes say what the server prints differently.
+        migrations: how many migrations lead to the schema: after a merge there may be one more that is not the newest.
     """
 
     head: str = ""
     postgresql: int = 0
     facts: Facts = field(default_factory=Facts)
     declared: Facts = field(default_factory=Facts)
+    migrations: int = 0
 
     def as_declared(self) -> Facts:
         """The facts as the classes declared them: what a declaration is compared with where no server is asked."""
@@ -54,16 +57,20 @@ class Lock:
 def dumped(lock: Lock) -> str:
     """The text of a lock: the same schema has the same text.
 
-    >>> text = dumped(Lock("1", 18, {("table", "t"): "", ("table", "t", "column", "id"): "bigint"}))
+    >>> text = dumped(Lock("1", 18, {("table", "t"): "", ("table", "t", "column", "id"): "bigint"}, migrations=1))
     >>> print(text[text.index("head") :])
-    head 1
+    head 1 of 1
     postgresql 18
     <BLANKLINE>
     table t
       column id bigint
     <BLANKLINE>
     """
-    lines = [f"{_HEAD}format {_FORMAT}", f"head {lock.head}".rstrip(), f"postgresql {lock.postgresql}"]
+    lines = [
+        f"{_HEAD}format {_FORMAT}",
+        f"head {lock.head} of {lock.migrations}" if lock.head else "head",
+        f"postgresql {lock.postgresql}",
+    ]
     for path, text in lock.facts.items():
         depth = "  " * ((len(path) - 1) // 2)
         if path[-1] == COMMENT:
@@ -116,8 +123,7 @@ class _Reader:
         self.number = number
         if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
             raise MigrationConflict(
-                f"{self.name}:{number}: a merge conflict: take one side, give the migrations an order, and run "
-                "`data-bridge migrate make` again"
+                f"{self.name}:{number}: a merge conflict: take either side and run `data-bridge migrate make` again"
             )
         if not line.strip() or line.startswith("#"):
             return
@@ -137,6 +143,8 @@ class _Reader:
             raise self._wrong(f"{kind} is said twice")
         if kind == "format" and value != _FORMAT:
             raise self._wrong(f"this release reads format {_FORMAT}, not {value}")
+        if kind == "head" and value and not _NEWEST.fullmatch(value):
+            raise self._wrong("head is a version and how many migrations there are: head 20260101120000 of 3")
         if kind == "postgresql" and not value.isdigit():
             raise self._wrong("postgresql is the number of a major version")
         self.settings[kind] = value
@@ -170,7 +178,8 @@ class _Reader:
         missing = [key for key in ("format", "head", "postgresql") if key not in self.settings]
         if missing:
             raise self._wrong(f"{missing[0]} is missing")
-        self.lock.head = self.settings["head"]
+        if found := _NEWEST.fullmatch(self.settings["head"]):
+            self.lock.head, self.lock.migrations = found["version"], int(found["count"])
         self.lock.postgresql = int(self.settings["postgresql"])
         return self.lock
 
