@@ -142,6 +142,10 @@ STEPS: dict[str, tuple[list[TableDef], list[TableDef]]] = {
     "a parent goes": (
         [*table(A, SELF.replace(references=(None, "u"))), *table(name="u")], table(A),
     ),
+    "serial in another schema": (
+        table(name="user", schema="shop"),
+        [serial("serial")[0].replace(name="user", schema="shop", constraints=(KEY.replace(name="user_pkey"),))],
+    ),
     "another schema": (table(), [*table(), *table(name="user", schema="shop")]),
 }  # fmt: skip
 
@@ -179,6 +183,12 @@ RENAMES: dict[str, tuple[list[TableDef], list[TableDef], list[str]]] = {
     ),
     "a column that is a word": (
         table(A, check("a > 0")), table(A.replace(name="order"), check('"order" > 0')), ["t.a:order"],
+    ),
+    "a table with a sequence": (serial("bigserial"), [serial("bigserial")[0].replace(name="u", constraints=())], ["t:u"]),
+    "a table with a sequence moves": (
+        [*serial("bigserial"), *table(name="user", schema="shop")],
+        [serial("bigserial")[0].replace(schema="shop"), *table(name="user", schema="shop")],
+        ["t:shop.t"],
     ),
     "two columns change places": (
         table(A, col(types.Text, "b")), table(col(types.BigInt, "c"), col(types.Text, "d")), ["t.a:c", "t.b:d"],

@@ -234,6 +234,22 @@ def test_a_mistyped_instruction_is_an_error(options: tuple[str, ...], text: str,
     assert status == 2 and text in err
 
 
+def test_an_instruction_without_a_change_is_an_error(project: Project) -> None:
+    project.models(_item("name: str"))
+    project.make()
+    status, _, err = project.run("make", "--rename", "item.name:title")
+    assert status == 2 and "--rename item.name: no change has this name" in err
+
+
+def test_the_history_may_be_in_a_schema_of_the_application(project: Project) -> None:
+    project.models(_item("name: str", settings="schema = 'shop'"))
+    settings = project.place / "pyproject.toml"
+    settings.write_text(settings.read_text() + 'schema = "ops"\n')
+    project.query("CREATE SCHEMA ops")
+    project.make()
+    assert project.run("up")[0] == project.run("drift")[0] == project.run("verify")[0] == project.run("down")[0] == 0
+
+
 def test_questions_are_asked_on_a_terminal(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.models(_item("name: str"))
     project.make()

@@ -56,8 +56,7 @@ def decide(
     desk.values()
     if desk.open:
         raise Undecided(desk.open)
-    if unused := given.unused():
-        raise ConfigurationError(f"{', '.join(unused)}: no change has this name")
+    given.refuse_unused()
     return desk.made
 
 

@@ -78,8 +78,12 @@ class Instructions:
             self.used.add(("--allow-drop", name))
         return name in self.drops or ANY in self.drops
 
-    def unused(self) -> list[str]:
-        """The instructions that are about nothing: a mistyped name must not pass for one that was heard."""
+    def refuse_unused(self) -> None:
+        """A mistyped name must not pass for one that was heard.
+
+        Raises:
+            ConfigurationError: an instruction is about nothing that changes.
+        """
         given = [
             *(("--rename", name) for name in self.renames),
             *(("--replace", name) for name in self.replacements),
@@ -87,7 +91,9 @@ class Instructions:
             *(("--using", name) for name in self.using),
             *(("--allow-drop", name) for name in self.drops if name != ANY),
         ]
-        return [f"{option} {name}" for option, name in sorted(given) if (option, name) not in self.used]
+        unused = [f"{option} {name}" for option, name in sorted(given) if (option, name) not in self.used]
+        if unused:
+            raise ConfigurationError(f"{', '.join(unused)}: no change has this name")
 
 
 def _pairs(option: str, given: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from data_bridge.core import tokenize
 from data_bridge.migrate._sql_names import quote_identifier, quote_literal
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, TableDef, sql
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SequenceDef, TableDef, sql
 from data_bridge.query.catalog import Schema
 from data_bridge.query.spi import read
 
@@ -67,35 +67,36 @@ def _identifier(text: str, kind: str) -> str | None:
 
 def renamed(schema: Schema, renames: Renames) -> Schema:
     """The schema with the new names everywhere, also where expressions mention them."""
+    moved = _moved_sequences(schema, renames)
     tables: dict[Key, TableDef] = {}
     for key, table in schema.tables.items():
         new = renames.tables.get(key, key)
         names = {old: name for (of, old), name in renames.columns.items() if of == new}
-        tables[new] = _table(table.replace(schema=new[0], name=new[1]), names, renames)
+        tables[new] = _table(table.replace(schema=new[0], name=new[1]), names, renames, moved)
     enums = {
         key: enum.replace(values=tuple(renames.values.get((key, value), value) for value in enum.values))
         for key, enum in schema.enums.items()
     }
-    moved = {old[1]: new[1] for old, new in renames.tables.items()}
-    sequences = {
-        key: made if made.owned_by is None else made.replace(owned_by=_owner(key, made.owned_by, moved, renames))
-        for key, made in schema.sequences.items()
-    }
+    sequences: dict[Key, SequenceDef] = {}
+    for sequence, made in schema.sequences.items():
+        if made.owned_by is not None:
+            owner, column = made.owned_by
+            there = renames.tables.get((sequence[0], owner), (sequence[0], owner))
+            # A sequence goes where its table goes.
+            made = made.replace(schema=there[0], owned_by=(there[1], renames.columns.get((there, column), column)))
+        sequences[made.schema, made.name] = made
     return replace(schema, tables=tables, enums=enums, sequences=sequences)
 
 
-def _owner(key: Key, owner: tuple[str, str], moved: dict[str, str], renames: Renames) -> tuple[str, str]:
-    table = moved.get(owner[0], owner[0])
-    return table, renames.columns.get(((key[0], table), owner[1]), owner[1])
-
-
-def _table(table: TableDef, names: dict[str, str], renames: Renames) -> TableDef:
+def _table(table: TableDef, names: dict[str, str], renames: Renames, moved: dict[str, str]) -> TableDef:
     def expression(node: Any) -> Any:
         return None if node is None else sql(_respelled(text_of(node), names, renames))
 
     def column(c: ColumnDef) -> ColumnDef:
         return c.replace(
-            name=names.get(c.name, c.name), default=expression(c.default), generated=expression(c.generated)
+            name=names.get(c.name, c.name),
+            default=_with_sequence(expression(c.default), moved),
+            generated=expression(c.generated),
         )
 
     def key(item: Any) -> Any:
@@ -132,6 +133,31 @@ def _table(table: TableDef, names: dict[str, str], renames: Renames) -> TableDef
         constraints=tuple(map(constraint, table.constraints)),
         indexes=tuple(map(index, table.indexes)),
     )
+
+
+def _moved_sequences(schema: Schema, renames: Renames) -> dict[str, str]:
+    """How the defaults of columns call the sequences that go into another schema with their tables."""
+    moved: dict[str, str] = {}
+    for where, name in schema.sequences:
+        owner = schema.sequences[where, name].owned_by
+        new = renames.tables.get((where, owner[0])) if owner is not None else None
+        if new is not None and new[0] != where:
+            moved[_literal(where, name)] = _literal(new[0], name)
+    return moved
+
+
+def _literal(schema: str | None, name: str) -> str:
+    spelling = ".".join(_spelled(part) for part in (schema, name) if part is not None)
+    return f"{quote_literal(spelling).lstrip()}::regclass"
+
+
+def _with_sequence(default: Any, moved: dict[str, str]) -> Any:
+    if default is None or not moved:
+        return default
+    text = text_of(default)
+    for old, new in moved.items():
+        text = text.replace(old, new)
+    return sql(text)
 
 
 def _order(item: Order, names: dict[str, str], renames: Renames) -> Order:

@@ -10,7 +10,7 @@ from data_bridge.migrate.diff.script import Planned, Script
 from data_bridge.migrate.diff.table_changes import TableChange, relink
 from data_bridge.migrate.operations.declared import RunSQL
 from data_bridge.migrate.state.facts import quoted, spelled
-from data_bridge.query import DomainDef, TableDef, ddl
+from data_bridge.query import DomainDef, SequenceDef, TableDef, ddl
 from data_bridge.query.catalog import Schema
 
 __all__ = ["diff"]
@@ -85,9 +85,24 @@ def _make_types(script: Script, before: Schema, new: Schema) -> None:
         if known is None:
             script.add("sequences", ddl.CreateSequence(alone))
             if sequence.owned_by is not None:
-                script.add("owners", ddl.AlterSequence(alone, sequence), *_behind_rows(before, key, sequence.owned_by))
-        elif known != sequence:
-            script.add("owners", ddl.AlterSequence(known, sequence))
+                script.add("owners", _owned(sequence), *_behind_rows(before, key, sequence.owned_by))
+            continue
+        if known.replace(owned_by=None) != alone:
+            script.add("owners", ddl.AlterSequence(known.replace(owned_by=None), alone))
+        if known.owned_by != sequence.owned_by:
+            script.add("owners", _owned(sequence))
+
+
+def _owned(sequence: SequenceDef) -> ddl.Operation:
+    """Gives a sequence to its column, whose table is in its schema, or to none."""
+    if sequence.schema is None:
+        return ddl.AlterSequence(sequence.replace(owned_by=None if sequence.owned_by else ("", "")), sequence)
+    name = quoted(spelled(sequence.schema, sequence.name))
+    if sequence.owned_by is None:
+        return RunSQL(f"ALTER SEQUENCE {name} OWNED BY NONE")
+    table, column = sequence.owned_by
+    owner = f"{quoted(spelled(sequence.schema, table))}.{quoted(spelled(None, column))}"
+    return RunSQL(f"ALTER SEQUENCE {name} OWNED BY {owner}")
 
 
 def _behind_rows(before: Schema, key: Key, owner: tuple[str, str]) -> list[RunSQL]:

@@ -137,6 +137,7 @@ async def make(request: MakeRequest) -> Made:
     migrations = _migrations(request.directory)
     check_head(lock, migrations)
     if lock is not None and is_current(lock, migrations) and lock.as_declared() == declared:
+        request.instructions.refuse_unused()
         return Made()
     async with Shadow(request.shadow, request.config) as shadow:
         async with shadow.database() as database:

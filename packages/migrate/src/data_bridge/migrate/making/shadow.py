@@ -141,7 +141,7 @@ class Shadow:
     async def read(self, database: Any, schemas: Collection[str] | None = None) -> Schema:
         """What is in these schemas of a database, or in all."""
         if schemas is None:
-            schemas = [name for (name,) in await self._names(database) if name != self._config.schema]
+            schemas = [row["nspname"] for row in await database.fetch(_ALL)]
         return await read_schema(database, schemas, history=self._config.table)
 
     async def facts(self, database: Any) -> dict[Path, str]:
@@ -149,7 +149,3 @@ class Shadow:
         schema = await self.read(database)
         others: Facts = {(UNMODELLED, label_of(u)): u.digest for u in schema.unmodelled}
         return {**facts_of(schema), **others}
-
-    @staticmethod
-    async def _names(database: Any) -> list[tuple[str]]:
-        return [(row["nspname"],) for row in await database.fetch(_ALL)]

@@ -63,7 +63,10 @@ def _behind(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
     """What names objects that have to be there."""
     for path, text in facts.items():
         if path[0] == "sequence" and (owned := _OWNED.fullmatch(text)):
-            yield path, f"ALTER SEQUENCE {quoted(path[1])} OWNED BY {owned['owner']}"
+            # The table is in the schema of the sequence, which the text leaves away.
+            found = _SCHEMA.match(path[1])
+            where = f"{quoted(found['schema'])}." if found else ""
+            yield path, f"ALTER SEQUENCE {quoted(path[1])} OWNED BY {where}{owned['owner']}"
         elif path[-1] == COMMENT:
             yield path, f"COMMENT ON {_commented(path[:-1])} IS {quote_literal(text).lstrip()}"
 
