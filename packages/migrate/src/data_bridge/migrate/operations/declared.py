@@ -12,6 +12,7 @@ __all__ = ["Backfill", "RunSQL"]
 class RunSQL(Operation):
     """One statement of trusted SQL text, and the statement that undoes it.
 
+    >>> from data_bridge.migrate import RunSQL
     >>> print(RunSQL("ALTER TYPE mood RENAME TO feeling", undo="ALTER TYPE feeling RENAME TO mood"))
     ALTER TYPE mood RENAME TO feeling
     """
@@ -28,6 +29,7 @@ class Backfill(Operation):
 
     `assignments` and `where` are trusted SQL text; `key` is a unique column that grows. The way back does nothing.
 
+    >>> from data_bridge.migrate import Backfill
     >>> Backfill("users", "email = ''", "email IS NULL").key
     'id'
     """
