@@ -141,12 +141,15 @@ async def test_a_star_after_the_table_has_changed(isolated_db: Any, way: str) ->
         ("SELECT id, a, s, r, r FROM source", "two columns named r"),
         (
             "SELECT id, a::text AS a, s, r FROM source",
-            r"Source\.a: the result has str, where bigint gives int: cast the column",
+            r"Source\.a: the column 'a' of the result is text, and the field is int \(bigint\): cast the column, a::bigint",
         ),
-        ("SELECT id, a, 5 AS s, r FROM source", r"Source\.s: the result has int, where text gives str"),
-        ("SELECT id, a = 1 AS a, s, r FROM source", r"Source\.a: the result has bool"),
-        ("SELECT id, a::numeric AS a, s, r FROM source", r"Source\.a: the result has Decimal"),
-        ("SELECT id, now() AS a, s, r FROM source", r"Source\.a: the result has datetime"),
+        (
+            "SELECT id, a, 5 AS s, r FROM source",
+            r"Source\.s: the column 's' of the result is int4, and the field is str",
+        ),
+        ("SELECT id, a = 1 AS a, s, r FROM source", r"Source\.a: the column 'a' of the result is bool"),
+        ("SELECT id, a::numeric AS a, s, r FROM source", r"Source\.a: the column 'a' of the result is numeric"),
+        ("SELECT id, now() AS a, s, r FROM source", r"Source\.a: the column 'a' of the result is timestamptz"),
     ],
 )
 async def test_what_does_not_fit_is_an_error(db: Any, way: str, text: str, message: str) -> None:

@@ -34,6 +34,8 @@ pub enum Type {
     TimestampTz,
     /// `interval`
     Interval,
+    /// `interval` of a field whose values have no months, as a timedelta has none
+    Duration,
     /// `uuid`
     Uuid,
     /// `json`
@@ -88,6 +90,8 @@ pub enum Type {
     Record,
     /// An array: the OID of its elements and their type
     Array(u32, Arc<Type>),
+    /// An array whose values have just so many dimensions, as a field says of its column; then as `Array`
+    Nested(usize, u32, Arc<Type>),
     /// `int2vector` and `oidvector`: arrays of one dimension that count from 0
     ZeroBased(u32, Arc<Type>),
     /// `anyarray` of the statistics views: an array whose header alone says what its elements are

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar, final
 
 _R = TypeVar("_R")
@@ -68,7 +68,13 @@ class LoadPlan:
     @staticmethod
     def affected() -> LoadPlan: ...
     @staticmethod
-    def rows(kind: type, *, many: bool = True, converters: list[Any] = ...) -> LoadPlan: ...
+    def rows(
+        kind: type,
+        *,
+        many: bool = True,
+        converters: list[Any] = ...,
+        misfit: Callable[[str, str, str], str | int | None] | None = None,
+    ) -> LoadPlan: ...
     @staticmethod
     def scalars(*, many: bool = True, converters: list[Any] = ...) -> LoadPlan: ...
     @staticmethod
@@ -86,6 +92,7 @@ class LoadPlan:
         extra: bool = False,
         post_init: bool = False,
         validate: bool = False,
+        misfit: Callable[[str, str, str], str | int | None] | None = None,
     ) -> LoadPlan: ...
     @staticmethod
     def mixed(
@@ -93,7 +100,12 @@ class LoadPlan:
     ) -> LoadPlan: ...
     @staticmethod
     def merge_into(
-        class_: type, fields: list[str], *, converters: list[Any] = ..., kept: list[str] = ...
+        class_: type,
+        fields: list[str],
+        *,
+        converters: list[Any] = ...,
+        kept: list[str] = ...,
+        misfit: Callable[[str, str, str], str | int | None] | None = None,
     ) -> LoadPlan: ...
     def decode(self, field: str, wire: bytes) -> Any: ...
     def describe(self, ir: tuple[Any, ...]) -> Plan: ...

@@ -1,5 +1,6 @@
 //! Load plans: what becomes of the rows of a statement. Made once, used for every row.
 use crate::env::Env;
+use crate::rows::column_fit;
 use crate::rows::columns::{Column, Columns};
 use crate::rows::model::{Features, Model, Slots, keep_wire};
 use data_bridge_driver::PgRow;
@@ -57,13 +58,23 @@ pub struct LoadPlan {
     label: Option<String>,
     /// What turns the decoded values of plain columns into those of their expressions; empty when nothing has to.
     converters: Vec<Option<Py<PyAny>>>,
+    /// `misfit(field or column, kind, type)`: says what is wrong with a column whose values are not those of its field.
+    misfit: Option<Py<PyAny>>,
     /// The decoders that mutable columns had when last seen, by field.
     seen: Mutex<Vec<(String, data_bridge_driver::Typed)>>,
 }
 
 impl LoadPlan {
     fn make(py: Python<'_>, shape: Shape, many: bool, label: Option<String>) -> Self {
-        Self { shape, many, plans: PyDict::new(py).unbind(), label, converters: vec![], seen: Mutex::default() }
+        Self {
+            shape,
+            many,
+            plans: PyDict::new(py).unbind(),
+            label,
+            converters: vec![],
+            misfit: None,
+            seen: Mutex::default(),
+        }
     }
 
     /// Gives plain columns their converters.
@@ -98,6 +109,9 @@ impl LoadPlan {
         match &self.shape {
             Shape::Dict => {
                 self.convert(py, columns);
+                if let Some(misfit) = &self.misfit {
+                    column_fit::check(py, misfit, &mut columns.all, true)?;
+                }
                 no_name_twice(py, columns)
             }
             Shape::Model(m) => {
@@ -170,7 +184,7 @@ impl LoadPlan {
                 column.label = format!("{label}.{}", field.bind(py));
             }
         }
-        Ok(())
+        self.misfit.as_ref().map_or(Ok(()), |misfit| column_fit::check(py, misfit, columns, false))
     }
 
     fn remember(&self, py: Python<'_>, columns: &[Column]) {
@@ -304,14 +318,15 @@ impl LoadPlan {
     }
 
     /// Rows as tuples or dicts: all of them, or the first or None. A converter gets the decoded value of its column, unless
-    /// that is None.
+    /// that is None. `misfit(name, kind, type)` of dicts is asked once about each column: its message is a DecodeError.
     #[staticmethod]
-    #[pyo3(signature = (kind, *, many=true, converters=vec![]))]
+    #[pyo3(signature = (kind, *, many=true, converters=vec![], misfit=None))]
     fn rows(
         py: Python<'_>,
         kind: &Bound<'_, PyType>,
         many: bool,
         converters: Vec<Option<Py<PyAny>>>,
+        misfit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let shape = if kind.is(py.get_type::<PyTuple>()) {
             Shape::Tuple
@@ -320,7 +335,7 @@ impl LoadPlan {
         } else {
             return Err(PyTypeError::new_err("rows are tuple or dict"));
         };
-        Ok(Self { converters, ..Self::make(py, shape, many, None) })
+        Ok(Self { converters, misfit, ..Self::make(py, shape, many, None) })
     }
 
     /// The first column of all rows, or of the first row, or None.
@@ -332,7 +347,7 @@ impl LoadPlan {
 
     /// Instances of a class with `__pydantic_validator__` and the slots `__db_state__` and `__db_wire__`.
     #[staticmethod]
-    #[pyo3(signature = (class, fields, *, clean, many=true, converters=vec![], mutable=vec![], private=None, defaults=None, factories=vec![], extra=false, post_init=false, validate=false))]
+    #[pyo3(signature = (class, fields, *, clean, many=true, converters=vec![], mutable=vec![], private=None, defaults=None, factories=vec![], extra=false, post_init=false, validate=false, misfit=None))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn model(
         class: &Bound<'_, PyType>,
@@ -347,12 +362,13 @@ impl LoadPlan {
         extra: bool,
         post_init: bool,
         validate: bool,
+        misfit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let factories = factories.into_iter().map(|(n, f)| (PyString::intern(class.py(), &n).unbind(), f)).collect();
         let features = Features { clean, private, defaults, factories, extra, post_init, validate };
         let label = class.name()?.to_string();
         let model = Model::new(class, &fields, converters, &mutable, features)?;
-        Ok(Self::make(class.py(), Shape::Model(Box::new(model)), many, Some(label)))
+        Ok(Self { misfit, ..Self::make(class.py(), Shape::Model(Box::new(model)), many, Some(label)) })
     }
 
     /// Tuples of instances and values: `(plan or None, columns, optional)` for each item; an optional instance whose columns
@@ -372,12 +388,13 @@ impl LoadPlan {
     /// RETURNING into an instance: `fields` are set, of the `kept` ones (which follow) only the bytes are stored.
     /// The result is whether there was a row.
     #[staticmethod]
-    #[pyo3(signature = (class, fields, *, converters=vec![], kept=vec![]))]
+    #[pyo3(signature = (class, fields, *, converters=vec![], kept=vec![], misfit=None))]
     fn merge_into(
         class: &Bound<'_, PyType>,
         fields: Vec<String>,
         converters: Vec<Option<Py<PyAny>>>,
         kept: Vec<String>,
+        misfit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let py = class.py();
         let merge = Merge {
@@ -386,7 +403,8 @@ impl LoadPlan {
             kept,
             slots: Slots::of(class)?,
         };
-        Ok(Self::make(py, Shape::Merge(Box::new(merge)), false, Some(class.name()?.to_string())))
+        let label = class.name()?.to_string();
+        Ok(Self { misfit, ..Self::make(py, Shape::Merge(Box::new(merge)), false, Some(label)) })
     }
 
     /// Decodes wire bytes of a field as the last result of this plan had them, without its converter; raises LookupError before

@@ -48,6 +48,13 @@ class Executor(Protocol):
         ...
 
 
+def _plan(as_: Any, default: LoadPlan, *, many: bool) -> LoadPlan:
+    # A class that maps a table knows what its columns have to hold, and says so once for each statement.
+    own: Any = getattr(as_, "__row_plan__", None)
+    plan: LoadPlan = default if own is None else own(many)
+    return plan
+
+
 def _instances(as_: type[V], rows: list[dict[str, Any]]) -> list[V]:
     # A class that maps a table knows its columns better than its validator does.
     load: Any = getattr(as_, "__from_rows__", None)
@@ -117,7 +124,8 @@ class BaseExecutor:
         """
         if as_ is tuple:
             return await self._joined().run(("text", sql), params, TUPLES, timeout=timeout)
-        rows = await self._joined().run(("text", sql), params, DICTS, timeout=timeout)
+        plan = _plan(as_, DICTS, many=True)
+        rows = await self._joined().run(("text", sql), params, plan, timeout=timeout)
         return rows if as_ is dict else _instances(as_, rows)
 
     @overload
@@ -132,7 +140,8 @@ class BaseExecutor:
         """Returns the first row, or None. The server sends every row: write `LIMIT 1` where there may be many."""
         if as_ is tuple:
             return await self._joined().run(("text", sql), params, TUPLE, timeout=timeout)
-        row = await self._joined().run(("text", sql), params, DICT, timeout=timeout)
+        plan = _plan(as_, DICT, many=False)
+        row = await self._joined().run(("text", sql), params, plan, timeout=timeout)
         return row if as_ is dict or row is None else _instances(as_, [row])[0]
 
     async def fetch_val(self, sql: str, *params: Any, timeout: float | None = None) -> Any:
@@ -155,7 +164,7 @@ class BaseExecutor:
         """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
         from data_bridge.core.connection.streams import RowStream
 
-        plan = TUPLES if as_ is tuple else DICTS
+        plan = TUPLES if as_ is tuple else _plan(as_, DICTS, many=True)
 
         def convert(rows: list[Any]) -> list[Any]:
             return _instances(as_, rows)

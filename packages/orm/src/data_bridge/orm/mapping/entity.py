@@ -15,6 +15,7 @@ from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import EncodeError
 from data_bridge.orm._events import Hooks, Load
 from data_bridge.orm._state import CLEAN
+from data_bridge.orm.mapping.column_fit import misfit_of
 from data_bridge.orm.mapping.constraints import table_constraints, table_indexes
 from data_bridge.orm.mapping.document_shape import misfit
 from data_bridge.orm.mapping.documents import is_same, plain
@@ -212,6 +213,7 @@ class Entity(MixedPlans):
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
             validate=validate,
+            misfit=misfit_of(self.label, {name: self.by_key[k] for k, name in names.items()}),
         )
         self.wire_plans.append((plan, names))
         self.instance_plans.add(plan)
@@ -221,7 +223,13 @@ class Entity(MixedPlans):
 
     def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
         """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
-        plan = LoadPlan.merge_into(self.cls, list(keys), converters=self.converters(keys), kept=list(kept))
+        plan = LoadPlan.merge_into(
+            self.cls,
+            list(keys),
+            converters=self.converters(keys),
+            kept=list(kept),
+            misfit=misfit_of(self.label, self.by_key),
+        )
         self.wire_plans.append((plan, {k: k for k in kept}))
         return plan
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import UUID
 
 from pydantic_core import PydanticUndefined
 
+from data_bridge.core import LoadPlan
 from data_bridge.core.errors import DecodeError
 from data_bridge.orm._events import loaded
 from data_bridge.orm._state import CLEAN, Slots
+from data_bridge.orm.mapping.column_fit import misfit_of
 from data_bridge.orm.mapping.field import factory, validated_name
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
     from data_bridge.orm.mapping.field import Field
 
-_DECODED: dict[str, type[Any]] = {
-    "int": int, "float": float, "numeric": Decimal, "text": str, "enum": str, "bool": bool, "bytes": bytes, "date": date,
-    "time": time, "datetime": datetime, "uuid": UUID, "array": list, "vector": list,
-}  # fmt: skip
-"""What values of a family are when they come from the server."""
 _set = object.__setattr__
 
 
@@ -32,14 +26,13 @@ class _Place(NamedTuple):
     column: str
     field: Field
     converter: Any
-    decoded: type[Any] | None
 
 
 def instances(entity: Entity, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Loaded instances from rows as dicts, whose keys are names of columns or of fields.
+    """Loaded instances from rows as dicts of `row_plan()`, whose keys are names of columns or of fields.
 
     Raises:
-        DecodeError: a column is missing, names no field, or has values that are not of the field's type.
+        DecodeError: a column is missing, names no field, or has a value that the field does not accept.
     """
     if not rows:
         return []
@@ -48,21 +41,28 @@ def instances(entity: Entity, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
     made: list[Any] = []
     for row in rows:
         values: dict[str, Any] = {}
-        for column, field, converter, decoded in places:
+        for column, field, converter in places:
             value = row[column]
-            if value is not None:
-                if decoded is not None and type(value) is not decoded:
-                    raise _wrong_type(entity, field, value)
-                if converter is not None:
-                    value = _converted(entity, field, converter, value)
+            if value is not None and converter is not None:
+                value = _converted(entity, field, converter, value)
             values[field.key] = value
         made.append(make(values))
     return made
 
 
+def row_plan(entity: Entity, *, many: bool) -> LoadPlan:
+    """How rows of SQL text become the dicts of instances(): a column that does not hold its field's type is a DecodeError."""
+    at = ("rows by name", many)
+    plan: LoadPlan | None = entity.shapes.get(at)
+    if plan is None:
+        fields = entity.by_key | {f.name: f for f in entity.fields}
+        plan = entity.shapes[at] = LoadPlan.rows(dict, many=many, misfit=misfit_of(entity.label, fields))
+    return plan
+
+
 async def raw(entity: Entity, sql: str, params: tuple[Any, ...], tx: Any) -> list[Any]:
     """Instances from a statement in SQL; see Table.raw()."""
-    rows = instances(entity, await entity.executor(tx).fetch(sql, *params))
+    rows: list[Any] = await entity.executor(tx).fetch(sql, *params, as_=entity.cls)
     await loaded(entity, rows)
     return rows
 
@@ -101,18 +101,7 @@ def _find_places(entity: Entity, columns: Iterable[str]) -> list[_Place]:
             f"select every column of the table, or load partial rows with {entity.label}.find().select(…)"
         )
     cls = entity.cls
-    return [
-        _Place(columns_of[f.key], f, f.converter(cls), _DECODED.get(f.type.family))
-        for f in entity.fields
-        if f.key in columns_of
-    ]
-
-
-def _wrong_type(entity: Entity, field: Field, value: Any) -> DecodeError:
-    return DecodeError(
-        f"{entity.label}.{field.key}: the result has {type(value).__name__}, where {field.type.name} gives "
-        f"{_DECODED[field.type.family].__name__}: cast the column, {field.name}::{field.type.name}"
-    )
+    return [_Place(columns_of[f.key], f, f.converter(cls)) for f in entity.fields if f.key in columns_of]
 
 
 def _converted(entity: Entity, field: Field, converter: Any, value: Any) -> Any:

@@ -31,7 +31,11 @@ from typing_extensions import TypeAliasType
 from data_bridge.query import type_of
 from data_bridge.query.types import Array, BigInt, Bytea, Jsonb, SQLType, Text, Timestamp
 
-_NATIVE = {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes, Any}
+PLAIN_CLASSES: frozenset[Any] = frozenset(
+    {int, str, bool, float, Decimal, datetime, date, time, timedelta, UUID, bytes}
+)
+"""Classes whose values are decoded as they are."""
+_NATIVE = PLAIN_CLASSES | {Any}
 
 
 def natural_type(annotation: Any) -> SQLType:

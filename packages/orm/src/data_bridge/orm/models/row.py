@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError, RowNotFound
-from data_bridge.orm.mapping.named_rows import instances
+from data_bridge.orm.mapping.named_rows import instances, row_plan
 from data_bridge.orm.models import lifecycle
 from data_bridge.orm.models.instance import TrackedModel
 from data_bridge.orm.persistence import deletion, refresh, single_row
@@ -160,6 +161,11 @@ class Row(TrackedModel):
         """Loads all relations, to `depth` levels."""
         await fetch(self, (), tx, depth)
         return self
+
+    @classmethod
+    def __row_plan__(cls, many: bool) -> LoadPlan:
+        """How `fetch(…, as_=User)` reads its rows; see Table.raw()."""
+        return row_plan(entity_of(cls), many=many)
 
     @classmethod
     def __from_rows__(cls, rows: Sequence[Mapping[str, Any]]) -> list[Self]:

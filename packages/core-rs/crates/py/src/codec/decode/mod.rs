@@ -93,8 +93,10 @@ pub fn value(env: &Env, layout: &Type, b: &[u8]) -> Made {
             Type::Time => moment::time(i64::from_be_bytes(exact(b)?)),
             Type::Timestamp => moment::timestamp(i64::from_be_bytes(exact(b)?), ffi::Py_None()),
             Type::Interval => moment::interval(env, b),
+            Type::Duration => moment::duration(env, b),
             Type::Json => json::read(b),
             Type::Array(_, element) | Type::ZeroBased(_, element) => array(env, element, b),
+            Type::Nested(dimensions, _, element) => nested(env, *dimensions, element, b),
             Type::AnyArray => any_array(env, b),
             Type::Named(_, inner) => value(env, inner, b),
             Type::TimeTz => moment::time_with_zone(b),
@@ -187,6 +189,21 @@ unsafe fn any_array(env: &Env, b: &[u8]) -> Made {
     let element = Type::built_in(oid).unwrap_or_else(|| Type::Unknown(format!("the type with OID {oid}").into()));
     // SAFETY: attached.
     unsafe { array(env, &element, b) }
+}
+
+/// Decodes an array that has to have this number of dimensions; an empty one has none.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+unsafe fn nested(env: &Env, dimensions: usize, element: &Type, b: &[u8]) -> Made {
+    let a = Array::read(b)?;
+    if a.count != 0 && a.lengths.len() != dimensions {
+        return Err(
+            WireError::Unrepresentable("the array has another number of dimensions than the field's type").into()
+        );
+    }
+    // SAFETY: attached.
+    unsafe { array(env, element, b) }
 }
 
 /// Decodes an array as nested lists.

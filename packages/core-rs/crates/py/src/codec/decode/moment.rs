@@ -114,6 +114,18 @@ pub unsafe fn timestamp(us: i64, zone: *mut PyObject) -> Made {
     }
 }
 
+/// Decodes `interval` as a `timedelta`; one with months is an error.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+pub unsafe fn duration(env: &Env, b: &[u8]) -> Made {
+    if Interval::read(b)?.months != 0 {
+        return Err(WireError::Unrepresentable("an interval of months is not a timedelta").into());
+    }
+    // SAFETY: attached.
+    unsafe { interval(env, b) }
+}
+
 /// Decodes `interval` as a `timedelta`, or as an `Interval` where it has months.
 ///
 /// # Safety

@@ -199,7 +199,7 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
             Type::Date => moment::date(v).map(|days| out.extend(days.to_be_bytes())),
             Type::Time => moment::time(v).map(|us| out.extend(us.to_be_bytes())),
             Type::TimeTz => moment::time_with_zone(v, out),
-            Type::Interval => moment::interval(env, v, out),
+            Type::Interval | Type::Duration => moment::interval(env, v, out),
             Type::Uuid => uuid(env, v, out),
             Type::Bytea => bytes(v, out),
             Type::Json => json::write(env, v, out, 0),
@@ -207,7 +207,7 @@ pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8
                 out.push(1);
                 json::write(env, v, out, 0)
             }
-            Type::Array(oid, element) => list::list(env, *oid, element, v, out),
+            Type::Array(oid, element) | Type::Nested(_, oid, element) => list::list(env, *oid, element, v, out),
             Type::ZeroBased(oid, element) => list::zero_based(env, *oid, element, v, out),
             Type::Named(_, inner) => value(env, inner, v, out),
             Type::Range(bound) => span::range(env, bound, v, out),
