@@ -5,20 +5,32 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time
+from enum import Enum
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, PlainSerializer, RootModel, TypeAdapter, ValidationError, WrapSerializer
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from data_bridge.orm.mapping.natural_type import is_enum, is_native, members_of, natural_type, without_none
-from data_bridge.query.spi import RESERVED
+from data_bridge.core.errors import EncodeError
+from data_bridge.orm.mapping.documents import plain_key
+from data_bridge.orm.mapping.natural_type import (
+    has_other_key,
+    has_other_keys,
+    is_enum,
+    is_native,
+    members_of,
+    natural_type,
+    shown,
+    without_none,
+)
+from data_bridge.query.spi import RESERVED, key_text
 from data_bridge.query.types import Jsonb, Member, SQLType, shaped
 
-_TEXTUAL = frozenset(
-    {"text", "int", "float", "numeric", "bool", "uuid", "date", "time", "datetime", "interval", "inet"}
-)
+TEXTUAL = frozenset({"text", "int", "float", "numeric", "bool", "uuid", "date", "time", "datetime", "interval", "inet"})
 """Families whose JSON, read as text, is what PostgreSQL casts to them."""
 
 
@@ -95,6 +107,25 @@ class DocumentShape:
         """The type of the values of a mapping."""
         origin, arguments = typing.get_origin(self.annotation), typing.get_args(self.annotation)
         return part_type(arguments[1]) if origin in (dict, Mapping) and len(arguments) == 2 else None
+
+    def key(self, key: Any, owner: str | None) -> Any:
+        """A key as it stands in the document."""
+        adapter = self._keys
+        if adapter is None:
+            return key_text(key) if isinstance(key, Enum | UUID | date | time) else key
+        try:
+            return plain_key(adapter.validate_python(key))
+        except ValidationError as error:
+            raise EncodeError(
+                f"{owner or self.label}: not a key of {shown(self.annotation)}: {misfit(error)}"
+            ) from None
+
+    @cached_property
+    def _keys(self) -> TypeAdapter[Any] | None:
+        """What the keys of a mapping are, where they are something else than text."""
+        origin, arguments = typing.get_origin(self.annotation), typing.get_args(self.annotation)
+        is_mapping = origin in (dict, Mapping) and len(arguments) == 2
+        return TypeAdapter(arguments[0]) if is_mapping and has_other_key(arguments[0]) else None
 
     def is_open(self) -> bool:
         """Whether an object may have fields that the class does not declare."""
@@ -187,7 +218,7 @@ def part_type(annotation: Any, metadata: Sequence[Any] = ()) -> SQLType:
             of = natural_type(inner)
         except TypeError:
             of = Jsonb
-        if of.family in _TEXTUAL:
+        if of.family in TEXTUAL:
             return shaped(of, PartShape(annotation, metadata, of))
     shape = DocumentShape(annotation, metadata)
     return SQLType(Jsonb.name, None, shape.dump, "json", shown=repr(Jsonb), shape=shape)
@@ -195,7 +226,7 @@ def part_type(annotation: Any, metadata: Sequence[Any] = ()) -> SQLType:
 
 def shape_of(annotation: Any) -> DocumentShape | None:
     """The shape of a column of this annotation; None where no class says what is in its documents."""
-    return DocumentShape(annotation) if _holds_class(annotation) else None
+    return DocumentShape(annotation) if _holds_class(annotation) or has_other_keys(annotation) else None
 
 
 def _holds_class(annotation: Any) -> bool:

@@ -10,6 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from data_bridge.query.spi import key_text
 
 _SCALARS = frozenset({int, bool, float, str, type(None)})
 _SEQUENCES = frozenset({list, tuple, set, frozenset})
@@ -61,10 +64,12 @@ def _has_same_types(a: Any, b: Any) -> bool:
     return _SCALARS.issuperset(kinds) or all(map(_has_same_types, a, b))
 
 
-def _key(key: Any) -> str:
-    """A key of a mapping as JSON has it."""
-    key = plain(key)
-    return {True: "true", False: "false"}[key] if isinstance(key, bool) else str(key)
+def plain_key(key: Any) -> str:
+    """A key of a mapping as JSON has it: as Pydantic writes it, so that models and mappings of their own agree."""
+    if isinstance(key, int | Enum):
+        return key_text(key)
+    written: dict[str, None] = to_jsonable_python({key: None})
+    return next(iter(written))
 
 
 def plain(value: Any) -> Any:
@@ -73,7 +78,7 @@ def plain(value: Any) -> Any:
     if kind in _SCALARS:
         return value
     if kind is dict:
-        return {k if type(k) is str else _key(k): plain(v) for k, v in value.items()}
+        return {k if type(k) is str else plain_key(k): plain(v) for k, v in value.items()}
     if kind in _SEQUENCES:
         return [plain(v) for v in value]
     if isinstance(value, Enum):

@@ -23,6 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.mapping.column import ColumnSpec, spec_of
+from data_bridge.orm.mapping.document_keys import read_by_the_class, refused_keys
 from data_bridge.orm.mapping.document_shape import misfit, reserved_fields, shape_of
 from data_bridge.orm.mapping.documents import plain
 from data_bridge.orm.mapping.natural_type import (
@@ -55,7 +56,7 @@ class Field:
         self.nullable = self.spec.nullable if self.spec.nullable is not None else optional
         if self.spec.primary_key:
             self.nullable = False
-        self.type = self._shaped(owner, self._type(owner, cls))
+        self.type = self._shaped(owner, self._type(owner, cls), cls)
         self._check_actions(owner)
         self.is_mutable = self.type.family in _MUTABLE
         self.definition = self._definition()
@@ -111,10 +112,14 @@ class Field:
         has_default = self.info.default_factory is not None or self.info.default not in (None, PydanticUndefined)
         return self.spec.is_filled_by_server and not has_default
 
-    def _shaped(self, owner: str, of: SQLType) -> SQLType:
+    def _shaped(self, owner: str, of: SQLType, cls: Any) -> SQLType:
         """The type with what is known of the documents in the column."""
         if of.family == "json" and has_other_keys(self.annotation):
             of = SQLType(of.name, None, plain, of.family, shown=repr(of))
+        own = read_by_the_class(cls)
+        if of.family == "json" and self.key not in own and "*" not in own and not _transforms(self.info):
+            for mapping, remedy in refused_keys(self.annotation):
+                raise ConfigurationError(f"{owner}.{self.key}: {mapping} cannot be stored: {remedy}")
         shape = shape_of(self.info.annotation) if of.family == "json" else None
         if shape is None:
             return of

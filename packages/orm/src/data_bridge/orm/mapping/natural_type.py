@@ -147,11 +147,16 @@ class _Flags:
             ) from None
 
 
+def has_other_key(key: Any) -> bool:
+    """Whether the keys of a mapping are something else than text; of those that may be anything, only text is stored."""
+    return without_none(key)[0] not in (str, Any)
+
+
 def has_other_keys(annotation: Any) -> bool:
     """Whether a document has mappings with keys that JSON does not know."""
     annotation, _ = without_none(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (dict, Mapping) and arguments and without_none(arguments[0])[0] is not str:
+    if origin in (dict, Mapping) and arguments and has_other_key(arguments[0]):
         return True
     return any(has_other_keys(a) for a in arguments if a is not Ellipsis)
 

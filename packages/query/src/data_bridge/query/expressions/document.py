@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..types.sql_types import Boolean, Integer, Json, Jsonb
 from . import coercion
+from .document_keys import keys_of, place_names, step_of
 from .node import Node, T_co
 
 if TYPE_CHECKING:
@@ -31,34 +32,34 @@ class Document(Node[T_co]):
             raise TypeError("only arrays have slices")
         if isinstance(key, Node):
             return _new(("->", self.s, key.s), self.p + key.p, Jsonb)
-        return _new(*untyped_member(self, key))
+        return _new(*untyped_member(self, step_of(self.t, key, self.__owner__)))
 
-    def has_key(self, key: str) -> Expr[bool]:
+    def has_key(self, key: Any) -> Expr[bool]:
         """``?``: a key of a jsonb object, or a string of a jsonb array.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("meta", dict)).meta.has_key("a")
         <Expr "t"."meta" ? $1>
         """
-        return _new(("?", self.s, "$"), (*self.p, key), Boolean)
+        return _new(("?", self.s, "$"), (*self.p, step_of(self.t, key, self.__owner__)), Boolean)
 
-    def has_any(self, keys: Iterable[str]) -> Expr[bool]:
+    def has_any(self, keys: Iterable[Any]) -> Expr[bool]:
         """``?|``: at least one of the keys.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("meta", dict)).meta.has_any(["a", "b"])
         <Expr "t"."meta" ?| $1>
         """
-        return _new(("?|", self.s, "$"), (*self.p, list(keys)), Boolean)
+        return _new(("?|", self.s, "$"), (*self.p, keys_of(self.t, keys, self.__owner__)), Boolean)
 
-    def has_all(self, keys: Iterable[str]) -> Expr[bool]:
+    def has_all(self, keys: Iterable[Any]) -> Expr[bool]:
         """``?&``: all of the keys.
 
         >>> from data_bridge.query import table, column
         >>> table("t", column("meta", dict)).meta.has_all(["a", "b"])
         <Expr "t"."meta" ?& $1>
         """
-        return _new(("?&", self.s, "$"), (*self.p, list(keys)), Boolean)
+        return _new(("?&", self.s, "$"), (*self.p, keys_of(self.t, keys, self.__owner__)), Boolean)
 
     def path(self, jsonpath: str) -> Expr[bool]:
         """``@?``: the SQL/JSON path finds something.
@@ -87,7 +88,7 @@ class Document(Node[T_co]):
         """
         return _new((".", self.s, name), self.p)
 
-    def set(self, path: Iterable[str | int], value: Any) -> Expr[Any]:
+    def set(self, path: Iterable[Any], value: Any) -> Expr[Any]:
         """``jsonb_set``: the document with the value at the path replaced, for updates. None and an expression that is NULL
         set JSON's null; jsonb_set() by itself would make the whole document NULL.
 
@@ -96,9 +97,8 @@ class Document(Node[T_co]):
         <Expr jsonb_set("t"."meta", $1::text[], $2::jsonb)>
         """
         s, p = json_value(value)
-        return _new(
-            ("call", "jsonb_set", self.s, ("$", "text[]"), s), (*self.p, [str(step) for step in path], *p), Jsonb
-        )
+        names = place_names(self.t, path, self.__owner__)
+        return _new(("call", "jsonb_set", self.s, ("$", "text[]"), s), (*self.p, names, *p), Jsonb)
 
     def any_(self, value: Any) -> Expr[bool]:
         """``$1 = ANY(column)``: an element of the array; of a jsonb list ``column @> [value]``.

@@ -14,6 +14,7 @@ from ..types.shape import Shape
 from ..types.sql_types import Boolean, SQLType, Text
 from .column import ColumnProxy
 from .document import untyped_member
+from .document_keys import step_of
 from .expr import Built, Expr
 from .node import Node, Params, Structure, T_co
 
@@ -74,6 +75,8 @@ class _Elements(Expr[T_co]):
     def __getitem__(self, key: Any) -> DocumentPath[Any]:
         """A field by its name, or by its name in the document; an element by its position, counted from 0."""
         family = None if self.t is None else self.t.family
+        if family == "json" and not isinstance(key, slice | Node):
+            key = step_of(self.t, key, self.__owner__)
         if family != "json" or not isinstance(key, str | int) or isinstance(key, bool):
             other: Any = super().__getitem__(key)
             return other  # type: ignore[no-any-return]

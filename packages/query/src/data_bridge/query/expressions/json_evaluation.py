@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from .document_keys import key_text
 from .evaluation import NotEvaluable
 
 __all__ = ["CASTS", "Json", "cast_to", "json_operator", "json_text", "member", "plain"]
@@ -37,7 +38,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, dict):
-        return {str(plain(k)): plain(v) for k, v in value.items()}
+        return {k if type(k) is str else _name(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(v) for v in value]
     serializer = getattr(value, "__pydantic_serializer__", None)
@@ -50,6 +51,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     raise NotEvaluable(f"{type(value).__name__} is not a value that JSON has")
+
+
+def _name(key: Any) -> str:
+    try:
+        return key_text(key)
+    except TypeError as error:
+        raise NotEvaluable(str(error)) from None
 
 
 def member(document: Any, key: Any) -> Json | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..types.sql_types import Boolean, Cidr, Inet, Jsonb, SQLType, Text
 from . import coercion
 from .document import Document
+from .document_keys import text_keys
 from .membership import text_beside
 from .node import Node, T_co
 
@@ -282,7 +283,9 @@ def _network(node: Node[Any], operator: str, other: Any) -> Expr[bool]:
 
 def _condition(node: Node[Any], tag: str, value: Any) -> Expr[bool]:
     # What a document contains is a part of it, which need not be a whole of its model.
-    of = Jsonb if node.t is not None and node.t.family == "json" else node.t
+    of = node.t
+    if of is not None and of.family == "json":
+        of, value = Jsonb, text_keys(value, of, node.__owner__)
     s, p = coercion.operand(value, of, node.__owner__)
     return _new((tag, node.s, s), node.p + p, Boolean)
 

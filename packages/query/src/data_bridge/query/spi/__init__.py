@@ -4,6 +4,7 @@ It may change with any release of data-bridge-query; the versions that fit toget
 """
 
 from ..ddl.nodes import constraint_name, named, path_of
+from ..expressions.document_keys import key_text
 from ..expressions.document_path import RESERVED
 from ..expressions.document_update import appended, place_of, removed, with_parts
 from ..expressions.expr import Built
@@ -44,6 +45,7 @@ __all__ = [
     "cte_of",
     "derived_from",
     "filters_rows",
+    "key_text",
     "named",
     "path_of",
     "place_of",

@@ -51,6 +51,12 @@ class Shape(Protocol):
         """The type of the values of an object whose keys are data."""
         ...
 
+    def key(self, key: Any, owner: str | None) -> Any:
+        """A key as it stands in the document: a position in a list, the name of a member; EncodeError, naming `owner`, for a
+        key that the mapping cannot have.
+        """
+        ...
+
     def is_open(self) -> bool:
         """Whether an object may have fields that are not known."""
         ...
