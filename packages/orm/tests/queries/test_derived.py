@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data_bridge.core.errors import ConfigurationError, MultipleRowsFound
+from data_bridge.core.errors import MultipleRowsFound
 from data_bridge.postgres import Col, Column, Database, IdMixin, Link, create_all, func
 from data_bridge.query import column as query_column
 from data_bridge.query import literal, table, types, values
@@ -153,8 +153,8 @@ async def test_set_operations_run(db: Any, name: str) -> None:
             await both.one_or_none()
     else:
         assert (await both.one_or_none()).name == names[0]
-    with pytest.raises(ConfigurationError, match=r"page\(number, size\) pages it"):
-        await both.paginate(3)
+    if name != "union_all":  # whose rows may be equal
+        assert len((await both.paginate(3)).items) == min(3, len(names))
 
 
 async def test_instances_of_two_tables_are_no_union(db: Any) -> None:

@@ -25,7 +25,7 @@ from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.settings import Settings
-from data_bridge.query import ColumnProxy, Node, TableDef, TableSource, sql
+from data_bridge.query import ColumnProxy, DocumentPath, Node, TableDef, TableSource, sql
 from data_bridge.query.spi import build, clauses
 
 if TYPE_CHECKING:
@@ -355,6 +355,7 @@ class Entity(MixedPlans):
 
         Raises:
             AttributeError: with a near match.
+            TypeError: for anything else.
         """
         if isinstance(given, str):
             found = self.by_key.get(given)
@@ -363,6 +364,11 @@ class Entity(MixedPlans):
             return self.by_key[self.source.column(given).__column__.key]
         if isinstance(given, ColumnProxy) and given.__column__.source is self.source:
             return self.by_key[given.__column__.key]
+        if isinstance(given, DocumentPath):
+            raise TypeError(
+                f"{given.__owner__} is a part of a document, and a whole column is needed here: name the column, or set the part by "
+                "update({path: value})"
+            )
         raise TypeError(f"{given!r} is not a column of {self.label}")
 
     # ------------------------------------------------------------------------------------------------- relations

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import Compiled, LoadPlan, Statement
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm.persistence.assignments import assignments, stored
+from data_bridge.orm.persistence.assignments import Assignment, assignments, stored, update_defaults
 from data_bridge.orm.persistence.bulk_insert import as_row, columns_of
-from data_bridge.query import Node, Query, Source, merge
+from data_bridge.orm.persistence.operators import Operator
+from data_bridge.query import DocumentPath, Node, Query, Source, merge
 from data_bridge.query.spi import Built, build, clauses
 
 if TYPE_CHECKING:
@@ -105,39 +106,57 @@ class MergeAction:
     def _then(self, statement: Any) -> MergeQuery:
         return MergeQuery(self._of._entity, statement, self._of._incoming, self._of._tx, self._of._said)
 
-    def _values(self, given: Any, keys: Iterable[str]) -> dict[Any, Any]:
+    def _values(self, given: Any, operators: Sequence[Any], keys: Iterable[str]) -> list[Assignment]:
+        """What an action sets: by the names of columns that the rows have, by a mapping, by operators."""
         entity, source = self._of._entity, self._of._incoming
         if callable(given):
             given = given(source.c)
-        if given is None:
+        if given is None and not operators:
             given = list(keys)
-        if not isinstance(given, Mapping):
-            return {
-                entity.by_key[k].name: source.column(entity.by_key[k].name)
-                for k in (entity.field(c).key for c in given)
-            }
-        pairs: list[tuple[Any, Any]] = list(dict[Any, Any](given).items())  # pyright: ignore[reportUnknownArgumentType]
-        return {
-            entity.field(k).name: v if isinstance(v, Node) else stored(entity, entity.field(k), v) for k, v in pairs
-        }
+        if given is not None and not isinstance(given, Mapping | Operator):
+            given = {k: source.column(entity.by_key[k].name) for k in (self._column(c) for c in given)}
+        return assignments(entity, given, operators, {}, defaults=False)
+
+    def _column(self, column: Any) -> str:
+        if isinstance(column, DocumentPath):
+            raise TypeError(
+                f"merge() cannot tell the part {column.__owner__} of the new rows by its path: write a mapping, "
+                "{path: value}, or a function of the new rows that returns one"
+            )
+        return self._of._entity.field(column).key
 
     def _given(self) -> list[str]:
         entity, source = self._of._entity, self._of._incoming
         return [f.key for f in entity.fields if f.name in source.columns and not f.spec.computed]
 
-    def update(self, values: Any = None, /) -> MergeQuery:
-        """THEN UPDATE: of all columns that the rows say and that are not compared by, of those in a list, or by a mapping (or a
-        function of the rows' columns that gives one).
+    def update(self, values: Any = None, /, *operators: Any) -> MergeQuery:
+        """THEN UPDATE: of all columns that the rows say and that are not compared by, of those in a list, or by what update()
+        takes: a mapping, also of parts of documents, operators, or a function of the rows' columns that returns a mapping.
+
+        >>> def rename(Product, rows):
+        ...     merged = Product.merge(rows, on=[Product.sku]).when_matched()
+        ...     return merged.update(lambda new: {Product.category.name: new.name})
         """
         entity = self._of._entity
-        made = self._values(values, [k for k in self._given() if k in self._of._said and k not in entity.pk_keys])
-        for f, s, p in assignments(entity, {entity.pk_keys[0]: None}, (), {})[1:]:  # what every UPDATE sets
-            made.setdefault(f.name, _expression(s, p))
-        return self._then(self._when.update(made))
+        keys = [k for k in self._given() if k in self._of._said and k not in entity.pk_keys]
+        made = self._values(values, operators, keys)
+        made += update_defaults(entity, {f.key for f, _, _ in made})
+        return self._then(self._when.update(_by_name(made)))
 
     def insert(self, values: Any = None, /) -> MergeQuery:
-        """THEN INSERT of all columns of the rows, of those in a list, or by a mapping or a function."""
-        return self._then(self._when.insert(self._values(values, self._given())))
+        """THEN INSERT of all columns of the rows, of those in a list, or by a mapping or a function.
+
+        Raises:
+            TypeError: for a part of a document, as a new row has no document that it could be a part of.
+        """
+        given: Any = values(self._of._incoming.c) if callable(values) else values
+        for key in dict[Any, Any](given) if isinstance(given, Mapping) else ():  # pyright: ignore[reportUnknownArgumentType]
+            if isinstance(key, DocumentPath):
+                raise TypeError(
+                    f"{key.__owner__} is a part of a document, and a new row has none yet: insert the whole document, "
+                    f"{{{key.__owner__.rsplit('.', 1)[0]}: …}}"
+                )
+        return self._then(self._when.insert(_by_name(self._values(given, (), self._given()))))
 
     def delete(self) -> MergeQuery:
         """THEN DELETE."""
@@ -148,8 +167,8 @@ class MergeAction:
         return self._then(self._when.do_nothing())
 
 
-def _expression(s: Any, p: tuple[Any, ...]) -> Any:
-    return p[0] if s == build.PLACE else Built(s, p, None)  # pyright: ignore[reportUnknownVariableType]
+def _by_name(made: Iterable[Assignment]) -> dict[Any, Any]:
+    return {f.name: p[0] if s == build.PLACE else Built(s, p, None) for f, s, p in made}
 
 
 def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQuery:
@@ -161,6 +180,12 @@ def merge_into(entity: Entity, given: Any, on: Sequence[Any], tx: Any) -> MergeQ
     if not on:
         raise ConfigurationError("merge() needs the columns by which rows are the same: on=[…]")
     source: Source
+    for c in on:
+        if isinstance(c, DocumentPath):
+            raise TypeError(
+                f"merge() compares rows by whole columns, not by {c.__owner__}: use a column, or a query as the rows and a "
+                "condition of when_matched()"
+            )
     fields = [entity.field(c) for c in on]
     if isinstance(given, (Query, Source)):
         source = given if isinstance(given, Source) else given.subquery("new")

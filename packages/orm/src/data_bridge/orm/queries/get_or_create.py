@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
 
 
-def _named(entity: Entity, given: Mapping[str, Any]) -> dict[str, Any]:
+def _named(entity: Entity, given: Mapping[Any, Any]) -> dict[str, Any]:
     """Values by the names of fields and links, which may be given by aliases and columns, too."""
     made: dict[str, Any] = {}
     for name, value in given.items():
-        key = name
-        if name not in entity.by_key and name not in entity.relations:
+        key = entity.field(name).key if isinstance(name, Node) else name
+        if key is name and name not in entity.by_key and name not in entity.relations:
             key = next((f.key for f in entity.fields if name in _aliases(f.info)), None) or entity.field(name).key
         if key in made:
             raise ConfigurationError(f"{entity.label}.{key} is given twice")

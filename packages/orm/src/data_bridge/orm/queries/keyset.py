@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pydantic import SecretBytes, SecretStr
 
 from data_bridge.core.errors import ConfigurationError, EncodeError, InvalidCursor
+from data_bridge.orm._page import Page
 from data_bridge.orm.queries.cursor import cursor_of, fingerprint, values_of
-from data_bridge.query import ColumnProxy, Node, Order, or_
-from data_bridge.query.spi import clauses, read
+from data_bridge.query import ColumnProxy, Expr, Node, Order, TableSource, or_
+from data_bridge.query.spi import Built, clauses, read
+
+Params: TypeAlias = tuple[Any, ...]
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -18,13 +22,17 @@ if TYPE_CHECKING:
 class Key(NamedTuple):
     """One sort key."""
 
-    column: ColumnProxy[Any]
+    column: Expr[Any]
+    """A column, or a part of a JSON column."""
     down: bool
     nulls_last: bool
+    nullable: bool = True
+    field: str | None = None
+    """The field that has the value in instances; None where the query has to bring it."""
 
     def turned(self) -> Key:
         """The same key the other way round."""
-        return Key(self.column, not self.down, not self.nulls_last)
+        return self._replace(down=not self.down, nulls_last=not self.nulls_last)
 
     def order(self) -> Order:
         """As it stands in ORDER BY."""
@@ -35,58 +43,101 @@ class Key(NamedTuple):
 
     def further(self, value: Any) -> Node[bool]:
         """Which rows stand behind this value."""
-        column = self.column
+        column: Any = self.column
         if value is None:
             return or_() if self.nulls_last else column.is_not_null()
         behind: Node[bool] = column < value if self.down else column > value
-        return behind | column.is_null() if column.__column__.nullable and self.nulls_last else behind
+        return behind | column.is_null() if self.nullable and self.nulls_last else behind
 
 
-class Keyset:
-    """The sort keys of a query, with the primary key behind them.
+def key_of(column: ColumnProxy[Any], *, down: bool = False, nulls_last: bool | None = None) -> Key:
+    """A column as a sort key."""
+    info = column.__column__
+    return Key(column, down, not down if nulls_last is None else nulls_last, info.nullable, info.key)
+
+
+def sorted_by(query: Any, found: Callable[[Any, Params], Key]) -> list[Key]:
+    """The sort keys of a query; `found` makes a key of the expression and its parameters."""
+    keys: list[Key] = []
+    for s, p in clauses.sort_keys_of(query):
+        said = read.sort_key(s)
+        down = said.is_descending
+        keys.append(
+            found(said.expression, p)._replace(
+                down=down, nulls_last=not down if said.nulls is None else said.nulls == "last"
+            )
+        )
+    return keys
+
+
+def keyset_of(query: QueryBuilder[Any]) -> Keyset:
+    """The sort keys of a query over a Table, with the primary key behind them.
 
     Raises:
         ConfigurationError: for rows that are not those of one Table, and sort keys that a cursor cannot carry.
     """
+    entity = query._entity
+    if clauses.source_of(query) is not entity.source or not entity.pk_names:
+        raise ConfigurationError(
+            "paginate() needs a query over one Table with a primary key: page(number, size) pages any other query"
+        )
+    if query._grouped or clauses.has_clause(query, "distinct") or clauses.has_clause(query, "distinct_on"):
+        raise ConfigurationError("paginate() goes by the key of a row; use page() for groups and distinct rows")
+    if clauses.is_cut(query):
+        raise ConfigurationError("paginate() sets the limit itself: the query has a limit or an offset of its own")
 
-    def __init__(self, query: QueryBuilder[Any]) -> None:
+    source: Any = entity.source
+
+    def found(s: Any, p: Params) -> Key:
+        column = source.columns.get(read.column_name(s) or "")
+        if column is not None and column.s == s:  # a joined table may have a column of the same name
+            return key_of(column)
+        member = read.member_of(s)
+        column = None if member is None else source.columns.get(read.column_name(member.column) or "")
+        if member is None or column is None or column.s != member.column:
+            raise ConfigurationError("paginate() sorts by columns of the Table, and by parts of its JSON columns")
+        if member.type.family == "json":
+            raise ConfigurationError(
+                f"paginate() cannot sort by an object or a list in {entity.label}.{column.__column__.key}: sort by a part of it "
+                "that is text, a number or a moment, or use page()"
+            )
+        part: Built[Any] = Built(s, p, member.type)
+        return Key(part, down=False, nulls_last=True)
+
+    keys = sorted_by(query, found)
+    known = {k.field for k in keys}
+    last_down = keys[-1].down if keys else False
+    for name in entity.pk_names:
+        if source.columns[name].__column__.key not in known:
+            keys.append(key_of(source.columns[name], down=last_down))
+    # A row of the Table stands there once for each of its partners.
+    for other in clauses.sources_of(query):
+        if other is not source and isinstance(other, TableSource):
+            for name in other.__table_def__.primary_key:
+                keys.append(key_of(other.columns[name], down=last_down)._replace(nullable=True, field=None))
+    for key in keys:
+        annotation = entity.by_key[key.field].annotation if key.field is not None else None
+        if isinstance(annotation, type) and issubclass(annotation, (SecretStr, SecretBytes)):
+            raise ConfigurationError(
+                f"paginate() cannot sort by {entity.cls.__name__}.{key.field}: the cursor would show the secret"
+            )
+    return Keyset(query, keys)
+
+
+class Keyset:
+    """A query in the order of sort keys that tell its rows apart."""
+
+    def __init__(self, query: QueryBuilder[Any], keys: list[Key]) -> None:
         self.entity = query._entity
-        if clauses.source_of(query) is not self.entity.source or not self.entity.pk_names:
-            raise ConfigurationError("paginate() needs a query over one Table with a primary key")
-        if query._grouped or clauses.has_clause(query, "distinct") or clauses.has_clause(query, "distinct_on"):
-            raise ConfigurationError("paginate() goes by the key of a row; use page() for groups and distinct rows")
-        if clauses.is_cut(query):
-            raise ConfigurationError("paginate() sets the limit itself: the query has a limit or an offset of its own")
-        self.keys: list[Key] = []
-        for said in map(read.sort_key, clauses.order_of(query)):
-            down = said.is_descending
-            nulls_last = not down if said.nulls is None else said.nulls == "last"
-            self.keys.append(Key(self._column(said.expression), down, nulls_last))
-        known = {k.column.__column__.name for k in self.keys}
-        last_down = self.keys[-1].down if self.keys else False
-        for name in self.entity.pk_names:
-            if name not in known:
-                self.keys.append(Key(self.entity.source.columns[name], last_down, not last_down))
-        for key in self.keys:
-            annotation = self.entity.by_key[key.column.__column__.key].annotation
-            if isinstance(annotation, type) and issubclass(annotation, (SecretStr, SecretBytes)):
-                raise ConfigurationError(
-                    f"paginate() cannot sort by {self.entity.cls.__name__}.{key.column.__column__.key}: the cursor would show the secret"
-                )
-        ordered = query.order_by(None).order_by(*(k.order() for k in self.keys))
+        self.keys = keys
+        ordered = query.order_by(None).order_by(*(k.order() for k in keys))
         compiled = ordered.sql()
         self._query = ordered
         self._fingerprint = fingerprint(compiled.sql, compiled.params)
 
-    def _column(self, s: Any) -> ColumnProxy[Any]:
-        column = self.entity.source.columns.get(read.column_name(s) or "")
-        if column is not None and column.s == s:  # a joined table may have a column of the same name
-            return column
-        raise ConfigurationError("paginate() sorts by columns of the Table")
-
     @property
-    def columns(self) -> list[ColumnProxy[Any]]:
-        """The columns of the sort keys."""
+    def columns(self) -> list[Node[Any]]:
+        """The expressions of the sort keys."""
         return [k.column for k in self.keys]
 
     def cursor(self, values: list[Any]) -> str:
@@ -108,12 +159,59 @@ class Keyset:
         condition: Node[bool] | None = None
         for key, value in reversed(list(zip(keys, self._bound(cursor), strict=True))):
             further = key.further(value)
-            condition = further if condition is None else further | ((key.column == value) & condition)
+            same: Any = key.column == value
+            condition = further if condition is None else further | (same & condition)
         return made if condition is None else made.find(condition)
 
     def _bound(self, cursor: str) -> list[Any]:
         values = values_of(cursor, self._fingerprint, len(self.keys))
         try:
-            return [None if v is None else k.column.bind(v) for k, v in zip(self.keys, values, strict=True)]
+            return [None if v is None else _bound(k.column, v) for k, v in zip(self.keys, values, strict=True)]
         except EncodeError as e:
             raise InvalidCursor("this cursor holds a value that its column does not take") from e
+
+
+def _bound(column: Node[Any], value: Any) -> Any:
+    """A value as it is compared with a sort key."""
+    if isinstance(column, ColumnProxy):
+        return column.bind(value)
+    return value if column.t is None else column.t.bind(value)
+
+
+Fetch: TypeAlias = Callable[[Any], Awaitable[tuple[list[Any], list[list[Any]]]]]
+"""The rows of a query, and the sort keys of each."""
+
+
+async def page_by_key(keyset: Keyset, fetch: Fetch, size: int, after: str | None, before: str | None) -> Page[Any]:
+    """The page behind `after` or in front of `before`; see QueryBuilder.paginate()."""
+    cursor = after if after is not None else before
+    query = keyset.query(cursor, backwards=before is not None)
+    try:
+        rows, keys = await fetch(query.limit(size + 1))
+    except EncodeError as e:
+        if cursor is None:
+            raise
+        raise InvalidCursor("this cursor holds a value that its column does not take") from e
+    more = len(rows) > size
+    items, ends = rows[:size], keys[:size]
+    if before is not None:
+        items.reverse()
+        ends.reverse()
+    first, last = (keyset.cursor(values) for values in (ends[0], ends[-1])) if ends else (None, None)
+    has_next = more if before is None else True
+    has_prev = more if before is not None else after is not None
+    return Page[Any].model_construct(
+        items=items, next=last if has_next else None, prev=first if has_prev else None, total=None
+    )
+
+
+def check_page(size: int, after: str | None, before: str | None) -> None:
+    """Refuses arguments of paginate() that say nothing or too much.
+
+    Raises:
+        ConfigurationError: naming the argument.
+    """
+    if after is not None and before is not None:
+        raise ConfigurationError("paginate() takes after= or before=, not both")
+    if size < 1:
+        raise ConfigurationError(f"paginate({size}): a page has at least one row")

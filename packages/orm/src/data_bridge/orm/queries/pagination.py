@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core import RowStream, resolve
-from data_bridge.core.errors import ConfigurationError, EncodeError, InvalidCursor
+from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm._events import loaded
 from data_bridge.orm._page import Page
-from data_bridge.orm.queries.keyset import Keyset
+from data_bridge.orm.queries.keyset import Keyset, check_page, keyset_of, page_by_key
 from data_bridge.orm.queries.result_types import ShapedQuery
 from data_bridge.orm.queries.total_order import in_total_order
 from data_bridge.orm.relations.loading import fill, load_with
@@ -122,8 +122,8 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
     async def paginate(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T]:
         """A page by the values of its sort keys instead of an offset: equally fast at any depth.
 
-        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table. A cursor belongs to
-        its query: to the order, the filters and their values.
+        The key breaks ties, NULLs stand where the order puts them. Sort keys are columns of the table and parts of its JSON
+        columns (`Product.address.city`). A cursor belongs to its query: to the order, the filters and their values.
 
         Args:
             size: the number of rows of a page.
@@ -138,46 +138,30 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
         ...     first = await User.find().order_by(User.name).paginate(20)
         ...     second = await User.find().order_by(User.name).paginate(20, after=first.next)
         """
-        if after is not None and before is not None:
-            raise ConfigurationError("paginate() takes after= or before=, not both")
-        if size < 1:
-            raise ConfigurationError(f"paginate({size}): a page has at least one row")
+        check_page(size, after, before)
         this: Any = self
-        keyset = Keyset(this)
-        cursor = after if after is not None else before
-        query = keyset.query(cursor, backwards=before is not None)
-        try:
-            rows, keys = await _with_keys(query.limit(size + 1), keyset)
-        except EncodeError as e:
-            if cursor is None:
-                raise
-            raise InvalidCursor("this cursor holds a value that its column does not take") from e
-        more = len(rows) > size
-        items, ends = rows[:size], keys[:size]
-        if before is not None:
-            items.reverse()
-            ends.reverse()
-        first, last = (keyset.cursor(values) for values in (ends[0], ends[-1])) if ends else (None, None)
-        has_next = more if before is None else True
-        has_prev = more if before is not None else after is not None
-        return Page[Any].model_construct(
-            items=items, next=last if has_next else None, prev=first if has_prev else None, total=None
-        )
+        keyset = keyset_of(this)
+
+        async def fetch(query: Any) -> tuple[list[Any], list[list[Any]]]:
+            return await _with_keys(query, keyset)
+
+        return await page_by_key(keyset, fetch, size, after, before)
 
 
 async def _with_keys(query: Any, keyset: Keyset) -> tuple[list[Any], list[list[Any]]]:
     """The rows of a query and the sort keys of each."""
     columns = keyset.columns
     if query._chosen is None:
-        wanted = {column.__column__.key for column in columns}
+        fields = [key.field for key in keyset.keys]
+        wanted = {field for field in fields if field is not None}
         loaded = [keyset.entity.source.columns[name].__column__.key for name, _ in clauses.result_of(query).names]
         if not wanted.issubset(loaded):
             query = query._partial(tuple(k for k in keyset.entity.keys if k in wanted or k in loaded))
-        if query._hooked():
-            # A Load event may change a sort key.
+        if query._hooked() or None in fields:
+            # A Load event may change a sort key, and a part of a document is not a field.
             return await load_with(query, query._links or {}, columns)
         rows = await query.to_list()
-        return rows, [[row.__dict__[column.__column__.key] for column in columns] for row in rows]
+        return rows, [[row.__dict__[field] for field in fields] for row in rows]
     kind, chosen = query._chosen
     model = query._model
     found = await query.tuples(*chosen, *columns).to_list()

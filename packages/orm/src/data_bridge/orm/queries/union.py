@@ -10,9 +10,10 @@ from data_bridge.core.errors import ConfigurationError, MultipleRowsFound
 from data_bridge.orm import _events
 from data_bridge.orm._page import Page
 from data_bridge.orm.queries.base import RowQuery
+from data_bridge.orm.queries.union_pages import union_page
 from data_bridge.orm.queries.with_home import WithHome
-from data_bridge.query import Compound, Select, func
-from data_bridge.query.spi import build, clauses, columns_of
+from data_bridge.query import Compound, Node, Order, Select, func
+from data_bridge.query.spi import build, clauses, columns_of, read
 
 T = TypeVar("T")
 _SCALAR = LoadPlan.scalars(many=False)
@@ -50,6 +51,34 @@ class UnionQuery(WithHome, Compound, Generic[T]):
         new._timeout = seconds
         return new
 
+    def order_by(self, *keys: Any) -> Self:
+        """Adds sort keys: columns of the result, by their names, the names of fields, or as the first query has them.
+
+        Raises:
+            LookupError: for what is not in the result.
+        """
+        return super().order_by(*(self._of_result(k) for k in keys))
+
+    def _of_result(self, key: Any) -> Any:
+        """A sort key as the whole has it, whose columns have no table."""
+        first: Any = clauses.parts_of(self)[0]
+        names = clauses.names_of(self)
+        if isinstance(key, str):
+            sign, name = ("-", key[1:]) if key[:1] == "-" else ("", key.removeprefix("+"))
+            field = first._entity.by_key.get(name) if name not in names else None
+            return key if field is None else sign + field.name
+        if not isinstance(key, Node | Order):
+            return key
+        given: Any = key  # pyright: ignore[reportUnknownVariableType]
+        said = read.sort_key(given.s)
+        if read.ordinal_of(said.expression) is not None:
+            return given
+        results = [read.unlabelled(s) for s in read.single_columns(clauses.result_of(first).s)]
+        if said.expression not in results:
+            raise LookupError(f"a {clauses.operation_of(self)} is sorted by columns of its result: {', '.join(names)}")
+        place = build.ordinals(len(results))[results.index(said.expression)]
+        return Order(said.of(place))
+
     @property
     def _first(self) -> Any:
         """The query that says what rows become; the others must have rows like its own.
@@ -70,6 +99,15 @@ class UnionQuery(WithHome, Compound, Generic[T]):
                     )
         return first
 
+    def _plan(self, first: Any) -> LoadPlan:
+        """How rows become what the first query says: partial instances have just the columns that select() named."""
+        plan: LoadPlan = first._plan
+        if plan not in first._entity.instance_plans:
+            return plan
+        columns = first._entity.source.columns
+        keys = tuple(columns[name].__column__.key for name in clauses.names_of(self))
+        return plan if len(keys) == len(first._entity.loaded) else first._entity.plan(keys)
+
     async def to_list(self) -> list[T]:
         """All rows.
 
@@ -77,13 +115,12 @@ class UnionQuery(WithHome, Compound, Generic[T]):
             TypeError: for instances of different tables.
         """
         first = self._first
+        plan = self._plan(first)
         statement = self.__statement__()
-        rows: list[Any] = await resolve(self._using).run(
-            statement.ir, statement.params, first._plan, timeout=self._timeout
-        )
+        rows: list[Any] = await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
         entity = first._entity
-        if entity.load_hooked and first._plan in entity.load_hooked:
-            await _events.loaded_as(entity, first._plan, rows)
+        if entity.load_hooked and plan in entity.load_hooked:
+            await _events.loaded_as(entity, plan, rows)
         return rows if first._model is None else [first._model.model_validate(r) for r in rows]
 
     def __await__(self) -> Generator[Any, Any, list[T]]:
@@ -94,7 +131,7 @@ class UnionQuery(WithHome, Compound, Generic[T]):
         if first._model is not None or first._hooked():
             raise ConfigurationError("rows that are validated or wait for Load come in lists: await the query")
         compiled = self.sql()
-        return RowStream(resolve(self._using), compiled.sql, compiled.params, first._plan, 1000, None).__aiter__()  # pyright: ignore[reportUnknownVariableType]
+        return RowStream(resolve(self._using), compiled.sql, compiled.params, self._plan(first), 1000, None).__aiter__()  # pyright: ignore[reportUnknownVariableType]
 
     def _at_most(self, n: int) -> Self:
         limit = clauses.limit_of(self)
@@ -103,9 +140,13 @@ class UnionQuery(WithHome, Compound, Generic[T]):
     def _in_total_order(self) -> Self:
         """With what decides between equal rows behind the order: the key of instances, or all columns."""
         first = self._first
-        if first._plan in first._entity.instance_plans and first._entity.pk_names:
-            return self.order_by(*first._entity.pk_names)
-        return self.order_by(*clauses.names_of(self))
+        names = clauses.names_of(self)
+        own = first._entity.pk_names if first._plan in first._entity.instance_plans else ()
+        if own and {*own} <= {*names}:
+            return self.order_by(*own)
+        # By position, as columns may be without a name; the rows of select() may be without a key.
+        width = read.width_of(clauses.result_of(first).s)
+        return self.order_by(*map(Order, build.ordinals(width)))
 
     async def first(self) -> T | None:
         """The first row by the stated order, else by key or by all columns; or None."""
@@ -149,13 +190,19 @@ class UnionQuery(WithHome, Compound, Generic[T]):
         counted = await self.count() if total else None
         return Page[Any].model_construct(items=items, next=None, prev=None, total=counted)
 
-    async def paginate(self, *_: Any, **__: Any) -> Any:
-        """Not for set operations: a key does not tell their rows apart.
+    async def paginate(self, size: int, *, after: str | None = None, before: str | None = None) -> Page[T]:
+        """A page by the values of the sort keys, and then of the key of instances or of all columns.
 
         Raises:
-            ConfigurationError: always, with the way to go.
+            InvalidCursor: for a text that is not a cursor of this query, as a client may send it.
+            ConfigurationError: for UNION ALL and its like, whose rows may be equal, and for sort keys that a cursor cannot carry.
+
+        >>> async def two_pages(User, Guest) -> None:
+        ...     known = User.find().tuples(User.name).union(Guest.find().tuples(Guest.name)).order_by("name")
+        ...     first = await known.paginate(20)
+        ...     second = await known.paginate(20, after=first.next)
         """
-        raise ConfigurationError(f"a {clauses.operation_of(self)} has no key to go by: page(number, size) pages it")
+        return await union_page(self, size, after, before)
 
 
 RowQuery._combine = UnionQuery

@@ -16,6 +16,7 @@ from ..expressions.sources import QuerySource, Source
 from ..statements.base import Query
 from ..statements.compound import Compound
 from ..statements.insert import Insert
+from ..statements.parameter_sharing import marks
 from ..statements.results import EMPTY, Columns
 from ..statements.select import Select
 from ..types.sql_types import SQLType
@@ -80,6 +81,17 @@ def conditions_of(query: Select[Any]) -> tuple[tuple[Structure, ...], Params]:
 def order_of(query: Query) -> tuple[Structure, ...]:
     """The sort keys."""
     return query._order or ()
+
+
+def sort_keys_of(query: Query) -> list[tuple[Structure, Params]]:
+    """The sort keys, each with its parameters."""
+    found: list[tuple[Structure, Params]] = []
+    at = 0
+    for s in query._order or ():
+        end = at + marks(s)
+        found.append((s, query._order_p[at:end]))
+        at = end
+    return found
 
 
 def limit_of(query: Query) -> int | None:

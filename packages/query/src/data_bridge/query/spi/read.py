@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..expressions.node import Structure
+from ..types.sql_types import Jsonb, SQLType, Text
+from ..types.typemap import parse_type
 
 
 class SortKey(NamedTuple):
@@ -22,6 +24,11 @@ class SortKey(NamedTuple):
         """Whether the greatest value comes first."""
         return self.direction == "desc"
 
+    def of(self, expression: Structure) -> Structure:
+        """The key with the same direction, of another expression."""
+        ends = () if self.nulls is None else (self.nulls,)
+        return (self.direction or "asc", expression, *ends)
+
     def turned(self) -> Structure:
         """The key the other way round."""
         direction = "asc" if self.direction == "desc" else "desc"
@@ -31,7 +38,10 @@ class SortKey(NamedTuple):
 
 
 def sort_key(s: Structure) -> SortKey:
-    """What a structure in ORDER BY says."""
+    """What a structure in ORDER BY says; unary minus means DESC there."""
+    if type(s) is tuple and s and s[0] == "neg":
+        negated: Structure = s[1]  # pyright: ignore[reportUnknownVariableType]
+        return SortKey(negated, "desc", None)
     if type(s) is tuple and s and s[0] in ("asc", "desc"):
         return SortKey(s[1], s[0], s[2] if len(s) > 2 else None)  # pyright: ignore[reportUnknownArgumentType]
     return SortKey(s, None, None)
@@ -67,11 +77,42 @@ def column_name(s: Structure) -> str | None:
     return None
 
 
+def ordinal_of(s: Structure) -> int | None:
+    """The position of a result column that a sort key names; None for another expression."""
+    return s[1] if type(s) is tuple and s and s[0] == "ordinal" else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def unlabelled(s: Structure) -> Structure:
+    """A result column without its label."""
+    return s[1] if type(s) is tuple and s and s[0] == "label" else s  # pyright: ignore[reportUnknownVariableType]
+
+
 def is_member(s: Structure) -> bool:
     """Whether a structure is a part of a JSON document, perhaps cast."""
     if type(s) is tuple and s and s[0] == "cast":
         s = s[1]  # pyright: ignore[reportUnknownVariableType]
     return type(s) is tuple and bool(s) and s[0] in ("->", "->>", "#>>")  # pyright: ignore[reportUnknownArgumentType]
+
+
+class MemberOf(NamedTuple):
+    """A part of a JSON document."""
+
+    column: Structure
+    """The column that the document is in."""
+    type: SQLType
+    """What the part is read as."""
+
+
+def member_of(s: Structure) -> MemberOf | None:
+    """The column and the type of a part of a document; None for another structure."""
+    if not is_member(s):
+        return None
+    is_cast = s[0] == "cast"
+    inner: Structure = s[1] if is_cast else s
+    of = parse_type(s[2]) if is_cast else Jsonb if inner[0] == "->" else Text
+    while type(inner) is tuple and inner and inner[0] in ("->", "->>", "#>>"):  # pyright: ignore[reportUnknownArgumentType]
+        inner = inner[1]  # pyright: ignore[reportUnknownVariableType]
+    return MemberOf(inner, of)
 
 
 def is_grouping_set(s: Structure) -> bool:
