@@ -139,6 +139,44 @@ async def test_keywords_of_find(db: Any, keyword: str) -> None:
         await Borrower.find_one(**{keyword: 1})
 
 
+def loaded_link() -> Any:
+    row: Any = Borrower(name="x", chief=Borrower(id=1, name="y"))
+    return row.chief
+
+
+PROPERTIES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "row.is_changed": (lambda: Borrower(name="x"), lambda r: r.is_changed(), lambda r: r.is_changed),
+    "Borrower.chief.is_loaded": (loaded_link, lambda r: r.is_loaded(), lambda r: r.is_loaded),
+}
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_a_property_that_is_called_says_that_it_is_one(name: str) -> None:
+    make, call, read = PROPERTIES[name]
+    owner = make()
+    for _ in range(3):  # the interpreter rewrites what runs often
+        with pytest.raises(TypeError, match=re.escape(f"{name} is a property: write {name}, without ()")):
+            call(owner)
+    for _ in range(100):
+        assert read(owner) is True
+    value = read(owner)
+    assert type(value) is bool
+    attribute = name.rsplit(".", 1)[1]
+    assert getattr(owner, attribute) is True and [getattr(o, attribute) for o in (owner,)] == [True]
+    assert bool(read(owner)) and str(read(owner)).lower() == "true"
+    with pytest.raises(TypeError):
+        getattr(owner, attribute)()
+
+
+def test_properties_are_not_callable_values_elsewhere() -> None:
+    row: Any = Borrower(name="x")
+    assert (row.is_changed, not row.is_changed, {"is": row.is_changed}) == (True, False, {"is": True})
+    assert sorted([row.is_changed]) == [True] and f"{row.is_changed}" == "True"
+    names: list[Any] = [row.is_changed for _ in range(2)]
+    names.append(row.is_changed)
+    assert names == [True] * 3
+
+
 def test_aggregate_takes_no_pipeline() -> None:
     query: Any = Borrower.find()
     with pytest.raises(TypeError, match="not a pipeline: group_by"):

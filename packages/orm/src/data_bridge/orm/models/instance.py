@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel
 
 from data_bridge.core.errors import ColumnNotLoaded, LinkNotLoaded
+from data_bridge.orm._called import refuse_call
 from data_bridge.orm._state import (
     ABSENT,
     CLEAN,
@@ -130,6 +131,7 @@ class TrackedModel(BaseModel):
     @property
     def is_changed(self) -> bool:
         """Whether save() would write anything."""
+        refuse_call("row", "is_changed")
         state = state_of(self)
         return state is None or (
             state is not GONE and bool(change_tracking.changed_fields(entity_of(type(self)), self, state))

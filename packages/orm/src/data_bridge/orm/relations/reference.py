@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from data_bridge.core.errors import LinkNotLoaded
+from data_bridge.orm._called import refuse_call
 from data_bridge.orm._state import links_of
 from data_bridge.orm.mapping.relation import Reference, Relation
 from data_bridge.orm.relations.batching import load
@@ -50,6 +51,7 @@ class Linked(Reference, Generic[M]):
     @property
     def is_loaded(self) -> bool:
         """Whether the row is here, so that its attributes can be read."""
+        refuse_call(self._relation.label, "is_loaded")
         return self._loaded() is not None
 
     def get(self) -> M:

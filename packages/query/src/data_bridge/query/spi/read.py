@@ -37,11 +37,14 @@ class SortKey(NamedTuple):
         return (direction, self.expression, "last" if self.nulls == "first" else "first")
 
 
+def _is(s: Structure, tag: str) -> bool:
+    return type(s) is tuple and bool(s) and s[0] == tag  # pyright: ignore[reportUnknownArgumentType]
+
+
 def sort_key(s: Structure) -> SortKey:
     """What a structure in ORDER BY says; unary minus means DESC there."""
-    if type(s) is tuple and s and s[0] == "neg":
-        negated: Structure = s[1]  # pyright: ignore[reportUnknownVariableType]
-        return SortKey(negated, "desc", None)
+    if _is(s, "neg"):
+        return SortKey(s[1], "desc", None)
     if type(s) is tuple and s and s[0] in ("asc", "desc"):
         return SortKey(s[1], s[0], s[2] if len(s) > 2 else None)  # pyright: ignore[reportUnknownArgumentType]
     return SortKey(s, None, None)
