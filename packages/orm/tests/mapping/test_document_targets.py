@@ -180,8 +180,7 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "refresh()": lambda row: row.refresh(Market.place.size),
     "bulk_update()": lambda row: Market.bulk_update([row], [Market.place.size]),
     "upsert(update=[…])": lambda _: Market.upsert({"sku": "a"}, conflict=["sku"], update=[Market.place.size]),
-    "upsert(conflict=)": lambda _: Market.upsert({"sku": "a"}, conflict=[Market.place.size]),
-    "Conflict()": lambda _: Market.insert_many([{"sku": "a"}], on_conflict=Conflict([Market.place.size], update=[Market.amount])),
+    "Conflict(update=[…])": lambda _: Market.insert_many([{"sku": "a"}], on_conflict=Conflict(["sku"], update=[Market.place.size])),
     "get_or_create()": lambda _: Market.get_or_create(defaults={Market.place.size: 1}, sku="n"),
     "update_or_create()": lambda _: Market.update_or_create(defaults={Market.place.size: 1}, sku="a"),
 }  # fmt: skip

@@ -36,6 +36,8 @@ def misfit_of(label: str, fields: Mapping[str, Field]) -> Misfit:
         expected = None if field is None else _expected(field)
         if field is None or expected is None:
             return None
+        if field.type.family == "other" and kind.startswith(("time", "timestamp")) and expected.startswith("time"):
+            return None  # a domain, of which only the database says whether its moments have a zone
         if expected == kind:
             return 0 if field.annotation is timedelta else _dimensions(field.annotation)
         return (

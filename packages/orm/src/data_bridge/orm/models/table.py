@@ -16,6 +16,7 @@ from data_bridge.orm.models.metaclass import TableMeta, install
 from data_bridge.orm.models.row import Row
 from data_bridge.orm.persistence import bulk_insert, upsert
 from data_bridge.orm.persistence.bulk_update import bulk_update
+from data_bridge.orm.persistence.conflict import Conflict
 from data_bridge.orm.persistence.single_row import row_not_found
 from data_bridge.orm.queries import by_key, get_or_create
 from data_bridge.orm.queries.base import PLAIN
@@ -292,7 +293,8 @@ class Table(Row, metaclass=TableMeta):
 
         Args:
             rows: instances or mappings.
-            on_conflict: "nothing", or a Conflict; then only written rows come back.
+            on_conflict: "nothing", or a Conflict; then only written rows come back: those of the given instances, which have
+                their keys and what the database has, while the others stay new.
             batch_size: rows per statement.
             returning: False gives the number of rows and leaves the instances as they are.
             progress: called with the number of rows written so far; see progress_bar().
@@ -321,7 +323,7 @@ class Table(Row, metaclass=TableMeta):
 
     @classmethod
     async def upsert(
-        cls, row: Any, *, conflict: Sequence[Any], update: Any = None, skip_events: Skip = (), tx: Any = None
+        cls, row: Any, *, conflict: Sequence[Any] | Conflict, update: Any = None, skip_events: Skip = (), tx: Any = None
     ) -> Upserted[Self]:
         """INSERT … ON CONFLICT (conflict) DO UPDATE of `update`: fields, or a mapping of them to values and expressions; by
         default the fields that were given, but the key. Nothing else is written, and a row deleted softly stays deleted.
@@ -334,7 +336,7 @@ class Table(Row, metaclass=TableMeta):
         cls,
         rows: Iterable[Any],
         *,
-        conflict: Sequence[Any],
+        conflict: Sequence[Any] | Conflict,
         update: Any = None,
         skip_events: Skip = (),
         tx: Any = None,

@@ -18,6 +18,7 @@ from data_bridge.orm.persistence.conflict import conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.new_rows import Landing
 from data_bridge.orm.persistence.row_errors import named
+from data_bridge.orm.persistence.written_rows import land_on_given
 from data_bridge.query.spi import build, to_timestamptz
 
 BATCH = 10_000
@@ -120,7 +121,8 @@ async def _insert_batch(
         shapes = [single_row._given(entity, r) for r in batch]
     if len(set(shapes)) == 1:  # objects for each row would only be work for the garbage collector
         indexes = range(before, before + len(batch))
-        return await _insert_group(entity, shapes[0], batch, conflict, returning, executor, indexes)
+        result = await _insert_group(entity, shapes[0], batch, conflict, returning, executor, indexes)
+        return [r for _, r in result] if returning and conflict is not None else result
     groups: dict[tuple[str, ...], list[tuple[int, Any]]] = {}
     for i, (row, given) in enumerate(zip(batch, shapes, strict=True)):
         groups.setdefault(given, []).append((i, row))
@@ -136,7 +138,7 @@ async def _insert_batch(
         elif conflict is None:
             placed += members
         else:
-            placed += [(members[0][0], r) for r in result]
+            placed += [(members[i][0], r) for i, r in result]
     if not returning:
         return count
     placed.sort(key=lambda pair: pair[0])
@@ -239,7 +241,8 @@ async def _insert_rows(
         count: int = await executor.run(ir, params, _COUNT)
         return count
     if conflict is not None:
-        return await executor.run(ir, params, entity.plan())
+        on = conflict[2]
+        return await land_on_given(entity, rows, given, on, executor, lambda: executor.run(ir, params, entity.plan()))
     landing = Landing(entity, rows, given, filled)
     if not back:
         await executor.run(ir, params, _COUNT)

@@ -9,7 +9,7 @@ from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.orm._events import Save, Skip, happening
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, as_row
-from data_bridge.orm.persistence.conflict import conflict_clause
+from data_bridge.orm.persistence.conflict import Conflict, conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.upsert_statement import Upsert
 from data_bridge.query import insert
@@ -50,7 +50,7 @@ class CreateMethod:
 
 
 async def upsert_many(
-    entity: Entity, rows: Iterable[Any], conflict: Sequence[Any], update: Any, skip: Skip, tx: Any
+    entity: Entity, rows: Iterable[Any], conflict: Sequence[Any] | Conflict, update: Any, skip: Skip, tx: Any
 ) -> list[tuple[Any, bool]]:
     """One INSERT … ON CONFLICT DO UPDATE … RETURNING, or several in a transaction."""
     made = [as_row(entity, r) for r in rows]
@@ -71,7 +71,7 @@ async def upsert_many(
 
 
 async def _upsert_all(
-    entity: Entity, made: list[Any], conflict: Sequence[Any], update: Any, tx: Any
+    entity: Entity, made: list[Any], conflict: Sequence[Any] | Conflict, update: Any, tx: Any
 ) -> list[tuple[Any, bool]]:
     executor = entity.executor(tx)
     size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
@@ -95,7 +95,7 @@ async def insert_from(entity: Entity, query: Any, columns: Sequence[Any] | None,
     made = insert(entity.source).from_select(query, names)
     clause = conflict_clause(entity, on_conflict)
     if clause is not None:
-        made = clauses.with_conflict(made, *clause)
+        made = clauses.with_conflict(made, *clause[:2])
     statement = made.__statement__()
     count: int = await entity.executor(tx).run(statement.ir, statement.params, _COUNT)
     return count

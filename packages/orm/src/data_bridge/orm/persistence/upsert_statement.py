@@ -9,7 +9,7 @@ from data_bridge.core.errors import ConfigurationError, RevisionConflict
 from data_bridge.orm._state import ABSENT, known_wire, state_of
 from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.assignments import assignments, stored
-from data_bridge.orm.persistence.conflict import is_same_revision, proposed
+from data_bridge.orm.persistence.conflict import Conflict, is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import land, seen, taken_off
 from data_bridge.orm.persistence.row_errors import named
 from data_bridge.query.spi import build
@@ -28,9 +28,14 @@ class Upsert:
 
     __slots__ = ("_clause", "_entity", "_given", "_params", "_targets", "_written", "is_conditional")
 
-    def __init__(self, entity: Entity, rows: Sequence[Any], conflict: Sequence[Any], update: Any) -> None:
+    def __init__(self, entity: Entity, rows: Sequence[Any], conflict: Sequence[Any] | Conflict, update: Any) -> None:
         self._entity = entity
-        self._targets = [entity.field(c) for c in conflict]
+        on = conflict if isinstance(conflict, Conflict) else Conflict(conflict)
+        if on.update or not (on.columns or on.constraint):
+            raise ConfigurationError(
+                "upsert() needs the columns of a unique index, conflict=[…] or a Conflict with them, and takes update= itself"
+            )
+        self._targets = on.fields(entity)
         self._given = given = single_row._given(entity, rows[0])
         named_fields = {k for k in given if k in single_row.said(rows[0])}
         for row in rows:
@@ -50,10 +55,14 @@ class Upsert:
                 chosen = [entity.field(c).key for c in update]
             made = proposed(entity, chosen)
         # DO NOTHING would not bring the row back: setting the target to itself does.
-        sets = tuple((f.name, s) for f, s, _ in made) or tuple((f.name, build.excluded(f.name)) for f in self._targets)
+        sets = (
+            tuple((f.name, s) for f, s, _ in made)
+            or tuple((f.name, build.excluded(f.name)) for f in self._targets if not on.constraint)
+            or tuple((n, build.column(entity.source.name, n)) for n in entity.pk_names[:1])
+        )
         self._written = {f.key for f, _, _ in made}
         self._params = tuple(v for _, _, p in made for v in p)
-        target = build.on_columns(f.name for f in self._targets)
+        target = on.target(entity)
         where = is_same_revision(entity) if self.is_conditional else None
         self._clause = build.conflict_update(target, sets, where)
 

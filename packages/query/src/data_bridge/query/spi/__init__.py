@@ -16,6 +16,7 @@ from ..expressions.sources import QuerySource, Source
 from ..expressions.truth import filters_rows
 from ..statements.base import cte_of
 from ..statements.disambiguation import apart
+from ..statements.inlining import inlined
 from ..statements.joins import How
 from ..statements.results import EMPTY, Columns, columns_of
 from ..statements.table import sampled
@@ -45,6 +46,7 @@ __all__ = [
     "cte_of",
     "derived_from",
     "filters_rows",
+    "inlined",
     "key_text",
     "named",
     "path_of",

@@ -204,7 +204,12 @@ def text(sql: str) -> Structure:
 # -------------------------------------------------------------------------------------------------------------- clauses
 def on_columns(names: Iterable[str], where: Conditions | None = None) -> Structure:
     """The target of ON CONFLICT: the columns of a unique index, a partial one with its condition."""
-    return ("columns", tuple([("col", None, name) for name in names]), where)
+    return on_expressions([("col", None, name) for name in names], where)
+
+
+def on_expressions(targets: Iterable[Structure], where: Conditions | None = None) -> Structure:
+    """The target of ON CONFLICT: columns and expressions of a unique index."""
+    return ("columns", tuple(targets), where)
 
 
 def on_constraint(name: str) -> Structure:

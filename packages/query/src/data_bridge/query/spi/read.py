@@ -38,7 +38,7 @@ class SortKey(NamedTuple):
 
 
 def _is(s: Structure, tag: str) -> bool:
-    return type(s) is tuple and bool(s) and s[0] == tag  # pyright: ignore[reportUnknownArgumentType]
+    return bool(type(s) is tuple and s and s[0] == tag)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def sort_key(s: Structure) -> SortKey:

@@ -15,7 +15,7 @@ from typing import Any
 
 from data_bridge import core
 
-__all__ = ["marks", "shared"]
+__all__ = ["children", "marks", "shared"]
 
 # A doubled % is text; what is left names a slot.
 _SLOTS = r"%%|%\(p(\d+)\)s"
@@ -30,7 +30,8 @@ _FIRST = {"call": 2, "agg": 2, "op": 2, "named": 2, "extract": 2}
 _ONLY_FIRST = frozenset({"label", "collate", "cast", "is", ".", "asc", "desc"})
 
 
-def _children(node: tuple[Any, ...]) -> range:
+def children(node: tuple[Any, ...]) -> range:
+    """Which parts of a node are structures themselves."""
     tag = node[0]
     if not isinstance(tag, str):
         return range(len(node))
@@ -55,7 +56,7 @@ def marks(node: Structure) -> int:
         return 0
     if node[0] == "$":
         return 1
-    return sum(marks(node[i]) for i in _children(node))
+    return sum(marks(node[i]) for i in children(node))
 
 
 def shared(
@@ -114,7 +115,7 @@ class _Sharer:
             for _ in range(statement_marks(node[1])):
                 self._take()
             return node
-        within = _children(node)
+        within = children(node)
         if not within:
             return node  # the same object: a column's structure is known by its identity
         return tuple(self.node(child) if i in within else child for i, child in enumerate(node))
@@ -140,7 +141,7 @@ def _again(node: Structure, slots: Any) -> Structure:
         return node
     if node[0] == "$":
         return ("same", next(slots), *node[1:])
-    within = _children(node)
+    within = children(node)
     if not within:
         return node
     return tuple(_again(child, slots) if i in within else child for i, child in enumerate(node))

@@ -181,7 +181,21 @@ _LIMITED: dict[str, Callable[..., SQLType]] = {
     "bit": t.Bit,
     "vector": t.Vector,
 }
+_PRECISE = re.compile(r"^(timestamp|timestamptz|time|timetz|interval)\s*\(\s*(\d)\s*\)(?: (with|without) time zone)?$")
 _MODIFIED = re.compile(r"^([a-z_ ]+?)\s*\(([0-9, ]+)\)$")
+
+
+def _precise(word: str, digits: str, zone: str | None) -> SQLType:
+    """A moment or a span with fewer digits of a second."""
+    if word == "interval":
+        return t.SQLType(
+            f"interval({digits})", None, t.Interval.convert, "interval", shown=f"parse_type('interval({digits})')"
+        )
+    is_aware = word.endswith("tz") or zone == "with"
+    base = word.removesuffix("tz")
+    whole = _SPELLED[f"{base} {'with' if is_aware else 'without'} time zone"]
+    name = f"{base}({digits}) {'with' if is_aware else 'without'} time zone"
+    return t.SQLType(name, None, whole.convert, whole.family, shown=f"parse_type({name!r})")
 
 
 def parse_type(spelling: str) -> SQLType:
@@ -200,6 +214,9 @@ def parse_type(spelling: str) -> SQLType:
     known = _SPELLED.get(lowered)
     if known is not None:
         return known
+    precise = _PRECISE.match(lowered)
+    if precise:
+        return _precise(*precise.groups())
     modified = _MODIFIED.match(lowered)
     if modified and modified[1] in _LIMITED:
         return _LIMITED[modified[1]](*(int(part) for part in modified[2].split(",")))
