@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 import types as python_types
@@ -147,8 +148,12 @@ def take(owner: str, ns: dict[str, Any], scope: dict[str, Any], bases: tuple[typ
         kind, argument, says_none = read[name]
         inner, is_list, is_optional = _argument(argument)
         is_optional = is_optional or says_none
+        if isinstance(inner, str) and isinstance(scope.get(inner), typing.TypeVar):
+            inner = scope[inner]
         target = Target(inner, owner, name, ns, scope, annotations)
         given = ns.pop(name, None)
+        if isinstance(inner, typing.TypeVar):
+            target.given_info = copy.deepcopy(given)
         if kind == "link":
             fields = _columns(owner, name, given, target, is_optional, ns, annotations, left, bases)
             made[name] = Declaration("link", name, target, False, is_optional, None, fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic._internal._model_construction import unpack_lenient_weakvaluedict
 
@@ -28,6 +28,8 @@ class Target:
         self.column: Any = None
         """The column there, when it is not the key."""
         self.options: Any = None
+        self.given_info: Any = None
+        """Of a relation to a type variable, what the class body said behind the annotation."""
         self.placeholder = f"__db_key_of_{name}__"
         self._ns = ns
         self._annotations = annotations
@@ -75,11 +77,15 @@ class Target:
             return _named(named) or tuple(
                 k for k, i in fields.items() if (s := spec_of(i)) is not None and s.primary_key
             )
+        if isinstance(self.given, TypeVar):
+            return None
         found = self._found or registry.named(self.given, self.module, self.qualname)
         return None if found is None else key_names(found)
 
     def annotation(self, at: int, optional: bool) -> Any:
         """What the type of the column is to Pydantic: known, or a name that is known later."""
+        if isinstance(self.given, TypeVar):
+            return Any
         if self.given == self.owner:
             own = self._annotations
             keys = self.keys_now(())

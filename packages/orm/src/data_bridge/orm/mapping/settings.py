@@ -54,7 +54,10 @@ class Settings:
         self.primary_key: tuple[str, ...] = () if key is None else (key,) if isinstance(key, str) else tuple(key)
         self.indexes: list[Any] = list(values.get("indexes") or ())
         self.constraints: list[Any] = list(values.get("constraints") or ())
-        self.abstract: bool = bool(values.get("abstract", False))
+        generic: dict[str, Any] = cls.__dict__.get("__pydantic_generic_metadata__") or {}
+        origin: Any = generic.get("origin")
+        # What is made of an abstract generic by its parameters is a base as well, and not a table beside its subclasses.
+        self.abstract: bool = bool(values.get("abstract", False)) or (origin is not None and Settings(origin).abstract)
         self.using: Any = values.get("using")
         self.use_revision: bool | str = values.get("use_revision", False)
         self.validate_on_save: bool = bool(values.get("validate_on_save", False))

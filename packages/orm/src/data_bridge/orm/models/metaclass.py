@@ -22,6 +22,7 @@ from data_bridge.orm.mapping.column import Column, ColumnSpec, spec_of
 from data_bridge.orm.mapping.declaration import annotations_of, take
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.mapping.field import Field
+from data_bridge.orm.mapping.generic_links import give_types, refuse_open_relations
 from data_bridge.orm.mapping.natural_type import without_none
 from data_bridge.orm.mapping.settings import KEYS, Settings
 from data_bridge.orm.models import pydantic_schema
@@ -157,6 +158,7 @@ class TableMeta(ModelMetaclass):
         _refuse_borrowed(name, ns, kwargs)
         if getattr(ns.get("Settings"), "use_revision", None) == "xmin":
             _declare_xmin(ns)
+        give_types(name, ns, kwargs.get("__pydantic_generic_metadata__"))
         declared = take(name, ns, scope, bases)
         names = frozenset(declared).union(*(getattr(b, "__db_relation_names__", ()) for b in bases))
         ns["__db_relation_names__"] = names  # before Pydantic makes the schema, which takes rows for them
@@ -243,8 +245,13 @@ def install(cls: Any) -> None:
         return
     settings = Settings(cls)
     generic = cls.__pydantic_generic_metadata__
-    if settings.abstract or generic["parameters"]:
+    if settings.abstract:
         return
+    if generic["parameters"]:
+        if generic["origin"] is None and "__orig_bases__" not in cls.__dict__:  # it names no variables of its own
+            refuse_open_relations(cls)
+        return
+    refuse_open_relations(cls)
     fields = [
         Field(cls.__name__, key, info, cls)
         for key, info in cls.__pydantic_fields__.items()

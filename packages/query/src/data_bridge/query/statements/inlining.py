@@ -4,9 +4,6 @@ The target of ON CONFLICT is such a place. With a plan for these values the serv
 does not: the same statement would begin to fail after some runs.
 """
 
-# Structures are tuples of anything by nature: what is in them is checked by the core.
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -41,11 +38,12 @@ def _written(s: Structure, values: Iterator[Any]) -> Structure:
     if s == "$":
         return ("raw", _literal(next(values)))
     if type(s) is not tuple or not s:
-        return s
-    if s[0] == "$":
-        return ("cast", ("raw", _literal(next(values))), s[1])
-    inner = children(s)
-    return tuple([_written(part, values) if i in inner else part for i, part in enumerate(s)])
+        return s  # pyright: ignore[reportUnknownVariableType]
+    node: tuple[Any, ...] = s  # pyright: ignore[reportUnknownVariableType]
+    if node[0] == "$":
+        return ("cast", ("raw", _literal(next(values))), node[1])
+    inner = children(node)
+    return tuple([_written(part, values) if i in inner else part for i, part in enumerate(node)])
 
 
 def _literal(value: Any) -> str:
