@@ -24,6 +24,7 @@ from data_bridge.orm.mapping.field import Field, factory, validated_name
 from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
+from data_bridge.orm.mapping.rounding import may_change
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.query import ColumnProxy, DocumentPath, Node, TableDef, TableSource, sql
 from data_bridge.query.spi import build, clauses
@@ -72,6 +73,8 @@ class Entity(MixedPlans):
         qualifier = self.source.name
         self.projection = (build.columns(qualifier, (f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in fields if f.is_mutable)
+        self.rounded = frozenset(f.key for f in self.loaded if may_change(f.type))
+        """Fields whose values come back from every write, as the server may have rounded them."""
         self.documents = frozenset(f.key for f in fields if f.is_document)
         self.rekeyed = frozenset(f.key for f in fields if f.has_other_keys)
         """Documents that are sent as JSON has them, as their mappings have keys that JSON does not know."""

@@ -220,6 +220,7 @@ async def _insert_rows(
     names = tuple(f.name for f in fields)
     filled = tuple(f.key for f in entity.fields if f.spec.is_filled_by_server and f.key not in given)
     filled += tuple(k for k in entity.pk_keys if k not in given and k not in filled)
+    filled += single_row.rounded(entity, given, filled)
     wanted = filled + entity.mutable
     back = tuple(dict.fromkeys(wanted)) if conflict is None else tuple(f.key for f in entity.loaded)
     names_back = (build.columns(None, (entity.by_key[k].name for k in back)),) if returning and back else None

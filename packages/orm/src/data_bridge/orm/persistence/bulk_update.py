@@ -152,7 +152,8 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
     # What the database decides, and the bytes of documents, from which the next edit in place is told.
     decided = tuple(k for k in entity.decided if k not in keys)
     edited = tuple(k for k in entity.mutable if k in keys)
-    back = tuple(dict.fromkeys((*entity.pk_keys, *decided, *edited))) if decided or edited else ()
+    rounded = single_row.rounded(entity, keys)
+    back = tuple(dict.fromkeys((*entity.pk_keys, *decided, *rounded, *edited))) if decided or rounded or edited else ()
     plan = entity.plan(back) if back else _COUNT
 
     async def run(low: int, high: int, on: Any) -> Any:
@@ -160,7 +161,7 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
 
     sent = {k: [r.__dict__.get(k, ABSENT) for r in written.rows] for k in keys}
     before = [
-        seen(entity, r, (*decided, *made)) if decided or made else _NOTHING
+        seen(entity, r, (*decided, *rounded, *made)) if decided or rounded or made else _NOTHING
         for r, made in zip(written.rows, written.made, strict=True)
     ]
     found = await named(run, len(written), executor, "bulk_update()", lambda i: written.indexes[i])
@@ -191,6 +192,7 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         bytes_ = {k: v for k, v in known_wire(loaded).items() if k in changed or k in decided}
         made = written.made[i]
         came = {**{k: loaded.__dict__[k] for k in decided}, **made}
+        came.update((k, loaded.__dict__[k]) for k in rounded if k in changed)
         land(entity, row, executor, {k: sent[k][i] for k in changed if k not in made}, came, bytes_, before[i])
     return len(found)
 

@@ -152,9 +152,13 @@ def land(
     known: dict[Any, Any] = {} if is_new else state
     wire: dict[str, Any] = {} if is_new or not mutable else known_wire(row)
     back = _Back(row, state) if executor.is_transaction else None
+    replaced: dict[str, Any] = {}
     for k, value in sent.items():
         if back is not None and not is_new:
-            back.written.append((k, wire.get(k, ABSENT) if k in mutable else known.get(k, value)))
+            if k in came:  # what was sent comes back, perhaps rounded
+                replaced[k] = known.get(k, _NOTHING)
+            else:
+                back.written.append((k, wire.get(k, ABSENT) if k in mutable else known.get(k, value)))
         if k in mutable or k not in data or data[k] is value:
             known.pop(k, None)
         else:
@@ -167,6 +171,7 @@ def land(
             known[FORCED] = known[FORCED] - done
     for k, value in came.items():
         was_known, was_wire = known.get(k, _NOTHING), wire.get(k, ABSENT)
+        on_record = taken.get(k, replaced.get(k, was_known))
         if k in mutable:
             known.pop(k, None)
             stays = was_known is not _NOTHING or k in pinned or (k in data and not _is_seen(before[k], data[k]))
@@ -176,10 +181,11 @@ def land(
                 known[k] = value
         if stays:
             if back is not None and not is_new:
-                back.written.append((k, was_wire if k in mutable else taken.get(k, was_known)))
+                had = before[k] if on_record is _NOTHING else on_record
+                back.written.append((k, was_wire if k in mutable else had))
             continue
         if back is not None:
-            back.came.append((k, value, data.get(k, ABSENT), taken.get(k, was_known), was_wire))
+            back.came.append((k, value, data.get(k, ABSENT), on_record, was_wire))
         known.pop(k, None)
         if k not in data:
             get_fields(row).add(k)

@@ -142,6 +142,13 @@ def returning_of(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | Non
     return (build.columns(None, (entity.by_key[k].name for k in keys)),) if keys else None
 
 
+def rounded(entity: Entity, sent: Iterable[str], besides: Collection[str] = ()) -> tuple[str, ...]:
+    """The sent fields whose values the server may have rounded."""
+    if not entity.rounded:
+        return ()
+    return tuple(k for k in sent if k in entity.rounded and k not in besides)
+
+
 def _insert_shape(
     entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None, is_conditional: bool = False
 ) -> _Write:
@@ -152,6 +159,7 @@ def _insert_shape(
             f.key for f in entity.fields if f.spec.is_filled_by_server and (f.key not in keys or updates is not None)
         )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
+        filled += rounded(entity, keys, filled)
         if updates is not None:  # what the row in the database has in fields that nobody set here
             written = {*filled, *(k for k in updates if k != entity.revision), *entity.pk_keys}
             filled += tuple(f.key for f in entity.loaded if f.key not in written)
@@ -267,7 +275,7 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
                 constants += default.p
                 extra += (key,)
         computed = tuple(f.key for f in entity.fields if f.spec.computed)
-        filled = extra + computed
+        filled = extra + computed + rounded(entity, changed, extra)
         kept = tuple(k for k in entity.mutable if k in changed or k in filled)
         where = where_of(entity)
         ir = build.update(entity.table, sets, where, returning=returning_of(entity, filled + kept))
