@@ -1,11 +1,13 @@
 """Tables on which every rule of writing can be tried: what the tests of write paths work on."""
 
-from __future__ import annotations
-
+import itertools
+import re
+from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, BeforeValidator, PlainSerializer, StringConstraints
 
 from data_bridge.postgres import (
     BulkUpdate,
@@ -20,9 +22,18 @@ from data_bridge.postgres import (
     Update,
     before_event,
 )
+from data_bridge.query import types
 
 Lower = Annotated[str, StringConstraints(to_lower=True)]
 LOG: list[str] = []
+DOCS = (Path(__file__).parents[3] / "docs/reference/write-paths.md").read_text()
+
+
+def paths_of(heading: str) -> list[tuple[str, str, str]]:
+    """(path, rule, promise) of the table below a heading of the page."""
+    part = DOCS.split(f"## {heading}")[1].split("\n## ")[0]
+    lines = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in part.splitlines() if line[:1] == "|"]
+    return [(line[0], rule, cell) for line in lines[2:] for rule, cell in zip(lines[0][1:], line[1:], strict=True)]
 
 
 class Shape(BaseModel):
@@ -121,4 +132,51 @@ class LoudCell(IdMixin, Cell):
         LOG.append("BulkUpdate")
 
 
-CLASSES: tuple[Any, ...] = (PlainCell, SubCell, FarCell, CountedCell, XminCell, SoftCell, StrictCell, LoudCell)
+Money = Annotated[
+    Decimal,
+    PlainSerializer(lambda v: f"{v} EUR"),
+    BeforeValidator(lambda v: Decimal(v.removesuffix(" EUR")) if isinstance(v, str) else v),
+]
+
+
+_numbers = itertools.count()
+
+
+def typed_cell() -> Any:
+    """Types of a database's own, and of the program's; with names of their own, as a session remembers the types of its
+    statements.
+    """
+    number = next(_numbers)
+    tone = types.Enum(Tone, name=f"cell_tone_{number}")
+
+    class TypedCell(IdMixin, Cell):
+        class Settings:
+            name = f"typed_cell_{number}"
+
+        mood: Col[Tone] = Column(default=Tone.HIGH, type=tone)
+        cents: Col[Decimal] = Column(default=Decimal(1), type=types.Domain(f"cell_cents_{number}", types.Numeric(9, 2)))
+        money: Col[Money] = Column(default=Decimal(1), type="text")
+        moods: Col[list[Tone]] = Column(default_factory=list, type=types.Array(tone))
+
+    return TypedCell
+
+
+TypedCell = typed_cell()
+
+
+def fresh(cls: Any) -> Any:
+    """The class for one test."""
+    return typed_cell() if cls is TypedCell else cls
+
+
+CLASSES: tuple[Any, ...] = (
+    PlainCell,
+    SubCell,
+    FarCell,
+    CountedCell,
+    XminCell,
+    SoftCell,
+    StrictCell,
+    LoudCell,
+    TypedCell,
+)

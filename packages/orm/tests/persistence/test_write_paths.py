@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,33 +19,32 @@ from orm_cells import (
     StrictCell,
     SubCell,
     Tone,
+    TypedCell,
     XminCell,
+    fresh,
+    paths_of,
 )
 from pydantic import ValidationError
 
 from data_bridge.postgres import (
     Conflict,
+    Database,
     EncodeError,
+    NotNullViolation,
     RevisionConflict,
     RowNotFound,
     UniqueViolation,
     begin_transaction,
     create_all,
+    drop_all,
     execute,
     fetch,
     fetch_one,
     fetch_val,
+    func,
     pg_transaction,
 )
-
-DOCS = (Path(__file__).parents[4] / "docs/reference/write-paths.md").read_text()
-
-
-def table(heading: str) -> list[tuple[str, str, str]]:
-    """(path, rule, promise) of the table below a heading of the page."""
-    part = DOCS.split(f"## {heading}")[1].split("\n## ")[0]
-    lines = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in part.splitlines() if line[:1] == "|"]
-    return [(line[0], rule, cell) for line in lines[2:] for rule, cell in zip(lines[0][1:], line[1:], strict=True)]
+from data_bridge.query import values as literals
 
 
 def key_of(row: Any) -> dict[str, Any]:
@@ -131,11 +129,36 @@ async def inserted(cls: Any, path: str, values: dict[str, Any]) -> tuple[Any, di
     return row, dict((await fetch(f"SELECT * FROM {name} WHERE {where}"))[0])
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
-@pytest.mark.parametrize(("path", "rule", "promise"), table("Rows that are new"))
+OWN: dict[str, Any] = {
+    "mood": Tone.LOW,
+    "cents": Decimal("2.005"),
+    "money": Decimal(7),
+    "moods": [Tone.LOW, Tone.HIGH],
+}
+"""Values of the types of TypedCell."""
+OWN_STORED = {"mood": "low", "cents": Decimal("2.01"), "money": "7 EUR", "moods": ["low", "high"]}
+
+NEW = [
+    pytest.param(path, rule, promise, cls, id=f"{path} {rule} {cls.__name__}")
+    for path, rule, promise in paths_of("Rows that are new")
+    if rule != "another database" and path != "`T.insert_from()`"
+    for cls in ((TypedCell,) if rule == "custom types" else CLASSES)
+]
+
+
+@pytest.mark.parametrize(("path", "rule", "promise", "cls"), NEW)
 async def test_new_rows(db: Any, path: str, rule: str, promise: str, cls: Any) -> None:
+    cls = fresh(cls)
     await prepare(cls)
-    if rule == "Python default":
+    if rule == "custom types":
+        assert promise == "stored"
+        row, there = await inserted(cls, path, OWN)
+        assert {k: there[k] for k in OWN} == OWN_STORED
+        loaded = await cls.get(there["id"])
+        assert loaded.cents == Decimal("2.01") and loaded.money == 7 and loaded.moods == OWN["moods"]
+        if isinstance(row, cls):
+            assert row == loaded and not row.is_changed
+    elif rule == "Python default":
         row, there = await inserted(cls, path, {})
         assert promise == "sent" and (there["both"], there["lists"], there["shape"]) == (True, [1], {"a": 0})
         assert (there["tone"], there["touched"], there["called"]) == ("high", "new", 0)
@@ -262,18 +285,21 @@ def classes_of(rule: str) -> tuple[Any, ...]:
         "deleted row": (SoftCell,),
         "validate_on_save": (PlainCell, StrictCell),
         "events": (LoudCell,),
+        "custom types": (TypedCell,),
+        "another database": (),
     }.get(rule, CLASSES)
 
 
 CELLS = [
     pytest.param(path, rule, promise, cls, id=f"{path} {rule} {cls.__name__}")
-    for path, rule, promise in table("Rows that are there")
+    for path, rule, promise in paths_of("Rows that are there")
     for cls in classes_of(rule)
 ]
 
 
 @pytest.mark.parametrize(("path", "rule", "promise", "cls"), CELLS)
 async def test_rows_that_are_there(db: Any, path: str, rule: str, promise: str, cls: Any) -> None:
+    cls = fresh(cls)
     await prepare(cls)
     row = await saved(cls)
     write = UPDATES[path]
@@ -294,6 +320,15 @@ async def test_rows_that_are_there(db: Any, path: str, rule: str, promise: str, 
         if path in IN_MEMORY:
             assert (row.n, row.doubled, row.is_changed) == (5, 10, False)
             assert row.touched == there["touched"] and row.called == there["called"]
+    elif rule == "custom types":
+        assert promise == "stored"
+        await write(row, OWN, None)
+        there = await stored(cls, key)
+        assert {k: there[k] for k in OWN} == OWN_STORED
+        loaded = await cls.get(row.pk)
+        assert loaded.cents == Decimal("2.01") and loaded.money == 7 and loaded.mood is Tone.LOW
+        if path in IN_MEMORY:
+            assert row == loaded and not row.is_changed
     elif rule == "update_default":
         assert promise == "set"
         await write(row, {"n": 5}, None)
@@ -366,6 +401,7 @@ VALIDATED_BY_MAPPING = (
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("path", UPDATES)
 async def test_a_rollback_takes_every_path_back(db: Any, path: str, cls: Any) -> None:
+    cls = fresh(cls)
     await prepare(cls)
     row = await saved(cls)
     key, before = key_of(row), row.model_dump()
@@ -380,3 +416,95 @@ async def test_a_rollback_takes_every_path_back(db: Any, path: str, cls: Any) ->
     row.label = "after"
     await row.save()
     assert (await cls.get(row.pk)).model_dump() == row.model_dump()
+
+
+# ------------------------------------------------------------------------------------------------------- insert_from()
+async def copied(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """A row made of these values by insert_from()."""
+    given = {**COPIED, **values}
+    line = literals([tuple(given.values())], types=[cls.__db__.field(k).type for k in given])
+    assert await cls.insert_from(line, columns=[*given]) == 1
+    return dict((await fetch(f"SELECT * FROM {cls.__db__.settings.name}"))[0])
+
+
+COPIED: dict[str, Any] = {
+    "name": "n", "label": "", "n": 1, "other": "o", "tone": "high", "shape": {"a": 0}, "tags": [], "touched": "t", "called": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "promise"),
+    [(rule, promise) for path, rule, promise in paths_of("Rows that are new") if path == "`T.insert_from()`"],
+)
+async def test_insert_from(db: Any, rule: str, promise: str) -> None:
+    cls = fresh(TypedCell) if rule == "custom types" else PlainCell
+    await prepare(cls)
+    if rule == "Python default":
+        there = await copied(cls, {})
+        assert promise == "not sent" and (there["both"], there["lists"]) == (False, [])
+        with pytest.raises(NotNullViolation, match="null value in column"):
+            await cls.insert_from(cls.find().tuples(cls.name), columns=["name"])
+    elif rule == "server default":
+        there = await copied(cls, {"n": 4})
+        assert promise == "in the database" and (there["server"], there["doubled"]) == ("server", 8)
+    elif rule == "validators":
+        assert promise == "no" and (await copied(cls, {"name": "ABC"}))["the_name"] == "ABC"
+    elif rule == "aliases":
+        assert promise == "no"
+        with pytest.raises(AttributeError, match="Label"):
+            await cls.insert_from(cls.find().tuples(cls.label), columns=["Label"])
+    elif rule == "key of None":
+        assert promise == "refused"
+        with pytest.raises(NotNullViolation, match="id"):
+            await copied(cls, {"id": None})
+    elif rule == "documents":
+        assert promise == "not looked at"
+        line = cls.find().tuples(func.jsonb_build_object("a", "bad"))
+        assert await cls.insert_from(line, columns=["shape"]) == 0, (
+            "of no rows, so that none is left that cannot be loaded"
+        )
+    elif rule == "custom types":
+        assert promise == "stored"
+        own = {"mood": "low", "cents": Decimal("2.005"), "money": Decimal(7), "moods": ["low", "high"]}
+        there = await copied(cls, own)
+        assert {k: there[k] for k in OWN} == OWN_STORED
+        assert (await cls.find().one()).money == 7
+    else:
+        assert (rule, promise) == ("another database", "there"), "see test_another_database()"
+
+
+# ---------------------------------------------------------------------------------------------------- another database
+async def by_insert_from(cls: Any, values: dict[str, Any], tx: Any) -> None:
+    assert tx is None
+    line = literals([(*COPIED.values(),)], types=[PlainCell.__db__.field(k).type for k in COPIED])
+    await cls.insert_from(line, columns=[*COPIED])
+
+
+ELSEWHERE = [
+    pytest.param(path, promise, id=path)
+    for heading in ("Rows that are new", "Rows that are there")
+    for path, rule, promise in paths_of(heading)
+    if rule == "another database"
+]
+
+
+@pytest.mark.parametrize(("path", "promise"), ELSEWHERE)
+async def test_another_database(isolated_db: Any, postgres_dsn: str, path: str, promise: str) -> None:
+    assert promise == "there"
+    await create_all(PlainCell)
+    here = await PlainCell(label="here").save()
+    async with Database(postgres_dsn, alias="cells_elsewhere") as database:
+        try:
+            await create_all(PlainCell, using=database)
+            cls = PlainCell.using("cells_elsewhere")
+            insert = by_insert_from if path == "`T.insert_from()`" else INSERTS.get(path)
+            if insert is not None:
+                await insert(cls, {"other": "mine", "n": 5}, None)
+                assert await cls.count() >= 1
+            if path in UPDATES:
+                row = await cls.get((await cls.create(label="there")).id)
+                await UPDATES[path](row, {"n": 6}, None)
+                assert (await cls.get(row.id)).n == 6
+        finally:
+            await drop_all(PlainCell, using=database)
+    assert (await PlainCell.find().one()) == here, "nothing else is here"

@@ -142,6 +142,21 @@ class Many(Generic[M]):
         return values  # pyright: ignore[reportUnknownVariableType]
 
     # -------------------------------------------------------------------------------------------------------- changes
+    def _restored_by(self, executor: Any) -> None:
+        """Lets a rollback of the transaction that a change runs in bring back the list as it is now."""
+        if not executor.is_transaction:
+            return
+        row, name = self._row, self._relation.name
+        before: list[Any] | None = list(self._list()) if self.is_loaded else None
+
+        def restore() -> None:
+            if before is None:
+                forget(row, name)
+            else:
+                keep(row, name, before)
+
+        executor.on_rollback(restore)
+
     async def add(self, *rows: Any, tx: Any = None, **values: Any) -> int:
         """Adds rows (or their keys) that are not there yet; returns the number of new ones.
 
@@ -166,6 +181,7 @@ class Many(Generic[M]):
             )
             for other in keys
         ]
+        self._restored_by(relation.through.executor(tx))
         count: int = await insert_many(relation.through, made, "nothing", None, False, tx, None)
         if self.is_loaded:
             known = {self._other(r) for r in self._list()}
@@ -176,6 +192,7 @@ class Many(Generic[M]):
         """Takes rows (or their keys) away from this one; the rows themselves stay. Gives the number of those that were there."""
         if not rows:
             return 0
+        self._restored_by(self._relation.through.executor(tx))
         query = self._links(rows)
         count = await (query if tx is None else query.using(tx)).delete()
         gone = {self._other(r) for r in rows}
@@ -185,6 +202,7 @@ class Many(Generic[M]):
 
     async def clear(self, *, tx: Any = None) -> int:
         """Takes all rows away from this one; returns their number."""
+        self._restored_by(self._relation.through.executor(tx))
         query = self._links()
         count = await (query if tx is None else query.using(tx)).delete()
         if self.is_loaded:
@@ -196,6 +214,7 @@ class Many(Generic[M]):
 
         relation = self._relation
         wanted = list(rows)
+        self._restored_by(relation.through.executor(tx))
         async with pg_transaction(using=relation.through.executor(tx)) as inner:
             query = self._links()
             if wanted:
