@@ -22,7 +22,7 @@ class Both(BaseModel):
     kind: Kind | None
 
 
-class Reader(IdMixin):
+class PagedReader(IdMixin):
     name: Col[str] = Column(name="label")
     kind: Col[Kind | None] = Column(default=None)
     extra: Col[dict[str, int]] = Column(default_factory=dict)
@@ -34,18 +34,18 @@ class Reader(IdMixin):
         self._loaded += 1
 
 
-class Writer(IdMixin):
+class PagedWriter(IdMixin):
     name: Col[str]
     kind: Col[Kind | None] = Column(default=None)
-    reader: Link[Reader | None] = Column(default=None)
+    reader: Link[PagedReader | None] = Column(default=None)
 
 
 async def fill() -> None:
-    await create_all(Reader, Writer)
-    readers = [Reader(name=f"x{i % 4}", kind=[Kind.A, Kind.B, None][i % 3]) for i in range(9)]
-    readers = await Reader.insert_many(readers)
-    await Writer.insert_many(
-        [Writer(name=f"x{i % 5}", kind=[Kind.A, None][i % 2], reader=readers[i % 3]) for i in range(9)]
+    await create_all(PagedReader, PagedWriter)
+    readers = [PagedReader(name=f"x{i % 4}", kind=[Kind.A, Kind.B, None][i % 3]) for i in range(9)]
+    readers = await PagedReader.insert_many(readers)
+    await PagedWriter.insert_many(
+        [PagedWriter(name=f"x{i % 5}", kind=[Kind.A, None][i % 2], reader=readers[i % 3]) for i in range(9)]
     )
 
 
@@ -67,22 +67,22 @@ async def walk(query: Any, size: int) -> list[Any]:
 
 
 def readers() -> Any:
-    return Reader.find(Reader.id < 6).union(Reader.find(Reader.id > 3))
+    return PagedReader.find(PagedReader.id < 6).union(PagedReader.find(PagedReader.id > 3))
 
 
 UNIONS: dict[str, Callable[[], Any]] = {
     "instances": readers,
     "by a column": lambda: readers().order_by("-kind"),
     "by a field": lambda: readers().order_by("name"),
-    "by an expression": lambda: readers().order_by(-Reader.name, Reader.kind.asc().nulls_first()),
-    "select": lambda: Reader.find().select(Reader.kind).union(Reader.find().select(Reader.kind)),
-    "tuples": lambda: Reader.find().tuples(Reader.name, Reader.kind).union(Writer.find().tuples(Writer.name, Writer.kind)).order_by("-kind"),
-    "values": lambda: Reader.find().values(Reader.name, Reader.kind).union(Writer.find().values(Writer.name, Writer.kind)).order_by(Reader.kind),
-    "except": lambda: Reader.find().values(Reader.name, Reader.kind).except_(Writer.find().values(Writer.name, Writer.kind)),
-    "intersect": lambda: Reader.find().scalars(Reader.kind).intersect(Writer.find().scalars(Writer.kind)),
-    "scalars": lambda: Reader.find().scalars(Reader.name).union(Writer.find().scalars(Writer.name)).order_by("-label"),
-    "project": lambda: Reader.find().project(Both).union(Writer.find().project(Both)),
-    "three": lambda: Reader.find().scalars(Reader.name).union(Writer.find().scalars(Writer.name), Writer.find().scalars(Writer.name)),
+    "by an expression": lambda: readers().order_by(-PagedReader.name, PagedReader.kind.asc().nulls_first()),
+    "select": lambda: PagedReader.find().select(PagedReader.kind).union(PagedReader.find().select(PagedReader.kind)),
+    "tuples": lambda: PagedReader.find().tuples(PagedReader.name, PagedReader.kind).union(PagedWriter.find().tuples(PagedWriter.name, PagedWriter.kind)).order_by("-kind"),
+    "values": lambda: PagedReader.find().values(PagedReader.name, PagedReader.kind).union(PagedWriter.find().values(PagedWriter.name, PagedWriter.kind)).order_by(PagedReader.kind),
+    "except": lambda: PagedReader.find().values(PagedReader.name, PagedReader.kind).except_(PagedWriter.find().values(PagedWriter.name, PagedWriter.kind)),
+    "intersect": lambda: PagedReader.find().scalars(PagedReader.kind).intersect(PagedWriter.find().scalars(PagedWriter.kind)),
+    "scalars": lambda: PagedReader.find().scalars(PagedReader.name).union(PagedWriter.find().scalars(PagedWriter.name)).order_by("-label"),
+    "project": lambda: PagedReader.find().project(Both).union(PagedWriter.find().project(Both)),
+    "three": lambda: PagedReader.find().scalars(PagedReader.name).union(PagedWriter.find().scalars(PagedWriter.name), PagedWriter.find().scalars(PagedWriter.name)),
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ async def test_unions_are_paged_by_key(db: Any, name: str, size: int) -> None:
     for number in range(1, len(rows) // size + 2):
         numbered += (await UNIONS[name]().page(number, size)).items
     assert sorted(map(repr, numbered)) == sorted(map(repr, rows))
-    if isinstance(found[0], Reader):
+    if isinstance(found[0], PagedReader):
         assert all(row._loaded == 1 for row in found)
 
 
@@ -105,14 +105,14 @@ async def test_the_order_of_a_union_is_that_of_its_pages(db: Any) -> None:
     await fill()
     ordered = [(row.name, row.id) for row in await walk(readers().order_by("-name"), 2)]
     assert ordered == sorted(((r.name, r.id) for r in await readers()), reverse=True)
-    kinds = [row.kind for row in await walk(readers().order_by(Reader.kind.asc().nulls_first()), 2)]
-    assert kinds == [row.kind for row in await readers().order_by(Reader.kind.asc().nulls_first(), "id")]
+    kinds = [row.kind for row in await walk(readers().order_by(PagedReader.kind.asc().nulls_first()), 2)]
+    assert kinds == [row.kind for row in await readers().order_by(PagedReader.kind.asc().nulls_first(), "id")]
 
 
 async def test_a_cursor_belongs_to_its_union(db: Any) -> None:
     await fill()
     page = await UNIONS["scalars"]().paginate(2)
-    for other in (UNIONS["three"](), UNIONS["scalars"]().order_by(None), readers(), Reader.find()):
+    for other in (UNIONS["three"](), UNIONS["scalars"]().order_by(None), readers(), PagedReader.find()):
         with pytest.raises(InvalidCursor, match="belongs to another query"):
             await other.paginate(2, after=page.next)
     with pytest.raises(InvalidCursor):
@@ -120,14 +120,14 @@ async def test_a_cursor_belongs_to_its_union(db: Any) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "all": (lambda: Reader.find().union(Reader.find(), all=True), "may be equal in every column"),
+    "all": (lambda: PagedReader.find().union(PagedReader.find(), all=True), "may be equal in every column"),
     "limit": (lambda: readers().limit(3), "sets the limit itself"),
-    "whole tables": (lambda: Reader.find().tuples(Reader, Reader.id).union(Reader.find().tuples(Reader, Reader.id)), "whole tables"),
-    "documents": (lambda: Reader.find().tuples(Reader.extra).union(Reader.find().tuples(Reader.extra)), "cannot carry the document"),
-    "no name": (lambda: Reader.find().scalars(Reader.id + 1).union(Reader.find().scalars(Reader.id)), "a name of its own"),
-    "one name twice": (lambda: Reader.find().tuples(Reader.id, Writer.id).union(Reader.find().tuples(Reader.id, Writer.id)), "a name of its own"),
-    "secret": (lambda: Reader.find().scalars(Reader.secret).union(Reader.find().scalars(Reader.secret)), "cannot carry a SecretStr"),
-    "subquery": (lambda: Reader.find().subquery().find(), r"page\(number, size\)"),
+    "whole tables": (lambda: PagedReader.find().tuples(PagedReader, PagedReader.id).union(PagedReader.find().tuples(PagedReader, PagedReader.id)), "whole tables"),
+    "documents": (lambda: PagedReader.find().tuples(PagedReader.extra).union(PagedReader.find().tuples(PagedReader.extra)), "cannot carry the document"),
+    "no name": (lambda: PagedReader.find().scalars(PagedReader.id + 1).union(PagedReader.find().scalars(PagedReader.id)), "a name of its own"),
+    "one name twice": (lambda: PagedReader.find().tuples(PagedReader.id, PagedWriter.id).union(PagedReader.find().tuples(PagedReader.id, PagedWriter.id)), "a name of its own"),
+    "secret": (lambda: PagedReader.find().scalars(PagedReader.secret).union(PagedReader.find().scalars(PagedReader.secret)), "cannot carry a SecretStr"),
+    "subquery": (lambda: PagedReader.find().subquery().find(), r"page\(number, size\)"),
 }  # fmt: skip
 
 
@@ -141,7 +141,7 @@ async def test_unions_that_no_cursor_pages(db: Any, name: str) -> None:
 
 def test_a_union_is_not_sorted_by_what_is_not_in_it() -> None:
     with pytest.raises(LookupError, match="sorted by columns of its result: label"):
-        UNIONS["scalars"]().order_by(Reader.id)
+        UNIONS["scalars"]().order_by(PagedReader.id)
     with pytest.raises(LookupError, match="no column 'nmae'"):
         readers().order_by("nmae")
 
@@ -150,9 +150,11 @@ def test_a_union_is_not_sorted_by_what_is_not_in_it() -> None:
 @pytest.mark.parametrize("how", ["inner", "left"])
 async def test_a_row_with_several_partners_is_on_the_pages_as_often(db: Any, how: Any, size: int) -> None:
     await fill()
-    query = Reader.find().join(Writer, Writer.reader == Reader.id, how=how).order_by(-Reader.kind)
+    query = (
+        PagedReader.find().join(PagedWriter, PagedWriter.reader == PagedReader.id, how=how).order_by(-PagedReader.kind)
+    )
     rows = await query
     assert len(rows) > len({row.id for row in rows})
-    assert [row.id for row in await walk(query, size)] == [row.id for row in await query.order_by(-Reader.id)]
-    pairs = await walk(query.tuples(Reader.id, Writer.id), size)
-    assert sorted(map(str, pairs)) == sorted(map(str, await query.tuples(Reader.id, Writer.id)))
+    assert [row.id for row in await walk(query, size)] == [row.id for row in await query.order_by(-PagedReader.id)]
+    pairs = await walk(query.tuples(PagedReader.id, PagedWriter.id), size)
+    assert sorted(map(str, pairs)) == sorted(map(str, await query.tuples(PagedReader.id, PagedWriter.id)))
