@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 
 import pytest
 
-from data_bridge.core import Database, Gap, Notification, QueryCancelled
+from data_bridge.core import Database, DatabaseError, Gap, Notification, QueryCancelled
 
 
 async def test_several_tasks_share_a_stream(postgres_dsn: str) -> None:
@@ -60,6 +61,42 @@ async def test_names_of_cursors_are_used_again(postgres_dsn: str) -> None:
             "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'DECLARE|FETCH|CLOSE'"
         )
         assert count <= 2
+
+
+@pytest.mark.parametrize("leave", ["abandoned", "closed in an aborted savepoint", "cancelled"])
+async def test_a_cursor_that_is_still_open_keeps_its_name(postgres_dsn: str, leave: str) -> None:
+    """The next stream of the transaction has another cursor, and later transactions use few names again."""
+    numbers = "SELECT g FROM generate_series(1, 9) g"
+    async with Database(postgres_dsn, max_connections=1) as db:
+        for _ in range(20):
+            async with db.transaction() as tx:
+                left = tx.stream(numbers, batch=1)
+                assert (await anext(left))["g"] == 1
+                if leave == "closed in an aborted savepoint":
+                    with pytest.raises(DatabaseError):
+                        async with db.transaction() as inner:
+                            try:
+                                await inner.execute("SELECT 1 / 0")
+                            finally:
+                                await left.aclose()
+                elif leave == "cancelled":
+                    task = asyncio.ensure_future(anext(left))
+                    await asyncio.sleep(0)
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+                del left
+                gc.collect()
+                if not tx.is_active or tx.is_aborted:
+                    continue
+                async with tx.stream(numbers, batch=2) as rows:
+                    assert [row["g"] async for row in rows] == list(range(1, 10))
+            del tx
+        gc.collect()
+        async with db.stream(numbers) as rows:
+            assert (await anext(rows))["g"] == 1
+            used = rows._cursor
+        assert int(used.rpartition("_")[2]) < 10
 
 
 async def test_a_reader_that_is_cancelled_takes_nothing_away(postgres_dsn: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
@@ -78,7 +79,15 @@ class RowStream(Generic[R]):
 
     def __del__(self) -> None:
         if getattr(self, "_number", 0):
-            _numbers.give_back(self._number)
+            self._release(is_closed=self._own)
+
+    def _release(self, *, is_closed: bool) -> None:
+        """Frees the name of the cursor: at once, or with the transaction in which the cursor is still open."""
+        number, self._number = self._number, 0
+        if is_closed:
+            _numbers.give_back(number)
+        else:
+            weakref.finalize(self._executor, _numbers.give_back, number)
 
     @property
     def _cursor(self) -> str:
@@ -150,14 +159,15 @@ class RowStream(Generic[R]):
         self._rows, self._at = [], 0
         if lease is None:
             return
+        is_closed = self._own or not lease.is_active
         try:
             if self._own:
                 await observed_step(self._executor, "rollback", "ROLLBACK", to_the_end(lease.rollback()))
             elif lease.is_active and not lease.is_aborted:
                 await lease.run(("text", f'CLOSE "{self._cursor}"'), (), COUNT)
+                is_closed = True
         finally:
-            number, self._number = self._number, 0
-            _numbers.give_back(number)
+            self._release(is_closed=is_closed)
 
     async def __aenter__(self) -> Self:
         return self
