@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from typing_extensions import deprecated
 
 from data_bridge.core import LoadPlan, Statement
+from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm.queries.aliases import AliasSource
 from data_bridge.orm.queries.borrowed_names import KEYWORDS, lend_names
 from data_bridge.orm.queries.chosen import Chosen
@@ -43,6 +44,7 @@ class RowQuery(WithHome, Select[T], Generic[T]):
         "_entity",
         "_grouped",
         "_hard",
+        "_keeps",
         "_links",
         "_model",
         "_one",
@@ -68,6 +70,8 @@ class RowQuery(WithHome, Select[T], Generic[T]):
     _grouped: tuple[Any, ...]
     _links: Tree | None
     _hard: bool
+    _keeps: str | None
+    """The kind of a join that keeps rows without a row of this table."""
     _skip: Any
 
     @classmethod
@@ -87,6 +91,7 @@ class RowQuery(WithHome, Select[T], Generic[T]):
         new._grouped = ()
         new._links = None
         new._hard = False
+        new._keeps = None
         new._skip = ()
         return new  # type: ignore[no-any-return]
 
@@ -104,6 +109,7 @@ class RowQuery(WithHome, Select[T], Generic[T]):
         new._grouped = self._grouped
         new._links = self._links
         new._hard = self._hard
+        new._keeps = self._keeps
         new._skip = self._skip
         return new
 
@@ -141,6 +147,8 @@ class RowQuery(WithHome, Select[T], Generic[T]):
             Of a table with soft deletion, only rows that were not deleted are joined.
             """
             new = super().join(table, on, how=how, using=using)
+            if how in ("right", "full"):
+                new._keeps = how
             entity = getattr(table, "__db__", None)
             if entity is None or entity.soft is None:
                 return new
@@ -191,6 +199,17 @@ class RowQuery(WithHome, Select[T], Generic[T]):
             Of a table with soft deletion, only rows that were not deleted are joined.
             """
             ...
+
+    def _instances(self) -> None:
+        """Looks whether every row of the result has a row of this table.
+
+        Raises:
+            ConfigurationError: a right or full join keeps rows that have none.
+        """
+        if self._keeps is not None and self._chosen is None:
+            label = self._entity.label
+            what = f'join(how="{self._keeps}") keeps rows that have no {label}, which find() cannot return'
+            raise ConfigurationError(f"{what}: add .tuples(optional({label}), …), which returns None for them")
 
     # ------------------------------------------------------------------------------------------------- where it runs
     def using(self, database: str | Database | Transaction) -> Self:

@@ -49,6 +49,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     async def to_list(self) -> list[T]:
         """All rows."""
+        self._instances()
         if self._links is not None:
             return await loading.load(self, self._links)
         statement = self.__statement__()

@@ -69,6 +69,7 @@ class DerivedQuery(QueryBuilder[dict[str, Any]]):
         new._said = new._model = new._timeout = new._links = None
         new._using = source.home
         new._unfiltered = new._hard = False
+        new._keeps = None
         new._grouped = new._skip = ()
         return new  # type: ignore[no-any-return]
 

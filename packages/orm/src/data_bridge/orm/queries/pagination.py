@@ -36,6 +36,7 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
     # ------------------------------------------------------------------------------------------------------- streams
     def stream(self, batch: int = 1000) -> RowStream[T]:
         """Rows by a cursor on the server, in bounded memory; a block that gives the connection back at once."""
+        self._instances()
         model = self._model
 
         def validated(rows: list[Any]) -> list[Any]:
@@ -138,6 +139,7 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
         ...     first = await User.find().order_by(User.name).paginate(20)
         ...     second = await User.find().order_by(User.name).paginate(20, after=first.next)
         """
+        self._instances()
         check_page(size, after, before)
         this: Any = self
         keyset = keyset_of(this)

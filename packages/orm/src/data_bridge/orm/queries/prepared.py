@@ -46,6 +46,7 @@ class Prepared(Generic[T]):
     def __init__(self, query: QueryBuilder[T]) -> None:
         if query._links is not None or query._model is not None or query._plan in query._entity.load_hooked:
             raise ConfigurationError("prepare() takes a query without fetch_links(), project() and functions for Load")
+        query._instances()
         statement = query.__statement__()
         self._query = query
         self._ir = statement.ir

@@ -82,7 +82,8 @@ class ShapedQuery(RowQuery[T], Generic[T]):
                 things.append(self._named(c))
                 continue
             source = table.__table_source__
-            parts.append((entity, len(entity.loaded), optional))
+            # A row has its key, so that one full of NULLs is the partner that an outer join did not find.
+            parts.append((entity, len(entity.loaded), optional or bool(entity.pk_names)))
             things += [source.columns[f.name] for f in entity.loaded]
         if all(p[0] is None for p in parts):
             many = plain_plan(self._entity, tuple, things, many=True, ready=_TUPLES)
