@@ -61,7 +61,7 @@ async def test_leaving_a_stream_early(postgres_dsn: str) -> None:
         gc.collect()
         await whole(db, 2)
         with pytest.raises(SyntaxOrAccessError):
-            await anext(db.stream("INSERT INTO nowhere VALUES (1)"))
+            await anext(db.stream("SELECT * FROM nowhere"))
         await whole(db, 2)
 
 
@@ -164,3 +164,14 @@ async def test_notifications_and_gaps(postgres_dsn: str) -> None:
             async with db.listen(""):
                 pass
         await whole(db, 2)
+
+
+@pytest.mark.parametrize(
+    "sql", ["INSERT INTO pg_temp.x VALUES (1)", "SHOW work_mem", "EXPLAIN SELECT 1", "DELETE FROM x"]
+)
+async def test_only_queries_are_streamed(postgres_dsn: str, sql: str) -> None:
+    async with Database(postgres_dsn, max_connections=1) as db, db.transaction() as tx:
+        with pytest.raises(ConfigurationError, match=rf"stream\(\) takes a query, not {sql.split()[0]}"):
+            async with db.stream(sql) as rows:
+                await anext(rows)
+        assert await tx.fetch_val("SELECT 1") == 1, "nothing was sent, so that the transaction goes on"

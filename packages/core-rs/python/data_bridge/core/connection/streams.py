@@ -36,6 +36,8 @@ class _CursorNumbers:
 
 
 _numbers = _CursorNumbers()
+_QUERIES = frozenset({"select", "with", "values", "table"})
+"""What a cursor can be declared for."""
 
 
 class RowStream(Generic[R]):
@@ -95,6 +97,9 @@ class RowStream(Generic[R]):
 
     async def _open(self) -> Any:
         executor = self._executor
+        kind = self._plan.describe(("text", self._sql)).kind
+        if kind and kind not in _QUERIES:
+            raise ConfigurationError(f"stream() takes a query, not {kind.upper()}: run it by fetch() or execute()")
         self._number = _numbers.take()
         if executor.is_transaction:
             lease = executor

@@ -210,12 +210,18 @@ def _with_names(entity: Entity, constraints: list[ConstraintDef]) -> tuple[Const
 
 
 def _names(entity: Entity, keys: Any, where: str) -> tuple[str, ...]:
+    named: list[str] = []
     for k in keys:
-        if k not in entity.by_key:
+        relation = entity.relations.get(k)
+        if relation is not None and relation.kind == "link":
+            named += relation.near
+        elif k in entity.by_key:
+            named.append(k)
+        else:
             raise ConfigurationError(
                 f"{entity.label}.Settings.{where} names {k!r}, which is not a field; fields are {', '.join(entity.keys)}"
             )
-    return tuple(entity.by_key[k].name for k in keys)
+    return tuple(entity.by_key[k].name for k in named)
 
 
 def _from_settings(entity: Entity, given: Any) -> ConstraintDef:

@@ -38,16 +38,46 @@ def _is_stored_alike(a: Any, b: Any) -> bool:
     if type(a) in _SCALARS or type(b) in _SCALARS:
         return False
     plain_a, plain_b = plain(a), plain(b)
+    if _has_decimal(plain_a) != _has_decimal(plain_b):  # what was loaded has none
+        plain_a, plain_b = _loaded(plain_a), _loaded(plain_b)
     if plain_a == plain_b:
         return _has_same_types(plain_a, plain_b)
     return repr(plain_a) == repr(plain_b)  # NaN does not equal itself
+
+
+def _is_same_number(a: Any, b: Any) -> bool:
+    """Whether a Decimal is stored as the number that was loaded."""
+    a, b = _loaded(a), _loaded(b)
+    return type(a) is type(b) and a == b
+
+
+def _has_decimal(value: Any) -> bool:
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind is dict:
+        return any(map(_has_decimal, value.values()))
+    return any(map(_has_decimal, value)) if kind is list else kind is Decimal
+
+
+def _loaded(value: Any) -> Any:
+    """What plain() returned, with Decimals as the numbers that are loaded for them; one that a float cannot hold stays."""
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind is dict:
+        return {k: _loaded(v) for k, v in value.items()}
+    if kind is list:
+        return [_loaded(v) for v in value]
+    if kind is not Decimal or not value.is_finite():
+        return value
+    if value == value.to_integral_value() and value.as_tuple().exponent >= 0:  # pyright: ignore[reportOperatorIssue]
+        return int(value)
+    number = float(value)
+    return number if Decimal(repr(number)) == value else value
 
 
 def _has_same_types(a: Any, b: Any) -> bool:
     """Whether two values that are equal in Python are of the same types all through."""
     kind = type(a)  # pyright: ignore[reportUnknownVariableType]
     if kind is not type(b):
-        return False
+        return (kind is Decimal or type(b) is Decimal) and _is_same_number(a, b)
     if kind is dict:
         if list(a) != list(b):  # the same keys in another order
             return all(_has_same_types(v, b[k]) for k, v in a.items())
@@ -60,7 +90,7 @@ def _has_same_types(a: Any, b: Any) -> bool:
         return kind in _SCALARS or kind in _SEQUENCES or str(a) == str(b)
     kinds = [*map(type, a)]
     if kinds != [*map(type, b)]:
-        return False
+        return Decimal in {*kinds, *map(type, b)} and all(map(_has_same_types, a, b))
     return _SCALARS.issuperset(kinds) or all(map(_has_same_types, a, b))
 
 

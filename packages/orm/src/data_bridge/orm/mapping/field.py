@@ -204,6 +204,11 @@ class Field:
         spec = self.spec
         default = spec.server_default
         if isinstance(default, str):
+            if default.strip().lower() == "user":
+                raise ConfigurationError(
+                    f"server_default={default!r} of {self.key} is SQL, where USER is the name of the session's role: write "
+                    '"\'user\'" for the text, or "CURRENT_USER"'
+                )
             default = sql(default)
         elif default is not None and not isinstance(default, Node):
             raise ConfigurationError(

@@ -59,7 +59,7 @@ class Target:
         found = self.find(owner)
         if found is None:
             raise ConfigurationError(
-                f"{self.label} points to {self.given!r}, which is no Table that has been defined: import its module first"
+                f"{self.label} points to {self.given!r}, which is not a Table that has been defined: import its module first"
             )
         if not hasattr(found, "__db_declared__"):
             raise ConfigurationError(f"{self.label} points to {found.__name__}, which is no Table")

@@ -16,6 +16,14 @@ KEYS = frozenset(
     }
 )  # fmt: skip
 ALIASES = {"table_name": "name", "database": "using"}
+BORROWED = {
+    "table": "name",
+    "tablename": "name",
+    "db_table": "name",
+    "index": "indexes",
+    "unique_together": "constraints",
+}
+"""What other libraries call these settings."""
 NOT_INHERITED = frozenset({"name", "abstract", "comment", "renamed_from"})
 
 
@@ -89,7 +97,8 @@ def _merged(cls: type) -> dict[str, Any]:
             if own in named or (own != key and own in given):
                 raise ConfigurationError(f"{base.__name__}.Settings gives {key} and {own}, which are the same")
             if own not in KEYS:
-                near = difflib.get_close_matches(key, [*KEYS, *ALIASES], n=1)
+                wrong = difflib.get_close_matches(key, [*KEYS, *ALIASES, *BORROWED], n=1)
+                near = [BORROWED.get(name, name) for name in wrong]
                 hint = f": did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(KEYS))}"
                 raise ConfigurationError(f"{base.__name__}.Settings has no setting {key!r}{hint}")
             named[own] = value

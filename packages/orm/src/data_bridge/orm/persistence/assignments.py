@@ -31,6 +31,17 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     return entity.columns[field.key].bind(value)
 
 
+def refuse_computed(entity: Entity, keys: Iterable[str]) -> None:
+    """Looks whether the database accepts values for these fields.
+
+    Raises:
+        EncodeError: it computes one of them.
+    """
+    for k in keys:
+        if entity.by_key[k].spec.computed:
+            raise EncodeError(f"{entity.label}.{k} is computed by the database and cannot be set")
+
+
 def assignments(
     entity: Entity, values: Any, operators: Iterable[Any], keywords: Mapping[str, Any], *, defaults: bool = True
 ) -> list[Assignment]:
@@ -64,8 +75,7 @@ def assignments(
         field = entity.field(key)
         if field.key in seen:
             raise EncodeError(f"{entity.label}.{field.key} is set twice")
-        if field.spec.computed:
-            raise EncodeError(f"{entity.label}.{field.key} is computed by the database and cannot be set")
+        refuse_computed(entity, (field.key,))
         seen.add(field.key)
         if isinstance(value, Node):
             made.append((field, value.s, value.p))

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from data_bridge.core import LoadPlan, pg_transaction
-from data_bridge.core.errors import NotSaved, RevisionConflict
+from data_bridge.core.errors import ConfigurationError, NotSaved, RevisionConflict
 from data_bridge.orm._events import Skip, Update, happening
 from data_bridge.orm._state import ABSENT, CLEAN, GONE, known_wire, own, state_of
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.persistence import change_tracking, single_row
-from data_bridge.orm.persistence.assignments import stored
+from data_bridge.orm.persistence.assignments import refuse_computed, stored
 from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, columns_of
 from data_bridge.orm.persistence.in_flight import begin, land, land_written, seen, turn
 from data_bridge.orm.persistence.row_errors import named
@@ -119,6 +119,7 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
             changed = (*changed, *made)
         known = sets.get(changed)
         if known is None:
+            refuse_computed(entity, changed)
             known = sets[changed] = frozenset(changed)
         found.rows.append(row)
         found.states.append(state)
@@ -128,10 +129,26 @@ def _changed(entity: Entity, given: list[Any], wanted: frozenset[str] | None) ->
     return found
 
 
+def _refuse_copies(entity: Entity, rows: list[Any]) -> None:
+    """One statement changes a row once: of two copies one would be lost.
+
+    Raises:
+        ConfigurationError: two instances stand for one row.
+    """
+    keys = [_key_of(entity, row) for row in rows]
+    if len(set(keys)) < len(keys):
+        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        shown = twice[0] if len(twice) == 1 else twice
+        raise ConfigurationError(
+            f"bulk_update() was given two changed copies of the {entity.label} with key {shown!r}: one would be lost"
+        )
+
+
 async def _write_all(entity: Entity, given: list[Any], wanted: frozenset[str] | None, executor: Any) -> int:
     written = _changed(entity, given, wanted)
     if not written:
         return 0
+    _refuse_copies(entity, written.rows)
     size = BATCH
     touched = frozenset[str]().union(*set(written.fields))
     flat = not any(entity.by_key[k].type.family in ("array", "vector") for k in touched)

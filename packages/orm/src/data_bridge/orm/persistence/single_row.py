@@ -15,7 +15,7 @@ from data_bridge.core.errors import AlreadySaved, EncodeError, NotSaved, Revisio
 from data_bridge.orm._state import CLEAN, GONE, adopt, get_fields, own, settle, state_of
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.mapping.field import field_validator
-from data_bridge.orm.persistence.assignments import assignments, getter, stored
+from data_bridge.orm.persistence.assignments import assignments, getter, refuse_computed, stored
 from data_bridge.orm.persistence.change_tracking import changed_fields, original_key, revision_of
 from data_bridge.orm.persistence.conflict import is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import begin, blank, bytes_of, land, seen, taken_off, turn
@@ -27,7 +27,6 @@ _ABSENT: Any = object()
 _NOTHING: dict[str, Any] = {}
 
 
-# -------------------------------------------------------------------------------------------------------------- insert
 def said(row: Any) -> Collection[str]:
     """The fields that somebody gave a value; of a row that is in the database all that it has."""
     state = state_of(row)
@@ -260,11 +259,11 @@ async def _save_new(entity: Entity, row: Any, executor: Any) -> None:
         raise await _missed(entity, original_key(entity, row, None), executor, row.__dict__.get(entity.revision))
 
 
-# -------------------------------------------------------------------------------------------------------------- update
 def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
     at = ("update", changed)
     shape = entity.shapes.get(at)
     if shape is None:
+        refuse_computed(entity, changed)
         sets: list[Any] = [(entity.by_key[k].name, build.PLACE) for k in changed]
         extra: tuple[str, ...] = ()
         constants: tuple[Any, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from data_bridge.core import LoadPlan, pg_transaction
@@ -168,11 +169,13 @@ class Many(Generic[M]):
         Raises:
             NotSaved: this row or one of the others has no key.
             ForeignKeyViolation: a key is that of no row.
+            TypeError: the through model has no such field.
         """
         if not rows:
             return 0
         relation = self._relation
         mine = self._key()
+        _refuse_unknown(relation, values)
         keys = dict.fromkeys(self._other(r) for r in rows)
         near = dict(zip(relation.through_near, mine, strict=True))
         made = [
@@ -225,3 +228,14 @@ class Many(Generic[M]):
             keep(self._row, relation.name, wanted)
         else:
             forget(self._row, relation.name)
+
+
+def _refuse_unknown(relation: Relation, values: Mapping[str, Any]) -> None:
+    """Looks whether the through model has these fields; Pydantic would leave an unknown one out."""
+    fields = relation.through.cls.__pydantic_fields__
+    known = {*fields, *(f.alias for f in fields.values() if f.alias is not None)}
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{relation.label}.add({name}=…): {relation.through.label} has no field {name!r}{hint}")

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import resolve
-from data_bridge.core.errors import ColumnNotLoaded
+from data_bridge.core.errors import ColumnNotLoaded, ConfigurationError
 from data_bridge.orm._events import loaded
 from data_bridge.orm._state import Slots, links_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_of
@@ -81,6 +81,11 @@ def tree_of(entity: Entity, paths: Sequence[Any], depth: int, before: Tree | Non
             level, at = branch.branches, relation.target
         assert branch is not None
         if query is not None:
+            if branch.query is not None:
+                raise ConfigurationError(
+                    f"fetch_links() was given two queries for {entity.label}.{'.'.join(names)}, and one list holds the rows of one: "
+                    "write one query with both conditions"
+                )
             branch.query = query.of_entity(branch.relation.target)
             if query._links:
                 for name, inner in query._links.items():
