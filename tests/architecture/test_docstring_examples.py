@@ -5,28 +5,18 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import runpy
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from data_bridge import core
 
-PACKAGES = [
-    "data_bridge.postgres",
-    "data_bridge.postgres.operators",
-    "data_bridge.postgres.sync",
-    "data_bridge.postgres.asgi",
-    "data_bridge.postgres.fastapi",
-    "data_bridge.query",
-    "data_bridge.query.types",
-    "data_bridge.query.ddl",
-    "data_bridge.query.catalog",
-    "data_bridge.migrate",
-    "data_bridge.testing",
-    "data_bridge.core",
-]
+# The packages whose reference must be complete.
+PACKAGES: list[str] = runpy.run_path(str(Path(__file__).parents[2] / ".ci" / "check_reference.py"))["PACKAGES"]
 PARSER = doctest.DocTestParser()
 
 
