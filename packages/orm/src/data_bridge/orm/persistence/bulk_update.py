@@ -135,12 +135,13 @@ def _refuse_copies(entity: Entity, rows: list[Any]) -> None:
     Raises:
         ConfigurationError: two instances stand for one row.
     """
-    keys = [_key_of(entity, row) for row in rows]
+    data = [row.__dict__ for row in rows]
+    columns = [[d[k] for d in data] for k in entity.pk_keys]
+    keys: list[Any] = columns[0] if len(columns) == 1 else [*zip(*columns, strict=True)]
     if len(set(keys)) < len(keys):
         twice = next(key for i, key in enumerate(keys) if key in keys[:i])
-        shown = twice[0] if len(twice) == 1 else twice
         raise ConfigurationError(
-            f"bulk_update() was given two changed copies of the {entity.label} with key {shown!r}: one would be lost"
+            f"bulk_update() was given two changed copies of the {entity.label} with key {twice!r}: one would be lost"
         )
 
 
