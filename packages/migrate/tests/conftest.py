@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from data_bridge.core import Database
+
 # Makes migrate_*.py importable: five packages have tests, so their names begin with the package's.
 HERE = str(Path(__file__).parent)
 if HERE not in sys.path:
@@ -36,6 +38,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         return place
 
     return make
+
+
+@pytest.fixture(scope="module")
+def server_version(postgres_dsn: str) -> int:
+    """The server's version as a number: 180006."""
+
+    async def ask() -> int:
+        async with Database(postgres_dsn) as db:
+            return int(await db.fetch_val("SELECT current_setting('server_version_num')"))
+
+    return asyncio.run(ask())
 
 
 @pytest.fixture(scope="module")

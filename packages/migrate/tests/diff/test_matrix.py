@@ -151,7 +151,9 @@ STEPS: dict[str, tuple[list[TableDef], list[TableDef]]] = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_change_leads_there_and_back(step: str, lead: Any) -> None:
+def test_a_change_leads_there_and_back(step: str, lead: Any, server_version: int) -> None:
+    if step == "stored to virtual" and server_version < 180_000:
+        pytest.skip("virtual columns came with PostgreSQL 18")
     old, new = STEPS[step]
     lead(old, new)
     lead(new, old)

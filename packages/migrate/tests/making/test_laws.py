@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from migrate_schema_laws import files_lead
 from migrate_schemas import pairs
 
-from data_bridge.core import Database
 from data_bridge.migrate.diff import enum_changes, script, table_changes
 from data_bridge.migrate.diff.column_changes import ColumnChange
 from data_bridge.migrate.diff.table_changes import TableChange
@@ -26,14 +25,9 @@ Place = Callable[..., None]
 
 
 @pytest.fixture
-def on_this_server(postgres_dsn: str) -> Callable[[Any], Any]:
+def on_this_server(server_version: int) -> Callable[[Any], Any]:
     """Makes virtual columns stored ones before PostgreSQL 18, which brought them."""
-
-    async def version() -> int:
-        async with Database(postgres_dsn) as db:
-            return int(await db.fetch_val("SELECT current_setting('server_version_num')"))
-
-    if asyncio.run(version()) >= 180_000:
+    if server_version >= 180_000:
         return lambda pair: pair
 
     def stored(definition: Any) -> Any:
