@@ -313,9 +313,8 @@ def test_branches_that_were_merged(side: str, project: Project) -> None:
     lock.write_text(base)
     own = project.files()[-1]
     own.rename(project.place / own.name)
-    # A version is a second, and of two migrations in one second the later one has the version of the next.
     while datetime.now(UTC).strftime("%Y%m%d%H%M%S") <= own.name.partition("_")[0]:
-        time.sleep(0.05)
+        time.sleep(0.05)  # a version is a second
     project.models(_item("name: str", "theirs: str | None = None"))
     project.make("-m", "theirs")
     theirs = lock.read_text()

@@ -166,7 +166,7 @@ impl Connection {
         self.texts.readable.contains_key(&text.key)
     }
 
-    /// Whether sqlx knows the types of a statement that was described by itself, or those of its cursor.
+    /// Whether sqlx knows the types of a statement: from its own description, or from that of its cursor.
     pub(super) fn has_met(&self, text: &Text) -> bool {
         !text.is_kept || self.texts.types.contains_key(&text.key)
     }

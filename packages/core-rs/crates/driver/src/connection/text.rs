@@ -18,7 +18,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// The query of a cursor, which is described by itself, because DECLARE has no columns.
+    /// The query of a cursor, which is described separately, because DECLARE has no columns.
     pub(super) fn cursor_query(&self) -> Option<&str> {
         self.query.clone().filter(|q| q.start > 0).map(|q| &self.sql[q])
     }

@@ -52,7 +52,7 @@ pub struct Plan {
     pub columns: Mutex<Option<Arc<Columns>>>,
 }
 
-/// Where the query of a text is that is described by itself: that of a cursor, or one that may read the system catalog.
+/// The range of the query in a text that is described separately: that of a cursor, or one that may read the system catalog.
 fn query(sql: &str, kind: &str) -> Option<Range<usize>> {
     let has = |name: &[u8]| sql.as_bytes().windows(name.len()).any(|part| part.eq_ignore_ascii_case(name));
     match kind {

@@ -72,7 +72,7 @@ class ColumnChange:
 
     def _default_and_type(self) -> None:
         old, new, name = self.old, self.new, self.new.name
-        # The expression of a generated column is no default of the one that it becomes.
+        # The expression of a generated column does not become the default of a plain one.
         before = None if old.default is None else text_of(old.default)
         after = None if new.default is None else text_of(new.default)
         if self.is_retyped:

@@ -116,15 +116,18 @@ class _Desk:
         best = ranked[0] if ranked and _likeness(self.old.tables[key], self.new.tables[ranked[0]]) >= 0.5 else None
         if best is None:
             return None
-        to = spelled(*best)
-        answer = self._yes(f"Is the new table {to} the renamed {name}?")
+        return best if self._is_renamed("table", name, spelled(*best)) else None
+
+    def _is_renamed(self, kind: str, name: str, to: str) -> bool:
+        """Whether a new table or column is the renamed one; until somebody answers, it counts as renamed."""
+        answer = self._yes(f"Is the new {kind} {to} the renamed {name}?")
         if answer is None and "*" not in self.given.drops:
             self.open.append(
-                f"the table {name} was removed and the similar table {to} was added: add --rename {name}:{to}, or "
+                f"the {kind} {name} was removed and the similar {kind} {to} was added: add --rename {name}:{to}, or "
                 f"--allow-drop {name}"
             )
-            return best
-        return best if answer else None
+            return True
+        return bool(answer)
 
     def _drop(self, what: str, name: str) -> None:
         if self.given.may_drop(name):
@@ -189,15 +192,7 @@ class _Desk:
         )
         if best is None or column.generated is not None:
             return None
-        to = spelled(None, best.name)
-        answer = self._yes(f"Is the new column {to} the renamed {name}?")
-        if answer is None and "*" not in self.given.drops:
-            self.open.append(
-                f"the column {name} was removed and the similar column {to} was added: add --rename {name}:{to}, or "
-                f"--allow-drop {name}"
-            )
-            return best
-        return best if answer else None
+        return best if self._is_renamed("column", name, spelled(None, best.name)) else None
 
     def _kept(self, old_key: Key, key: Key, old: TableDef, new: TableDef) -> None:
         after = {c.name: c for c in new.columns}
