@@ -399,28 +399,6 @@ def test_a_table_moves_to_another_schema(project: Project) -> None:
     assert project.query("SELECT name FROM item") == [{"name": "a"}]
 
 
-def test_definitions_of_query_need_no_orm(project: Project) -> None:
-    project.models(
-        "from data_bridge.query import ColumnDef, ConstraintDef, TableDef, column, table, types\n"
-        "books = TableDef('book', (ColumnDef('id', types.BigInt, nullable=False), ColumnDef('email', types.Citext)),"
-        " constraints=(ConstraintDef('primary_key', columns=('id',)),))\n"
-        "notes = table('note', column('id', int, primary_key=True))\n"
-    )
-    text = project.make()
-    assert 'ddl.CreateExtension("citext", if_not_exists=True)' in text and '"note"' in text
-    assert project.run("up")[0] == 0
-    assert project.run("drift")[:2] == (0, "the database is as recorded\n")
-
-
-def test_two_declarations_of_one_table_must_agree(project: Project) -> None:
-    project.models(
-        "from data_bridge.query import ColumnDef, TableDef, types\n"
-        "one = TableDef('t', (ColumnDef('id', types.BigInt),))\nother = TableDef('t', (ColumnDef('id', types.Integer),))\n"
-    )
-    status, _, err = project.run("make")
-    assert status == 2 and "both declare the table t, and not alike" in err
-
-
 def test_a_many_to_many_relation_brings_its_table(project: Project) -> None:
     project.models(
         _HEAD
