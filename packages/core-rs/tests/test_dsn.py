@@ -265,3 +265,17 @@ async def test_connecting_can_be_tried_again(postgres_dsn: str) -> None:
         with pytest.raises(core.ConnectError):
             await db.connect()
     await db.close()
+
+
+@pytest.mark.parametrize("named", ["nothing", "DATABASE_URL", "PGHOST", "argument"])
+async def test_a_failure_says_when_no_server_was_named(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    for name in ("DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PGPORT", "1")
+    if named == "DATABASE_URL":
+        monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/x")
+    elif named == "PGHOST":
+        monkeypatch.setenv("PGHOST", "localhost")
+    with pytest.raises(core.ConnectError) as caught:
+        await Database(host="localhost" if named == "argument" else None, connect_timeout=1).connect()
+    assert ("no connection string was given" in str(caught.value)) == (named == "nothing")

@@ -17,7 +17,7 @@ from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
 from data_bridge.core.connection.hooks import Hook, Hooks
 from data_bridge.core.connection.observer import observed, observed_script, observers
-from data_bridge.core.errors import ConfigurationError, DataBridgeError, NotInitialized
+from data_bridge.core.errors import ConfigurationError, ConnectError, DataBridgeError, NotInitialized
 from data_bridge.core.settings.dsn import parse
 from data_bridge.core.settings.password import PasswordFunction, PasswordSource
 from data_bridge.core.settings.session import (
@@ -31,6 +31,8 @@ from data_bridge.core.uncancellable import to_the_end
 
 _CANCELLED = 0.5
 """Seconds that close() gives cancelled statements to end before it ends their connections."""
+_NAME_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE")
+_NO_SERVER_NAMED = "no connection string was given, and DATABASE_URL, PGHOST and PGSERVICE are not set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Database(BaseExecutor):
         check_timeout("command_timeout", command_timeout)
         if dsn is None and host is None:
             dsn = os.environ.get("DATABASE_URL")
+        self._names_no_server = not (dsn or host or any(os.environ.get(name) for name in _NAME_A_SERVER))
         self._closed = False
         known_password = password if password is None or isinstance(password, str) else ""
         address = parse(dsn, host=host, port=port, database=database, username=username, password=known_password)
@@ -169,7 +172,12 @@ class Database(BaseExecutor):
             ConnectError: with host, port, step and SQLSTATE.
         """
         self._check_open()
-        await self._pool.ping()
+        try:
+            await self._pool.ping()
+        except ConnectError as error:
+            if self._names_no_server:
+                error.args = (f"{error}; {_NO_SERVER_NAMED}",)
+            raise
         if self._pool.stats()["size"] < self._min:
             await self._fill()
         if self._control:
