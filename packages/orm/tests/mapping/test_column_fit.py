@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
 from ipaddress import IPv4Address
+from types import SimpleNamespace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -187,7 +188,36 @@ WAYS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "fetch": lambda t: _first(fetch(text_of(t), as_=t)),
     "fetch_one": lambda t: fetch_one(text_of(t), as_=t),
     "stream": by_stream,
+    # Single columns, which no instance holds.
+    "tuples of columns": lambda t: _single(_first(t.find().tuples(t.v, t.id).to_list())),
+    "first tuple": lambda t: _single(t.find().tuples(t.v).first()),
+    "mixed tuples": lambda t: _single(_mixed(t)),
+    "values": lambda t: _single(_first(t.find().values(t.v).to_list()), "v"),
+    "values by name": lambda t: _single(t.find().values(other=t.v).first(), "other"),
+    "scalars": lambda t: _single(t.find().scalars(t.v).to_list()),
+    "first scalar": lambda t: _single(_listed(t.find().scalars(t.v).first())),
+    "union of tuples": lambda t: _single(_first(t.find().tuples(t.v).union_all(t.find().tuples(t.v)).to_list())),
 }
+
+
+async def _listed(value: Awaitable[Any]) -> list[Any]:
+    return [await value]
+
+
+async def _mixed(table: Any) -> Any:
+    """A column beside a whole table, whose own columns all fit."""
+    await execute("CREATE TABLE IF NOT EXISTS fit_beside (id bigint PRIMARY KEY)")
+    await execute("INSERT INTO fit_beside VALUES (1) ON CONFLICT DO NOTHING")
+
+    class FitBeside(IdMixin):
+        pass
+
+    query = table.find().join(FitBeside, FitBeside.id == table.id)
+    return (await query.tuples(table.v, FitBeside).to_list())[0]
+
+
+async def _single(row: Awaitable[Any], at: Any = 0) -> Any:
+    return SimpleNamespace(v=(await row)[at], is_changed=False)
 
 
 async def _first(rows: Awaitable[Any]) -> Any:

@@ -74,9 +74,15 @@ class LoadPlan:
         many: bool = True,
         converters: list[Any] = ...,
         misfit: Callable[[str, str, str], str | int | None] | None = None,
+        fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
     ) -> LoadPlan: ...
     @staticmethod
-    def scalars(*, many: bool = True, converters: list[Any] = ...) -> LoadPlan: ...
+    def scalars(
+        *,
+        many: bool = True,
+        converters: list[Any] = ...,
+        fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
+    ) -> LoadPlan: ...
     @staticmethod
     def model(
         class_: type,
@@ -96,7 +102,11 @@ class LoadPlan:
     ) -> LoadPlan: ...
     @staticmethod
     def mixed(
-        parts: list[tuple[LoadPlan | None, int, bool]], *, many: bool = True, converters: list[Any] = ...
+        parts: list[tuple[LoadPlan | None, int, bool]],
+        *,
+        many: bool = True,
+        converters: list[Any] = ...,
+        fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
     ) -> LoadPlan: ...
     @staticmethod
     def merge_into(

@@ -3,6 +3,7 @@ use crate::env::Env;
 use crate::rows::column_fit;
 use crate::rows::columns::{Column, Columns};
 use crate::rows::model::{Features, Model, Slots, keep_wire};
+use crate::rows::plain_rows::{dict, no_name_twice, tuple};
 use data_bridge_driver::PgRow;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
@@ -16,6 +17,9 @@ pub struct Part {
     width: usize,
     optional: bool,
 }
+
+/// The field of a column that a query names by itself: `User.age`, and what says whether the column fits it.
+type Single = (String, Option<Py<PyAny>>);
 
 /// RETURNING into an instance that exists.
 pub struct Merge {
@@ -60,6 +64,8 @@ pub struct LoadPlan {
     converters: Vec<Option<Py<PyAny>>>,
     /// `misfit(field or column, kind, type)`: says what is wrong with a column whose values are not those of its field.
     misfit: Option<Py<PyAny>>,
+    /// The fields of single columns, by their place in the result; empty when none is known.
+    fields: Vec<Option<Single>>,
     /// The decoders that mutable columns had when last seen, by field.
     seen: Mutex<Vec<(String, data_bridge_driver::Typed)>>,
 }
@@ -73,17 +79,26 @@ impl LoadPlan {
             label,
             converters: vec![],
             misfit: None,
+            fields: vec![],
             seen: Mutex::default(),
         }
     }
 
-    /// Gives plain columns their converters.
-    fn convert(&self, py: Python<'_>, columns: &mut Columns) {
+    /// Gives plain columns their converters, and asks whether they fit.
+    fn convert(&self, py: Python<'_>, columns: &mut Columns) -> PyResult<()> {
         for (column, converter) in columns.all.iter_mut().zip(&self.converters) {
             if let Some(converter) = converter {
                 column.converter = Some(converter.clone_ref(py));
             }
         }
+        for (column, field) in columns.all.iter_mut().zip(&self.fields) {
+            let Some((label, misfit)) = field else { continue };
+            column.label.clone_from(label);
+            if let Some(misfit) = misfit {
+                column_fit::check(py, misfit, std::slice::from_mut(column), true)?;
+            }
+        }
+        Ok(())
     }
 
     /// For operations whose result is the number of affected rows.
@@ -108,7 +123,7 @@ impl LoadPlan {
     pub fn prepare(&self, py: Python<'_>, columns: &mut Columns) -> PyResult<()> {
         match &self.shape {
             Shape::Dict => {
-                self.convert(py, columns);
+                self.convert(py, columns)?;
                 if let Some(misfit) = &self.misfit {
                     column_fit::check(py, misfit, &mut columns.all, true)?;
                 }
@@ -151,13 +166,9 @@ impl LoadPlan {
                     }
                     at = end;
                 }
-                self.convert(py, columns);
-                Ok(())
+                self.convert(py, columns)
             }
-            Shape::Affected | Shape::Tuple | Shape::Scalar => {
-                self.convert(py, columns);
-                Ok(())
-            }
+            Shape::Affected | Shape::Tuple | Shape::Scalar => self.convert(py, columns),
         }
     }
 
@@ -244,47 +255,6 @@ impl LoadPlan {
     }
 }
 
-fn no_name_twice(py: Python<'_>, columns: &Columns) -> PyResult<()> {
-    let mut names: Vec<_> = columns.all.iter().map(|c| c.label.as_str()).collect();
-    names.sort_unstable();
-    let twice: Vec<_> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
-    if twice.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "a dict has each key once, but the result has two columns named {}: give them other names with AS, or use as_=tuple",
-        twice.join(", ")
-    );
-    Err(crate::errors::named(py, "DecodeError", message))
-}
-
-fn tuple(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
-    // SAFETY: places that were not filled stay null, which the deallocation of a tuple allows.
-    unsafe {
-        let t = Bound::from_owned_ptr_or_err(py, ffi::PyTuple_New(columns.len() as isize))?;
-        for (i, c) in columns.iter().enumerate() {
-            ffi::PyTuple_SET_ITEM(t.as_ptr(), i as isize, c.object(py, env, row, i)?);
-        }
-        Ok(t.into_ptr())
-    }
-}
-
-fn dict(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
-    let d = PyDict::new(py);
-    for (i, c) in columns.iter().enumerate() {
-        // SAFETY: the value is ours and released after it was stored.
-        unsafe {
-            let v = c.object(py, env, row, i)?;
-            let set = ffi::PyDict_SetItem(d.as_ptr(), c.key.as_ptr(), v);
-            ffi::Py_DECREF(v);
-            if set < 0 {
-                return Err(PyErr::fetch(py));
-            }
-        }
-    }
-    Ok(d.into_ptr())
-}
-
 fn mixed(py: Python<'_>, env: &Env, parts: &[Part], columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
     // SAFETY: as in `tuple`.
     unsafe {
@@ -319,14 +289,16 @@ impl LoadPlan {
 
     /// Rows as tuples or dicts: all of them, or the first or None. A converter gets the decoded value of its column, unless
     /// that is None. `misfit(name, kind, type)` of dicts is asked once about each column: its message is a DecodeError.
+    /// `fields` are those that the columns in their places fill: `User.age` and its misfit.
     #[staticmethod]
-    #[pyo3(signature = (kind, *, many=true, converters=vec![], misfit=None))]
+    #[pyo3(signature = (kind, *, many=true, converters=vec![], misfit=None, fields=vec![]))]
     fn rows(
         py: Python<'_>,
         kind: &Bound<'_, PyType>,
         many: bool,
         converters: Vec<Option<Py<PyAny>>>,
         misfit: Option<Py<PyAny>>,
+        fields: Vec<Option<Single>>,
     ) -> PyResult<Self> {
         let shape = if kind.is(py.get_type::<PyTuple>()) {
             Shape::Tuple
@@ -335,14 +307,14 @@ impl LoadPlan {
         } else {
             return Err(PyTypeError::new_err("rows are tuple or dict"));
         };
-        Ok(Self { converters, misfit, ..Self::make(py, shape, many, None) })
+        Ok(Self { converters, misfit, fields, ..Self::make(py, shape, many, None) })
     }
 
     /// The first column of all rows, or of the first row, or None.
     #[staticmethod]
-    #[pyo3(signature = (*, many=true, converters=vec![]))]
-    fn scalars(py: Python<'_>, many: bool, converters: Vec<Option<Py<PyAny>>>) -> Self {
-        Self { converters, ..Self::make(py, Shape::Scalar, many, None) }
+    #[pyo3(signature = (*, many=true, converters=vec![], fields=vec![]))]
+    fn scalars(py: Python<'_>, many: bool, converters: Vec<Option<Py<PyAny>>>, fields: Vec<Option<Single>>) -> Self {
+        Self { converters, fields, ..Self::make(py, Shape::Scalar, many, None) }
     }
 
     /// Instances of a class with `__pydantic_validator__` and the slots `__db_state__` and `__db_wire__`.
@@ -372,17 +344,18 @@ impl LoadPlan {
     }
 
     /// Tuples of instances and values: `(plan or None, columns, optional)` for each item; an optional instance whose columns
-    /// are all NULL is None. Converters are for plain columns, by their place in the result.
+    /// are all NULL is None. Converters and fields are for plain columns, by their place in the result.
     #[staticmethod]
-    #[pyo3(signature = (parts, *, many=true, converters=vec![]))]
+    #[pyo3(signature = (parts, *, many=true, converters=vec![], fields=vec![]))]
     fn mixed(
         py: Python<'_>,
         parts: Vec<(Option<Py<LoadPlan>>, usize, bool)>,
         many: bool,
         converters: Vec<Option<Py<PyAny>>>,
+        fields: Vec<Option<Single>>,
     ) -> Self {
         let parts = parts.into_iter().map(|(load, width, optional)| Part { load, width, optional }).collect();
-        Self { converters, ..Self::make(py, Shape::Mixed(parts), many, None) }
+        Self { converters, fields, ..Self::make(py, Shape::Mixed(parts), many, None) }
     }
 
     /// RETURNING into an instance: `fields` are set, of the `kept` ones (which follow) only the bytes are stored.

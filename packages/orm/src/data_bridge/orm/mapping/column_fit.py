@@ -33,20 +33,31 @@ def misfit_of(label: str, fields: Mapping[str, Field]) -> Misfit:
 
     def misfit(name: str, kind: str, type_name: str) -> str | int | None:
         field = fields.get(name)
-        expected = None if field is None else _expected(field)
-        if field is None or expected is None:
-            return None
-        if field.type.family == "other" and kind.startswith(("time", "timestamp")) and expected.startswith("time"):
-            return None  # a domain, of which only the database says whether its moments have a zone
-        if expected == kind:
-            return 0 if field.annotation is timedelta else _dimensions(field.annotation)
-        return (
-            f"{label}.{field.key}: the column {field.name!r} of the result is {type_name}, and the field is "
-            f"{shown(field.annotation)} ({field.type.name}): cast the column, {field.name}::{field.type.name}, or give the field "
-            "and the column one type"
-        )
+        return None if field is None else _misfit(label, field, kind, type_name)
 
     return misfit
+
+
+def misfit_of_column(label: str, field: Field) -> Misfit | None:
+    """The same for a column that a query names by itself, whatever the result calls it; None where nothing can be said."""
+    if _expected(field) is None:
+        return None
+    return lambda _, kind, type_name: _misfit(label, field, kind, type_name)
+
+
+def _misfit(label: str, field: Field, kind: str, type_name: str) -> str | int | None:
+    expected = _expected(field)
+    if expected is None:
+        return None
+    if field.type.family == "other" and kind.startswith(("time", "timestamp")) and expected.startswith("time"):
+        return None  # a domain, of which only the database says whether its moments have a zone
+    if expected == kind:
+        return 0 if field.annotation is timedelta else _dimensions(field.annotation)
+    return (
+        f"{label}.{field.key}: the column {field.name!r} of the result is {type_name}, and the field is "
+        f"{shown(field.annotation)} ({field.type.name}): cast the column, {field.name}::{field.type.name}, or give the field "
+        "and the column one type"
+    )
 
 
 def _expected(field: Field) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import LoadPlan
+from data_bridge.orm.mapping.column_fit import Misfit
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -22,18 +23,20 @@ class MixedPlans:
         parts: Sequence[tuple[Entity | None, int, bool]],
         *,
         many: bool = True,
-        converters: Sequence[Callable[[Any], Any] | None] = (),
+        loading: Sequence[tuple[Callable[[Any], Any] | None, tuple[str, Misfit | None] | None]] = (),
     ) -> LoadPlan:
         """How rows of whole tables and single columns become tuples; made once, as it owns the cache of its statements.
 
-        `converters` are those of single columns, by their place in the result.
+        `loading` holds the converters and the fields of single columns, by their place in the result.
         """
         shape = ((None if e is None else e.number, width, optional) for e, width, optional in parts)
-        at = ("mixed", many, *converters, *shape)
+        at = ("mixed", many, *loading, *shape)
         plan: LoadPlan | None = self.shapes.get(at)
         if plan is None:
             made = [(None if e is None else e.plan(), width, optional) for e, width, optional in parts]
-            plan = self.shapes[at] = LoadPlan.mixed(made, many=many, converters=list(converters))
+            plan = self.shapes[at] = LoadPlan.mixed(
+                made, many=many, converters=[c for c, _ in loading], fields=[f for _, f in loading]
+            )
             hooked = [(i, e) for i, (e, _, _) in enumerate(parts) if e is not None and e.has_load_hooks]
             if hooked:
                 self.load_hooked[plan] = hooked

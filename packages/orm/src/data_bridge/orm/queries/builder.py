@@ -11,7 +11,7 @@ from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.orm import _events
 from data_bridge.orm.mapping.entity import Entity
-from data_bridge.orm.mapping.row_values import plain_plan
+from data_bridge.orm.mapping.row_values import plain_plans
 from data_bridge.orm.queries import dml
 from data_bridge.orm.queries.dml_statement import WriteQuery
 from data_bridge.orm.queries.pagination import PagedQuery
@@ -137,7 +137,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         if clauses.is_cut(self):
             raise ConfigurationError("an aggregate over a limited query needs a subquery: q.subquery() and its .c")
         query = clauses.without_order(self.columns(made))
-        return await self._value(query, plain_plan(self._entity, None, (made,), many=False, ready=_SCALAR))
+        return await self._value(query, plain_plans(self._entity, None, (made,), (_SCALARS, _SCALAR))[1])
 
     @overload
     async def sum(self, column: Node[int] | Node[int | None]) -> int | None: ...  # type: ignore[overload-overlap]

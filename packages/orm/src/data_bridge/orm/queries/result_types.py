@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm.mapping.row_values import mixed_plan, plain_plan
+from data_bridge.orm.mapping.row_values import mixed_plans, plain_plans
 from data_bridge.orm.queries.base import RowQuery
 from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.optional import Optional_
@@ -25,12 +25,9 @@ B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 
-_DICTS = LoadPlan.rows(dict)
-_DICT = LoadPlan.rows(dict, many=False)
-_TUPLES = LoadPlan.rows(tuple)
-_TUPLE = LoadPlan.rows(tuple, many=False)
-_SCALARS = LoadPlan.scalars()
-_SCALAR = LoadPlan.scalars(many=False)
+_DICTS = (LoadPlan.rows(dict), LoadPlan.rows(dict, many=False))
+_TUPLES = (LoadPlan.rows(tuple), LoadPlan.rows(tuple, many=False))
+_SCALARS = (LoadPlan.scalars(), LoadPlan.scalars(many=False))
 
 
 class ShapedQuery(RowQuery[T], Generic[T]):
@@ -86,18 +83,15 @@ class ShapedQuery(RowQuery[T], Generic[T]):
             parts.append((entity, len(entity.loaded), optional or bool(entity.pk_names)))
             things += [source.columns[f.name] for f in entity.loaded]
         if all(p[0] is None for p in parts):
-            many = plain_plan(self._entity, tuple, things, many=True, ready=_TUPLES)
-            one = plain_plan(self._entity, tuple, things, many=False, ready=_TUPLE)
-            return self._shaped(columns_of(tuple(things)), many, one, chosen=Chosen("tuples", columns))
-        many = mixed_plan(self._entity, parts, things, many=True)
-        one = mixed_plan(self._entity, parts, things, many=False)
+            many, one = plain_plans(self._entity, tuple, things, _TUPLES)
+        else:
+            many, one = mixed_plans(self._entity, parts, things)
         return self._shaped(columns_of(tuple(things)), many, one, chosen=Chosen("tuples", columns))
 
     def scalars(self, column: type[A] | Node[A]) -> QueryBuilder[A]:
         """The values of one column or expression."""
         thing = (self._named(column),)
-        many = plain_plan(self._entity, None, thing, many=True, ready=_SCALARS)
-        one = plain_plan(self._entity, None, thing, many=False, ready=_SCALAR)
+        many, one = plain_plans(self._entity, None, thing, _SCALARS)
         return self._shaped(columns_of(thing), many, one, chosen=Chosen("scalars", thing))
 
     def project(self, model: type[M]) -> QueryBuilder[M]:
@@ -108,7 +102,7 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         things = tuple(
             self._entity.columns[k].label(k) if k in self._entity.columns else self._named(k) for k in fields
         )
-        return self._shaped(columns_of(things), _DICTS, _DICT, model, chosen=Chosen("project", things))
+        return self._shaped(columns_of(things), *_DICTS, model, chosen=Chosen("project", things))
 
     def column_names(self) -> list[str]:
         """The names of the result's columns in their order: the loaded fields of instances, the keys of dicts.
@@ -181,8 +175,7 @@ def _scalar(source: QuerySource) -> Any:
 
 def dicts_of(entity: Entity, things: tuple[Any, ...]) -> tuple[LoadPlan, LoadPlan]:
     """The plans of dicts of these columns: of all rows, and of one."""
-    many = plain_plan(entity, dict, things, many=True, ready=_DICTS)
-    return many, plain_plan(entity, dict, things, many=False, ready=_DICT)
+    return plain_plans(entity, dict, things, _DICTS)
 
 
 def _labelled(key: Any) -> Any:
