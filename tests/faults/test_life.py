@@ -74,7 +74,8 @@ def test_a_run_that_ends_with_statements_under_way(postgres_dsn: str, loop_run: 
     assert (
         loop_run(
             db.fetch_val(
-                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20)%' AND state = 'active'"
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20)%' AND state = 'active' "
+                "AND datname = current_database()"
             )
         )
         == 0

@@ -167,7 +167,8 @@ async def test_session_state_never_reaches_the_next_user(postgres_dsn: str) -> N
         await db.execute("SET statement_timeout = '7s'")
         assert await db.fetch_val("SHOW statement_timeout") == "0"
         await db.execute("SELECT pg_advisory_lock(4711)")
-        assert await db.fetch_val("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+        locks = "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE locktype = 'advisory'"
+        assert await db.fetch_val(f"{locks} AND d.datname = current_database()") == 0
         await db.execute_script("CREATE TEMP TABLE mine (a int); SET search_path = pg_catalog")
         assert await db.fetch_val("SELECT to_regclass('pg_temp.mine')::text") is None
         await db.execute_script("BEGIN; SELECT 1")

@@ -10,6 +10,12 @@ import pytest
 from data_bridge.core import Database
 
 # What user A does, and a question whose answer tells whether user B would notice.
+LOCKS = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Those of other databases belong to tests that run at the same time."""
+
 DEEDS: dict[str, tuple[str, str]] = {
     "search_path": ("SET search_path = pg_catalog", "SHOW search_path"),
     "set_config": ("SELECT Set_Config('search_path', 'pg_catalog', false)", "SHOW search_path"),
@@ -22,8 +28,8 @@ DEEDS: dict[str, tuple[str, str]] = {
     "temporary view": ("create Temporary view mine as select 1", "SELECT to_regclass('mine')::text"),
     "table in pg_temp": ("CREATE TABLE pg_temp.mine (a int)", "SELECT to_regclass('mine')::text"),
     "SELECT INTO": ("SELECT 1 AS a INTO TEMP mine", "SELECT to_regclass('mine')::text"),
-    "advisory lock": ("SELECT pg_advisory_lock(4712)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
-    "shared lock": ("SELECT PG_TRY_ADVISORY_LOCK_SHARED(4712)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
+    "advisory lock": ("SELECT pg_advisory_lock(4712)", LOCKS),
+    "shared lock": ("SELECT PG_TRY_ADVISORY_LOCK_SHARED(4712)", LOCKS),
     "prepared name": ('PREPARE "a name" AS SELECT 1', "SELECT count(*) FROM pg_prepared_statements WHERE from_sql"),
     "cursor": ("DECLARE held CURSOR WITH HOLD FOR SELECT 1", "SELECT count(*) FROM pg_cursors WHERE name = 'held'"),
     "listen": ("DO $$ BEGIN EXECUTE 'LISTEN gossip'; END $$", "SELECT count(*) FROM pg_listening_channels()"),

@@ -103,7 +103,10 @@ async def test_a_client_that_goes_away_ends_its_statement(isolated_db: Database)
 
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
     request = asyncio.create_task(app(scope, receive, send))
-    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' AND state = 'active'"
+    running = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' AND state = 'active' "
+        "AND datname = current_database()"
+    )
     while await tables.fetch_val(running) != 1:
         await asyncio.sleep(0.01)
     gone.set()

@@ -106,7 +106,10 @@ def test_an_interrupted_statement_stops_at_the_server(opened: str) -> None:
         run(execute("SELECT pg_sleep(30)"))
     assert time.monotonic() - begun < 10
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active'"
+    sleeping = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND state = 'active' "
+        "AND datname = current_database()"
+    )
     assert soon(lambda: run(fetch_val(sleeping)) == 0)
 
 
