@@ -42,3 +42,18 @@ def test_two_declarations_of_one_table_must_agree(project: Project) -> None:
     )
     status, _, err = project.run("make")
     assert status == 2 and "both declare the table t, and not alike" in err
+
+
+def test_a_serial_column_is_made_and_stays(project: Project) -> None:
+    project.models(
+        "from data_bridge.orm import *\n\nclass Old(Table):\n    id: int = Column(primary_key=True, auto_increment='serial')\n"
+        "    n: int = Column(auto_increment='always')\n    name: str\n"
+    )
+    text = project.make()
+    assert 'ddl.CreateSequence(SequenceDef("old_id_seq"))' in text
+    assert 'SequenceDef("old_id_seq", owned_by=("old", "id"))' in text
+    assert project.run("up")[0] == 0
+    assert project.query("SELECT pg_get_serial_sequence('old', 'id') AS s") == [{"s": "public.old_id_seq"}]
+    assert project.run("drift")[:2] == (0, "the database is as recorded\n")
+    assert project.run("make", "--check") == (0, "nothing changed\n", "")
+    assert project.run("verify")[0] == project.run("down")[0] == 0

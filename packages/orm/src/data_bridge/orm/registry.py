@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -25,20 +26,27 @@ def declare(cls: Any) -> None:
     _declared.add(cls)
 
 
-def named(name: str, module: str, qualname: str) -> Any:
-    """The class that a name in a class body means: defined beside it, else in its module, else the only one; or None."""
+def named(name: str, module: str, qualname: str, *, is_final: bool = True) -> Any:
+    """The class that a name in a class body means: defined beside it, else in its module, else the only one; or None.
+
+    Until the answer is final, a class of another module is not one: the module of the name may still define its own.
+    """
     found = [c for c in _declared if c.__name__ == name]
     beside = qualname.rpartition(".")[0]
     for near in (
         [c for c in found if c.__module__ == module and c.__qualname__.rpartition(".")[0] == beside],
         [c for c in found if c.__module__ == module],
-        found,
+        found if is_final and not _is_being_imported(module) else [],
     ):
         if len(near) == 1:
             return near[0]
         if near and near is not found:  # a class that was defined again
             return max(near, key=lambda c: c.__db_number__)
     return None
+
+
+def _is_being_imported(module: str) -> bool:
+    return bool(getattr(getattr(sys.modules.get(module), "__spec__", None), "_initializing", False))
 
 
 def entity_of(cls: Any) -> Entity:
@@ -58,12 +66,31 @@ def entity_of(cls: Any) -> Entity:
     raise ConfigurationError(f"{cls.__name__} maps no table: it is abstract, or a generic that needs its parameters")
 
 
+def entity_if_table(thing: Any) -> Entity | None:
+    """The entity of a Table class or of an alias, also of a class that waits for others; None for anything else."""
+    found: Entity | None = getattr(thing, "__db__", None)
+    if found is None and isinstance(thing, type) and not thing.__dict__.get("__pydantic_complete__", True):
+        return entity_of(thing) if "__db_declared__" in thing.__dict__ else None
+    return found
+
+
 def all_tables() -> list[Any]:
-    """The classes that map a table, in the order of their definition; tables between others behind them."""
+    """The classes that map a table, in the order of their definition; tables between others behind them.
+
+    Classes that waited for others to be defined are completed, where the others are there by now.
+    """
+    for cls in waiting():
+        cls.model_rebuild(raise_errors=False)
     for cls in list(_classes):
         if cls.__db__ is not None:
             cls.__db__.make_through_tables()
     return sorted((c for c in _classes if c.__db__ is not None), key=lambda c: c.__db__.number)
+
+
+def waiting() -> list[Any]:
+    """The classes whose links point to names that were not defined yet, in the order of their definition."""
+    found = [c for c in _declared if not c.__dict__.get("__pydantic_complete__", True)]
+    return sorted(found, key=lambda c: c.__db_number__)
 
 
 _through: WeakSet[Any] = WeakSet()

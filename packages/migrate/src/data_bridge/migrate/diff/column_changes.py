@@ -125,7 +125,7 @@ class ColumnChange:
             return
         of = f"pg_get_serial_sequence({quote_literal(table).lstrip()}, {quote_literal(name).lstrip()})"
         self._do(
-            ddl.AddIdentity(self.path, name, mode=new.identity),
+            ddl.AddIdentity(self.path, name, mode="always" if new.identity == "always" else "by default"),
             RunSQL(f"SELECT setval({of}, coalesce(max({column}), 0) + 1, false) FROM {table}"),
         )
 

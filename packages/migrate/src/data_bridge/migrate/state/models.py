@@ -11,9 +11,21 @@ from types import ModuleType
 from typing import Any, cast
 
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.migrate._sql_names import quote_literal
 from data_bridge.migrate.state.facts import spelled, table_facts
 from data_bridge.migrate.state.reading import DEFAULT_SCHEMA
-from data_bridge.query import ConstraintDef, DomainDef, EnumDef, ExtensionDef, TableDef, ddl
+from data_bridge.query import (
+    ConstraintDef,
+    DomainDef,
+    EnumDef,
+    ExtensionDef,
+    Node,
+    SequenceDef,
+    TableDef,
+    ddl,
+    default_name,
+    sql,
+)
 from data_bridge.query.catalog import Schema
 from data_bridge.query.spi import constraint_name
 
@@ -82,13 +94,26 @@ def normalised(table: TableDef) -> TableDef:
     schema goes without saying.
     """
     keys = set(table.primary_key)
+    schema = _where(table.schema)
+    columns = [c.replace(nullable=c.nullable and c.name not in keys and c.identity is None) for c in table.columns]
     return table.replace(
-        schema=_where(table.schema),
+        schema=schema,
         columns=tuple(
-            c.replace(nullable=c.nullable and c.name not in keys and c.identity is None) for c in table.columns
+            c.replace(identity=None, default=_next_of(schema, table.name, c.name)) if c.identity == "serial" else c
+            for c in columns
         ),
         constraints=tuple(_constraint(table, c) for c in table.constraints),
     )
+
+
+def _sequence_name(table: str, column: str) -> str:
+    """The name of the sequence that `serial` makes."""
+    return default_name(table, [column], "idx").removesuffix("_idx") + "_seq"
+
+
+def _next_of(schema: str | None, table: str, column: str) -> Node[Any]:
+    """The default of a serial column as the server prints it."""
+    return sql(f"nextval({quote_literal(spelled(schema, _sequence_name(table, column))).lstrip()}::regclass)")
 
 
 def _where(schema: str | None) -> str | None:
@@ -122,6 +147,12 @@ def declared_schema(tables: Sequence[TableDef], extensions: Iterable[str] = ()) 
     for table in tables:
         schema.tables[table.schema, table.name] = table
         for column in table.columns:
+            if column.default is not None and column.default.s == _next_of(table.schema, table.name, column.name).s:
+                name = _sequence_name(table.name, column.name)
+                owner = (table.name, column.name)
+                schema.sequences[table.schema, name] = SequenceDef(
+                    name, schema=table.schema, type=column.type.name, owned_by=owner
+                )
             base = column.type.name.partition("(")[0].removesuffix("[]")
             if base in _EXTENSIONS:
                 needed.add(_EXTENSIONS[base])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from data_bridge.core import quote_identifier, quote_literal
@@ -12,17 +12,41 @@ from data_bridge.orm.mapping.field import Field
 from data_bridge.orm.mapping.forward_ref import Target
 from data_bridge.orm.mapping.natural_type import is_enum
 from data_bridge.orm.mapping.settings import Settings
+from data_bridge.orm.registry import entity_if_table
 from data_bridge.query import ColumnProxy, ConstraintDef, IndexDef, Node, TableDef, TableSource, default_name, sql
 from data_bridge.query.spi import constraint_name
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
 
-_INDEX_KEYS = {"fields", "columns", "unique", "name", "method", "using", "where", "include", "nulls_not_distinct"}
+_INDEX_KEYS = {
+    "fields",
+    "columns",
+    "unique",
+    "name",
+    "method",
+    "using",
+    "where",
+    "include",
+    "nulls_not_distinct",
+    "opclasses",
+    "with_",
+}
 
 
 class Index:
     """An index for Settings.indexes: fields or expressions, and PostgreSQL's options.
+
+    Args:
+        fields: names of fields, paths into documents, or expressions; `sql("lower(email)").desc()` is one with an order.
+        unique: whether equal rows are refused.
+        name: of the index.
+        method: btree, gin, gist, brin, hash or that of an extension.
+        where: the condition of a partial index, as SQL text or an expression.
+        include: fields that are only kept in the index.
+        nulls_not_distinct: whether NULLs are equal, from PostgreSQL 15 on.
+        opclasses: operator classes by field: `{"title": "gin_trgm_ops"}`.
+        with_: storage parameters: `{"fillfactor": 70}`.
 
     >>> from data_bridge.postgres import Index
     >>> Index("email", unique=True).unique
@@ -31,7 +55,8 @@ class Index:
 
     def __init__(
         self, *fields: Any, unique: bool = False, name: str | None = None, method: str | None = None, where: Any = None,
-        include: tuple[str, ...] = (), nulls_not_distinct: bool = False,
+        include: tuple[str, ...] = (), nulls_not_distinct: bool = False, opclasses: Mapping[str, str] | None = None,
+        with_: Mapping[str, str | int] | None = None,
     ) -> None:  # fmt: skip
         self.fields = fields
         self.unique = unique
@@ -39,6 +64,8 @@ class Index:
         self.method = method
         self.where = where
         self.include = include
+        self.opclasses = dict(opclasses or {})
+        self.with_ = dict(with_ or {})
         self.nulls_not_distinct = nulls_not_distinct
 
 
@@ -63,7 +90,11 @@ class Check:
 
 
 class ForeignKey:
-    """A foreign key over several fields: `ForeignKey(["a", "b"], "other", ["x", "y"])`."""
+    """A foreign key over several fields: `ForeignKey(["a", "b"], "other", ["x", "y"])`.
+
+    `table` is a Table or its name, `"schema.table"` in another schema. A key over the field of a Link is that of the link:
+    it says its name.
+    """
 
     def __init__(
         self, fields: list[str], table: Any, columns: list[str], *, name: str | None = None, on_delete: str | None = None,
@@ -119,7 +150,7 @@ def target_of(field: Field, owner: str, cls: Any = None) -> tuple[str | None, st
     if isinstance(given, ColumnProxy):
         definition: Any = getattr(given.__column__.source, "__table_def__")  # noqa: B009 - only sources of tables have it
         return definition.schema, definition.name, given.__column__.name
-    entity = getattr(given, "__db__", None)
+    entity = entity_if_table(given)
     if entity is None or len(entity.pk_names) != 1:
         raise ConfigurationError(
             f"{owner}.{field.key}: foreign_key takes 'table.column', a Table with a key of one column, or a column"
@@ -169,8 +200,9 @@ def table_constraints(entity: Entity) -> tuple[ConstraintDef, ...]:
             labels = ", ".join(quote_literal(str(m.value)).lstrip() for m in f.annotation)
             check = sql(f"{quote_identifier(f.name)} IN ({labels})")
             made.append(ConstraintDef("check", columns=(f.name,), check=check))
+    said = {_names(entity, c.fields, "constraints") for c in entity.settings.constraints if isinstance(c, ForeignKey)}
     for f in entity.fields:
-        if f.spec.foreign_key is not None:
+        if f.spec.foreign_key is not None and (f.name,) not in said:
             schema, table, column = target_of(f, entity.label, entity.cls)
             made.append(
                 ConstraintDef(
@@ -231,8 +263,9 @@ def _from_settings(entity: Entity, given: Any) -> ConstraintDef:
     if isinstance(given, Check):
         return ConstraintDef("check", given.name, check=_condition(given.condition))
     if isinstance(given, ForeignKey):
-        other = getattr(given.table, "__db__", None)
-        table = (other.definition.schema, other.definition.name) if other else (None, str(given.table))
+        other = entity_if_table(given.table)
+        schema, _, name = str(given.table).rpartition(".")
+        table = (other.definition.schema, other.definition.name) if other else (schema or None, name)
         return ConstraintDef(
             "foreign_key", given.name, _names(entity, given.fields, "constraints"), references=table,
             references_columns=tuple(given.columns), on_delete=_action(given.on_delete), on_update=_action(given.on_update),
@@ -307,7 +340,8 @@ def _free(name: str, taken: Collection[str | None]) -> str:
 
 
 def _is_plain(index: IndexDef) -> bool:
-    return index.where is None and not index.include and index.method in (None, "btree")
+    special = index.where is not None or index.include or index.opclasses or index.with_
+    return not special and index.method in (None, "btree")
 
 
 def _named_uniques(entity: Entity) -> dict[str, str]:
@@ -334,6 +368,7 @@ def _given(entity: Entity, given: Any) -> Index:
         given = Index(
             *fields, unique=said.get("unique", False), name=said.get("name"), method=said.get("method") or said.get("using"),
             where=said.get("where"), include=tuple(said.get("include", ())), nulls_not_distinct=said.get("nulls_not_distinct", False),
+            opclasses=said.get("opclasses"), with_=said.get("with_"),
         )  # fmt: skip
     if not isinstance(given, Index):
         raise ConfigurationError(
@@ -351,6 +386,8 @@ def _index(entity: Entity, said: Any) -> IndexDef:
     return IndexDef(
         name, tuple(columns), unique=given.unique, method=given.method, where=where,
         include=_names(entity, given.include, "indexes"), nulls_not_distinct=given.nulls_not_distinct,
+        opclasses=tuple((_names(entity, [f], "indexes")[0], o) for f, o in given.opclasses.items()),
+        with_=tuple(given.with_.items()),
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from data_bridge.query import ColumnDef, Node, parse_type, sql
 from data_bridge.query.types import Numeric, SQLType, Varchar, shaped
 
 _ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION")
+_IDENTITY: dict[Any, Any] = {False: None, True: "by default", "always": "always", "serial": "serial"}
 _MUTABLE = {"json", "array", "hstore"}
 
 
@@ -219,7 +220,7 @@ class Field:
             self.type,
             nullable=self.nullable,
             default=default,  # pyright: ignore[reportUnknownArgumentType]
-            identity="by default" if spec.auto_increment else None,
+            identity=_IDENTITY[spec.auto_increment],
             generated=sql(spec.computed) if spec.computed else None,
             collation=spec.collation,
             comment=spec.comment,

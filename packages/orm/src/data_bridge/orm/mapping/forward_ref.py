@@ -30,6 +30,8 @@ class Target:
         self.options: Any = None
         self.given_info: Any = None
         """Of a relation to a type variable, what the class body said behind the annotation."""
+        self.is_made = False
+        """Whether the class that declares the relation exists. Before, other classes of its module may still come."""
         self.placeholder = f"__db_key_of_{name}__"
         self._ns = ns
         self._annotations = annotations
@@ -47,7 +49,7 @@ class Target:
                 return owner
             namespace = {} if owner is None else unpack_lenient_weakvaluedict(owner.__pydantic_parent_namespace__) or {}
             found = namespace.get(self.given)
-            self._found = found if isinstance(found, type) else registry.named(self.given, self.module, self.qualname)
+            self._found = found if isinstance(found, type) else self._named()
         return self._found
 
     def cls(self, owner: Any = None) -> Any:
@@ -65,6 +67,9 @@ class Target:
             raise ConfigurationError(f"{self.label} points to {found.__name__}, which is no Table")
         return found
 
+    def _named(self) -> Any:
+        return registry.named(self.given, self.module, self.qualname, is_final=self.is_made)
+
     # ------------------------------------------------------------------------------------ while a class is being made
     def keys_now(self, bases: tuple[type, ...]) -> tuple[str, ...] | None:
         """The key's fields there, or None while the class is unknown."""
@@ -79,7 +84,7 @@ class Target:
             )
         if isinstance(self.given, TypeVar):
             return None
-        found = self._found or registry.named(self.given, self.module, self.qualname)
+        found = self._found or self._named()
         return None if found is None else key_names(found)
 
     def annotation(self, at: int, optional: bool) -> Any:
@@ -93,7 +98,7 @@ class Target:
             if annotation is None:
                 annotation = self.placeholder
         else:
-            found = self._found or registry.named(self.given, self.module, self.qualname)
+            found = self._found or self._named()
             annotation = self.placeholder if found is None else self.key_type(at, found)
         if not optional:
             return annotation

@@ -175,7 +175,7 @@ class Relation:
             if cls is None:
                 return Relation.make_association(self, between)
             between = cls
-        relations: dict[str, Relation] = between.__db__.relations if between.__db__ is not None else {}
+        relations: dict[str, Relation] = entity_of(between).relations
         mine, theirs = self._sides(relations, given.near, self.owner), self._sides(relations, given.far, self.cls)
         if self.cls is self.owner and given.far is None and len(mine) == 2:
             theirs = mine[1:]

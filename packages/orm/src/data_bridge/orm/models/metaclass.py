@@ -29,7 +29,7 @@ from data_bridge.orm.models import pydantic_schema
 from data_bridge.orm.queries.borrowed_names import CLASS_NAMES, FIELD_OPTIONS, META, ON_CLASS, found
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.descriptors import RelationAttribute
-from data_bridge.query import TableDef, type_of
+from data_bridge.query import TableDef, TableSource, type_of
 from data_bridge.query.spi import SourceColumns
 
 PARAMETERS = frozenset({"tx", "defaults", "fetch_links", "skip_events"})
@@ -183,8 +183,9 @@ class TableMeta(ModelMetaclass):
         type.__setattr__(cls, "__db__", None)
         type.__setattr__(cls, "__db_declared__", declared)
         type.__setattr__(cls, "__db_number__", next(_numbers))
-        for relation in declared:
+        for relation, declaration in declared.items():
             type.__setattr__(cls, relation, RelationAttribute(relation))
+            declaration.target.is_made = True
         if "__db_bound__" in ns:  # a class that stands for another, whose name and table are not new
             return cls
         registry.declare(cls)
@@ -210,6 +211,22 @@ class TableMeta(ModelMetaclass):
             return []
         entity = entity_of(cls)
         return [entity.definition, *(c.__db__.definition for c in entity.make_through_tables())]
+
+    # Properties, so that a class that waits for others does not show the table of its base.
+    @property
+    def __table_def__(cls) -> TableDef:
+        """The definition of the table; AttributeError for a class that maps none."""
+        return cls._mapped().definition
+
+    @property
+    def __table_source__(cls) -> TableSource:
+        """What queries select from; AttributeError for a class that maps no table."""
+        return cls._mapped().source
+
+    def _mapped(cls) -> Entity:
+        if not _maps_table(cls):
+            raise AttributeError(f"{cls.__name__} maps no table")
+        return entity_of(cls)
 
     if not TYPE_CHECKING:
 
@@ -265,8 +282,6 @@ def install(cls: Any) -> None:
             "inherit IdMixin, or set Settings.abstract = True"
         )
     type.__setattr__(cls, "__db__", entity)
-    type.__setattr__(cls, "__table_def__", entity.definition)
-    type.__setattr__(cls, "__table_source__", entity.source)
     for key, column in entity.columns.items():
         type.__setattr__(cls, key, ClassAttribute(column))
     registry.add(cls)

@@ -14,6 +14,7 @@ from data_bridge.orm.queries.borrowed_names import KEYWORDS, lend_names
 from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.queries.with_home import WithHome
+from data_bridge.orm.registry import entity_if_table
 from data_bridge.orm.relations.loading import tree_of
 from data_bridge.orm.relations.paths import LinkPath, Path, path_from
 from data_bridge.query import ColumnProxy, Node, Order, Select
@@ -149,7 +150,7 @@ class RowQuery(WithHome, Select[T], Generic[T]):
             new = super().join(table, on, how=how, using=using)
             if how in ("right", "full"):
                 new._keeps = how
-            entity = getattr(table, "__db__", None)
+            entity = entity_if_table(table)
             if entity is None or entity.soft is None:
                 return new
             there = clauses.sources_of(new)[-1].columns

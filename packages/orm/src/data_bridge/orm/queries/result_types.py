@@ -10,6 +10,7 @@ from data_bridge.orm.mapping.row_values import mixed_plans, plain_plans
 from data_bridge.orm.queries.base import RowQuery
 from data_bridge.orm.queries.chosen import Chosen
 from data_bridge.orm.queries.optional import Optional_
+from data_bridge.orm.registry import entity_if_table
 from data_bridge.orm.relations.paths import LinkPath
 from data_bridge.query import ColumnProxy, DocumentPath, Label, Node
 from data_bridge.query.spi import Built, Columns, QuerySource, clauses, columns_of
@@ -73,7 +74,7 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         for c in columns:
             optional = isinstance(c, Optional_)
             table = c.table if isinstance(c, Optional_) else c
-            entity = getattr(table, "__db__", None)
+            entity = entity_if_table(table)
             if entity is None or isinstance(table, Node):
                 parts.append((None, 1, False))
                 things.append(self._named(c))

@@ -115,6 +115,9 @@ def _number(value: int) -> Structure:
 
 
 # ------------------------------------------------------------------------------------------------------- definitions
+_SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
+
+
 def column_node(column: ColumnDef) -> Structure:
     """A column with its type and options."""
     options: list[Any] = []
@@ -122,13 +125,18 @@ def column_node(column: ColumnDef) -> Structure:
         options.append(("collate", column.collation))
     if column.generated is not None:
         options.append(("generated", literal_structure(column.generated), "stored" if column.stored else "virtual"))
-    if column.identity is not None:
+    type_name = column.type.name
+    if column.identity == "serial":
+        if type_name not in _SERIAL:
+            raise ValueError(f"serial is for {', '.join(_SERIAL)}, and the column {column.name!r} is {type_name}")
+        type_name = _SERIAL[type_name]
+    elif column.identity is not None:
         options.append(("identity", column.identity))
     if column.default is not None:
         options.append(("default", literal_structure(column.default)))
     if not column.nullable:
         options.append("not null")
-    return ("column", column.name, column.type.name, *options)
+    return ("column", column.name, type_name, *options)
 
 
 def constraint_name(table: str, constraint: ConstraintDef) -> str:

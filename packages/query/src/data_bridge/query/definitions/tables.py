@@ -46,7 +46,8 @@ class ColumnDef(Definition):
     nullable: bool = field(default=True, kw_only=True)
     default: Node[Any] | None = field(default=None, kw_only=True)
     """A server default; ``sql("now()")`` for text."""
-    identity: Literal["always", "by default"] | None = field(default=None, kw_only=True)
+    identity: Literal["always", "by default", "serial"] | None = field(default=None, kw_only=True)
+    """GENERATED … AS IDENTITY, or `serial`: a default from a sequence that the column owns."""
     generated: Node[Any] | None = field(default=None, kw_only=True)
     stored: bool = field(default=True, kw_only=True)
     collation: str | None = field(default=None, kw_only=True)

@@ -80,6 +80,11 @@ def column_name(s: Structure) -> str | None:
     return None
 
 
+def text_of(s: Structure) -> str | None:
+    """The text of an expression that `sql()` made; None for any other one."""
+    return s[1] if type(s) is tuple and s and s[0] == "raw" else None  # pyright: ignore[reportUnknownVariableType]
+
+
 def ordinal_of(s: Structure) -> int | None:
     """The position of a result column that a sort key names; None for another expression."""
     return s[1] if type(s) is tuple and s and s[0] == "ordinal" else None  # pyright: ignore[reportUnknownVariableType]

@@ -112,7 +112,7 @@ def column(
     primary_key: bool = False,
     unique: bool = False,
     default: Node[Any] | None = None,
-    identity: Literal["always", "by default"] | None = None,
+    identity: Literal["always", "by default", "serial"] | None = None,
     references: str | Node[Any] | None = None,
     on_delete: Action | None = None,
     comment: str | None = None,
