@@ -1,0 +1,1 @@
+"""`data-bridge inspect`: Table classes from the tables of a database."""

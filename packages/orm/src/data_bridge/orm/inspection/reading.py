@@ -1,0 +1,42 @@
+"""The catalog of a database, with what a module of classes needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from data_bridge.core import LoadPlan, pg_transaction, quote_identifier
+from data_bridge.query import catalog
+from data_bridge.query.catalog import Schema
+
+__all__ = ["read_schema"]
+
+_TUPLES = LoadPlan.rows(tuple)
+_DEFAULT = "public"
+
+
+async def read_schema(database: Any, schemas: Collection[str], tables: Collection[str]) -> Schema:
+    """What is in these schemas, or in `public`; with `tables`, only the tables of these names."""
+    wanted = list(schemas) or [_DEFAULT]
+    async with pg_transaction(using=database, isolation="REPEATABLE READ", read_only=True) as tx:
+        # The planner's guesses for large catalogs are high enough for compiling, which takes longer than the query.
+        await tx.execute("SET LOCAL jit = off")
+        # The server prints names without the schema only in the default one, whatever the session has set.
+        await tx.execute(f"SET LOCAL search_path = {quote_identifier(_DEFAULT)}")
+        rows = {
+            name: await tx.run(statement.ir, statement.params, _TUPLES)
+            for name, statement in catalog.queries(wanted).items()
+        }
+    found = catalog.read(rows)
+    if not tables:
+        return found
+    names = set(tables)
+    return replace(
+        found,
+        tables={
+            key: t
+            for key, t in found.tables.items()
+            if {t.name, f"{t.schema or found.default_schema}.{t.name}"} & names
+        },
+    )
