@@ -10,6 +10,7 @@ mod ddl;
 mod dml;
 mod expr;
 mod ident;
+pub mod parameter;
 mod query;
 mod source;
 mod table;

@@ -77,7 +77,7 @@ pub fn prepare(
     }
     let mut afresh = false;
     let args = match p.types(pool.id) {
-        Some(types) => match encode::arguments(py, env(py)?, &types, params) {
+        Some(types) => match encode::arguments(py, env(py)?, p.compiled(), &types, params) {
             Ok(args) => Some((args, types)),
             // Does the value not fit, or is what is remembered of an earlier schema?
             Err(_) if types.len() == params.len() && p.doubt(pool.id) => {

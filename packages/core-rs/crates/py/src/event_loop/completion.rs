@@ -70,7 +70,10 @@ fn answer(py: Python<'_>, ticket: &Ticket, asked: &Arc<[data_bridge_driver::Type
             plan.bind(py).get().learn(ticket.pool, types);
         }
         match params {
-            Some(params) => encode::arguments(py, env(py)?, types, params.bind(py)),
+            Some(params) => {
+                let sql = ticket.plan.as_ref().and_then(|plan| plan.bind(py).get().compiled());
+                encode::arguments(py, env(py)?, sql, types, params.bind(py))
+            }
             None => Err(crate::errors::named(py, "EncodeError", "the statement takes parameters, none were given")),
         }
     });

@@ -128,6 +128,11 @@ impl Plan {
         }
     }
 
+    /// The text, when it was made here, and not by the user.
+    pub fn compiled(&self) -> Option<&str> {
+        self.count.is_some().then_some(&*self.text.sql)
+    }
+
     /// What the statement may do besides its work, in the database of a pool.
     #[inline]
     pub fn effect(&self, pool: &Pool) -> Effect {

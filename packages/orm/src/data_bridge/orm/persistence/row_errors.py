@@ -1,8 +1,9 @@
-"""Which row of a statement for many made it fail."""
+"""Which row of a statement for many, and which field of a row, made it fail."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from data_bridge.core import pg_transaction
@@ -10,6 +11,18 @@ from data_bridge.core.errors import DatabaseError, EncodeError
 
 Run = Callable[[int, int, Any], Awaitable[Any]]
 """Writes the rows from one index to another, on an executor."""
+
+_PARAMETER = re.compile(r"(?:[^(]*\()?\$(?P<number>[0-9]+)(?: \(|, )(?P<rest>.*)", re.DOTALL)
+"""`$1 (int4): …`, or `age ($1, int4): …` of a condition."""
+
+
+def of_field(error: EncodeError, label: str, keys: Sequence[str]) -> EncodeError:
+    """The error with the field in the place of the parameter's number; `keys` are the fields that are sent, in order."""
+    found = _PARAMETER.match(str(error))
+    at = int(found["number"]) - 1 if found else len(keys)
+    if found is None or at >= len(keys):
+        return error
+    return EncodeError(f"{label}.{keys[at]} ({found['rest']}")
 
 
 async def named(

@@ -19,6 +19,7 @@ from data_bridge.orm.persistence.assignments import assignments, getter, refuse_
 from data_bridge.orm.persistence.change_tracking import changed_fields, original_key, revision_of
 from data_bridge.orm.persistence.conflict import is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import begin, blank, bytes_of, land, seen, taken_off, turn
+from data_bridge.orm.persistence.row_errors import of_field
 from data_bridge.query import Node
 from data_bridge.query.spi import build
 
@@ -80,12 +81,6 @@ class _Write:
             (i, entity.by_key[k]) for i, k in enumerate(keys) if not _is_sent_as_it_is(entity.by_key[k])
         )
 
-    def _named(self, entity: Entity, error: EncodeError) -> EncodeError:
-        """The error with the field in the place of the parameter's number."""
-        number, _, rest = str(error).removeprefix("$").partition(" ")
-        at = int(number) - 1 if number.isdigit() else len(self.keys)
-        return EncodeError(f"{entity.label}.{self.keys[at]} {rest}") if at < len(self.keys) else error
-
     def params(self, entity: Entity, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """How these values of an instance are sent."""
         if not self.fields:
@@ -120,7 +115,7 @@ class _Write:
             if not await executor.run(ir or self.ir, self.params(entity, values) + more, self.plan, brought):
                 return False
         except EncodeError as e:
-            raise self._named(entity, e) from None
+            raise of_field(e, entity.label, self.keys) from None
         came, bytes_ = brought.__dict__, bytes_of(brought, self.kept)
         if not made and not executor.is_transaction and all(map(is_, values, self.values(data))):
             land(entity, row, executor, _NOTHING, came, bytes_, before, settled=self.keys)

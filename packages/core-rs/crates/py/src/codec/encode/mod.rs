@@ -2,6 +2,7 @@
 use crate::env::Env;
 use crate::{codec::json, codec::registered};
 use data_bridge_driver::{Arguments, Typed};
+use data_bridge_sql::parameter::compared_column;
 use data_bridge_wire::{Type, array, numeric};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
@@ -304,9 +305,19 @@ pub fn type_name(v: &Bound<'_, PyAny>) -> String {
     }
 }
 
-/// The exception for parameter number `index` (from 0).
-fn refused(py: Python<'_>, index: usize, typed: &Typed, v: &Bound<'_, PyAny>, why: Refusal) -> PyErr {
-    let place = format!("${} ({})", index + 1, typed.name);
+/// The exception for parameter number `index` (from 0) of a statement, which names the column it is compared with.
+fn refused(
+    py: Python<'_>,
+    sql: Option<&str>,
+    index: usize,
+    typed: &Typed,
+    v: &Bound<'_, PyAny>,
+    why: Refusal,
+) -> PyErr {
+    let place = match sql.and_then(|sql| compared_column(sql, index + 1)) {
+        Some(column) => format!("{column} (${}, {})", index + 1, typed.name),
+        None => format!("${} ({})", index + 1, typed.name),
+    };
     match why {
         Refusal::Expected(what) => {
             crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", type_name(v)))
@@ -320,11 +331,17 @@ fn refused(py: Python<'_>, index: usize, typed: &Typed, v: &Bound<'_, PyAny>, wh
     }
 }
 
-/// All parameters, one value for each type.
+/// All parameters, one value for each type; `sql` is the text of a compiled statement, for messages.
 ///
 /// # Errors
 /// EncodeError that names the parameter; nothing has been sent then.
-pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, PyTuple>) -> PyResult<Arguments> {
+pub fn arguments(
+    py: Python<'_>,
+    env: &Env,
+    sql: Option<&str>,
+    types: &[Typed],
+    params: &Bound<'_, PyTuple>,
+) -> PyResult<Arguments> {
     if params.len() != types.len() {
         let message = format!("the statement takes {} parameters, {} given", types.len(), params.len());
         return Err(crate::errors::named(py, "EncodeError", message));
@@ -339,7 +356,7 @@ pub fn arguments(py: Python<'_>, env: &Env, types: &[Typed], params: &Bound<'_, 
         } else {
             // SAFETY: the tuple keeps the value alive.
             unsafe { value(env, &typed.layout, v.as_ptr(), &mut scratch) }
-                .map_err(|why| refused(py, i, typed, &v, why))?;
+                .map_err(|why| refused(py, sql, i, typed, &v, why))?;
             Some(scratch.as_slice())
         };
         args.add(typed.oid, bytes).map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
