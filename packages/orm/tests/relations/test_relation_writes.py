@@ -144,7 +144,7 @@ async def test_assignment_and_construction(db: Any, sent: Any) -> None:
     assert (await Person.get(bob.id)).company is None
     await person.update(company=world["acme"])
     assert (await Person.get(bob.id)).company == world["acme"]
-    with pytest.raises(TypeError, match=r"Article\.author takes a Person or its key, not a Company"):
+    with pytest.raises(TypeError, match=r"Article\.author takes a row of Person or its key, not a Company"):
         article.author = world["acme"]
     with pytest.raises(ValidationError, match="author_id"):
         Article(title="x", author="no key")

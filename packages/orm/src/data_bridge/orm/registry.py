@@ -77,14 +77,16 @@ def entity_if_table(thing: Any) -> Entity | None:
 def all_tables() -> list[Any]:
     """The classes that map a table, in the order of their definition; tables between others behind them.
 
-    Classes that waited for others to be defined are completed, where the others are there by now.
+    Classes that waited for others to be defined are completed, where the others are there by now. Of a class that was
+    defined again, as in a cell of a notebook that ran twice, only the last one counts.
     """
     for cls in waiting():
         cls.model_rebuild(raise_errors=False)
     for cls in list(_classes):
         if cls.__db__ is not None:
             cls.__db__.make_through_tables()
-    return sorted((c for c in _classes if c.__db__ is not None), key=lambda c: c.__db__.number)
+    found = sorted((c for c in _classes if c.__db__ is not None), key=lambda c: c.__db__.number)
+    return list({(c.__module__, c.__qualname__, c.__db__.table): c for c in found}.values())
 
 
 def waiting() -> list[Any]:

@@ -378,12 +378,14 @@ class Entity(MixedPlans):
     def holds(self, row: object) -> bool:
         """Whether an instance is a row of this table: one of the class, or of a subclass that maps the same table.
 
-        A subclass with a table of its own has other rows, whose keys mean nothing here.
+        A subclass with a table of its own has other rows, whose keys mean nothing here. A class that was defined again, as in
+        a cell of a notebook that ran twice, is the same class.
         """
         cls = type(row)
         if cls is self.cls:
             return True
-        other = getattr(cls, "__db__", None) if isinstance(row, self.row_class) else None
+        is_again = cls.__qualname__ == self.row_class.__qualname__ and cls.__module__ == self.row_class.__module__
+        other = getattr(cls, "__db__", None) if is_again or isinstance(row, self.row_class) else None
         return other is not None and other.table == self.table
 
     def relation(self, name: str) -> Relation:

@@ -198,9 +198,7 @@ class Relation:
     def _refusal(self, given: str) -> TypeError:
         """What the relation raises for a row of another table."""
         name = self.cls.__name__
-        takes = f"{'an' if name[0] in 'AEIOU' else 'a'} {name}" + (
-            "" if self.is_list or self.kind == "many" else " or its key"
-        )
+        takes = f"a row of {name}" + ("" if self.is_list or self.kind == "many" else " or its key")
         return TypeError(f"{self.label} takes {takes}, not a {given}, which is a row of another table")
 
     def other_side(self, value: Any) -> Any:
