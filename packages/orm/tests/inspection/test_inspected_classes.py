@@ -96,6 +96,8 @@ UNSAID = {
     "the operator class of an expression": "CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE INDEX i ON t (lower(b) text_pattern_ops)",
     "the collation of the index": 'CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE INDEX i ON t (b COLLATE "C")',
     "the comment of the index": "CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE INDEX i ON t (b); COMMENT ON INDEX i IS 'why'",
+    "the sequence t_a_seq is of type bigint": "CREATE SEQUENCE t_a_seq; CREATE TABLE t (a integer PRIMARY KEY DEFAULT nextval('t_a_seq')); "
+    "ALTER SEQUENCE t_a_seq OWNED BY t.a",
     "the column b is money": "CREATE TABLE t (a integer PRIMARY KEY, b money)",
     "the domain d": "CREATE DOMAIN d AS text CHECK (VALUE <> '') CHECK (VALUE <> 'x'); CREATE TABLE t (a d PRIMARY KEY)",
 }  # fmt: skip

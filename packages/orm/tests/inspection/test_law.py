@@ -122,3 +122,30 @@ async def test_columns_of_every_type(
     made = await inspect(isolated_db)
     assert made.unsaid == {}
     await _equal(isolated_db, empty_database, made)
+
+
+async def test_a_link_keeps_another_type_than_its_target(
+    isolated_db: Database, inspect: Callable[..., Any], empty_database: Any
+) -> None:
+    await isolated_db.execute_script(
+        "CREATE TABLE a (id bigint PRIMARY KEY); CREATE TABLE b (id bigint PRIMARY KEY, a_id integer REFERENCES a, "
+        "c_id bigint REFERENCES a)"
+    )
+    made = await inspect(isolated_db)
+    assert 'a: Link[A | None] = Column(default=None, type="integer", index=False)' in made.text
+    assert "c: Link[A | None] = Column(default=None, index=False)" in made.text
+    await _equal(isolated_db, empty_database, made)
+
+
+async def test_a_sequence_that_no_column_owns_is_not_serial(isolated_db: Database, inspect: Callable[..., Any]) -> None:
+    await isolated_db.execute_script(
+        "CREATE SEQUENCE t_id_seq; CREATE TABLE t (id bigint PRIMARY KEY DEFAULT nextval('t_id_seq')); "
+        "CREATE SEQUENCE u_id_seq AS integer START 7; CREATE TABLE u (id integer PRIMARY KEY DEFAULT nextval('u_id_seq')); "
+        "ALTER SEQUENCE u_id_seq OWNED BY u.id"
+    )
+    made = await inspect(isolated_db)
+    assert "serial" not in made.text
+    assert {name: lines[0].split(",")[0] for name, lines in made.unsaid.items()} == {
+        "T": "the sequence t_id_seq of the column id",
+        "U": "the sequence u_id_seq of the column id",
+    }

@@ -15,11 +15,11 @@ from data_bridge.migrate._sql_names import quote_literal
 from data_bridge.migrate.state.facts import spelled, table_facts
 from data_bridge.migrate.state.reading import DEFAULT_SCHEMA
 from data_bridge.query import (
+    ColumnDef,
     ConstraintDef,
     DomainDef,
     EnumDef,
     ExtensionDef,
-    Node,
     SequenceDef,
     TableDef,
     ddl,
@@ -94,26 +94,25 @@ def normalised(table: TableDef) -> TableDef:
     schema goes without saying.
     """
     keys = set(table.primary_key)
-    schema = _where(table.schema)
-    columns = [c.replace(nullable=c.nullable and c.name not in keys and c.identity is None) for c in table.columns]
     return table.replace(
-        schema=schema,
+        schema=_where(table.schema),
         columns=tuple(
-            c.replace(identity=None, default=_next_of(schema, table.name, c.name)) if c.identity == "serial" else c
-            for c in columns
+            c.replace(nullable=c.nullable and c.name not in keys and c.identity is None) for c in table.columns
         ),
         constraints=tuple(_constraint(table, c) for c in table.constraints),
     )
 
 
-def _sequence_name(table: str, column: str) -> str:
-    """The name of the sequence that `serial` makes."""
-    return default_name(table, [column], "idx").removesuffix("_idx") + "_seq"
-
-
-def _next_of(schema: str | None, table: str, column: str) -> Node[Any]:
-    """The default of a serial column as the server prints it."""
-    return sql(f"nextval({quote_literal(spelled(schema, _sequence_name(table, column))).lstrip()}::regclass)")
+def _with_sequence(schema: Schema, table: TableDef, column: ColumnDef) -> ColumnDef:
+    """A serial column as the server has it: a default from a sequence, which the schema gets too."""
+    if column.identity != "serial":
+        return column
+    name = default_name(table.name, [column.name], "idx").removesuffix("_idx") + "_seq"
+    schema.sequences[table.schema, name] = SequenceDef(
+        name, schema=table.schema, type=column.type.name, owned_by=(table.name, column.name)
+    )
+    path = quote_literal(spelled(table.schema, name)).lstrip()
+    return column.replace(identity=None, default=sql(f"nextval({path}::regclass)"))
 
 
 def _where(schema: str | None) -> str | None:
@@ -144,15 +143,10 @@ def declared_schema(tables: Sequence[TableDef], extensions: Iterable[str] = ()) 
             domain = domain.replace(schema=_where(domain.schema), checks=checks)
             schema.domains[domain.schema, domain.name] = domain
     needed = set(extensions)
-    for table in tables:
+    for declared in tables:
+        table = declared.replace(columns=tuple(_with_sequence(schema, declared, c) for c in declared.columns))
         schema.tables[table.schema, table.name] = table
         for column in table.columns:
-            if column.default is not None and column.default.s == _next_of(table.schema, table.name, column.name).s:
-                name = _sequence_name(table.name, column.name)
-                owner = (table.name, column.name)
-                schema.sequences[table.schema, name] = SequenceDef(
-                    name, schema=table.schema, type=column.type.name, owned_by=owner
-                )
             base = column.type.name.partition("(")[0].removesuffix("[]")
             if base in _EXTENSIONS:
                 needed.add(_EXTENSIONS[base])

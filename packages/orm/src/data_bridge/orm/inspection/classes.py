@@ -68,7 +68,7 @@ def classes_of(
         taken.add(name)
         enums[key] = EnumClass(name, enum.name, enum.schema, _members(enum.values))
     for item in made:
-        add_columns(item, enums, schema.domains, _Reserved())
+        add_columns(item, schema, enums, _Reserved())
     add_relations(made, _Reserved())
     for item in made:
         add_settings(item, snake_case(item.name))

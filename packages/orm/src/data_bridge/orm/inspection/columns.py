@@ -8,7 +8,8 @@ from collections.abc import Container, Mapping
 from data_bridge.orm.inspection.column_types import ColumnType, column_type, quoted
 from data_bridge.orm.inspection.names import attribute_name, free
 from data_bridge.orm.inspection.table_class import EnumClass, FieldLine, Key, TableClass
-from data_bridge.query import ColumnDef, DomainDef, Node, default_name, parse_type
+from data_bridge.query import ColumnDef, DomainDef, Node, SequenceDef, default_name, parse_type
+from data_bridge.query.catalog import Schema
 from data_bridge.query.spi import read
 from data_bridge.query.types import SQLType
 
@@ -41,14 +42,12 @@ def _unquoted(part: str) -> str:
     return part[1:-1].replace('""', '"') if part.startswith('"') else part
 
 
-def add_columns(
-    made: TableClass, enums: Mapping[Key, EnumClass], domains: Mapping[Key, DomainDef], reserved: Container[str]
-) -> None:
+def add_columns(made: TableClass, schema: Schema, enums: Mapping[Key, EnumClass], reserved: Container[str]) -> None:
     """Gives a class a field for each column."""
     table = made.table
     for column in table.columns:
         name = free([attribute_name(column.name, reserved), f"{column.name}_"], made.names)
-        kind = _type(column.type, enums, domains, made)
+        kind = _type(column.type, enums, schema.domains, made)
         made.imports |= kind.imports
         if column.type.name.startswith("money"):
             kind.arguments["exclude_from_select"] = "True"
@@ -59,7 +58,7 @@ def add_columns(
         if name != column.name:
             arguments["name"] = quoted(column.name)
         may_be_none = column.nullable and not is_key
-        _add_default(made, column, arguments, may_be_none)
+        _add_default(made, schema, column, arguments, may_be_none)
         if column.collation is not None:
             arguments["collation"] = quoted(column.collation)
         if column.comment is not None:
@@ -71,7 +70,9 @@ def add_columns(
         made.fields.append(FieldLine(name, annotation, "Column", arguments, column.name))
 
 
-def _add_default(made: TableClass, column: ColumnDef, arguments: dict[str, str], may_be_none: bool) -> None:
+def _add_default(
+    made: TableClass, schema: Schema, column: ColumnDef, arguments: dict[str, str], may_be_none: bool
+) -> None:
     if column.identity is not None:
         arguments["auto_increment"] = "True" if column.identity == "by default" else '"always"'
     elif column.generated is not None:
@@ -79,7 +80,7 @@ def _add_default(made: TableClass, column: ColumnDef, arguments: dict[str, str],
         if not column.stored:
             made.unsaid.append(f"the column {column.name} is virtual; a class makes a stored one")
     elif column.default is not None:
-        if _is_serial(made, column):
+        if _is_serial(made, schema, column):
             arguments["auto_increment"] = '"serial"'
         else:
             arguments["server_default"] = quoted(text_of(column.default))
@@ -91,13 +92,21 @@ def _add_default(made: TableClass, column: ColumnDef, arguments: dict[str, str],
         arguments["default"] = "None"
 
 
-def _is_serial(made: TableClass, column: ColumnDef) -> bool:
+def _is_serial(made: TableClass, schema: Schema, column: ColumnDef) -> bool:
     """Whether the default is the sequence that `serial` makes."""
     found = _SEQUENCE.fullmatch(text_of(column.default))
     if found is None or column.type.name not in _SERIAL or column.nullable:
         return False
     wanted = default_name(made.table.name, [column.name], "idx").removesuffix("_idx") + "_seq"
-    return path_of(found["name"].replace("''", "'")) == (made.table.schema, wanted)
+    path = path_of(found["name"].replace("''", "'"))
+    owned = (made.table.name, column.name)
+    there = schema.sequences.get(path)
+    made_by_serial = SequenceDef(wanted, schema=made.table.schema, type=column.type.name, owned_by=owned)
+    if there is None or there.replace(type=column.type.name) != made_by_serial:
+        return False
+    if there.type != column.type.name:  # as PostgreSQL made them before release 10
+        made.unsaid.append(f"the sequence {wanted} is of type {there.type}, and serial makes one of {column.type.name}")
+    return True
 
 
 def _type(

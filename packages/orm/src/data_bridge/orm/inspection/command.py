@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -132,9 +133,17 @@ async def _run(options: argparse.Namespace) -> int:
     unsaid = [f"{made.name}: {what}" for made in classes for what in made.unsaid]
     unsaid += [f"table {table}: it has no primary key, which a class needs" for table in without_key]
     unsaid += [f"{u.kind} {u.name}" for u in schema.unmodelled]
+    unsaid += [f"extension {name}, which has to be there first" for name in schema.extensions if name != "plpgsql"]
+    used = {enum.type_name for enum in enums} | _words(text)
+    unsaid += [f"type {name}: no column has it" for _, name in (*schema.enums, *schema.domains) if name not in used]
     for line in unsaid:
         sys.stderr.write(f"not said by a class: {line}\n")
     return 3 if unsaid and options.strict else 0
+
+
+def _words(text: str) -> set[str]:
+    """The texts in quotes of a module."""
+    return set(re.findall(r'"([^"\n]*)"', text))
 
 
 def _paths(schema: Schema, table: Any) -> tuple[str, str]:

@@ -53,6 +53,10 @@ def _add_link(made: TableClass, c: ConstraintDef, by_key: Mapping[Key, TableClas
     name = free([attribute_name(n, reserved) for n in names] or [f"{base}_row"], others)
     may_be_none = "None" in field.annotation
     kept = {k: v for k, v in field.arguments.items() if k in ("primary_key", "server_default", "comment", "default")}
+    # A link has the type of the key that it holds, unless the database says otherwise.
+    if made.table.column(column).type.name != target.table.column(c.references_columns[0]).type.name:
+        kept.update({k: v for k, v in field.arguments.items() if k in ("type", "max_length", "precision", "scale")})
+        kept.setdefault("type", quoted(made.table.column(column).type.name))
     if f"{name}_id" != column:
         kept["name"] = quoted(column)
     annotation = f"Link[{target.name}{' | None' if may_be_none else ''}]"
