@@ -17,6 +17,7 @@ from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
 from data_bridge.core.connection.hooks import Hook, Hooks
 from data_bridge.core.connection.observer import observed, observed_script, observers
+from data_bridge.core.connection.watching import Watching
 from data_bridge.core.errors import ConfigurationError, DataBridgeError, NotInitialized
 from data_bridge.core.settings.dsn import parse
 from data_bridge.core.settings.password import PasswordFunction, PasswordSource
@@ -109,6 +110,10 @@ class Database(BaseExecutor):
         alias: str | None = None,
         on_connect: Hook | None = None,
         on_checkout: Hook | None = None,
+        echo: bool = False,
+        log_values: bool = False,
+        slow_query: float | None = None,
+        slow_query_plan: bool = False,
     ) -> None:
         limits = _checked_limits(
             min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout, max_lifetime
@@ -131,6 +136,9 @@ class Database(BaseExecutor):
         self._registered = alias is not None
         self._min = min_connections
         self._control = control_connection
+        self._watching = Watching(
+            echo=echo, log_values=log_values, slow_query=slow_query, slow_query_plan=slow_query_plan
+        )
         self._hooks = Hooks(on_connect, on_checkout) if on_connect or on_checkout else None
         self._pool = Pool(
             hosts=address.hosts,
@@ -169,6 +177,7 @@ class Database(BaseExecutor):
             ConnectError: with host, port, step and SQLSTATE.
         """
         self._check_open()
+        self._watching.start(self)
         await self._pool.ping()
         if self._pool.stats()["size"] < self._min:
             await self._fill()
@@ -201,6 +210,7 @@ class Database(BaseExecutor):
                 await self._emptied(_CANCELLED)
         finally:
             self._pool.shut()
+            self._watching.stop()
             if self.address.release is not None:
                 self.address.release()
 
