@@ -114,6 +114,7 @@ class Database(BaseExecutor):
         log_values: bool = False,
         slow_query: float | None = None,
         slow_query_plan: bool = False,
+        metrics: bool = False,
     ) -> None:
         limits = _checked_limits(
             min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout, max_lifetime
@@ -137,7 +138,7 @@ class Database(BaseExecutor):
         self._min = min_connections
         self._control = control_connection
         self._watching = Watching(
-            echo=echo, log_values=log_values, slow_query=slow_query, slow_query_plan=slow_query_plan
+            echo=echo, log_values=log_values, slow_query=slow_query, slow_query_plan=slow_query_plan, metrics=metrics
         )
         self._hooks = Hooks(on_connect, on_checkout) if on_connect or on_checkout else None
         self._pool = Pool(
@@ -253,6 +254,23 @@ class Database(BaseExecutor):
     def pool_stats(self) -> PoolStats:
         """The pool at this moment."""
         return PoolStats(**self._pool.stats())
+
+    def metrics(self) -> str:
+        """Returns the operations since the start and the state of the pool in the text format of Prometheus.
+
+        Raises:
+            ConfigurationError: the database was opened without `metrics=True`, or has not connected.
+
+        >>> import asyncio
+        >>> from data_bridge.core import Database
+        >>> async def main() -> None:
+        ...     async with Database("embedded:", metrics=True) as db:
+        ...         await db.fetch_val("SELECT 1")
+        ...         print("data_bridge_pool_connections" in db.metrics())
+        >>> asyncio.run(main())
+        True
+        """
+        return self._watching.metrics.text()
 
     async def expire(self) -> None:
         """Every connection is replaced before its next use, without disturbing statements that run."""

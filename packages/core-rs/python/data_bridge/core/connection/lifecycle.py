@@ -50,6 +50,7 @@ async def init(
     log_values: bool = False,
     slow_query: float | None = None,
     slow_query_plan: bool = False,
+    metrics: bool = False,
     **unknown: Any,
 ) -> Database:
     """Opens a database and makes it the one that statements use.
@@ -85,6 +86,7 @@ async def init(
         log_values: True shows parameters in the log and in the echo; those of `SecretStr` columns stay masked.
         slow_query: seconds from which a statement is logged at WARNING to `data_bridge.slow`; None for never.
         slow_query_plan: True also logs the plan of slow statements that only read.
+        metrics: True counts operations for `Database.metrics()`.
 
     Raises:
         ConnectError: with host, port, step and SQLSTATE.

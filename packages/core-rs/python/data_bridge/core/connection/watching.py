@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.connection.observer import add_observer, observers
-from data_bridge.core.errors import PoolTimeout
+from data_bridge.core.errors import ConfigurationError, PoolTimeout
 from data_bridge.core.settings.session import check_timeout
 from data_bridge.core.telemetry.echo import Echo
+from data_bridge.core.telemetry.metrics import Metrics
 from data_bridge.core.telemetry.pool_log import POOL, PoolLog
 from data_bridge.core.telemetry.slow_plan import SlowPlans
 from data_bridge.core.telemetry.statement_log import STATEMENTS, StatementLog
@@ -33,13 +34,17 @@ class Watching:
     Nothing is registered, and nothing is paid, when no option asks for it and the loggers are above DEBUG and INFO.
     """
 
-    def __init__(self, *, echo: bool, log_values: bool, slow_query: float | None, slow_query_plan: bool) -> None:
+    def __init__(
+        self, *, echo: bool, log_values: bool, slow_query: float | None, slow_query_plan: bool, metrics: bool
+    ) -> None:
         check_timeout("slow_query", slow_query)
         self._echo = echo
         self._values = log_values
         self._slow = slow_query
         self._plan = slow_query_plan
+        self._counts = metrics
         self._made: list[Any] = []
+        self._metrics: Metrics | None = None
 
     def start(self, database: Database) -> None:
         """Registers what the options and the levels of the loggers ask for; a second call does nothing."""
@@ -54,10 +59,28 @@ class Watching:
             self._made.append(Echo(only, values=self._values))
         if POOL.isEnabledFor(logging.INFO):
             self._made.append(PoolLog(only, database._pool.stats))
+        if self._counts:
+            self._metrics = Metrics(only, database.alias, database._pool.stats)
+            self._made.append(self._metrics)
         for observer in self._made:
             add_observer(observer)
         if self._made:
             weakref.finalize(database, _end, self._made).atexit = False
+
+    @property
+    def metrics(self) -> Metrics:
+        """What was counted.
+
+        Raises:
+            ConfigurationError: nothing is counted, because nobody asked for it or the database never connected.
+        """
+        if self._metrics is None:
+            raise ConfigurationError(
+                "the database is not connected, so nothing has been counted"
+                if self._counts
+                else "metrics() needs counting from the start: open the database with init(…, metrics=True)"
+            )
+        return self._metrics
 
     def stop(self) -> None:
         """Ends the observers. A second call does nothing."""
