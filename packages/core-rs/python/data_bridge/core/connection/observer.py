@@ -31,6 +31,8 @@ class QueryStarted:
         transaction: the number of its transaction, or None.
         site: file and line of the calling code outside data-bridge, if an observer asks for it.
         params: the values of its parameters, if an observer asks for them; never part of the `repr`.
+        namespace: the name of the database on the server.
+        server: host and port, if the database has a single host.
     """
 
     sql: str
@@ -42,6 +44,8 @@ class QueryStarted:
     shape: int = 0
     tag: str | None = None
     params: tuple[Any, ...] | None = field(default=None, repr=False)
+    namespace: str | None = None
+    server: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,13 @@ def _database_of(executor: Any) -> Any:
     return executor
 
 
+def _place_of(executor: Any) -> tuple[str | None, tuple[str, int] | None]:
+    address = getattr(_database_of(executor), "address", None)
+    if address is None:
+        return None, None
+    return address.database or address.user, address.hosts[0] if len(address.hosts) == 1 else None
+
+
 def _site() -> tuple[str, int] | None:
     return call_site() if any(getattr(o, "wants_site", False) for o in observers) else None
 
@@ -176,6 +187,7 @@ async def _observe(
             described.shape,
             _tag(described.sql),
             params if any(getattr(o, "wants_values", False) for o in observers) else None,
+            *_place_of(executor),
         ),
         executor,
     )
@@ -214,7 +226,9 @@ class Observation:
         self._began = 0.0
         if observers:
             number = getattr(executor, "number", None)
-            event = QueryStarted(sql, kind, tables, executor.alias, number, _site(), hash(sql), _tag(sql))
+            event = QueryStarted(
+                sql, kind, tables, executor.alias, number, _site(), hash(sql), _tag(sql), None, *_place_of(executor)
+            )
             self._told, self._began = _Told(event, executor), time.perf_counter()
 
     def finish(self, error: BaseException | None = None, rows: int = 0) -> None:
