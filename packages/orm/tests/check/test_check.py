@@ -125,6 +125,8 @@ def test_a_clean_database(dsn: str, models: str, capsys: pytest.CaptureFixture[s
             [("sequence-near-its-end", "public.n_b_seq")],
         ),
         (["CREATE TABLE n (a int PRIMARY KEY, b bigserial); SELECT setval('n_b_seq', 1800000000)"], []),
+        (["CREATE SEQUENCE s; SELECT setval('s', 9000000000000000000)"], [("sequence-near-its-end", "public.s")]),
+        (["CREATE SEQUENCE s MAXVALUE 10 CYCLE; SELECT setval('s', 9)"], []),
         (
             ["CREATE SEQUENCE s AS bigint; CREATE TABLE n (a int PRIMARY KEY DEFAULT nextval('s')); ALTER SEQUENCE s OWNED BY n.a; SELECT setval('s', 2000000000)"],
             [("sequence-near-its-end", "public.s")],

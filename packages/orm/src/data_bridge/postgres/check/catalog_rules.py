@@ -114,7 +114,7 @@ _RULES = (
         # The type of the column may be narrower than that of its sequence.
         """
         SELECT pg_catalog.format('%I.%I', s.schemaname, s.sequencename),
-               pg_catalog.format('the sequence has used %s %% of its numbers', (100 * s.last_value / l.max)::bigint)
+               pg_catalog.format('the sequence has used %s %% of its numbers', (100 * s.last_value::numeric / l.max)::bigint)
         FROM pg_catalog.pg_sequences s
         JOIN LATERAL (
             SELECT LEAST(s.max_value, min(CASE a.atttypid WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 END))::numeric AS max
