@@ -43,6 +43,7 @@ SQL_TEXT = {
 BROUGHT = {
     "packages/orm/src/data_bridge/orm/mypy.py": {"mypy"},
     "packages/orm/src/data_bridge/postgres/fastapi/": {"fastapi", "starlette", "pydantic"},
+    "packages/orm/src/data_bridge/postgres/otel/": {"opentelemetry"},
 }
 
 

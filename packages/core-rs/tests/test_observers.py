@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,3 +116,18 @@ async def test_an_observer_that_raises_changes_nothing(postgres_dsn: str, caplog
             remove_observer(broken)
     assert "in started" in caplog.text and "in finished" in caplog.text
     assert len(log.finished_) == 5
+
+
+async def test_a_cancelled_statement_ends_on_the_server_also_when_it_is_observed(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn, max_connections=1, acquire_timeout=3) as db:
+        with hearing() as log:
+            await db.fetch("SELECT 1")
+            for start in (lambda: db.fetch("SELECT pg_sleep(20)"), lambda: db.execute_script("SELECT pg_sleep(20)")):
+                task = asyncio.create_task(start())
+                await asyncio.sleep(0.1)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError) as kept:
+                    await task
+                assert await db.fetch_val("SELECT 2") == 2, "the connection was not given back"
+                assert kept.value is not None
+        assert sum(isinstance(ended.error, asyncio.CancelledError) for _, ended in log.finished_) == 2

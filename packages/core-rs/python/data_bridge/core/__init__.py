@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         enter_test_scope,
         has_new_transaction,
         leave_test_scope,
+        registered,
         resolve,
         use_database,
     )
@@ -125,6 +126,7 @@ __all__ = [
     "quote_identifier",
     "quote_literal",
     "register_type",
+    "registered",
     "remove_observer",
     "require",
     "resolve",
@@ -146,6 +148,7 @@ _MODULES = {
         "enter_test_scope",
         "has_new_transaction",
         "leave_test_scope",
+        "registered",
         "resolve",
         "use_database",
     ),

@@ -32,14 +32,9 @@ def _help(known: dict[str, EntryPoint]) -> str:
         "Tools for PostgreSQL applications written with data-bridge.",
         "",
     ]
-    if known:
-        lines.append("commands:")
-        lines += [f"  {name:<12}{_summary(found)}" for name, found in known.items()]
-        lines += ["", "`data-bridge COMMAND --help` explains a command."]
-    else:
-        lines.append(
-            "No command is installed: data-bridge-migrate brings `migrate`, data-bridge-testing brings `server`."
-        )
+    lines.append("commands:")
+    lines += [f"  {name:<12}{_summary(found)}" for name, found in known.items()]
+    lines += ["", "`data-bridge COMMAND --help` explains a command."]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
 from data_bridge.core.connection.hooks import Hook, Hooks
 from data_bridge.core.connection.observer import observed, observed_script, observers
+from data_bridge.core.connection.watching import Watching
 from data_bridge.core.errors import ConfigurationError, ConnectError, DataBridgeError, NotInitialized
 from data_bridge.core.settings.dsn import parse
 from data_bridge.core.settings.password import PasswordFunction, PasswordSource
@@ -111,6 +112,11 @@ class Database(BaseExecutor):
         alias: str | None = None,
         on_connect: Hook | None = None,
         on_checkout: Hook | None = None,
+        echo: bool = False,
+        log_values: bool = False,
+        slow_query: float | None = None,
+        slow_query_plan: bool = False,
+        metrics: bool = False,
     ) -> None:
         limits = _checked_limits(
             min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout, max_lifetime
@@ -134,6 +140,9 @@ class Database(BaseExecutor):
         self._registered = alias is not None
         self._min = min_connections
         self._control = control_connection
+        self._watching = Watching(
+            echo=echo, log_values=log_values, slow_query=slow_query, slow_query_plan=slow_query_plan, metrics=metrics
+        )
         self._hooks = Hooks(on_connect, on_checkout) if on_connect or on_checkout else None
         self._pool = Pool(
             hosts=address.hosts,
@@ -172,6 +181,7 @@ class Database(BaseExecutor):
             ConnectError: with host, port, step and SQLSTATE.
         """
         self._check_open()
+        self._watching.start(self)
         try:
             await self._pool.ping()
         except ConnectError as error:
@@ -209,6 +219,7 @@ class Database(BaseExecutor):
                 await self._emptied(_CANCELLED)
         finally:
             self._pool.shut()
+            self._watching.stop()
             if self.address.release is not None:
                 self.address.release()
 
@@ -251,6 +262,23 @@ class Database(BaseExecutor):
     def pool_stats(self) -> PoolStats:
         """The pool at this moment."""
         return PoolStats(**self._pool.stats())
+
+    def metrics(self) -> str:
+        """Returns the operations since the start and the state of the pool in the text format of Prometheus.
+
+        Raises:
+            ConfigurationError: the database was opened without `metrics=True`, or has not connected.
+
+        >>> import asyncio
+        >>> from data_bridge.core import Database
+        >>> async def main() -> None:
+        ...     async with Database("embedded:", metrics=True) as db:
+        ...         await db.fetch_val("SELECT 1")
+        ...         print("data_bridge_pool_connections" in db.metrics())
+        >>> asyncio.run(main())
+        True
+        """
+        return self._watching.metrics.text()
 
     async def expire(self) -> None:
         """Every connection is replaced before its next use, without disturbing statements that run."""

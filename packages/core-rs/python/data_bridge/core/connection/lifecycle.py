@@ -46,6 +46,11 @@ async def init(
     alias: str = "default",
     on_connect: Hook | None = None,
     on_checkout: Hook | None = None,
+    echo: bool = False,
+    log_values: bool = False,
+    slow_query: float | None = None,
+    slow_query_plan: bool = False,
+    metrics: bool = False,
     **unknown: Any,
 ) -> Database:
     """Opens a database and makes it the one that statements use.
@@ -77,6 +82,11 @@ async def init(
         target_session_attrs: any, read-write, read-only, primary or standby.
         alias: the name under which `using=` and Settings find it.
         on_connect, on_checkout: hooks of `Database`.
+        echo: True prints every statement to standard error, in colour on a terminal.
+        log_values: True shows parameters in the log and in the echo; those of `SecretStr` columns stay masked.
+        slow_query: seconds from which a statement is logged at WARNING to `data_bridge.slow`; None for never.
+        slow_query_plan: True also logs the plan of slow statements that only read.
+        metrics: True counts operations for `Database.metrics()`.
 
     Raises:
         ConnectError: with host, port, step and SQLSTATE.

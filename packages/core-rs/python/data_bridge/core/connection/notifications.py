@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 from data_bridge.core._native import quote_identifier
 from data_bridge.core.connection.observer import observed_step
 from data_bridge.core.errors import ConfigurationError
+
+_log = logging.getLogger("data_bridge.pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class _Notifications:
             await self._listener.wait()
         if len(heard) == 3:
             return Notification(*heard)
-        return Gap(*(datetime.fromtimestamp(t, UTC) for t in heard))
+        gap = Gap(*(datetime.fromtimestamp(t, UTC) for t in heard))
+        _log.warning("LISTEN was without a connection for %.1f s", (gap.until - gap.since).total_seconds())
+        return gap
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from data_bridge.core._native import LoadPlan
@@ -30,6 +30,9 @@ class QueryStarted:
         database: the alias of its database.
         transaction: the number of its transaction, or None.
         site: file and line of the calling code outside data-bridge, if an observer asks for it.
+        params: the values of its parameters, if an observer asks for them; never part of the `repr`.
+        namespace: the name of the database on the server.
+        server: host and port, if the database has a single host.
     """
 
     sql: str
@@ -40,6 +43,9 @@ class QueryStarted:
     site: tuple[str, int] | None
     shape: int = 0
     tag: str | None = None
+    params: tuple[Any, ...] | None = field(default=None, repr=False)
+    namespace: str | None = None
+    server: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,9 @@ class QueryFinished:
 class Observer(Protocol):
     """Hears of everything that is sent to a server: statements, scripts, transaction control, streams, COPY and LISTEN.
 
-    Registered by `add_observer`. An attribute `wants_site = True` asks for call sites. An exception of an observer is
-    logged to `data_bridge.observers` and changes nothing.
+    Registered by `add_observer`. An attribute `wants_site = True` asks for call sites, `wants_values = True` for parameters.
+    An attribute `only`, a function that returns a Database, limits the observer to the statements of that database. An
+    exception of an observer is logged to `data_bridge.observers` and changes nothing.
     """
 
     def started(self, event: QueryStarted) -> Any:
@@ -102,9 +109,12 @@ class _Told:
 
     __slots__ = ("_tokens",)
 
-    def __init__(self, event: QueryStarted) -> None:
+    def __init__(self, event: QueryStarted, executor: Any) -> None:
         self._tokens: list[tuple[Observer, Any]] = []
         for observer in observers:
+            only = getattr(observer, "only", None)
+            if only is not None and only() is not _database_of(executor):
+                continue
             try:
                 self._tokens.append((observer, observer.started(event)))
             except Exception:
@@ -116,6 +126,20 @@ class _Told:
                 observer.finished(token, event)
             except Exception:
                 _log.exception("an observer failed when a statement ended")
+
+
+def _database_of(executor: Any) -> Any:
+    """The Database of a transaction, of the runner of migrations, or of the sandbox of a test."""
+    while (around := executor.__dict__.get("database") or executor.__dict__.get("_database")) is not None:
+        executor = around
+    return executor
+
+
+def _place_of(executor: Any) -> tuple[str | None, tuple[str, int] | None]:
+    address = getattr(_database_of(executor), "address", None)
+    if address is None:
+        return None, None
+    return address.database or address.user, address.hosts[0] if len(address.hosts) == 1 else None
 
 
 def _site() -> tuple[str, int] | None:
@@ -162,7 +186,10 @@ async def _observe(
             site,
             described.shape,
             _tag(described.sql),
-        )
+            params if any(getattr(o, "wants_values", False) for o in observers) else None,
+            *_place_of(executor),
+        ),
+        executor,
     )
     op = None
     error: BaseException | None = None
@@ -175,7 +202,12 @@ async def _observe(
     finally:
         queued, wire, decode = (op.seconds if op is not None else None) or (0.0, 0.0, 0.0)
         rows = op.row_count if op is not None and op.done() else 0
-        told.finish(QueryFinished(rows, queued, wire, decode, getattr(error, "sqlstate", None), error))
+        # The traceback of a cancelled statement keeps this frame, and an operation that is still held is not cancelled on
+        # the server.
+        op = None
+        finished = QueryFinished(rows, queued, wire, decode, getattr(error, "sqlstate", None), error)
+        error = None
+        told.finish(finished)
 
 
 class Observation:
@@ -194,8 +226,10 @@ class Observation:
         self._began = 0.0
         if observers:
             number = getattr(executor, "number", None)
-            event = QueryStarted(sql, kind, tables, executor.alias, number, _site(), hash(sql), _tag(sql))
-            self._told, self._began = _Told(event), time.perf_counter()
+            event = QueryStarted(
+                sql, kind, tables, executor.alias, number, _site(), hash(sql), _tag(sql), None, *_place_of(executor)
+            )
+            self._told, self._began = _Told(event, executor), time.perf_counter()
 
     def finish(self, error: BaseException | None = None, rows: int = 0) -> None:
         """Tells how it ended. A second call does nothing."""
@@ -205,12 +239,15 @@ class Observation:
             told.finish(QueryFinished(rows, 0.0, wire, 0.0, getattr(error, "sqlstate", None), error))
 
 
-async def observed_step(executor: Any, kind: str, sql: str, operation: Awaitable[Any]) -> Any:
+async def observed_step(executor: Any, kind: str, sql: str, operation: Awaitable[Any] | None) -> Any:
     """Awaits an operation that was started just now, between the calls of all observers; returns its result."""
     watched = Observation(executor, kind, sql)
+    started: Any = operation
     try:
-        result = await operation
+        result = await started
     except BaseException as e:
+        # As in _observe(): the traceback keeps this frame.
+        started = operation = None
         watched.finish(e)
         raise
     watched.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import wraps
@@ -19,6 +20,7 @@ from data_bridge.core.transactions.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_log = logging.getLogger("data_bridge.transactions")
 Nested = Literal["savepoint", "join", "error", "independent"]
 Isolation = Literal["SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED", "READ UNCOMMITTED"] | IsolationLevel | None
 
@@ -140,7 +142,7 @@ class TransactionBlock:
                         or isinstance(context.resolve(self._using), Transaction)
                     ):
                         raise
-                    await asyncio.sleep(backoff(attempt))
+                    await _pause(attempt, self._retries)
 
         return inside
 
@@ -150,6 +152,17 @@ def _owner() -> object:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+async def _pause(attempt: int, retries: int) -> None:
+    seconds = backoff(attempt)
+    _log.info(
+        "serialization failure or deadlock: the transaction runs again in %.3f s, retry %d of %d",
+        seconds,
+        attempt,
+        retries,
+    )
+    await asyncio.sleep(seconds)
 
 
 def backoff(attempt: int) -> float:
@@ -212,7 +225,7 @@ async def transaction_attempts(
         yield attempt
         if attempt.committed:
             return
-        await asyncio.sleep(backoff(n - left))
+        await _pause(n - left, n - 1)
 
 
 class _Attempt(TransactionBlock):

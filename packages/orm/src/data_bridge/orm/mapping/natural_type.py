@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic.networks import _BaseMultiHostUrl as BaseMultiHostUrl  # pyright: ignore[reportPrivateUsage]
 from typing_extensions import TypeAliasType
 
+from data_bridge.orm.mapping.secret_values import SecretOctets, SecretText
 from data_bridge.query import type_of
 from data_bridge.query.types import Array, BigInt, Bytea, Jsonb, SQLType, Text, Timestamp
 
@@ -73,9 +74,9 @@ def _of_class(cls: type[Any]) -> SQLType:
         return _text_of(cls, str)
     if cls.__module__.startswith("pydantic"):
         if issubclass(cls, SecretBytes):
-            return SQLType(Bytea.name, None, _revealed(Bytea), "bytes", shown=repr(Bytea))
+            return SQLType(Bytea.name, None, _revealed(Bytea, SecretOctets), "bytes", shown=repr(Bytea))
         if issubclass(cls, SecretStr):
-            return SQLType(Text.name, None, _revealed(Text), "text", shown=repr(Text))
+            return SQLType(Text.name, None, _revealed(Text, SecretText), "text", shown=repr(Text))
         texts: tuple[Any, ...] = (EmailStr, NameEmail, AnyUrl, BaseMultiHostUrl)
         if issubclass(cls, texts):
             return _text_of(cls, str)
@@ -94,9 +95,9 @@ def _text_of(cls: type[Any], spell: Callable[[Any], str]) -> SQLType:
 _ADDRESSES: tuple[Any, ...] = (AnyUrl, BaseMultiHostUrl)
 
 
-def _revealed(of: SQLType) -> Callable[[Any], Any]:
+def _revealed(of: SQLType, marked: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
-        return of.convert(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
+        return marked(of.convert(value.get_secret_value() if hasattr(value, "get_secret_value") else value))
 
     return convert
 

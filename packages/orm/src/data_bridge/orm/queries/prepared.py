@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from data_bridge.core import resolve
+from data_bridge.core import Statement, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.query import Expr
 from data_bridge.query.spi import Built, build
@@ -62,6 +62,9 @@ class Prepared(Generic[T]):
     def parameters(self) -> tuple[str, ...]:
         """Their names."""
         return tuple(self._places)
+
+    def __statement__(self) -> Statement:
+        return Statement(self._ir, self._params)
 
     def _run(self, values: dict[str, Any]) -> Any:
         if values.keys() != self._places.keys():

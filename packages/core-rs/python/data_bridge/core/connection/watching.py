@@ -1,0 +1,113 @@
+"""The observers that the options of a database ask for: its log, its echo and its metrics."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from data_bridge.core._native import LoadPlan
+from data_bridge.core.connection.observer import add_observer, observers
+from data_bridge.core.errors import ConfigurationError, PoolTimeout
+from data_bridge.core.settings.session import check_timeout
+from data_bridge.core.telemetry.echo import Echo
+from data_bridge.core.telemetry.metrics import Metrics
+from data_bridge.core.telemetry.pool_log import POOL, PoolLog
+from data_bridge.core.telemetry.slow_plan import SlowPlans
+from data_bridge.core.telemetry.statement_log import STATEMENTS, StatementLog
+from data_bridge.core.uncancellable import to_the_end
+
+if TYPE_CHECKING:
+    from data_bridge.core.connection.database import Database
+
+__all__ = ["Watching"]
+
+_TEXTS = LoadPlan.scalars()
+_EXPLAIN_TIMEOUT = 5.0
+
+
+class Watching:
+    """Registers the observers of one database when it connects, and ends them when it is closed.
+
+    Nothing is registered, and nothing is paid, when no option asks for it and the loggers are above DEBUG and INFO.
+    """
+
+    def __init__(
+        self, *, echo: bool, log_values: bool, slow_query: float | None, slow_query_plan: bool, metrics: bool
+    ) -> None:
+        check_timeout("slow_query", slow_query)
+        self._echo = echo
+        self._values = log_values
+        self._slow = slow_query
+        self._plan = slow_query_plan
+        self._counts = metrics
+        self._made: list[Any] = []
+        self._metrics: Metrics | None = None
+
+    def start(self, database: Database) -> None:
+        """Registers what the options and the levels of the loggers ask for; a second call does nothing."""
+        if self._made:
+            return
+        # The list of observers is the process's: it must not keep a database that nobody has any more.
+        only = weakref.ref(database)
+        if self._slow is not None or STATEMENTS.isEnabledFor(logging.DEBUG):
+            plans = SlowPlans(_explain(only), values=self._values) if self._plan else None
+            self._made.append(StatementLog(only, slow=self._slow, values=self._values, plans=plans))
+        if self._echo:
+            self._made.append(Echo(only, values=self._values))
+        if POOL.isEnabledFor(logging.INFO):
+            self._made.append(PoolLog(only, database._pool.stats))
+        if self._counts:
+            self._metrics = Metrics(only, database.alias, database._pool.stats)
+            self._made.append(self._metrics)
+        for observer in self._made:
+            add_observer(observer)
+        if self._made:
+            weakref.finalize(database, _end, self._made).atexit = False
+
+    @property
+    def metrics(self) -> Metrics:
+        """What was counted.
+
+        Raises:
+            ConfigurationError: nothing is counted, because nobody asked for it or the database never connected.
+        """
+        if self._metrics is None:
+            raise ConfigurationError(
+                "the database is not connected, so nothing has been counted"
+                if self._counts
+                else "metrics() needs counting from the start: open the database with init(…, metrics=True)"
+            )
+        return self._metrics
+
+    def stop(self) -> None:
+        """Ends the observers. A second call does nothing."""
+        _end(self._made)
+
+
+def _end(made: list[Any]) -> None:
+    while made:
+        observer = made.pop()
+        with suppress(ValueError):  # taken out by hand
+            observers.remove(observer)
+        close = getattr(observer, "close", None)
+        if close is not None:
+            close()
+
+
+def _explain(only: Callable[[], Database | None]) -> Callable[[str, tuple[Any, ...]], Any]:
+    async def explain(sql: str, params: tuple[Any, ...]) -> list[str]:
+        database = only()
+        stats = None if database is None else database.pool_stats()
+        if database is None or stats is None or stats.waiting or stats.used >= stats.max:
+            raise PoolTimeout("the pool has no connection to spare for a plan")
+        lease = await database.taken()
+        try:
+            lines: list[str] = await lease.run(("text", sql), params, _TEXTS, None, _EXPLAIN_TIMEOUT)
+            return lines
+        finally:
+            await to_the_end(lease.give_back())
+
+    return explain

@@ -1,0 +1,1 @@
+"""`data-bridge doctor`: why a connection fails, step by step."""

@@ -1,0 +1,1 @@
+"""`data-bridge check`: what is wrong or will go wrong with a database, and where the classes differ from it."""
