@@ -31,6 +31,12 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     return entity.columns[field.key].bind(value)
 
 
+def rounded(entity: Entity, sent: Iterable[str], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sent fields whose values the server may round."""
+    known = entity.rounded
+    return tuple([k for k in sent if k in known and not known[k](values[k])]) if known else ()
+
+
 def refuse_computed(entity: Entity, keys: Iterable[str]) -> None:
     """Looks whether the database accepts values for these fields.
 

@@ -57,7 +57,7 @@ async def insert_many(
     size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise ConfigurationError(f"batch_size={size} is less than one row")
-    if (returning or on_conflict is not None) and _has_arrays(entity.fields):  # one parameter for each value
+    if (returning or on_conflict is not None) and has_arrays(entity.fields):  # one parameter for each value
         size = min(size, PARAMETERS // len(entity.fields) - 1)
     hooks = entity.hooks if entity.hooks is not None and skip is not True and entity.hooks.concern(Insert) else None
     conflict = conflict_clause(entity, on_conflict)
@@ -159,7 +159,7 @@ async def _insert_group(
             single_row.checked(entity, row, given)
 
     values = len(rows) * len(given)
-    many = len(rows) >= COPY_ROWS or (values > PARAMETERS and _has_arrays(entity.by_key[k] for k in given))
+    many = len(rows) >= COPY_ROWS or (values > PARAMETERS and has_arrays(entity.by_key[k] for k in given))
     copies = not returning and conflict is None and values > 0 and many
 
     async def run(low: int, high: int, on: Any) -> Any:
@@ -172,7 +172,8 @@ async def _insert_group(
     return await named(run, len(rows), executor, "insert_many()", lambda i: indexes[i])
 
 
-def _has_arrays(fields: Iterable[Any]) -> bool:
+def has_arrays(fields: Iterable[Any]) -> bool:
+    """Whether unnest() would take values of these fields apart."""
     return any(f.type.family in ("array", "vector") for f in fields)
 
 
@@ -220,11 +221,11 @@ async def _insert_rows(
     names = tuple(f.name for f in fields)
     filled = tuple(f.key for f in entity.fields if f.spec.is_filled_by_server and f.key not in given)
     filled += tuple(k for k in entity.pk_keys if k not in given and k not in filled)
-    filled += single_row.rounded(entity, given, filled)
+    filled += tuple(k for k in _inexact(entity, given, rows) if k not in filled)
     wanted = filled + entity.mutable
     back = tuple(dict.fromkeys(wanted)) if conflict is None else tuple(f.key for f in entity.loaded)
     names_back = (build.columns(None, (entity.by_key[k].name for k in back)),) if returning and back else None
-    if not fields or _has_arrays(fields):
+    if not fields or has_arrays(fields):
         # unnest() takes every dimension apart: rows with array columns go as a list of rows.
         source: Any = build.several_rows(len(rows)) if fields else None
         if not fields and len(rows) > 1:
@@ -257,6 +258,13 @@ async def _insert_rows(
         columns = zip(*found, strict=True) if len(back) > 1 else (found,)
         landing.settle(executor, dict(zip(back, columns, strict=True)), ())
     return rows
+
+
+def _inexact(entity: Entity, given: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
+    """The fields in some row of which the server may round the value."""
+    for key, is_kept in entity.rounded.items():
+        if key in given and not all(map(is_kept, [r.__dict__[key] for r in rows])):
+            yield key
 
 
 _SCALARS = LoadPlan.scalars()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from data_bridge.orm._state import ABSENT, Slots, state_of
 from data_bridge.orm.persistence.assignments import getter
 from data_bridge.orm.persistence.in_flight import land
+from data_bridge.orm.persistence.one_entry import OneEntry
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -48,11 +49,12 @@ class Landing:
         """
         entity, rows = self._entity, self._rows
         if not self._is_untouched():
+            settled_by = OneEntry(executor)
             for i, row in enumerate(rows):
                 sent = dict(zip(self._keys, self._sent[i], strict=True))
                 before = {k: values[i] for k, values in self._before.items()}
                 bytes_ = dict(zip(entity.mutable, wires[i], strict=True)) if wires else {}
-                land(entity, row, executor, sent, {k: v[i] for k, v in came.items()}, bytes_, before)
+                land(entity, row, settled_by, sent, {k: v[i] for k, v in came.items()}, bytes_, before)
             return
         states = [*map(state_of, rows)] if executor.is_transaction else []
         for k, values in came.items():

@@ -74,10 +74,10 @@ async def _upsert_all(
     entity: Entity, made: list[Any], conflict: Sequence[Any] | Conflict, update: Any, tx: Any
 ) -> list[tuple[Any, bool]]:
     executor = entity.executor(tx)
-    size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
     flight = begin(executor, made) or await turn(executor, made)
     try:
         upsert = Upsert(entity, made, conflict, update)
+        size = BATCH if upsert.is_flat else min(BATCH, PARAMETERS // len(entity.fields) - 1)
         if len(made) <= size and not (upsert.is_conditional and len(made) > 1):
             return await upsert.run(made, executor, 0)
         result: list[tuple[Any, bool]] = []
