@@ -141,3 +141,33 @@ async def test_a_call_is_one_entry_of_the_journal(db: Any) -> None:
         assert journal.mark() == 4
         made = await RolledBulk.insert_many([RolledBulk(code=i) for i in range(500, 1000)], on_conflict="nothing")
         assert len(made) == 250 and journal.mark() == 5
+
+
+async def test_a_loaded_row_that_was_upserted_is_still_to_be_saved(db: Any) -> None:
+    await create_all(RolledBulk)
+    await RolledBulk(code=1, notes={"n": 0}).save()
+    row = await RolledBulk.get_many([1])
+    loaded = next(iter(row.values()))
+    loaded.notes["n"] = 1
+    with pytest.raises(Stop):
+        async with pg_transaction():
+            await RolledBulk.upsert_many([loaded], conflict=[RolledBulk.code])
+            assert not loaded.is_changed
+            raise Stop
+    assert loaded.get_changes() == {"notes": {"n": 1}}
+    await loaded.save()
+    assert (await RolledBulk.get(loaded.id)).notes == {"n": 1}
+
+
+async def test_instances_of_one_call_share_nothing_that_changes(db: Any) -> None:
+    await create_all(RolledBulk)
+    first, second = await RolledBulk.insert_many([RolledBulk(code=1), RolledBulk(code=2)])
+    first.name = "b"
+    first.notes["n"] = 1
+    assert set(first.get_changes()) == {"name", "notes"} and not second.is_changed
+    assert second.model_fields_set == {"code"} and "name" in first.model_fields_set
+    await RolledBulk.bulk_update([first, second])
+    assert [(r.name, r.notes) for r in await RolledBulk.find().order_by(RolledBulk.code)] == [
+        ("b", {"n": 1}),
+        ("new", {}),
+    ]

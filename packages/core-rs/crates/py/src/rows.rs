@@ -4,3 +4,4 @@ pub mod column_fit;
 pub mod columns;
 pub mod load_plan;
 pub mod model;
+pub mod plain;

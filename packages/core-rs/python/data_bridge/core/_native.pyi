@@ -104,6 +104,7 @@ class LoadPlan:
         class_: type,
         fields: list[str],
         *,
+        many: bool = False,
         converters: list[Any] = ...,
         kept: list[str] = ...,
         misfit: Callable[[str, str, str], str | int | None] | None = None,

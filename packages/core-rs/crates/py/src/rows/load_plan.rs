@@ -3,6 +3,7 @@ use crate::env::Env;
 use crate::rows::column_fit;
 use crate::rows::columns::{Column, Columns};
 use crate::rows::model::{Features, Model, Slots, keep_wire};
+use crate::rows::plain::{dict, no_name_twice, tuple};
 use data_bridge_driver::PgRow;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
@@ -198,14 +199,15 @@ impl LoadPlan {
         let all = &columns.all[..];
         match &self.shape {
             Shape::Model(m) => m.instance(py, env, all, row, 0),
-            Shape::Tuple => tuple(py, env, all, row),
+            Shape::Tuple => tuple(py, env, all, row, all.len()),
             Shape::Dict => dict(py, env, all, row),
             Shape::Scalar => match all.first() {
                 Some(c) => c.object(py, env, row, 0),
                 None => Ok(py.None().into_ptr()),
             },
             Shape::Mixed(parts) => mixed(py, env, parts, all, row),
-            Shape::Affected | Shape::Merge(_) => Ok(py.None().into_ptr()),
+            Shape::Merge(m) => tuple(py, env, all, row, m.fields.len()),
+            Shape::Affected => Ok(py.None().into_ptr()),
         }
     }
 
@@ -242,47 +244,6 @@ impl LoadPlan {
         }
         Ok(())
     }
-}
-
-fn no_name_twice(py: Python<'_>, columns: &Columns) -> PyResult<()> {
-    let mut names: Vec<_> = columns.all.iter().map(|c| c.label.as_str()).collect();
-    names.sort_unstable();
-    let twice: Vec<_> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
-    if twice.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "a dict has each key once, but the result has two columns named {}: give them other names with AS, or use as_=tuple",
-        twice.join(", ")
-    );
-    Err(crate::errors::named(py, "DecodeError", message))
-}
-
-fn tuple(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
-    // SAFETY: places that were not filled stay null, which the deallocation of a tuple allows.
-    unsafe {
-        let t = Bound::from_owned_ptr_or_err(py, ffi::PyTuple_New(columns.len() as isize))?;
-        for (i, c) in columns.iter().enumerate() {
-            ffi::PyTuple_SET_ITEM(t.as_ptr(), i as isize, c.object(py, env, row, i)?);
-        }
-        Ok(t.into_ptr())
-    }
-}
-
-fn dict(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
-    let d = PyDict::new(py);
-    for (i, c) in columns.iter().enumerate() {
-        // SAFETY: the value is ours and released after it was stored.
-        unsafe {
-            let v = c.object(py, env, row, i)?;
-            let set = ffi::PyDict_SetItem(d.as_ptr(), c.key.as_ptr(), v);
-            ffi::Py_DECREF(v);
-            if set < 0 {
-                return Err(PyErr::fetch(py));
-            }
-        }
-    }
-    Ok(d.into_ptr())
 }
 
 fn mixed(py: Python<'_>, env: &Env, parts: &[Part], columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
@@ -386,12 +347,13 @@ impl LoadPlan {
     }
 
     /// RETURNING into an instance: `fields` are set, of the `kept` ones (which follow) only the bytes are stored.
-    /// The result is whether there was a row.
+    /// The result is whether there was a row; with `many`, and without an instance, the values and the bytes of all rows.
     #[staticmethod]
-    #[pyo3(signature = (class, fields, *, converters=vec![], kept=vec![], misfit=None))]
+    #[pyo3(signature = (class, fields, *, many=false, converters=vec![], kept=vec![], misfit=None))]
     fn merge_into(
         class: &Bound<'_, PyType>,
         fields: Vec<String>,
+        many: bool,
         converters: Vec<Option<Py<PyAny>>>,
         kept: Vec<String>,
         misfit: Option<Py<PyAny>>,
@@ -404,7 +366,7 @@ impl LoadPlan {
             slots: Slots::of(class)?,
         };
         let label = class.name()?.to_string();
-        Ok(Self { misfit, ..Self::make(py, Shape::Merge(Box::new(merge)), false, Some(label)) })
+        Ok(Self { misfit, ..Self::make(py, Shape::Merge(Box::new(merge)), many, Some(label)) })
     }
 
     /// Decodes wire bytes of a field as the last result of this plan had them, without its converter; raises LookupError before

@@ -228,11 +228,15 @@ class Entity(MixedPlans):
             self.load_hooked[plan] = None
         return plan
 
-    def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
-        """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
+    def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...], *, many: bool = False) -> LoadPlan:
+        """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored.
+
+        With `many` the result is a tuple for each row: the values and the bytes.
+        """
         plan = LoadPlan.merge_into(
             self.cls,
             list(keys),
+            many=many,
             converters=self.converters(keys),
             kept=list(kept),
             misfit=misfit_of(self.label, self.by_key),

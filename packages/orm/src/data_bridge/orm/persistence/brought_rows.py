@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.orm._state import ABSENT, GONE, Slots, known_wire, links_of, point, state_of, wire_of
+from data_bridge.orm._state import ABSENT, CLEAN, GONE, Slots, known_wire, links_of, own, point, state_of, wire_of
 from data_bridge.orm.persistence.assignments import getter
 from data_bridge.orm.persistence.in_flight import is_seen, land, seen, snapshot, taken_off
 from data_bridge.orm.persistence.one_entry import OneEntry
@@ -34,6 +34,9 @@ class Brought:
         self._keys = tuple(f.key for f in entity.loaded)
         self._get: Callable[[dict[str, Any]], tuple[Any, ...]] = getter(self._keys)
         self._seen = self._taken = None
+        for row in rows:
+            if state_of(row) is CLEAN:
+                own(row)
         data = [r.__dict__ for r in rows]
         are_new = all(s is None or s is GONE for s in map(state_of, rows))
         if not are_new or any(k not in d for k in self._keys for d in data):
@@ -74,13 +77,15 @@ class Brought:
                 if executor.is_transaction:
                     way_back.append((row, state_of(row), self._before[place], came))
                 row.__dict__.update(zip(keys, came, strict=True))
-                Slots.set_wire(row, dict(zip(mutable, wire_of(loaded), strict=True)) if mutable else _no_bytes())
-                Slots.set_state(row, {})
+                if mutable:
+                    Slots.set_wire(row, wire_of(loaded))
+                Slots.set_state(row, CLEAN)  # the first change makes a record
                 if near and links_of(row):
                     for names in near.values():
                         point(row, names)
             for k in unknown:
-                state_of(row)[k] = ABSENT
+                state = state_of(row)
+                (own(row) if state is CLEAN else state)[k] = ABSENT
         if way_back:
             executor.on_rollback(lambda: self._take_back(way_back))
 
@@ -109,7 +114,3 @@ class Brought:
                     data[k] = had
                     if k in near:
                         point(row, near[k])
-
-
-def _no_bytes() -> dict[str, Any]:
-    return {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.orm._state import ABSENT, Slots, state_of
+from data_bridge.orm._state import ABSENT, CLEAN, Slots, state_of
 from data_bridge.orm.persistence.assignments import getter
 from data_bridge.orm.persistence.in_flight import land
 from data_bridge.orm.persistence.one_entry import OneEntry
@@ -60,12 +60,11 @@ class Landing:
         for k, values in came.items():
             for row, value in zip(rows, values, strict=True):
                 row.__dict__[k] = value
-        mutable, set_state, set_wire = entity.mutable, Slots.set_state, Slots.set_wire
-        if mutable:
-            for row, wire in zip(rows, wires, strict=True):
-                set_wire(row, dict(zip(mutable, wire, strict=True)))
+        set_state, set_wire = Slots.set_state, Slots.set_wire
+        for row, wire in zip(rows, wires, strict=bool(wires)):
+            set_wire(row, wire)
         for row in rows:
-            set_state(row, {})
+            set_state(row, CLEAN)  # the first change makes a record
         if executor.is_transaction:
             executor.on_rollback(lambda: self._take_back(states, came))
 

@@ -33,11 +33,13 @@ def said(row: Any) -> Collection[str]:
     return get_fields(row) if state is None or state is GONE else row.__dict__
 
 
-def _given(entity: Entity, row: Any) -> tuple[str, ...]:
+def _given(entity: Entity, row: Any, chosen: Collection[str] | None = None) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
     if entity.links:
         settle(row, entity.links)
-    data, chosen = row.__dict__, said(row)
+    data = row.__dict__
+    if chosen is None:
+        chosen = said(row)
     # A bit for each of them: rows of one shape are told apart from others by a number.
     sent = 1
     for key, is_key, never_null, is_filled in entity.given_if:
