@@ -7,7 +7,6 @@ from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.orm._state import ABSENT, CLEAN, Slots, state_of
-from data_bridge.orm.persistence.assignments import getter
 from data_bridge.orm.persistence.in_flight import land
 from data_bridge.orm.persistence.one_entry import OneEntry
 
@@ -21,21 +20,20 @@ class Landing:
     Nearly always nothing was assigned meanwhile, which a comparison of whole columns tells at little cost for each row.
     """
 
-    __slots__ = ("_before", "_data", "_entity", "_get", "_keys", "_rows", "_sent")
+    __slots__ = ("_before", "_data", "_entity", "_rows", "_sent")
 
     def __init__(self, entity: Entity, rows: Sequence[Any], given: Sequence[str], filled: Sequence[str]) -> None:
         self._entity = entity
         self._rows = rows
         self._data = [r.__dict__ for r in rows]
         # Of a document the bytes tell.
-        self._keys = tuple(k for k in given if k not in entity.mutable)
-        self._get = getter(self._keys)
-        self._sent = [*map(self._get, self._data)]
+        # Columns: an object for each row would only be work for the garbage collector.
+        self._sent = {k: [d[k] for d in self._data] for k in given if k not in entity.mutable}
         self._before = {k: [d.get(k, ABSENT) for d in self._data] for k in filled}
 
     def _is_untouched(self) -> bool:
         data = [r.__dict__ for r in self._rows]  # validation of an assignment replaces it
-        if not all(map(is_, data, self._data)) or self._sent != [*map(self._get, data)]:
+        if not all(map(is_, data, self._data)) or any(v != [d[k] for d in data] for k, v in self._sent.items()):
             return False
         return all(all(map(is_, v, [d.get(k, ABSENT) for d in self._data])) for k, v in self._before.items())
 
@@ -51,7 +49,7 @@ class Landing:
         if not self._is_untouched():
             settled_by = OneEntry(executor)
             for i, row in enumerate(rows):
-                sent = dict(zip(self._keys, self._sent[i], strict=True))
+                sent = {k: values[i] for k, values in self._sent.items()}
                 before = {k: values[i] for k, values in self._before.items()}
                 bytes_ = dict(zip(entity.mutable, wires[i], strict=True)) if wires else {}
                 land(entity, row, settled_by, sent, {k: v[i] for k, v in came.items()}, bytes_, before)
