@@ -235,16 +235,30 @@ def oldest(session: nox.Session) -> None:
     session.run("pytest", "packages", *session.posargs)
 
 
+def release_core(session: nox.Session, **env: str) -> None:
+    """Build the core as it is published, and install it in the place of the editable one."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(wheels), str(CORE), env=env)
+    (wheel,) = wheels.glob("*.whl")
+    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", "--reinstall", str(wheel))
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare with asyncpg and hand-written Pydantic code, interleaved; `-- --quick` for a short run."""
     sync(session, "bench")
-    wheels = Path(session.create_tmp()) / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    session.run_install("uv", "build", "--quiet", "--wheel", "--out-dir", str(wheels), str(CORE))
-    (wheel,) = wheels.glob("*.whl")
-    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", "--reinstall", str(wheel))
+    release_core(session)
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def profile(session: nox.Session) -> None:
+    """A flame graph of one scenario of the benchmark, with the frames of Rust: `nox -s profile -- o4`."""
+    sync(session, "bench")
+    # With symbols, without which the functions of Rust have no names.
+    release_core(session, CARGO_PROFILE_RELEASE_STRIP="none", CARGO_PROFILE_RELEASE_DEBUG="line-tables-only")
+    session.run("python", "benchmarks/flame.py", *session.posargs)
 
 
 @nox.session

@@ -132,9 +132,11 @@ class Peer:
     async def o7(self, low: int) -> None:
         await WItem.objects.filter(id__gte=low, id__lt=low + 100).update(score=random.random())
 
-    async def o8(self, low: int) -> tuple[int, bool]:
-        count = await Item.objects.filter(id__gte=low, id__lt=low + 1000).count()
-        return count, await Item.objects.filter(id=low).exists()
+    async def o8a(self, low: int) -> int:
+        return await Item.objects.filter(id__gte=low, id__lt=low + 1000).count()
+
+    async def o8b(self, key: int) -> bool:
+        return await Item.objects.filter(id=key).exists()
 
     async def o9(self) -> Any:
         return await Author.objects.order_by("id").prefetch("books").all()

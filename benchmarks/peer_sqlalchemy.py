@@ -121,13 +121,16 @@ class Peer:
                 update(WItem).where(WItem.id >= low, WItem.id < low + 100).values(score=random.random())
             )
 
-    async def o8(self, low: int) -> tuple[int, bool]:
+    async def o8a(self, low: int) -> int:
         async with self.session() as session:
             count = await session.scalar(
                 select(func.count()).select_from(Item).where(Item.id >= low, Item.id < low + 1000)
             )
-            there = await session.scalar(select(exists().where(Item.id == low)))
-        return count or 0, bool(there)
+        return count or 0
+
+    async def o8b(self, key: int) -> bool:
+        async with self.session() as session:
+            return bool(await session.scalar(select(exists().where(Item.id == key))))
 
     async def o9(self) -> Any:
         async with self.session() as session:

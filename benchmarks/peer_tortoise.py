@@ -112,9 +112,11 @@ class Peer:
     async def o7(self, low: int) -> None:
         await WItem.filter(id__gte=low, id__lt=low + 100).update(score=random.random())
 
-    async def o8(self, low: int) -> tuple[int, bool]:
-        count = await Item.filter(id__gte=low, id__lt=low + 1000).count()
-        return count, await Item.filter(id=low).exists()
+    async def o8a(self, low: int) -> int:
+        return await Item.filter(id__gte=low, id__lt=low + 1000).count()
+
+    async def o8b(self, key: int) -> bool:
+        return await Item.filter(id=key).exists()
 
     async def o9(self) -> Any:
         return await Author.all().order_by("id").prefetch_related(Prefetch("books", Book.all().order_by("id")))

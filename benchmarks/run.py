@@ -2,10 +2,11 @@
 
     nox -s bench -- --quick
 
-Every scenario is validated first: all sides must give and write equal values. Then rounds alternate between the sides,
-and the ratio of each round is taken, so that a machine whose speed drifts does not favour any. Figures are ratios of
-operations per second (above 1: faster than the reference) and microseconds of client CPU per operation. `--peers` measures
-SQLAlchemy, Tortoise and Oxyde in the same rounds.
+The reference is asyncpg on a connection of its own; its pool as shipped, and its pool without the reset of sessions, are
+measured beside it. Every scenario is validated first: all sides must return and write equal values. Then rounds alternate
+between the sides, and the ratio of each round is taken, so that a machine whose speed drifts does not favour any. Figures are
+ratios of operations per second (above 1: faster than the reference) and microseconds of client CPU per operation. `--peers`
+measures SQLAlchemy, Tortoise and Oxyde in the same rounds. Without `--quick` the bulk sizes are measured, too.
 """
 
 from __future__ import annotations
@@ -17,84 +18,28 @@ import importlib
 import json
 import os
 import platform
-import random
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.reference import NEW, Reference
+from benchmarks.reference import PooledReference, Reference
 from benchmarks.report import table
-from benchmarks.schema import ITEMS, prepare, restore
+from benchmarks.scenarios import LONG, MUST, QUICK, SIZES, TASKS, WORK, Operation, operation
+from benchmarks.schema import prepare, restore
 from benchmarks.subject import Subject
-from benchmarks.validation import unfit
+from benchmarks.validation import NOT_SHARED, unfit
 
-MUST = {
-    "O1": 1.0,
-    "O2": 1.5,
-    "O3": 2.5,
-    "O4": 1.0,
-    "O5": 1.0,
-    "O6": 0.95,
-    "O7": 0.85,
-    "O8": 0.85,
-    "O9": 1.8,
-    "O10": 0.8,
-    "O11": 0.85,
-    "O12": 2.5,
-    "O13": 1.2,
-}
-WORK = {
-    "O1": "one row by key → instance", "O2": "filter, order, 100 rows → instances", "O3": "10,000 rows → instances", "O4": "insert one, key back",
-    "O5": "bulk insert of 10,000 instances", "O6": "change one field, save", "O7": "update of 100 rows by filter", "O8": "count 1,000 rows, exists by key",
-    "O9": "1,000 parents × 10 children, eager", "O10": "update of 1,000 instances", "O11": "transaction of three statements", "O12": "get by key, 64 tasks on 10 connections", "O13": "100 rows → JSON",
-}  # fmt: skip
 PACKAGES = {"sqlalchemy": "sqlalchemy", "tortoise": "tortoise-orm", "oxyde": "oxyde"}
 PEERS = list(PACKAGES)
-QUICK = ["O1", "O2", "O3", "O4", "O6", "O9", "O11", "O12"]
-Operation = Callable[[], Awaitable[Any]]
-
-
-async def operation(side: Any, scenario: str) -> Operation:
-    """One repetition of a scenario as a coroutine function."""
-    if scenario in ("O1", "O12"):
-        return lambda: side.o1(random.randint(1, ITEMS))
-    if scenario == "O2":
-        return lambda: side.o2(random.randint(1, 900_000))
-    if scenario == "O3":
-        return lambda: side.o3()
-    if scenario == "O4":
-        return lambda: side.o4()
-    if scenario == "O5":
-        rows = [dict(NEW) for _ in range(10_000)]
-        return lambda: side.o5(rows)
-    if scenario == "O6":
-        item = await side.load_written(random.randint(1, 2000))
-        price = iter(range(1, 10**9))
-        return lambda: side.o6(item, Decimal(next(price) % 10**8) / 100)
-    if scenario == "O7":
-        return lambda: side.o7(random.randint(1, 1900))
-    if scenario == "O8":
-        return lambda: side.o8(random.randint(1, ITEMS - 1000))
-    if scenario == "O9":
-        return lambda: side.o9()
-    if scenario == "O10":
-        items = await side.load_many(1000)
-        prices = iter(range(1, 10**9))
-        return lambda: side.o10(items, Decimal(next(prices)) / 100)
-    if scenario == "O11":
-        return lambda: side.o11(random.randint(1, 2000), Decimal(random.randint(1, 10**6)) / 100)
-    if scenario == "O13":
-        return lambda: side.o13(random.randint(1, 900_000))
-    raise ValueError(scenario)
+REFERENCES = 3
+"""The first sides: a connection, a pool as shipped, a pool without reset. data-bridge follows them."""
 
 
 async def measure(run: Operation, seconds: float, tasks: int) -> tuple[float, float, list[float]]:
@@ -126,14 +71,22 @@ def peers(names: list[str]) -> list[Any]:
 
 
 async def open_sides(dsn: str, others: list[Any], scenarios: list[str]) -> tuple[list[Any], list[dict[str, str]]]:
-    """The reference with and without reset, data-bridge, and the peers, each with what it cannot do."""
-    sides: list[Any] = [Reference(dsn), Reference(dsn, reset=False), Subject(dsn), *(peer(dsn) for peer in others)]
+    """The references, data-bridge, and the peers, each with what it cannot do."""
+    sides: list[Any] = [
+        Reference(dsn),
+        PooledReference(dsn),
+        PooledReference(dsn, reset=False),
+        Subject(dsn),
+        *(peer(dsn) for peer in others),
+    ]
     lacking: list[dict[str, str]] = []
     for side in sides:
         await side.open()
         lacking.append(await unfit(sides[0], side, scenarios))
         for scenario, why in lacking[-1].items():
-            if len(lacking) <= 3:
+            if why == NOT_SHARED:
+                continue
+            if len(lacking) <= REFERENCES + 1:
                 raise SystemExit(f"{scenario}: {side.name} is not right: {why}")
             print(f"  {side.name} cannot do {scenario}: {why}", flush=True)
     return sides, lacking
@@ -148,19 +101,21 @@ async def compare(
         rows = []
         for scenario in scenarios:
             await restore(dsn)
-            tasks = 64 if scenario == "O12" else 1
+            tasks = TASKS.get(scenario, 1)
             runs = [
                 None if scenario in lack else await operation(side, scenario)
                 for side, lack in zip(sides, lacking, strict=True)
             ]
             for run in runs:
-                if run is not None:
+                if run is not None and scenario not in LONG:
                     await measure(run, seconds / 4, tasks)
             figures: list[list[tuple[float, float, list[float]]]] = [[] for _ in sides]
-            for i in range(rounds):
+            for i in range(min(rounds, 3) if scenario in LONG else rounds):
                 order = list(range(len(sides)))
                 for at in order if i % 2 else reversed(order):
                     if (run := runs[at]) is not None:
+                        if scenario in SIZES:
+                            await restore(dsn)
                         figures[at].append(await measure(run, seconds, tasks))
             rows.append(row_of(scenario, sides, figures))
             print(line_of(rows[-1]), flush=True)
@@ -173,27 +128,32 @@ async def compare(
 def row_of(scenario: str, sides: list[Any], figures: list[list[tuple[float, float, list[float]]]]) -> dict[str, Any]:
     """The figures of one scenario."""
 
-    def ratios(side: int, to: int = 0) -> list[float]:
+    base = next(at for at, of_side in enumerate(figures) if of_side)
+
+    def ratios(side: int, to: int = base) -> list[float]:
         return [b[0] / a[0] for a, b in zip(figures[to], figures[side], strict=True)]
 
     def cpu(side: int) -> float:
         return statistics.median(f[1] for f in figures[side])
 
-    latencies = sorted(v for f in figures[2] for v in f[2])
+    ours, peers_from = REFERENCES, REFERENCES + 1
+    latencies = sorted(v for f in figures[ours] for v in f[2])
     return {
         "scenario": scenario,
         "work": WORK[scenario],
-        "ratio": statistics.median(ratios(2)),
-        "worst": min(ratios(2)),
-        "ratio_without_reset": statistics.median(ratios(2, to=1)),
+        "reference": sides[base].name,
+        "ratio": statistics.median(ratios(ours)),
+        "worst": min(ratios(ours)),
+        "ratio_to_pool": statistics.median(ratios(ours, to=1)),
+        "ratio_to_pool_without_reset": statistics.median(ratios(ours, to=2)),
         "must": MUST[scenario],
-        "cpu_reference": cpu(0),
-        "cpu": cpu(2),
-        "ops": statistics.median(f[0] for f in figures[2]),
+        "cpu_reference": cpu(base),
+        "cpu": cpu(ours),
+        "ops": statistics.median(f[0] for f in figures[ours]),
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
         "peers": {
             side.name: {"ratio": statistics.median(ratios(i)), "cpu": cpu(i)} if figures[i] else None
-            for i, side in enumerate(sides[3:], 3)
+            for i, side in enumerate(sides[peers_from:], peers_from)
         },
     }
 
@@ -202,7 +162,7 @@ def line_of(row: dict[str, Any]) -> str:
     """A row as it is shown while the run goes on."""
     beside = "".join(f", {name} {'–' if f is None else format(f['ratio'], '.2f')}" for name, f in row["peers"].items())
     return (
-        f"  {row['scenario']:4} {row['ratio']:6.2f} × (must {row['must']}), cpu {row['cpu']:.0f} / {row['cpu_reference']:.0f} µs"
+        f"  {row['scenario']:4} {row['ratio']:6.2f} × (must {row['must']}, worst {row['worst']:.2f}), cpu {row['cpu']:.0f} / {row['cpu_reference']:.0f} µs"
         f"{beside}"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -103,8 +104,11 @@ class Subject:
     async def o7(self, low: int) -> int:
         return await WItem.find(WItem.id >= low, WItem.id < low + 100).update(score=random.random())
 
-    async def o8(self, low: int) -> tuple[int, bool]:
-        return await Item.find(Item.id >= low, Item.id < low + 1000).count(), await Item.find(Item.id == low).exists()
+    async def o8a(self, low: int) -> int:
+        return await Item.find(Item.id >= low, Item.id < low + 1000).count()
+
+    async def o8b(self, key: int) -> bool:
+        return await Item.find(Item.id == key).exists()
 
     async def load_many(self, n: int) -> list[WItem]:
         return await WItem.find().order_by(WItem.id).limit(n).to_list()
@@ -126,3 +130,12 @@ class Subject:
 
     async def o13(self, big: int) -> bytes:
         return ITEMS.dump_json(await self.o2(big))
+
+    async def insert_keys(self, count: int) -> list[WItem]:
+        return await WItem.insert_many([WItem(**NEW) for _ in range(count)])
+
+    async def load_dicts(self, rows: Iterable[dict[str, Any]]) -> int:
+        return await WItem.insert_many(rows, returning=False)
+
+    async def upsert(self, count: int) -> None:
+        await WItem.upsert_many([WItem(id=i + 1, **NEW) for i in range(count)], conflict=["id"])

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 QUERY = ROOT / "packages/query/src/data_bridge/query"
 ORM = ROOT / "packages/orm/src/data_bridge/orm"
-HOOKS = {"_copy", "_inside", "_names"}
+HOOKS = {"_copy", "_inside", "_names", "_narrow"}
 """What subclasses of Select and makers of common table expressions override."""
 SELECT = {
     *("_columns", "_source", "_sources", "_where", "_where_p", "_order", "_order_p", "_limit", "_offset", "_extras"),

@@ -16,6 +16,10 @@ from data_bridge.query import types
 # The annotation, the type, a value that the server changes, and another one.
 TYPES: dict[str, tuple[Any, Any, Any, Any]] = {
     "numeric(9,2)": (Decimal, types.Numeric(9, 2), Decimal("1.015"), Decimal("2.999")),
+    "numeric(9,2), as it is": (Decimal, types.Numeric(9, 2), Decimal("1.50"), Decimal("7.00")),
+    "numeric(9,2), padded": (Decimal, types.Numeric(9, 2), Decimal("1.5"), Decimal("3E+2")),
+    "numeric(9,2), zero": (Decimal, types.Numeric(9, 2), Decimal("-0.00"), Decimal("7.00")),
+    "numeric(5), as it is": (Decimal, types.Numeric(5), Decimal(15), Decimal(-2)),
     "numeric(5)": (Decimal, types.Numeric(5), Decimal("1.5"), Decimal("-2.5")),
     "numeric": (Decimal, types.Numeric(), Decimal("1.01500"), Decimal("1e-20")),
     "real": (float, types.Real, 1 / 3, 1e10 / 7),

@@ -10,7 +10,7 @@ mod event_loop;
 mod rows;
 mod statements;
 
-use codec::registered;
+use codec::{json, registered};
 use connections::{copy, lease, listen, pool};
 use event_loop::{bridge, future, reactor_kind};
 use pyo3::exceptions::PyImportError;
@@ -80,6 +80,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(bridge::shared_bridge, m)?)?;
     m.add_function(wrap_pyfunction!(bridge::reactors, m)?)?;
     m.add_function(wrap_pyfunction!(registered::register_type, m)?)?;
+    m.add_function(wrap_pyfunction!(json::json_equals, m)?)?;
     m.add_function(wrap_pyfunction!(reactor_kind::use_reactor, m)?)?;
     m.add_function(wrap_pyfunction!(after_fork, m)?)?;
     m.add_function(wrap_pyfunction!(fork_count, m)?)?;

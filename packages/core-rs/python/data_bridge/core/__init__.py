@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import errors
 from data_bridge.core._class_attributes import ClassAttribute, hidden
-from data_bridge.core._native import LoadPlan, quote_identifier, quote_literal, tokenize
+from data_bridge.core._native import LoadPlan, json_equals, quote_identifier, quote_literal, tokenize
 from data_bridge.core.errors import *  # noqa: F403 - the whole tree is public
 from data_bridge.core.protocol import FEATURES, IR_VERSION, require
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
@@ -115,6 +115,7 @@ __all__ = [
     "hidden",
     "init",
     "is_connected",
+    "json_equals",
     "leave_test_scope",
     "listen",
     "notify",

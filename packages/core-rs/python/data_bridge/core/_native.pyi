@@ -24,6 +24,7 @@ __all__ = [
     "first_word",
     "fork_count",
     "hide",
+    "json_equals",
     "lint_scripts",
     "query_with_literals",
     "quote_identifier",
@@ -113,6 +114,7 @@ class LoadPlan:
         class_: type,
         fields: list[str],
         *,
+        many: bool = False,
         converters: list[Any] = ...,
         kept: list[str] = ...,
         misfit: Callable[[str, str, str], str | int | None] | None = None,
@@ -260,6 +262,7 @@ def quote_identifier(name: str) -> str: ...
 def quote_literal(text: str) -> str: ...
 def query_with_literals(sql: str, values: list[tuple[str | None, str]]) -> str: ...
 def count_placeholders(sql: str) -> int: ...
+def json_equals(wire: bytes, value: object) -> bool | None: ...
 def compile_ir(ir: tuple[Any, ...]) -> tuple[str, int, str, list[str]]: ...
 def lint_scripts(
     scripts: list[tuple[str, list[tuple[str, int]], bool | None, bool, bool]],

@@ -9,6 +9,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import BaseModel
+
 from data_bridge.core import pg_transaction
 from data_bridge.core.errors import ConfigurationError
 
@@ -118,7 +120,8 @@ class Hooks:
         """Those of a class and its bases; None when there are none."""
         by_event: dict[tuple[str, Any], tuple[str, ...]] = {}
         transactional: set[Any] = set()
-        names = dict.fromkeys(n for base in reversed(table.__mro__) for n, v in vars(base).items() if _events(v))
+        bases = [base for base in reversed(table.__mro__) if base not in _UNMARKED]
+        names = dict.fromkeys(n for base in bases for n, v in vars(base).items() if _events(v))
         for name in names:
             # A class that defines the name again decides for itself, also that it is no such function any more.
             function = next(vars(base)[name] for base in table.__mro__ if name in vars(base))
@@ -160,6 +163,10 @@ class Hooks:
             executor.on_commit(callback)
         else:
             await callback()
+
+
+_UNMARKED = frozenset(BaseModel.__mro__)
+"""Classes that mark no functions, and have most of the names that a table inherits."""
 
 
 def _events(value: Any) -> tuple[Any, ...]:

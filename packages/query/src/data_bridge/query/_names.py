@@ -1,4 +1,4 @@
-"""Near matches for names that do not exist."""
+"""Names that do not exist, with near matches, and names that are too long for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ def unknown(name: str, kind: str, known: Iterable[str], where: str) -> str:
     near = get_close_matches(name, names, 1, 0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
     return f"{where} has no {kind} {name!r}: {hint}"
+
+
+def digest(name: bytes, algorithm: str = "sha1") -> str:
+    """The hexadecimal digest by which names that have to be cut stay distinct.
+
+    >>> digest(b"users")[:12]
+    '5b7dcd14a4fa'
+    """
+    # For start-up time: few names are too long.
+    from hashlib import new
+
+    return new(algorithm, name, usedforsecurity=False).hexdigest()

@@ -162,7 +162,7 @@ fn decode(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, rows: &[PgRow]) -> P
     let env = env(py)?;
     let columns = columns(py, ticket, load, &rows[0])?;
     ticket.with(|p| p.rows += rows.len());
-    if let Shape::Merge(_) = load.shape {
+    if matches!(load.shape, Shape::Merge(_)) && !load.many {
         let into = ticket.with(|p| p.into.as_ref().map(|o| o.clone_ref(py)));
         if let Some(into) = into {
             load.merge(py, env, Some(&columns), rows.first(), into.bind(py))?;
@@ -242,7 +242,7 @@ pub fn resume(py: Python<'_>, ticket: &Ticket) -> PyResult<Py<PyAny>> {
     match (&load.shape, out) {
         (_, Some(out)) => Ok(out),
         (Shape::Affected, None) => Ok(affected.into_pyobject(py)?.into_any().unbind()),
-        (Shape::Merge(_), None) => {
+        (Shape::Merge(_), None) if !load.many => {
             // Without RETURNING the number of rows tells.
             if affected > 0
                 && let Some(into) = into

@@ -209,14 +209,15 @@ impl LoadPlan {
         let all = &columns.all[..];
         match &self.shape {
             Shape::Model(m) => m.instance(py, env, all, row, 0),
-            Shape::Tuple => tuple(py, env, all, row),
+            Shape::Tuple => tuple(py, env, all, row, all.len()),
             Shape::Dict => dict(py, env, all, row),
             Shape::Scalar => match all.first() {
                 Some(c) => c.object(py, env, row, 0),
                 None => Ok(py.None().into_ptr()),
             },
             Shape::Mixed(parts) => mixed(py, env, parts, all, row),
-            Shape::Affected | Shape::Merge(_) => Ok(py.None().into_ptr()),
+            Shape::Merge(m) => tuple(py, env, all, row, m.fields.len()),
+            Shape::Affected => Ok(py.None().into_ptr()),
         }
     }
 
@@ -359,12 +360,13 @@ impl LoadPlan {
     }
 
     /// RETURNING into an instance: `fields` are set, of the `kept` ones (which follow) only the bytes are stored.
-    /// The result is whether there was a row.
+    /// The result is whether there was a row; with `many`, and without an instance, the values and the bytes of all rows.
     #[staticmethod]
-    #[pyo3(signature = (class, fields, *, converters=vec![], kept=vec![], misfit=None))]
+    #[pyo3(signature = (class, fields, *, many=false, converters=vec![], kept=vec![], misfit=None))]
     fn merge_into(
         class: &Bound<'_, PyType>,
         fields: Vec<String>,
+        many: bool,
         converters: Vec<Option<Py<PyAny>>>,
         kept: Vec<String>,
         misfit: Option<Py<PyAny>>,
@@ -377,7 +379,7 @@ impl LoadPlan {
             slots: Slots::of(class)?,
         };
         let label = class.name()?.to_string();
-        Ok(Self { misfit, ..Self::make(py, Shape::Merge(Box::new(merge)), false, Some(label)) })
+        Ok(Self { misfit, ..Self::make(py, Shape::Merge(Box::new(merge)), many, Some(label)) })
     }
 
     /// Decodes wire bytes of a field as the last result of this plan had them, without its converter; raises LookupError before

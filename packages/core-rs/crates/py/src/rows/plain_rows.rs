@@ -1,15 +1,12 @@
 //! Rows as tuples and dicts.
 use crate::env::Env;
-use crate::rows::columns::{Column, Columns};
+use crate::rows::columns::{Column, Columns, bytes};
 use data_bridge_driver::PgRow;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// A dict has each key once.
-///
-/// # Errors
-/// `DecodeError` with the names that occur twice.
+/// Refuses a result of which a dict would lose a column.
 pub fn no_name_twice(py: Python<'_>, columns: &Columns) -> PyResult<()> {
     let mut names: Vec<_> = columns.all.iter().map(|c| &*c.name).collect();
     names.sort_unstable();
@@ -24,21 +21,20 @@ pub fn no_name_twice(py: Python<'_>, columns: &Columns) -> PyResult<()> {
     Err(crate::errors::named(py, "DecodeError", message))
 }
 
-/// A new reference to the row as a tuple.
-#[inline]
-pub fn tuple(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
+/// A new reference to a tuple of the cells; of those from `kept` on, it has the bytes.
+pub fn tuple(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow, kept: usize) -> PyResult<*mut PyObject> {
     // SAFETY: places that were not filled stay null, which the deallocation of a tuple allows.
     unsafe {
         let t = Bound::from_owned_ptr_or_err(py, ffi::PyTuple_New(columns.len() as isize))?;
         for (i, c) in columns.iter().enumerate() {
-            ffi::PyTuple_SET_ITEM(t.as_ptr(), i as isize, c.object(py, env, row, i)?);
+            let item = if i < kept { c.object(py, env, row, i)? } else { bytes_of(py, row, i)? };
+            ffi::PyTuple_SET_ITEM(t.as_ptr(), i as isize, item);
         }
         Ok(t.into_ptr())
     }
 }
 
-/// A new reference to the row as a dict.
-#[inline]
+/// A new reference to a dict of the cells.
 pub fn dict(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyResult<*mut PyObject> {
     let d = PyDict::new(py);
     for (i, c) in columns.iter().enumerate() {
@@ -53,4 +49,16 @@ pub fn dict(py: Python<'_>, env: &Env, columns: &[Column], row: &PgRow) -> PyRes
         }
     }
     Ok(d.into_ptr())
+}
+
+/// A new reference to the bytes of a cell, or to None.
+fn bytes_of(py: Python<'_>, row: &PgRow, i: usize) -> PyResult<*mut PyObject> {
+    // SAFETY: a new reference, or null with an exception.
+    unsafe {
+        let made = match bytes(row, i) {
+            Some(b) => ffi::PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as isize),
+            None => ffi::Py_NewRef(ffi::Py_None()),
+        };
+        if made.is_null() { Err(PyErr::fetch(py)) } else { Ok(made) }
+    }
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
-from data_bridge.core import LoadPlan, resolve
+from data_bridge.core import LoadPlan, json_equals, resolve
 from data_bridge.core.errors import EncodeError
 from data_bridge.orm._events import Hooks, Load
 from data_bridge.orm._state import CLEAN
@@ -24,7 +24,7 @@ from data_bridge.orm.mapping.field import Field, factory, validated_name
 from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
-from data_bridge.orm.mapping.rounding import may_change
+from data_bridge.orm.mapping.rounding import kept_as_sent, may_change
 from data_bridge.orm.mapping.settings import Settings
 from data_bridge.query import ColumnProxy, DocumentPath, Node, TableDef, TableSource, sql
 from data_bridge.query.spi import build, clauses
@@ -73,9 +73,13 @@ class Entity(MixedPlans):
         qualifier = self.source.name
         self.projection = (build.columns(qualifier, (f.name for f in self.loaded)),)
         self.mutable = tuple(f.key for f in fields if f.is_mutable)
-        self.rounded = frozenset(f.key for f in self.loaded if may_change(f.type))
-        """Fields whose values come back from every write, as the server may have rounded them."""
+        self.rounded = {f.key: kept_as_sent(f.type) for f in self.loaded if may_change(f.type)}
+        """Fields whose values come back from writes, as the server may have rounded them, and what tells that it does not."""
         self.documents = frozenset(f.key for f in fields if f.is_document)
+        self.jsonb = frozenset(
+            f.key for f in fields if f.type.name == "jsonb" and (f.is_document or f.converter(cls) is None)
+        )
+        """Fields whose values are told from the bytes that the server sends without decoding these."""
         self.rekeyed = frozenset(f.key for f in fields if f.has_other_keys)
         """Documents that are sent as JSON has them, as their mappings have keys that JSON does not know."""
         self._validators: dict[str, Callable[[Any], Any]] = {}
@@ -224,11 +228,15 @@ class Entity(MixedPlans):
             self.load_hooked[plan] = None
         return plan
 
-    def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...]) -> LoadPlan:
-        """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored."""
+    def merge_plan(self, keys: tuple[str, ...], kept: tuple[str, ...], *, many: bool = False) -> LoadPlan:
+        """How RETURNING of these fields goes into an instance; of the `kept` ones, which follow, only the bytes are stored.
+
+        With `many` the result is a tuple for each row: the values and the bytes.
+        """
         plan = LoadPlan.merge_into(
             self.cls,
             list(keys),
+            many=many,
             converters=self.converters(keys),
             kept=list(kept),
             misfit=misfit_of(self.label, self.by_key),
@@ -267,7 +275,16 @@ class Entity(MixedPlans):
 
     def is_stored(self, key: str, wire: bytes | None, value: Any) -> bool:
         """Whether the bytes of a mutable column are this value."""
-        if key not in self.documents:
+        is_document = key in self.documents
+        if wire is not None and key in self.jsonb:
+            # The bytes and the object are compared as they are, up to the first difference.
+            found = json_equals(wire, value)
+            if found is None and is_document:
+                found = json_equals(wire, plain(value))
+            # Of a document that is different the class may still say that it is the same.
+            if found or (found is False and not is_document):
+                return found
+        if not is_document:
             return is_same(self.original(key, wire), value)
         if is_same(self.original(key, wire), value):
             return True

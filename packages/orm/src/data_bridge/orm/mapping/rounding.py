@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 from data_bridge.query.types import SQLType
 
@@ -22,3 +25,32 @@ def may_change(of: SQLType) -> bool:
         return may_change(of.of)
     base = getattr(of.declared, "base", of.name)
     return of.family in _OWN_FORM or _LIMITED.match(base) is not None
+
+
+def kept_as_sent(of: SQLType) -> Callable[[Any], bool]:
+    """What tells of a value that the server stores it as it is sent. Of what it does not know it says no.
+
+    >>> from decimal import Decimal
+    >>> from data_bridge.query import types
+    >>> kept = kept_as_sent(types.Numeric(9, 2))
+    >>> kept(Decimal("1.50")), kept(Decimal("1.5")), kept(Decimal("1.505")), kept(None)
+    (True, False, False, True)
+    """
+    limited = _NUMERIC.match(of.name)
+    if limited is None:
+        return _is_null
+    unit = Decimal(1).scaleb(-int(limited[1] or 0))
+
+    def kept(value: Any) -> bool:
+        # The server has no -0.
+        is_number = type(value) is Decimal and value.same_quantum(unit)
+        return value is None or (is_number and not (value.is_zero() and value.is_signed()))
+
+    return kept
+
+
+def _is_null(value: Any) -> bool:
+    return value is None
+
+
+_NUMERIC = re.compile(r"^numeric\(\d+(?:, ?(\d+))?\)$")

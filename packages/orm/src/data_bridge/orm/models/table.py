@@ -215,7 +215,7 @@ class Table(Row, metaclass=TableMeta):
         query = QueryBuilder.of(entity_of(cls))
         if fetch_links:
             query = by_key.with_links(query, fetch_links)
-        return query.find(*filters, **equals) if filters or equals else query
+        return query._narrow(filters, equals) if filters or equals else query
 
     @classmethod
     def find_all(cls) -> QueryBuilder[Self]:
@@ -240,7 +240,7 @@ class Table(Row, metaclass=TableMeta):
     async def count(cls, *filters: Any, **equals: Any) -> int:
         """The number of matching rows."""
         query: QueryBuilder[Any] = QueryBuilder.of(entity_of(cls))
-        return await (query.find(*filters, **equals) if filters or equals else query).count()
+        return await query._narrow(filters, equals).count()
 
     @overload
     @classmethod
@@ -253,7 +253,7 @@ class Table(Row, metaclass=TableMeta):
     async def exists(cls, *filters: Any, **equals: Any) -> bool:
         """Whether there is a matching row."""
         query: QueryBuilder[Any] = QueryBuilder.of(entity_of(cls))
-        return await (query.find(*filters, **equals) if filters or equals else query).exists()
+        return await query._narrow(filters, equals).exists()
 
     @classmethod
     async def distinct(cls, column: Node[Any]) -> list[Any]:

@@ -31,6 +31,12 @@ def stored(entity: Entity, field: Field, value: Any) -> Any:
     return entity.columns[field.key].bind(value)
 
 
+def rounded(entity: Entity, sent: Iterable[str], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The sent fields whose values the server may round."""
+    known = entity.rounded
+    return tuple([k for k in sent if k in known and not known[k](values[k])]) if known else ()
+
+
 def refuse_computed(entity: Entity, keys: Iterable[str]) -> None:
     """Looks whether the database accepts values for these fields.
 
@@ -109,6 +115,38 @@ def assignments(
         seen.add(key)
         made.append((entity.by_key[key], *with_parts(entity.columns[key].s, set_parts)))
     return made + update_defaults(entity, seen) if defaults and made else made
+
+
+def plain_assignments(entity: Entity, given: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]] | None:
+    """What assignments() makes of values by the names of their fields, by a shape that is made once for these names.
+
+    Returns:
+        What build.update() takes, and the parameters; None where a value is an expression, or a name is not that of a field.
+    """
+    at = ("plain", *given)
+    shape = entity.shapes.get(at)
+    if shape is None:
+        shape = entity.shapes[at] = _plain_shape(entity, given)
+    fields, sets, constants = shape
+    params: list[Any] = []
+    for field, value in zip(fields, given.values(), strict=False):
+        if value is None or type(value) is field.type.python:
+            params.append(value)
+        elif isinstance(value, Node) or hasattr(value, "__operand__"):
+            return None
+        else:
+            params.append(stored(entity, field, value))
+    return (sets, (*params, *constants)) if fields else None
+
+
+def _plain_shape(entity: Entity, given: Collection[str]) -> tuple[Any, Any, Any]:
+    fields = [entity.by_key.get(k) for k in given]
+    defaults = [(n, d) for n, d in entity.update_defaults if entity.source.columns[n].__column__.key not in given]
+    is_special = entity.settings.validate_on_save or not all(isinstance(d, Node) for _, d in defaults)
+    if is_special or any(f is None or f.spec.computed for f in fields):
+        return (), (), ()
+    sets = (*((f.name, build.PLACE) for f in fields if f is not None), *((n, d.s) for n, d in defaults))
+    return tuple(fields), sets, tuple(v for _, d in defaults for v in d.p)
 
 
 def update_defaults(entity: Entity, named: Collection[str]) -> list[Assignment]:

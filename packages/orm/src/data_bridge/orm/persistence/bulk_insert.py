@@ -7,10 +7,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from pydantic import BaseModel
+
 from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.core.errors import AlreadySaved, ConfigurationError
 from data_bridge.orm._events import Insert, Skip, happening
-from data_bridge.orm._state import GONE, state_of, wire_of
+from data_bridge.orm._state import GONE, get_fields, state_of
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.assignments import stored
@@ -43,6 +45,16 @@ def as_row(entity: Entity, given: Any) -> Any:
     raise TypeError(f"rows are {entity.label} instances or mappings, not {type(given).__name__}")
 
 
+def as_rows(entity: Entity, given: list[Any]) -> list[Any]:
+    """Instances, made of mappings where need be: of plain dicts without a frame of Python for each of them."""
+    cls = entity.cls
+    is_own: bool = cls.model_validate.__func__ is not BaseModel.model_validate.__func__  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    if is_own or {*map(type, given)} != {dict}:
+        return [as_row(entity, r) for r in given]
+    validate = cls.__pydantic_validator__.validate_python
+    return [validate(r, by_name=True, by_alias=True) for r in given]
+
+
 async def insert_many(
     entity: Entity,
     rows: Iterable[Any],
@@ -57,17 +69,17 @@ async def insert_many(
     size = BATCH if batch_size is None else batch_size
     if size < 1:
         raise ConfigurationError(f"batch_size={size} is less than one row")
-    if (returning or on_conflict is not None) and _has_arrays(entity.fields):  # one parameter for each value
+    if (returning or on_conflict is not None) and has_arrays(entity.fields):  # one parameter for each value
         size = min(size, PARAMETERS // len(entity.fields) - 1)
     hooks = entity.hooks if entity.hooks is not None and skip is not True and entity.hooks.concern(Insert) else None
     conflict = conflict_clause(entity, on_conflict)
     source = iter(rows)
-    first = [as_row(entity, r) for r in islice(source, size)]
+    first = as_rows(entity, [*islice(source, size)])
     if not first:
         return [] if returning else 0
     written: list[Any] = []
     done = given = 0
-    second = [as_row(entity, r) for r in islice(source, size)]
+    second = as_rows(entity, [*islice(source, size)])
 
     async def write(batch: list[Any], executor: Any, shapes: list[tuple[str, ...]] | None = None) -> None:
         nonlocal done, given
@@ -89,7 +101,11 @@ async def insert_many(
             progress(done)
 
     executor = entity.executor(tx)
-    if not second and hooks is None and len(set(shapes := [single_row._given(entity, r) for r in first])) == 1:
+    if (
+        not second
+        and hooks is None
+        and len(set(shapes := [single_row._given(entity, r, get_fields(r)) for r in first])) == 1
+    ):
         await write(first, executor, shapes)
         return written if returning else done
     async with pg_transaction(using=executor) as inner:
@@ -97,7 +113,7 @@ async def insert_many(
             if batch:
                 await write(batch, inner)
         del first, second, batch  # whoever inserts a million rows must not hold on to them
-        while batch := [as_row(entity, r) for r in islice(source, size)]:
+        while batch := as_rows(entity, [*islice(source, size)]):
             await write(batch, inner)
     return written if returning else done
 
@@ -118,7 +134,7 @@ async def _insert_batch(
         if state is not None and state is not GONE:
             raise AlreadySaved(f"row {before + i} of insert_many() is in the database already")
     if shapes is None:
-        shapes = [single_row._given(entity, r) for r in batch]
+        shapes = [single_row._given(entity, r, get_fields(r)) for r in batch]
     if len(set(shapes)) == 1:  # objects for each row would only be work for the garbage collector
         indexes = range(before, before + len(batch))
         result = await _insert_group(entity, shapes[0], batch, conflict, returning, executor, indexes)
@@ -159,7 +175,7 @@ async def _insert_group(
             single_row.checked(entity, row, given)
 
     values = len(rows) * len(given)
-    many = len(rows) >= COPY_ROWS or (values > PARAMETERS and _has_arrays(entity.by_key[k] for k in given))
+    many = len(rows) >= COPY_ROWS or (values > PARAMETERS and has_arrays(entity.by_key[k] for k in given))
     copies = not returning and conflict is None and values > 0 and many
 
     async def run(low: int, high: int, on: Any) -> Any:
@@ -172,7 +188,8 @@ async def _insert_group(
     return await named(run, len(rows), executor, "insert_many()", lambda i: indexes[i])
 
 
-def _has_arrays(fields: Iterable[Any]) -> bool:
+def has_arrays(fields: Iterable[Any]) -> bool:
+    """Whether unnest() would take values of these fields apart."""
     return any(f.type.family in ("array", "vector") for f in fields)
 
 
@@ -220,11 +237,10 @@ async def _insert_rows(
     names = tuple(f.name for f in fields)
     filled = tuple(f.key for f in entity.fields if f.spec.is_filled_by_server and f.key not in given)
     filled += tuple(k for k in entity.pk_keys if k not in given and k not in filled)
-    filled += single_row.rounded(entity, given, filled)
-    wanted = filled + entity.mutable
-    back = tuple(dict.fromkeys(wanted)) if conflict is None else tuple(f.key for f in entity.loaded)
+    filled += tuple(k for k in _inexact(entity, given, rows) if k not in filled)
+    back = filled + entity.mutable if conflict is None else tuple(f.key for f in entity.loaded)
     names_back = (build.columns(None, (entity.by_key[k].name for k in back)),) if returning and back else None
-    if not fields or _has_arrays(fields):
+    if not fields or has_arrays(fields):
         # unnest() takes every dimension apart: rows with array columns go as a list of rows.
         source: Any = build.several_rows(len(rows)) if fields else None
         if not fields and len(rows) > 1:
@@ -249,14 +265,25 @@ async def _insert_rows(
         await executor.run(ir, params, _COUNT)
         landing.settle(executor, {}, ())
     elif entity.mutable:
-        loaded = await executor.run(ir, params, entity.plan(back))
-        came = {k: [r.__dict__[k] for r in loaded] for k in filled}
-        landing.settle(executor, came, [*map(wire_of, loaded)])
+        at = ("landing", filled)
+        plan = entity.shapes.get(at)
+        if plan is None:
+            plan = entity.shapes[at] = entity.merge_plan(filled, entity.mutable, many=True)
+        values = [*zip(*await executor.run(ir, params, plan), strict=True)]
+        came = dict(zip(filled, values, strict=False))
+        landing.settle(executor, came, [*zip(*values[len(filled) :], strict=True)])
     else:
         found = await executor.run(ir, params, LoadPlan.rows(tuple) if len(back) > 1 else _SCALARS)
         columns = zip(*found, strict=True) if len(back) > 1 else (found,)
         landing.settle(executor, dict(zip(back, columns, strict=True)), ())
     return rows
+
+
+def _inexact(entity: Entity, given: tuple[str, ...], rows: list[Any]) -> Iterator[str]:
+    """The fields in some row of which the server may round the value."""
+    for key, is_kept in entity.rounded.items():
+        if key in given and not all(map(is_kept, [r.__dict__[key] for r in rows])):
+            yield key
 
 
 _SCALARS = LoadPlan.scalars()

@@ -14,6 +14,7 @@ from data_bridge.orm.persistence import change_tracking, single_row
 from data_bridge.orm.persistence.assignments import refuse_computed, stored
 from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, columns_of
 from data_bridge.orm.persistence.in_flight import begin, land, land_written, seen, turn
+from data_bridge.orm.persistence.one_entry import OneEntry
 from data_bridge.orm.persistence.row_errors import named
 from data_bridge.query import Node
 from data_bridge.query.spi import build
@@ -170,7 +171,7 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
     # What the database decides, and the bytes of documents, from which the next edit in place is told.
     decided = tuple(k for k in entity.decided if k not in keys)
     edited = tuple(k for k in entity.mutable if k in keys)
-    rounded = single_row.rounded(entity, keys)
+    rounded = tuple(k for k in keys if k in entity.rounded and not all(map(entity.rounded[k], written.values(k))))
     back = tuple(dict.fromkeys((*entity.pk_keys, *decided, *rounded, *edited))) if decided or rounded or edited else ()
     plan = entity.plan(back) if back else _COUNT
 
@@ -193,15 +194,16 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         )
         error.row_index = index  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         raise error
+    entry = OneEntry(executor)
     if not back:
         # Which ones were there nobody knows where some were not: then all stay changed, and save() tells.
-        if found == len(written) and not executor.is_transaction and not any(written.made):
-            land_written(entity, written.rows, written.fields, sent)
+        if found == len(written) and not any(written.made):
+            land_written(entity, written.rows, written.fields, sent, executor)
         elif found == len(written):
             for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
                 made = written.made[i]
                 values = {k: sent[k][i] for k in changed if k not in made}
-                land(entity, row, executor, values, made, _NOTHING, before[i])
+                land(entity, row, entry, values, made, _NOTHING, before[i])
         return found  # type: ignore[no-any-return]
     for i, (row, changed) in enumerate(zip(written.rows, written.fields, strict=True)):
         loaded = by_key.get(_sent_key(entity, row, sent, i))
@@ -211,7 +213,7 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         made = written.made[i]
         came = {**{k: loaded.__dict__[k] for k in decided}, **made}
         came.update((k, loaded.__dict__[k]) for k in rounded if k in changed)
-        land(entity, row, executor, {k: sent[k][i] for k in changed if k not in made}, came, bytes_, before[i])
+        land(entity, row, entry, {k: sent[k][i] for k in changed if k not in made}, came, bytes_, before[i])
     return len(found)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.orm._state import ABSENT, Slots, state_of
-from data_bridge.orm.persistence.assignments import getter
+from data_bridge.orm._state import ABSENT, CLEAN, Slots, state_of
 from data_bridge.orm.persistence.in_flight import land
+from data_bridge.orm.persistence.one_entry import OneEntry
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -20,21 +20,20 @@ class Landing:
     Nearly always nothing was assigned meanwhile, which a comparison of whole columns tells at little cost for each row.
     """
 
-    __slots__ = ("_before", "_data", "_entity", "_get", "_keys", "_rows", "_sent")
+    __slots__ = ("_before", "_data", "_entity", "_rows", "_sent")
 
     def __init__(self, entity: Entity, rows: Sequence[Any], given: Sequence[str], filled: Sequence[str]) -> None:
         self._entity = entity
         self._rows = rows
         self._data = [r.__dict__ for r in rows]
         # Of a document the bytes tell.
-        self._keys = tuple(k for k in given if k not in entity.mutable)
-        self._get = getter(self._keys)
-        self._sent = [*map(self._get, self._data)]
+        # Columns: an object for each row would only be work for the garbage collector.
+        self._sent = {k: [d[k] for d in self._data] for k in given if k not in entity.mutable}
         self._before = {k: [d.get(k, ABSENT) for d in self._data] for k in filled}
 
     def _is_untouched(self) -> bool:
         data = [r.__dict__ for r in self._rows]  # validation of an assignment replaces it
-        if not all(map(is_, data, self._data)) or self._sent != [*map(self._get, data)]:
+        if not all(map(is_, data, self._data)) or any(v != [d[k] for d in data] for k, v in self._sent.items()):
             return False
         return all(all(map(is_, v, [d.get(k, ABSENT) for d in self._data])) for k, v in self._before.items())
 
@@ -48,22 +47,22 @@ class Landing:
         """
         entity, rows = self._entity, self._rows
         if not self._is_untouched():
+            settled_by = OneEntry(executor)
             for i, row in enumerate(rows):
-                sent = dict(zip(self._keys, self._sent[i], strict=True))
+                sent = {k: values[i] for k, values in self._sent.items()}
                 before = {k: values[i] for k, values in self._before.items()}
                 bytes_ = dict(zip(entity.mutable, wires[i], strict=True)) if wires else {}
-                land(entity, row, executor, sent, {k: v[i] for k, v in came.items()}, bytes_, before)
+                land(entity, row, settled_by, sent, {k: v[i] for k, v in came.items()}, bytes_, before)
             return
         states = [*map(state_of, rows)] if executor.is_transaction else []
         for k, values in came.items():
             for row, value in zip(rows, values, strict=True):
                 row.__dict__[k] = value
-        mutable, set_state, set_wire = entity.mutable, Slots.set_state, Slots.set_wire
-        if mutable:
-            for row, wire in zip(rows, wires, strict=True):
-                set_wire(row, dict(zip(mutable, wire, strict=True)))
+        set_state, set_wire = Slots.set_state, Slots.set_wire
+        for row, wire in zip(rows, wires, strict=bool(wires)):
+            set_wire(row, wire)
         for row in rows:
-            set_state(row, {})
+            set_state(row, CLEAN)  # the first change makes a record
         if executor.is_transaction:
             executor.on_rollback(lambda: self._take_back(states, came))
 

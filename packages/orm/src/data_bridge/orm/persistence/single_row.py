@@ -15,7 +15,7 @@ from data_bridge.core.errors import AlreadySaved, EncodeError, NotSaved, Revisio
 from data_bridge.orm._state import CLEAN, GONE, adopt, get_fields, own, settle, state_of
 from data_bridge.orm.mapping.entity import Entity
 from data_bridge.orm.mapping.field import field_validator
-from data_bridge.orm.persistence.assignments import assignments, getter, refuse_computed, stored
+from data_bridge.orm.persistence.assignments import assignments, getter, refuse_computed, rounded, stored
 from data_bridge.orm.persistence.change_tracking import changed_fields, original_key, revision_of
 from data_bridge.orm.persistence.conflict import is_same_revision, proposed
 from data_bridge.orm.persistence.in_flight import begin, blank, bytes_of, land, seen, taken_off, turn
@@ -34,11 +34,13 @@ def said(row: Any) -> Collection[str]:
     return get_fields(row) if state is None or state is GONE else row.__dict__
 
 
-def _given(entity: Entity, row: Any) -> tuple[str, ...]:
+def _given(entity: Entity, row: Any, chosen: Collection[str] | None = None) -> tuple[str, ...]:
     """Fields that an INSERT sends: all but those that the database fills and nobody set."""
     if entity.links:
         settle(row, entity.links)
-    data, chosen = row.__dict__, said(row)
+    data = row.__dict__
+    if chosen is None:
+        chosen = said(row)
     # A bit for each of them: rows of one shape are told apart from others by a number.
     sent = 1
     for key, is_key, never_null, is_filled in entity.given_if:
@@ -136,24 +138,20 @@ def returning_of(entity: Entity, keys: tuple[str, ...]) -> tuple[Any, ...] | Non
     return (build.columns(None, (entity.by_key[k].name for k in keys)),) if keys else None
 
 
-def rounded(entity: Entity, sent: Iterable[str], besides: Collection[str] = ()) -> tuple[str, ...]:
-    """The sent fields whose values the server may have rounded."""
-    if not entity.rounded:
-        return ()
-    return tuple(k for k in sent if k in entity.rounded and k not in besides)
+Keys = tuple[str, ...]
 
 
 def _insert_shape(
-    entity: Entity, keys: tuple[str, ...], updates: tuple[str, ...] | None, is_conditional: bool = False
+    entity: Entity, keys: Keys, updates: Keys | None, inexact: Keys, is_conditional: bool = False
 ) -> _Write:
-    at = ("insert", keys, updates, is_conditional)
+    at = ("insert", keys, updates, inexact, is_conditional)
     shape = entity.shapes.get(at)
     if shape is None:
         filled = tuple(
             f.key for f in entity.fields if f.spec.is_filled_by_server and (f.key not in keys or updates is not None)
         )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
-        filled += rounded(entity, keys, filled)
+        filled += tuple(k for k in inexact if k not in filled)
         if updates is not None:  # what the row in the database has in fields that nobody set here
             written = {*filled, *(k for k in updates if k != entity.revision), *entity.pk_keys}
             filled += tuple(f.key for f in entity.loaded if f.key not in written)
@@ -190,7 +188,7 @@ async def insert(entity: Entity, row: Any, tx: Any) -> Any:
 def _insert(entity: Entity, row: Any, given: tuple[str, ...], executor: Any) -> Coroutine[Any, Any, bool]:
     if entity.settings.validate_on_save:
         checked(entity, row, given)
-    return _insert_shape(entity, given, None).run(entity, row, executor)
+    return _insert_shape(entity, given, None, rounded(entity, given, row.__dict__)).run(entity, row, executor)
 
 
 async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any:
@@ -248,14 +246,14 @@ async def _save_new(entity: Entity, row: Any, executor: Any) -> None:
     chosen = get_fields(row)
     updates = tuple(k for k in keys if k in chosen and k not in entity.pk_keys)
     is_conditional = entity.revision in updates
-    shape = _insert_shape(entity, keys, updates, is_conditional)
+    shape = _insert_shape(entity, keys, updates, rounded(entity, keys, row.__dict__), is_conditional)
     params = tuple(v for _, _, p in proposed(entity, updates) for v in p) if entity.update_defaults else ()
     if not await shape.run(entity, row, executor, params):
         raise await _missed(entity, original_key(entity, row, None), executor, row.__dict__.get(entity.revision))
 
 
-def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
-    at = ("update", changed)
+def _update_shape(entity: Entity, changed: tuple[str, ...], inexact: tuple[str, ...]) -> _Write:
+    at = ("update", changed, inexact)
     shape = entity.shapes.get(at)
     if shape is None:
         refuse_computed(entity, changed)
@@ -269,7 +267,7 @@ def _update_shape(entity: Entity, changed: tuple[str, ...]) -> _Write:
                 constants += default.p
                 extra += (key,)
         computed = tuple(f.key for f in entity.fields if f.spec.computed)
-        filled = extra + computed + rounded(entity, changed, extra)
+        filled = extra + computed + tuple(k for k in inexact if k not in extra)
         kept = tuple(k for k in entity.mutable if k in changed or k in filled)
         where = where_of(entity)
         ir = build.update(entity.table, sets, where, returning=returning_of(entity, filled + kept))
@@ -343,7 +341,9 @@ async def _update(entity: Entity, row: Any, changed: tuple[str, ...], executor: 
         made = python_defaults(entity, changed)
     if entity.settings.validate_on_save:
         checked(entity, row, changed)
-    shape = _update_shape(entity, (*changed, *made))
+    written = (*changed, *made) if made else changed
+    values = {**row.__dict__, **made} if made else row.__dict__
+    shape = _update_shape(entity, written, rounded(entity, written, values))
     revision = _revision(entity, row, state)
     if not await shape.run(entity, row, executor, shape.constants + key + revision, made=made):
         raise await _missed(entity, key, executor, (*revision, None)[0])

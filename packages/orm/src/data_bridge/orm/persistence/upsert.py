@@ -8,7 +8,7 @@ from typing import Any
 from data_bridge.core import LoadPlan, pg_transaction
 from data_bridge.orm._events import Save, Skip, happening
 from data_bridge.orm.mapping.entity import Entity
-from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, as_row
+from data_bridge.orm.persistence.bulk_insert import BATCH, PARAMETERS, as_rows
 from data_bridge.orm.persistence.conflict import Conflict, conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.upsert_statement import Upsert
@@ -53,7 +53,7 @@ async def upsert_many(
     entity: Entity, rows: Iterable[Any], conflict: Sequence[Any] | Conflict, update: Any, skip: Skip, tx: Any
 ) -> list[tuple[Any, bool]]:
     """One INSERT … ON CONFLICT DO UPDATE … RETURNING, or several in a transaction."""
-    made = [as_row(entity, r) for r in rows]
+    made = as_rows(entity, [*rows])
     if not made:
         return []
     hooks = entity.hooks
@@ -74,10 +74,10 @@ async def _upsert_all(
     entity: Entity, made: list[Any], conflict: Sequence[Any] | Conflict, update: Any, tx: Any
 ) -> list[tuple[Any, bool]]:
     executor = entity.executor(tx)
-    size = min(BATCH, PARAMETERS // len(entity.fields) - 1)
     flight = begin(executor, made) or await turn(executor, made)
     try:
         upsert = Upsert(entity, made, conflict, update)
+        size = BATCH if upsert.is_flat else min(BATCH, PARAMETERS // len(entity.fields) - 1)
         if len(made) <= size and not (upsert.is_conditional and len(made) > 1):
             return await upsert.run(made, executor, 0)
         result: list[tuple[Any, bool]] = []

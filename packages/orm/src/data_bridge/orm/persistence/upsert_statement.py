@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ConfigurationError, RevisionConflict
-from data_bridge.orm._state import ABSENT, known_wire, state_of
 from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.assignments import assignments, stored
+from data_bridge.orm.persistence.brought_rows import Brought
+from data_bridge.orm.persistence.bulk_insert import columns_of, has_arrays
 from data_bridge.orm.persistence.conflict import Conflict, is_same_revision, proposed
-from data_bridge.orm.persistence.in_flight import land, seen, taken_off
 from data_bridge.orm.persistence.row_errors import named
 from data_bridge.query.spi import build
 
@@ -26,7 +26,7 @@ class Upsert:
     row has to be that revision.
     """
 
-    __slots__ = ("_clause", "_entity", "_given", "_params", "_targets", "_written", "is_conditional")
+    __slots__ = ("_clause", "_entity", "_given", "_params", "_targets", "_written", "is_conditional", "is_flat")
 
     def __init__(self, entity: Entity, rows: Sequence[Any], conflict: Sequence[Any] | Conflict, update: Any) -> None:
         self._entity = entity
@@ -37,14 +37,13 @@ class Upsert:
             )
         self._targets = on.fields(entity)
         self._given = given = single_row._given(entity, rows[0])
-        named_fields = {k for k in given if k in single_row.said(rows[0])}
+        fields = frozenset(given)
+        named_fields = fields.intersection(single_row.said(rows[0]))
         for row in rows:
-            if (
-                single_row._given(entity, row) != given
-                or {k for k in given if k in single_row.said(row)} != named_fields
-            ):
+            if single_row._given(entity, row) != given or fields.intersection(single_row.said(row)) != named_fields:
                 raise ConfigurationError("upsert_many() needs rows that set the same fields")
         self.is_conditional = entity.revision in named_fields
+        self.is_flat = bool(given) and not has_arrays(entity.by_key[k] for k in given)
         if isinstance(update, Mapping):
             made = assignments(entity, update, (), {})
         else:
@@ -69,35 +68,35 @@ class Upsert:
     async def run(self, rows: list[Any], executor: Any, first: int) -> list[tuple[Any, bool]]:
         """Writes the rows, of which the first has that index; gives each, and whether it is new."""
         entity, given = self._entity, self._given
-        keys = tuple(f.key for f in entity.loaded)
         names = tuple(entity.by_key[k].name for k in given)
         returning = (build.columns(None, (f.name for f in entity.loaded)), build.WAS_INSERTED)
-        plan = entity.mixed([(entity, len(keys), False), (None, 1, False)])
+        plan = entity.mixed([(entity, len(entity.loaded), False), (None, 1, False)])
         if entity.settings.validate_on_save:
             for row in rows:
                 single_row.checked(entity, row, given)
 
+        fields = [entity.by_key[k] for k in given]
+
         async def run(low: int, high: int, on: Any) -> Any:
-            rows_of = build.several_rows(high - low)
+            part = rows[low:high]
+            params: Sequence[Any]
+            if self.is_flat and len(part) > 1:
+                rows_of = build.rows_of_arrays(f.type.name for f in fields)
+                params = [columns_of(entity, f, [r.__dict__[f.key] for r in part]) for f in fields]
+            else:
+                rows_of = build.several_rows(len(part))
+                params = [stored(entity, f, r.__dict__[f.key]) for r in part for f in fields]
             ir = build.insert(entity.table, names, rows_of, conflict=self._clause, returning=returning)
-            params = [stored(entity, entity.by_key[k], r.__dict__[k]) for r in rows[low:high] for k in given]
             return await on.run(ir, (*params, *self._params), plan)
 
-        before = [seen(entity, row, keys) for row in rows]
-        with taken_off(rows, keys) as taken:
+        brought = Brought(entity, rows)
+        with brought.taken_off():
             # upsert() is this with one row: like save(), one round trip in a transaction, too.
             found = await named(run, len(rows), executor, "upsert_many()", lambda i: first + i, saves=len(rows) > 1)
             if len(found) < len(rows):
                 raise self._conflict(rows, [loaded for loaded, _ in found], first)
-        result: list[tuple[Any, bool]] = []
-        for i, (row, (loaded, is_new)) in enumerate(zip(rows, found, strict=True)):
-            came = {k: loaded.__dict__[k] for k in keys}
-            land(entity, row, executor, {}, came, known_wire(loaded), before[i], taken[i])
-            for k in given:
-                if k not in keys:  # not loaded, so that nobody knows what the database has
-                    state_of(row)[k] = ABSENT
-            result.append((row, bool(is_new)))
-        return result
+        brought.settle(enumerate([loaded for loaded, _ in found]), executor, given)
+        return [(row, bool(is_new)) for row, (_, is_new) in zip(rows, found, strict=True)]
 
     def _conflict(self, rows: list[Any], found: list[Any], first: int) -> RevisionConflict:
         targets = [f.key for f in self._targets]

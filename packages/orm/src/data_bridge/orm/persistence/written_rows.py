@@ -7,9 +7,8 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.orm._state import ABSENT, known_wire, state_of
 from data_bridge.orm.mapping.documents import is_same
-from data_bridge.orm.persistence.in_flight import land, seen, taken_off
+from data_bridge.orm.persistence.brought_rows import Brought
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -28,9 +27,8 @@ async def land_on_given(
 
     Where a trigger has changed the values by which rows are recognised, loaded instances stand for those of this statement.
     """
-    keys = tuple(f.key for f in entity.loaded)
-    before = [seen(entity, row, keys) for row in rows]
-    with taken_off(rows, keys) as taken:
+    brought = Brought(entity, rows)
+    with brought.taken_off():
         found: list[Any] = await run()
     # Of a row that was there the proposed values may have been left aside: those of the conflict are its own.
     compared = given if conflict is None or not conflict.update else [f.key for f in conflict.fields(entity)]
@@ -41,16 +39,8 @@ async def land_on_given(
     )
     if places is None:
         return list(enumerate(found))
-    written: list[tuple[int, Any]] = []
-    for place, loaded in zip(places, found, strict=True):
-        row = rows[place]
-        came = {k: loaded.__dict__[k] for k in keys}
-        land(entity, row, executor, {}, came, known_wire(loaded), before[place], taken[place])
-        for k in given:
-            if k not in keys:  # not loaded, so that nobody knows what the database has
-                state_of(row)[k] = ABSENT
-        written.append((place, row))
-    return written
+    brought.settle(zip(places, found, strict=True), executor, given)
+    return [(place, rows[place]) for place in places]
 
 
 def _places(entity: Entity, rows: Sequence[Any], compared: Sequence[str], found: Sequence[Any]) -> list[int] | None:

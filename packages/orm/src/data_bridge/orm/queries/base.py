@@ -208,8 +208,7 @@ class RowQuery(WithHome, Select[T], Generic[T]):
             ConfigurationError: a right or full join keeps rows that have none.
         """
         if self._keeps is not None and self._chosen is None:
-            label = self._entity.label
-            what = f'join(how="{self._keeps}") keeps rows that have no {label}, which find() cannot return'
+            what = f'join(how="{self._keeps}") keeps rows that have no {(label := self._entity.label)}, which find() cannot return'
             raise ConfigurationError(f"{what}: add .tuples(optional({label}), …), which returns None for them")
 
     # ------------------------------------------------------------------------------------------------- where it runs
@@ -232,17 +231,20 @@ class RowQuery(WithHome, Select[T], Generic[T]):
         >>> def of_ann(Post, ann):
         ...     return Post.find(Post.title.startswith("A"), author=ann)
         """
+        return self._copy()._narrow(conditions, equals)
+
+    def _narrow(self, conditions: tuple[Any, ...], equals: Mapping[str, Any]) -> Self:
         if self._entity.relations and (equals or any(isinstance(c, Mapping) for c in conditions)):
             conditions, equals = self._with_links(conditions, equals)
         try:
-            return super().where(*conditions, **equals)
+            return super()._narrow(conditions, equals)
         except AttributeError:
             borrowed = next((k for k in equals if k in KEYWORDS and k not in self._entity.by_key), None)
             if borrowed is None:
                 raise
-            label = self._entity.label
+        label, spelling = self._entity.label, KEYWORDS[borrowed]
         raise AttributeError(
-            f"{label} has no column {borrowed!r}: for find({borrowed}=…) write {KEYWORDS[borrowed].format(T=label)}"
+            f"{label} has no column {borrowed!r}: for find({borrowed}=…) write {spelling.format(T=label)}"
         )
 
     find = where

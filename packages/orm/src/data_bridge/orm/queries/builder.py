@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from data_bridge.core import LoadPlan, resolve
+from data_bridge.core import LoadPlan, Statement, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.orm import _events
 from data_bridge.orm.mapping.entity import Entity
@@ -29,6 +29,7 @@ N = TypeVar("N", Decimal, float, timedelta)
 
 _SCALARS = LoadPlan.scalars()
 _SCALAR = LoadPlan.scalars(many=False)
+_COUNTED = (func.count().s,)
 _MERGING = ("distinct", "distinct_on", "group")
 """Clauses that make one row of several."""
 
@@ -64,9 +65,9 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     async def first(self) -> T | None:
         """The first row by the stated order, else by key; or None."""
-        query = self if clauses.order_of(self) else self._ordered_by_key()
-        limit = clauses.limit_of(query)
-        rows = await query.limit(1 if limit is None else min(limit, 1)).to_list()
+        keys = () if clauses.order_of(self) else self._key_order()
+        limit = clauses.limit_of(self)
+        rows = await clauses.with_order_and_limit(self, keys, 1 if limit is None else min(limit, 1)).to_list()
         return rows[0] if rows else None
 
     first_or_none = first
@@ -82,10 +83,15 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         return rows[0] if rows else None
 
     def _ordered_by_key(self) -> Self:
+        keys = self._key_order()
+        return clauses.with_order(self, keys) if keys else self
+
+    def _key_order(self) -> tuple[Any, ...]:
+        """The columns of the key, where the rows have one."""
         entity = self._entity
         if clauses.source_of(self) is not entity.source or not entity.pk_names or self._grouped:
-            return self
-        return clauses.with_order(self, [build.column(entity.source.name, n) for n in entity.pk_names])
+            return ()
+        return tuple(build.column(entity.source.name, n) for n in entity.pk_names)
 
     async def one(self) -> T:
         """The only row.
@@ -113,6 +119,8 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     async def count(self) -> int:
         """The number of rows; honours limit and offset."""
+        if not self._entity.paths and clauses.is_bare(self):
+            return int(await self._answer(clauses.bare_statement(self, _COUNTED)))
         if not clauses.is_cut(self) and not clauses.has_clause(self, *_MERGING, "locking"):
             return int(await self._value(clauses.without_order(self.columns(func.count()))))
         inner = self._copy()
@@ -121,17 +129,20 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     async def exists(self) -> bool:
         """Whether there is a row."""
-        bare = self
-        if not clauses.has_clause(self, *_MERGING):
-            bare = clauses.without_result(clauses.without_order(self))  # a row without columns exists as well
-        statement = bare.__statement__()
-        ir = build.select_exists(statement.ir)
-        found: bool = await resolve(self._using).run(ir, statement.params, _SCALAR, timeout=self._timeout)
+        if not self._entity.paths and clauses.is_bare(self):
+            statement = clauses.bare_statement(self, ())  # a row without columns exists as well
+        elif clauses.has_clause(self, *_MERGING):
+            statement = self.__statement__()
+        else:
+            statement = clauses.without_result(clauses.without_order(self)).__statement__()
+        found: bool = await self._answer(Statement(build.select_exists(statement.ir), statement.params))
         return found
 
     async def _value(self, query: Any, plan: LoadPlan = _SCALAR) -> Any:
-        statement = query.__statement__()
-        return await resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
+        return await self._answer(query.__statement__(), plan)
+
+    def _answer(self, statement: Statement, plan: LoadPlan = _SCALAR) -> Awaitable[Any]:
+        return resolve(self._using).run(statement.ir, statement.params, plan, timeout=self._timeout)
 
     async def _aggregated(self, made: Expr[Any]) -> Any:
         if clauses.is_cut(self):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from data_bridge.core import LoadPlan, resolve
 from data_bridge.core.errors import UnfilteredWrite
 from data_bridge.orm import _events
-from data_bridge.orm.persistence.assignments import assignments
+from data_bridge.orm.persistence.assignments import assignments, plain_assignments
 from data_bridge.query import func
 from data_bridge.query.spi import Columns, apart, build, clauses, filters_rows
 from data_bridge.query.spi.table_names import mentioned
@@ -24,12 +24,16 @@ _NEEDS_KEYS = ("distinct", "distinct_on", "group", "having", "locking", "windows
 def _conditions(query: Any, doing: str) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
     """WHERE of a mass write, its parameters, and the tables in FROM or USING."""
     entity = query._entity
-    query = query._with_paths()
+    is_bare = not entity.paths and clauses.is_bare(query)
+    if not is_bare:
+        query = query._with_paths()
     where, where_p = clauses.conditions_of(query)
     joins, joins_p = clauses.joins_of(query)
     if not query._unfiltered and clauses.limit_of(query) is None and not _is_filtered(query):
         what = "with a filter that is TRUE" if where not in (entity.present, ()) else "without a filter"
         raise UnfilteredWrite(f"find().{doing}() {what} would {doing} every row: {doing}_all() says so explicitly")
+    if is_bare:
+        return where, where_p, ()
     others = clauses.sources_of(query)[1:]
     by_key = (
         clauses.is_sampled(query)
@@ -58,7 +62,8 @@ def _is_filtered(query: Any) -> bool:
     present = query._entity.present
     where, where_p = clauses.conditions_of(query)
     # Whether a row is marked as deleted is not a filter of the caller; these conditions have no parameters.
-    if filters_rows([c for c in where if c not in present], where_p) or clauses.has_clause(query, "having"):
+    conditions = [c for c in where if c not in present] if present else where
+    if filters_rows(conditions, where_p) or clauses.has_clause(query, "having"):
         return True
     return any(
         j.how in ("inner", "right") and (not j.has_conditions or filters_rows(j.on, ()))
@@ -71,6 +76,13 @@ def update(
 ) -> tuple[Any, tuple[Any, ...]]:
     """Structure and parameters of an UPDATE."""
     entity = query._entity
+    if keywords and values is None and not operators:
+        plain = plain_assignments(entity, keywords)
+        if plain is not None:
+            sets, params = plain
+            where, where_p, sources = _conditions(query, "update")
+            if not sources:
+                return build.update(entity.table, sets, where, returning=returning), (*params, *where_p)
     made = assignments(entity, values, operators, keywords)
     if not made:
         raise TypeError("update() sets nothing: give it values")

@@ -12,7 +12,7 @@ from data_bridge.core import pg_transaction
 from data_bridge.core.errors import ConfigurationError, UniqueViolation
 from data_bridge.orm._events import Insert, happening
 from data_bridge.orm.persistence import single_row
-from data_bridge.orm.persistence.assignments import stored
+from data_bridge.orm.persistence.assignments import rounded, stored
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.queries.builder import QueryBuilder
 from data_bridge.orm.registry import entity_of
@@ -103,7 +103,8 @@ async def _insert(entity: Entity, row: Any, wanted: Mapping[str, Any], executor:
     now = {k: row.__dict__[k] for k in wanted}
     if now != wanted and (there := await _find(entity, now, executor)) is not None:
         raise _Found(there)
-    shape = single_row._insert_shape(entity, single_row._given(entity, row), None)
+    given = single_row._given(entity, row)
+    shape = single_row._insert_shape(entity, given, None, rounded(entity, given, row.__dict__))
     ir = build.with_conflict(shape.ir, build.CONFLICT_NOTHING)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .._names import unknown
+from .._names import digest, unknown
 from ..expressions.node import Node
 from ..expressions.sources import TableSource
 from ..types.sql_types import SQLType
@@ -218,7 +217,7 @@ def default_name(
     ends: list[str] = [suffix]
     room = 63 - len(suffix) - (2 if second else 1)
     if len(first) + len(second) > room:
-        whole = hashlib.sha256(first + b"\0" + second).hexdigest()[:8]
+        whole = digest(first + b"\0" + second, "sha256")[:8]
         ends, room = [whole, suffix], room - 9
     while len(first) + len(second) > room:
         if len(first) > len(second):

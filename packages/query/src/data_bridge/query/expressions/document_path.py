@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import quote_literal
 
-from .._names import unknown
+from .._names import digest, unknown
 from ..types.shape import Shape
 from ..types.sql_types import Boolean, SQLType, Text
 from .column import ColumnProxy
@@ -292,7 +291,7 @@ def _alias(label: str) -> str:
     encoded = label.encode()
     if len(encoded) <= 63:
         return label
-    return encoded[:48].decode(errors="ignore") + "." + hashlib.sha1(encoded, usedforsecurity=False).hexdigest()[:12]
+    return encoded[:48].decode(errors="ignore") + "." + digest(encoded)[:12]
 
 
 class _Field:

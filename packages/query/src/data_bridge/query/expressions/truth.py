@@ -31,7 +31,12 @@ def truth_of(s: Structure, p: Params) -> bool | None:
 def filters_rows(conditions: Iterable[Structure], p: Params) -> bool:
     """Whether one of these conditions, which are joined by AND, is more than TRUE."""
     values = iter(p)
-    return {True} != {True, *(_truth(s, values) for s in conditions)}  # each takes its parameters
+    # Of a comparison nobody knows; each of the others takes its parameters.
+    return any((type(s) is tuple and s and s[0] not in _DECIDED) or _truth(s, values) is not True for s in conditions)
+
+
+_DECIDED = frozenset({"true", "false", "$", "not", "and", "or", "is", "cast", "raw"})
+"""What may be TRUE for every row."""
 
 
 def _truth(s: Structure, values: Iterator[Any]) -> bool | None:

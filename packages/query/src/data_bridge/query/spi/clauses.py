@@ -110,6 +110,29 @@ def is_sampled(query: Select[Any]) -> bool:
     return source is not None and source.s[0] == "sample"
 
 
+def is_bare(query: Select[Any]) -> bool:
+    """Whether the query has nothing but a table, its columns, conditions and an order."""
+    source = query._source
+    return (
+        not (query._extras or query._ctes or query._groups)
+        and query._limit is None
+        and query._offset is None
+        and len(query._sources) == 1
+        and source is not None
+        and source.s[0] == "table"
+    )
+
+
+def bare_statement(query: Select[Any], columns: tuple[Structure, ...]) -> Statement:
+    """A query that is_bare(), with these columns instead of its own and without its order, as a statement.
+
+    The columns have no parameters.
+    """
+    source: Any = query._source
+    ir = ("select", source.s, columns, query._where or None, None, None, None, None)
+    return Statement(ir, source.p + query._where_p)
+
+
 def has_clause(query: Select[Any], *tags: str) -> bool:
     """Whether the query has one of these clauses: distinct, distinct_on, group, having, locking, windows, ties."""
     extras = query._extras
@@ -214,6 +237,15 @@ def with_order(query: Q, keys: Sequence[Structure]) -> Q:
     """The query with these sort keys, which take the same parameters as those before."""
     new = query._copy()
     new._order = tuple(keys) or None
+    return new
+
+
+def with_order_and_limit(query: Q, keys: Sequence[Structure] | None, limit: int) -> Q:
+    """The query with this limit, and with these sort keys, which have no parameters, in the place of none."""
+    new = query._copy()
+    new._limit = limit
+    if keys:
+        new._order, new._order_p = tuple(keys), ()
     return new
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .._names import digest
 from ..expressions.origins import source_of_column
 
 if TYPE_CHECKING:
@@ -70,13 +71,9 @@ def alias_of(table: Structure) -> str:
     made = f"{schema or ''}:{name}"
     if made.count(":") == 1 and "." not in made and len(made.encode()) <= 63:
         return made
-    # For start-up time: few names are too long.
-    from hashlib import sha1
-
     # Names with colons, dots or many letters stay distinct through a digest of both parts.
-    digest = sha1(repr((schema, name)).encode(), usedforsecurity=False).hexdigest()[:12]
     start = made.replace(":", "_").replace(".", "_").encode()[:49].decode(errors="ignore")
-    return f"{start}:{digest}"
+    return f"{start}:{digest(repr((schema, name)).encode())[:12]}"
 
 
 def _aliased(ir: Structure, source: Source, alias: str, *, own: bool) -> Structure:

@@ -168,7 +168,10 @@ class Select(Query, Locking, Generic[R]):
         >>> select(t.a).where(t.a > 1, b=2).sql().sql
         'SELECT "t"."a" FROM "t" WHERE "t"."a" > $1 AND "t"."b" = $2'
         """
-        new = self._copy()
+        return self._copy()._narrow(conditions, equals)
+
+    def _narrow(self, conditions: tuple[Any, ...], equals: Mapping[str, Any]) -> Self:
+        """Adds conditions to this query, which nobody else knows yet."""
         s, p = self._where, self._where_p
         for condition in conditions:
             # What comparisons give; everything else takes the long way.
@@ -179,12 +182,12 @@ class Select(Query, Locking, Generic[R]):
                 s, p = added(s, p, (condition,), {}, self._source)  # pyright: ignore[reportUnknownArgumentType]
         if equals:
             s, p = added(s, p, (), equals, self._source)
-        new._where = s
-        new._where_p = p
+        self._where = s
+        self._where_p = p
         if self._source is None and (found := sources_in(s)) is not None:
             # count(*) of a table has no column in its result, but one in its condition.
-            return new.from_(found)
-        return new
+            return self.from_(found)
+        return self
 
     find = where
 

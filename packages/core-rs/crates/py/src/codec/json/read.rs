@@ -18,7 +18,8 @@ thread_local! {
     static KEYS: RefCell<Vec<Key>> = RefCell::new(vec![(Box::default(), null_mut()); 512]);
 }
 
-struct Reader<'a> {
+/// Where reading stands in the text.
+pub(super) struct Reader<'a> {
     b: &'a [u8],
     at: usize,
 }
@@ -29,7 +30,7 @@ fn bad<T>(what: &'static str) -> Result<T, Fail> {
 
 /// A new reference to the object that the text stands for.
 pub fn read(b: &[u8]) -> Made {
-    let mut r = Reader { b, at: 0 };
+    let mut r = Reader::new(b);
     let value = r.value(0)?;
     r.space();
     if r.at == b.len() {
@@ -41,29 +42,41 @@ pub fn read(b: &[u8]) -> Made {
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn new(b: &'a [u8]) -> Self {
+        Self { b, at: 0 }
+    }
+
     fn space(&mut self) {
         while matches!(self.b.get(self.at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
             self.at += 1;
         }
     }
 
-    fn next(&mut self) -> Option<u8> {
+    pub(super) fn next(&mut self) -> Option<u8> {
         self.space();
         let c = self.b.get(self.at).copied();
         self.at += 1;
         c
     }
 
-    fn peek(&mut self) -> Option<u8> {
+    pub(super) fn peek(&mut self) -> Option<u8> {
         self.space();
         self.b.get(self.at).copied()
     }
 
+    /// Passes a word, if it stands here.
+    pub(super) fn passes(&mut self, word: &[u8]) -> bool {
+        let stands = self.b[self.at..].starts_with(word);
+        if stands {
+            self.at += word.len();
+        }
+        stands
+    }
+
     fn word(&mut self, word: &[u8], object: *mut PyObject) -> Made {
-        if !self.b[self.at..].starts_with(word) {
+        if !self.passes(word) {
             return bad("JSON literal");
         }
-        self.at += word.len();
         // SAFETY: an immortal or static object.
         Ok(unsafe { ffi::Py_NewRef(object) })
     }
@@ -166,7 +179,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<Text<'a>, Fail> {
+    pub(super) fn string(&mut self) -> Result<Text<'a>, Fail> {
         let b = self.b;
         let start = self.at + 1;
         let mut i = start;
@@ -224,13 +237,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Made {
+    /// Passes a number and returns its text.
+    pub(super) fn digits(&mut self) -> &'a [u8] {
         let start = self.at;
         while matches!(self.b.get(self.at), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
             self.at += 1;
         }
-        let s = &self.b[start..self.at];
-        let Ok(s) = std::str::from_utf8(s) else { return bad("JSON number") };
+        &self.b[start..self.at]
+    }
+
+    fn number(&mut self) -> Made {
+        let Ok(s) = std::str::from_utf8(self.digits()) else { return bad("JSON number") };
         // SAFETY: the interpreter is attached.
         unsafe {
             if let Ok(n) = s.parse::<i64>() {
@@ -250,7 +267,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-enum Text<'a> {
+/// A string of the text, as it stands there or with its escapes read.
+pub(super) enum Text<'a> {
     Plain(&'a [u8]),
     Escaped(Vec<u8>),
 }
@@ -262,7 +280,8 @@ fn hex(b: &[u8], at: usize) -> Result<u32, Fail> {
         .ok_or(Fail::Wire(WireError::Malformed("JSON escape")))
 }
 
-fn key(s: &[u8]) -> Made {
+/// A new reference to the str of a key.
+pub(super) fn key(s: &[u8]) -> Made {
     if s.is_empty() || s.len() > SHORT {
         return text(s);
     }
