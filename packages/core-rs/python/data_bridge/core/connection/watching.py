@@ -12,15 +12,12 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.connection.observer import add_observer, observers
 from data_bridge.core.errors import ConfigurationError, PoolTimeout
 from data_bridge.core.settings.session import check_timeout
-from data_bridge.core.telemetry.echo import Echo
-from data_bridge.core.telemetry.metrics import Metrics
-from data_bridge.core.telemetry.pool_log import POOL, PoolLog
-from data_bridge.core.telemetry.slow_plan import SlowPlans
-from data_bridge.core.telemetry.statement_log import STATEMENTS, StatementLog
+from data_bridge.core.telemetry import POOL, STATEMENTS
 from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
     from data_bridge.core.connection.database import Database
+    from data_bridge.core.telemetry.metrics import Metrics
 
 __all__ = ["Watching"]
 
@@ -50,22 +47,36 @@ class Watching:
         """Registers what the options and the levels of the loggers ask for; a second call does nothing."""
         if self._made:
             return
-        # The list of observers is the process's: it must not keep a database that nobody has any more.
-        only = weakref.ref(database)
-        if self._slow is not None or STATEMENTS.isEnabledFor(logging.DEBUG):
-            plans = SlowPlans(_explain(only), values=self._values) if self._plan else None
-            self._made.append(StatementLog(only, slow=self._slow, values=self._values, plans=plans))
-        if self._echo:
-            self._made.append(Echo(only, values=self._values))
-        if POOL.isEnabledFor(logging.INFO):
-            self._made.append(PoolLog(only, database._pool.stats))
-        if self._counts:
-            self._metrics = Metrics(only, database.alias, database._pool.stats)
-            self._made.append(self._metrics)
+        logs = self._slow is not None or STATEMENTS.isEnabledFor(logging.DEBUG)
+        if logs or self._echo or self._counts or POOL.isEnabledFor(logging.INFO):
+            self._made = self._asked_for(database, logs=logs)
         for observer in self._made:
             add_observer(observer)
         if self._made:
             weakref.finalize(database, _end, self._made).atexit = False
+
+    def _asked_for(self, database: Database, *, logs: bool) -> list[Any]:
+        # For start-up time.
+        from data_bridge.core.telemetry.echo import Echo
+        from data_bridge.core.telemetry.metrics import Metrics
+        from data_bridge.core.telemetry.pool_log import PoolLog
+        from data_bridge.core.telemetry.slow_plan import SlowPlans
+        from data_bridge.core.telemetry.statement_log import StatementLog
+
+        # The list of observers is the process's: it must not keep a database that nobody has any more.
+        only = weakref.ref(database)
+        made: list[Any] = []
+        if logs:
+            plans = SlowPlans(_explain(only), values=self._values) if self._plan else None
+            made.append(StatementLog(only, slow=self._slow, values=self._values, plans=plans))
+        if self._echo:
+            made.append(Echo(only, values=self._values))
+        if POOL.isEnabledFor(logging.INFO):
+            made.append(PoolLog(only, database._pool.stats))
+        if self._counts:
+            self._metrics = Metrics(only, database.alias, database._pool.stats)
+            made.append(self._metrics)
+        return made
 
     @property
     def metrics(self) -> Metrics:

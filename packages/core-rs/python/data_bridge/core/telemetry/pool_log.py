@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ConnectionLost, PoolTimeout, QueryCancelled, QueryTimeout
+from data_bridge.core.telemetry import POOL
 from data_bridge.core.telemetry.shown_sql import one_line
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["POOL", "PoolLog"]
 
-POOL = logging.getLogger("data_bridge.pool")
 _WAIT = 0.1
 """Seconds of waiting for a connection from which a line is written."""
 _LOOK = 0.1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_bridge.core._native import tokenize
 from data_bridge.core.errors import DataBridgeError
+from data_bridge.core.telemetry import SLOW
 from data_bridge.core.telemetry.shown_sql import one_line, without_constants
 from data_bridge.core.telemetry.shown_values import has_secret
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SlowPlans", "is_read_only"]
 
-_log = logging.getLogger("data_bridge.slow")
 _READS = frozenset({"select", "with", "values", "table"})
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "SHARE"})
 _EVERY = 60.0
@@ -88,11 +87,11 @@ class SlowPlans:
             lines = await self._explain(f"EXPLAIN {sql}", params)
         except DataBridgeError as e:
             state = getattr(e, "sqlstate", None)
-            _log.info("no plan of %s: %s %s", one_line(sql), type(e).__name__, state or "")
+            SLOW.info("no plan of %s: %s %s", one_line(sql), type(e).__name__, state or "")
             return
         if not self._values or has_secret(params):
             lines = [_masked(line) for line in lines]
-        _log.warning(
+        SLOW.warning(
             "plan of %s\n%s", one_line(sql), "\n".join(lines), extra={"data_bridge": {"sql": sql, "plan": lines}}
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.call_site import UNKNOWN, call_site
+from data_bridge.core.telemetry import SLOW, STATEMENTS
 from data_bridge.core.telemetry.shown_sql import one_line
 from data_bridge.core.telemetry.shown_values import shown_values
 from data_bridge.core.telemetry.slow_plan import SlowPlans
@@ -16,10 +17,7 @@ from data_bridge.core.telemetry.slow_plan import SlowPlans
 if TYPE_CHECKING:
     from data_bridge.core.connection.observer import QueryFinished, QueryStarted
 
-__all__ = ["SLOW", "STATEMENTS", "StatementLog", "facts"]
-
-STATEMENTS = logging.getLogger("data_bridge.sql")
-SLOW = logging.getLogger("data_bridge.slow")
+__all__ = ["StatementLog", "facts"]
 
 
 def facts(event: QueryStarted, ended: QueryFinished, duration: float, site: tuple[str, int]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from data_bridge.orm.queries.projection import chosen_columns, loaded_columns
 from data_bridge.orm.queries.with_home import WithHome
 from data_bridge.orm.registry import entity_if_table
 from data_bridge.orm.relations.loading import tree_of
-from data_bridge.orm.relations.paths import LinkPath, Path, path_from
+from data_bridge.orm.relations.paths import LinkPath, path_from
 from data_bridge.query import ColumnProxy, Node, Order, Select
 from data_bridge.query.spi import Columns, build, clauses, sampled
 from data_bridge.query.spi.table_names import mentioned
@@ -448,4 +448,3 @@ class RowQuery(WithHome, Select[T], Generic[T]):
 
 
 lend_names(RowQuery)
-__all__ = ["Path", "RowQuery"]
