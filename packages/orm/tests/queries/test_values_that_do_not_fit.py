@@ -61,3 +61,18 @@ async def test_a_change_of_a_row_names_its_field(db: Database) -> None:
 async def test_text_of_the_user_keeps_the_number(db: Database) -> None:
     with pytest.raises(EncodeError, match=r"^\$1 \(int4\): "):
         await fetch('SELECT "x" FROM (SELECT 1 AS "x") AS t WHERE "x" = $1::int4', BIG)
+
+
+class Plain(Table):
+    id: Col[int] = Column(primary_key=True)
+    age: Col[int] = Column(type="integer")
+
+
+@pytest.mark.parametrize(("cls", "kind"), [(Misfit, "int4"), (Plain, "int4[]")])
+async def test_rows_of_insert_many_name_field_and_index(db: Database, cls: Any, kind: str) -> None:
+    await create_all(cls)
+    with pytest.raises(EncodeError) as caught:
+        await cls.insert_many([cls(id=1, age=1), cls(id=2, age=BIG)])
+    assert str(caught.value).startswith(f"{cls.__name__}.age ({kind}): ")
+    assert caught.value.row_index == 1  # type: ignore[attr-defined]
+    assert await cls.count() == 0

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from data_bridge.core import LoadPlan, pg_transaction
-from data_bridge.core.errors import AlreadySaved, ConfigurationError
+from data_bridge.core.errors import AlreadySaved, ConfigurationError, EncodeError
 from data_bridge.orm._events import Insert, Skip, happening
 from data_bridge.orm._state import GONE, get_fields, state_of
 from data_bridge.orm.mapping.entity import Entity
@@ -19,7 +19,7 @@ from data_bridge.orm.persistence.assignments import stored
 from data_bridge.orm.persistence.conflict import conflict_clause
 from data_bridge.orm.persistence.in_flight import begin, turn
 from data_bridge.orm.persistence.new_rows import Landing
-from data_bridge.orm.persistence.row_errors import named
+from data_bridge.orm.persistence.row_errors import named, of_field
 from data_bridge.orm.persistence.written_rows import land_on_given
 from data_bridge.query.spi import build, to_timestamptz
 
@@ -181,9 +181,15 @@ async def _insert_group(
     async def run(low: int, high: int, on: Any) -> Any:
         if copies:
             return await _copy_rows(entity, given, rows[low:high], on)
-        if high - low == len(rows):
-            return await _insert_rows(entity, given, rows, conflict, returning, on)
-        return await _insert_rows(entity, given, rows[low:high], conflict, False, on)  # a part: just whether it fails
+        try:
+            if high - low == len(rows):
+                return await _insert_rows(entity, given, rows, conflict, returning, on)
+            return await _insert_rows(
+                entity, given, rows[low:high], conflict, False, on
+            )  # a part: just whether it fails
+        except EncodeError as e:
+            sent = given * (high - low) if has_arrays(entity.by_key[k] for k in given) else given
+            raise of_field(e, entity.label, sent) from None
 
     return await named(run, len(rows), executor, "insert_many()", lambda i: indexes[i])
 
