@@ -377,6 +377,9 @@ async def test_advisory_locks_and_settings(postgres_dsn: str) -> None:
             assert await tx.fetch_val("SHOW application_name") == "inside"
             async with core.detached():
                 assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is False
+                async with db.transaction() as other:
+                    assert [await other.try_advisory_lock(key) for key in ("import", 7)] == [False, False]
+                    assert [await other.try_advisory_lock(key) for key in ("export", 8)] == [True, True]
         assert await db.fetch_val("SELECT pg_try_advisory_xact_lock(7)") is True
 
 

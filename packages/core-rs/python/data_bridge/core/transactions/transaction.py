@@ -241,10 +241,11 @@ class Transaction(BaseExecutor):
 
     async def advisory_lock(self, key: int | str) -> None:
         """Waits for an advisory lock, which ends with the transaction. Text is hashed by the server."""
-        if isinstance(key, str):
-            await self.execute("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))", key)
-        else:
-            await self.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", key)
+        await self.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({_lock(key)})", key)
+
+    async def try_advisory_lock(self, key: int | str) -> bool:
+        """Takes an advisory lock if it is free, until the end of the transaction; returns whether it was."""
+        return bool(await self.fetch_val(f"SELECT pg_catalog.pg_try_advisory_xact_lock({_lock(key)})", key))
 
     # ------------------------------------------------------------------------------------------------- callbacks
     def on_commit(self, callback: Callback) -> None:
@@ -438,6 +439,10 @@ class Transaction(BaseExecutor):
         inner = Transaction(self.database, self._lease, self, site)
         await begin_inside(self, inner, timeout)
         return inner
+
+
+def _lock(key: int | str) -> str:
+    return "pg_catalog.hashtextextended($1, 0)" if isinstance(key, str) else "$1"
 
 
 def _never() -> bool:
