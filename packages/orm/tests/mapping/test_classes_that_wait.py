@@ -150,3 +150,13 @@ def test_a_name_that_nobody_defines_is_an_error(module: Callable[..., Any]) -> N
     for door in (lambda: models.Post.ddl(), lambda: models.Post.find(), lambda: models.Post.__table_def__):
         with pytest.raises(ConfigurationError, match=r"Post\.author points to 'Nobody'"):
             door()
+
+
+def test_a_name_of_several_classes_is_an_error_that_names_them(module: Callable[..., Any]) -> None:
+    text = BASE.replace("Base", "WaitTwice").replace("wait_base", "{}")
+    first, second = module(text.format("wait_twice_1")), module(text.format("wait_twice_2"))
+    models = module(MODELS.partition("class Author")[0].replace("Link[Author]", "Link[WaitTwice]"))
+    with pytest.raises(ConfigurationError, match="and 2 classes have that name") as caught:
+        models.Post.ddl()
+    assert first.__name__ in str(caught.value)
+    assert second.__name__ in str(caught.value)

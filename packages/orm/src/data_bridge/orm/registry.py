@@ -45,6 +45,11 @@ def named(name: str, module: str, qualname: str, *, is_final: bool = True) -> An
     return None
 
 
+def places_of(name: str) -> list[str]:
+    """Where the classes of this name are defined: `shop.models.User`."""
+    return sorted({f"{c.__module__}.{c.__qualname__}" for c in _declared if c.__name__ == name})
+
+
 def _is_being_imported(module: str) -> bool:
     return bool(getattr(getattr(sys.modules.get(module), "__spec__", None), "_initializing", False))
 

@@ -60,6 +60,12 @@ class Target:
         """
         found = self.find(owner)
         if found is None:
+            places = registry.places_of(self.given)
+            if len(places) > 1:
+                raise ConfigurationError(
+                    f"{self.label} points to {self.given!r}, and {len(places)} classes have that name: {', '.join(places)}; "
+                    f"import the one that is meant in {self.module}"
+                )
             raise ConfigurationError(
                 f"{self.label} points to {self.given!r}, which is not a Table that has been defined: import its module first"
             )
