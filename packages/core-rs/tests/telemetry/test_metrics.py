@@ -26,14 +26,14 @@ class Samples:
 
 async def test_everything_that_is_counted(postgres_dsn: str) -> None:
     async with Database(postgres_dsn, metrics=True, max_connections=2, acquire_timeout=0.2) as db:
-        await db.execute_script("DROP TABLE IF EXISTS counted; CREATE TABLE counted (a int PRIMARY KEY)")
-        await db.execute("INSERT INTO counted VALUES (1), (2), (3)")
+        await db.execute_script("DROP TABLE IF EXISTS metered; CREATE TABLE metered (a int PRIMARY KEY)")
+        await db.execute("INSERT INTO metered VALUES (1), (2), (3)")
         for _ in range(5):
-            await db.fetch("SELECT a FROM counted")
+            await db.fetch("SELECT a FROM metered")
         with pytest.raises(core.UniqueViolation):
-            await db.execute("INSERT INTO counted VALUES (1)")
+            await db.execute("INSERT INTO metered VALUES (1)")
         async with db.transaction():
-            await db.execute("DELETE FROM counted")
+            await db.execute("DELETE FROM metered")
         holders = [asyncio.create_task(db.fetch("SELECT pg_sleep(0.4)")) for _ in range(2)]
         await asyncio.sleep(0.05)
         with pytest.raises(core.PoolTimeout):

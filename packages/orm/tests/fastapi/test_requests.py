@@ -9,7 +9,10 @@ from orm_web import Member, application, at_rest, client_of, prepared
 
 from data_bridge.postgres import (
     Database,
+    EncodeError,
+    aliased,
 )
+from data_bridge.postgres.asgi.fields import field_names
 
 
 async def test_a_request_is_a_transaction(isolated_db: Database) -> None:
@@ -44,9 +47,9 @@ async def test_a_commit_that_fails_is_never_a_success(isolated_db: Database) -> 
     ("request_", "status", "code", "fields"),
     [
         (("GET", "/members/99", None), 404, "row_not_found", []),
-        (("GET", "/members/99999999999999999999999", None), 422, "encode_error", []),
+        (("GET", "/members/99999999999999999999999", None), 422, "encode_error", ["id"]),
         (("POST", "/members", {"email": "taken@x.org"}), 409, "unique_violation", ["eMail"]),
-        (("POST", "/members", {"email": "b@x.org", "team_id": 77}), 409, "foreign_key_violation", ["team_id"]),
+        (("POST", "/members", {"email": "b@x.org", "team_id": 4711}), 409, "foreign_key_violation", ["team_id"]),
         (("POST", "/members", {"email": "b@x.org", "age": 200}), 422, "check_violation", []),
         (("POST", "/members", {"email": "nul\0@x.org"}), 422, "encode_error", ["email"]),
         (("GET", "/cursors?after=rubbish", None), 400, "invalid_cursor", []),
@@ -68,7 +71,7 @@ async def test_errors_are_problems(
     problem = answer.json()
     assert problem["type"] == f"urn:data-bridge:{code}"
     assert [e["field"] for e in problem.get("errors", [])] == fields
-    for secret in ("taken@x.org", "b@x.org", "77", "99999999", "200", "nul"):
+    for secret in ("taken@x.org", "b@x.org", "4711", "99999999", "200", "nul"):
         assert secret not in answer.text
     await at_rest(tables)
 
@@ -85,3 +88,16 @@ async def test_a_lost_database_is_unavailable(isolated_db: Database) -> None:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert answer.json()["type"] == "urn:data-bridge:pool_timeout"
         await held.give_back()
+
+
+async def test_a_condition_names_the_field_of_the_api(isolated_db: Database) -> None:
+    """Not the column, which is called otherwise, and nothing of a table under another name."""
+    await prepared(isolated_db)
+    other = aliased(Member, "other")
+    for query, names in (
+        (Member.find(Member.email == "nul\0"), ("eMail",)),
+        (Member.find().join(other, other.id == Member.id).where(other.email == "nul\0"), ()),
+    ):
+        with pytest.raises(EncodeError) as caught:
+            await query
+        assert field_names(caught.value)[0] == names

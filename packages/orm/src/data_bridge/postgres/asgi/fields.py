@@ -13,8 +13,8 @@ __all__ = ["field_names"]
 # `Key (email)=(…) already exists.`, `Key (tenant, lower(email))=(…) …`: names, and no value.
 _KEY = re.compile(r"\((.*?)\)=\(", re.DOTALL)
 _PLAIN = re.compile(r"^\"?(\w+)\"?$")
-# `User.age: expected int, got str`, `User.age ($2, int4): …`.
-_FIELD = re.compile(r"^(?P<table>\w+)\.(?P<field>\w+)(?: \([^)]*\))?: (?P<what>.*)", re.DOTALL)
+# A class and its field: `User.age: expected int, got str`; a table and its column, in a condition: `users.age ($2, int4): …`.
+_FIELD = re.compile(r"^(?P<table>\w+)\.(?P<field>\w+)(?: \((?P<number>\$)?[^)]*\))?: (?P<what>.*)", re.DOTALL)
 
 
 def field_names(error: BaseException) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -23,12 +23,19 @@ def field_names(error: BaseException) -> tuple[tuple[str, ...], dict[str, str]]:
         found = _FIELD.match(str(error))
         if found is None:
             return (), {}
-        return (found["field"],), {found["field"]: found["what"]}
+        name = _of_condition(found["table"], found["field"]) if found["number"] else found["field"]
+        return ((name,), {name: found["what"]}) if name else ((), {})
     if not isinstance(error, DatabaseError):
         return (), {}
     table = _table(error)
     columns = [error.column] if error.column else _columns(error, table)
     return tuple(_api_name(table, column) for column in columns), {}
+
+
+def _of_condition(table: str, column: str) -> str | None:
+    """The name of a column in the API; None for a table that no class maps, such as an alias."""
+    mapped = (cls for cls in all_tables() if cls.__table_def__.name == table and column in cls.__table_source__.columns)
+    return next((_api_name(cls, column) for cls in mapped), None)
 
 
 def _table(error: DatabaseError) -> Any:
