@@ -36,6 +36,7 @@ NEEDS = {
 }
 MODULES = ["core", "query", "orm", "postgres", "migrate", "testing"]
 PURE_CRATES = ["data-bridge-ir", "data-bridge-sql", "data-bridge-wire", "data-bridge-lint"]
+FAULTS = "tests/faults"
 ON_LOCAL_SERVER = [
     "packages/core-rs/tests",
     "packages/orm/tests",
@@ -110,11 +111,16 @@ def tests(session: nox.Session) -> None:
             "cargo", "test", "--quiet", "--locked", "--manifest-path", str(CORE / "Cargo.toml"),
             "--package", "data-bridge-driver",
         )  # fmt: skip
-    session.run("pytest", *(session.posargs or PARALLEL))
-    if not session.posargs:
-        # Where an event loop cannot turn tokio itself, a thread does: other code, the same promises.
-        folders = ["packages/core-rs/tests", "tests/faults"]
-        session.run("pytest", *PARALLEL, *folders, env={"DATA_BRIDGE_REACTOR": "thread"})
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    # What is cancelled and killed at a certain moment needs the machine for itself.
+    session.run("pytest", *PARALLEL, f"--ignore={FAULTS}")
+    session.run("pytest", FAULTS)
+    # Where an event loop cannot turn tokio itself, a thread does: other code, the same promises.
+    thread = {"DATA_BRIDGE_REACTOR": "thread"}
+    session.run("pytest", *PARALLEL, "packages/core-rs/tests", env=thread)
+    session.run("pytest", FAULTS, env=thread)
 
 
 @nox.session

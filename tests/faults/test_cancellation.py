@@ -119,7 +119,9 @@ async def test_a_place_is_free_although_nothing_can_be_cancelled(own_server: Any
     places = 5
     async with Database(dsn, max_connections=places) as db:
         running = [asyncio.create_task(db.execute("SELECT pg_sleep(20)")) for _ in range(places)]
-        while len(own_server.run("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)'")) < places:
+        # Its text is shown before it runs, while it is prepared.
+        asleep = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(20)' AND wait_event = 'PgSleep'"
+        while len(own_server.run(asleep)) < places:
             await asyncio.sleep(0.01)
         with contextlib.ExitStack() as stack:
             if how == "refused":
