@@ -75,7 +75,7 @@ async def prepare_connection(connection: asyncpg.Connection) -> None:
 
 
 class Reference:
-    """asyncpg on one connection that nobody else uses: no pool, no reset of the session."""
+    """asyncpg on a dedicated connection: no pool, no reset of the session."""
 
     name = "asyncpg + Pydantic"
     is_shared = False

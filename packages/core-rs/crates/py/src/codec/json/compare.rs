@@ -4,7 +4,7 @@ use crate::codec::json::read::{Reader, Text, key};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
-/// Nesting that is followed; what is deeper is left to whoever decodes it.
+/// The nesting that the comparison follows; for a deeper document it returns None, and the caller decodes it.
 const DEPTH: u32 = 200;
 /// The first byte of a `jsonb` value: the version of its binary form.
 const VERSION: u8 = 1;
@@ -194,7 +194,7 @@ unsafe fn all_plain_keys(v: *mut PyObject) -> Result<(), Doubt> {
     Ok(())
 }
 
-/// Takes the exception that a look-up raised: whoever compares the objects meets it again.
+/// Clears the exception that a look-up raised: the comparison of the decoded objects raises it again.
 fn forgotten() -> Doubt {
     // SAFETY: only called where the thread is attached.
     PyErr::take(unsafe { Python::assume_attached() });
