@@ -107,7 +107,7 @@ def _with_sequence(schema: Schema, table: TableDef, column: ColumnDef) -> Column
     """A serial column as the server has it: a default from a sequence, which the schema gets too."""
     if column.identity != "serial":
         return column
-    name = default_name(table.name, [column.name], "idx").removesuffix("_idx") + "_seq"
+    name = default_name(table.name, [column.name], "seq")
     schema.sequences[table.schema, name] = SequenceDef(
         name, schema=table.schema, type=column.type.name, owned_by=(table.name, column.name)
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from data_bridge.core import quote_identifier
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.orm.inspection.columns import add_columns
-from data_bridge.orm.inspection.names import attribute_name, class_name, free
+from data_bridge.orm.inspection.columns import add_columns, used_types
+from data_bridge.orm.inspection.names import attribute_name, class_name, free, table_names
 from data_bridge.orm.inspection.relations import add_relations
 from data_bridge.orm.inspection.table_class import EnumClass, Key, TableClass
 from data_bridge.orm.inspection.table_settings import add_settings
@@ -36,11 +35,11 @@ def classes_of(
     Raises:
         ConfigurationError: a name is given for a table that is not there, or is not a name.
     """
-    tables = [t for t in schema.tables.values() if not {t.name, f"{t.schema}.{t.name}"} & set(left_out)]
+    tables = [t for t in schema.tables.values() if set(left_out).isdisjoint(table_names(schema, t))]
     without_key = [t.name for t in tables if not t.primary_key]
     tables = [t for t in tables if t.primary_key]
     tables.sort(key=lambda t: (t.schema or "", t.name))
-    known = {name for t in tables for name in (t.name, f"{t.schema or schema.default_schema}.{t.name}")}
+    known = {name for t in tables for name in table_names(schema, t)}
     for path, name in names.items():
         if path not in known:
             raise ConfigurationError(f"a class name is given for the table {path!r}, which is not there")
@@ -49,8 +48,8 @@ def classes_of(
     taken: set[str] = set(_IMPORTED)
     made: list[TableClass] = []
     for table in tables:
-        path = f"{table.schema or schema.default_schema}.{table.name}"
-        given = names.get(path) or names.get(table.name)
+        plain, path = table_names(schema, table)
+        given = names.get(path) or names.get(plain)
         usual = class_name(table.name)
         name = given or free(
             [usual, f"{class_name(table.schema or '')}{usual}" if table.schema else f"{usual}Row"], taken
@@ -58,10 +57,9 @@ def classes_of(
         taken.add(name)
         made.append(TableClass(name, table))
     enums: dict[Key, EnumClass] = {}
-    used = {c.type.of.name if c.type.of is not None else c.type.name for t in tables for c in t.columns}
+    used = used_types(tables)
     for key, enum in schema.enums.items():
-        spelled = quote_identifier(enum.name)
-        if not any(name.endswith(spelled) for name in used):
+        if key not in used:
             continue
         usual = class_name(enum.name)
         name = free([usual, f"{usual}Kind"], taken)

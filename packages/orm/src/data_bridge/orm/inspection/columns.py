@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from data_bridge.orm.inspection.column_types import ColumnType, column_type, quoted
 from data_bridge.orm.inspection.names import attribute_name, free
 from data_bridge.orm.inspection.table_class import EnumClass, FieldLine, Key, TableClass
-from data_bridge.query import ColumnDef, DomainDef, Node, SequenceDef, default_name, parse_type
+from data_bridge.query import ColumnDef, DomainDef, Node, SequenceDef, TableDef, default_name, parse_type
 from data_bridge.query.catalog import Schema
 from data_bridge.query.spi import read
 from data_bridge.query.types import SQLType
 
-__all__ = ["add_columns", "text_of"]
+__all__ = ["add_columns", "text_of", "used_types"]
 
 _SEQUENCE = re.compile(r"nextval\('(?P<name>.+)'::regclass\)")
 _PATH = re.compile(r'(?:(?P<schema>"(?:[^"]|"")+"|[^".]+)\.)?(?P<name>"(?:[^"]|"")+"|[^".]+)')
@@ -36,6 +36,11 @@ def path_of(name: str) -> Key:
         return None, name
     schema, own = (part and _unquoted(part) for part in (found["schema"], found["name"]))
     return schema, str(own)
+
+
+def used_types(tables: Iterable[TableDef]) -> set[Key]:
+    """The types of the columns of some tables, and of the elements of their arrays."""
+    return {path_of((c.type if c.type.of is None else c.type.of).name) for t in tables for c in t.columns}
 
 
 def _unquoted(part: str) -> str:
@@ -97,7 +102,7 @@ def _is_serial(made: TableClass, schema: Schema, column: ColumnDef) -> bool:
     found = _SEQUENCE.fullmatch(text_of(column.default))
     if found is None or column.type.name not in _SERIAL or column.nullable:
         return False
-    wanted = default_name(made.table.name, [column.name], "idx").removesuffix("_idx") + "_seq"
+    wanted = default_name(made.table.name, [column.name], "seq")
     path = path_of(found["name"].replace("''", "'"))
     owned = (made.table.name, column.name)
     there = schema.sequences.get(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from typing import Any
 from data_bridge.core import Database
 from data_bridge.core.errors import ConfigurationError, DataBridgeError
 from data_bridge.orm.inspection.classes import classes_of
+from data_bridge.orm.inspection.columns import used_types
+from data_bridge.orm.inspection.names import table_names
 from data_bridge.orm.inspection.reading import read_schema
 from data_bridge.orm.inspection.source_text import module_text
-from data_bridge.query.catalog import Schema
 
 __all__ = ["main"]
 
@@ -118,7 +118,9 @@ async def _run(options: argparse.Namespace) -> int:
     async with Database(dsn, max_connections=1) as database:
         schema = await read_schema(database, schemas, tables)
         name = await database.fetch_val("SELECT current_database()::text")
-    missing = [t for t in tables if t not in {n for k in schema.tables.values() for n in _paths(schema, k)}]
+    missing = [
+        name for name in tables if name not in {n for t in schema.tables.values() for n in table_names(schema, t)}
+    ]
     if missing:
         raise ConfigurationError(f"the database has no table {missing[0]!r}")
     enums, classes, without_key = classes_of(schema, names=config.classes, left_out=(_HISTORY,))
@@ -134,17 +136,8 @@ async def _run(options: argparse.Namespace) -> int:
     unsaid += [f"table {table}: it has no primary key, which a class needs" for table in without_key]
     unsaid += [f"{u.kind} {u.name}" for u in schema.unmodelled]
     unsaid += [f"extension {name}, which has to be there first" for name in schema.extensions if name != "plpgsql"]
-    used = {enum.type_name for enum in enums} | _words(text)
-    unsaid += [f"type {name}: no column has it" for _, name in (*schema.enums, *schema.domains) if name not in used]
+    used = used_types(made.table for made in classes)
+    unsaid += [f"type {key[1]}: no column has it" for key in (*schema.enums, *schema.domains) if key not in used]
     for line in unsaid:
         sys.stderr.write(f"not said by a class: {line}\n")
     return 3 if unsaid and options.strict else 0
-
-
-def _words(text: str) -> set[str]:
-    """The texts in quotes of a module."""
-    return set(re.findall(r'"([^"\n]*)"', text))
-
-
-def _paths(schema: Schema, table: Any) -> tuple[str, str]:
-    return table.name, f"{table.schema or schema.default_schema}.{table.name}"

@@ -6,7 +6,10 @@ import keyword
 import re
 from collections.abc import Collection, Container, Iterable
 
-__all__ = ["attribute_name", "class_name", "free", "plural", "singular"]
+from data_bridge.query import TableDef
+from data_bridge.query.catalog import Schema
+
+__all__ = ["attribute_name", "class_name", "free", "plural", "singular", "table_names"]
 
 _VOWELS = frozenset("aeiou")
 _IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "indices": "index"}
@@ -49,6 +52,11 @@ def plural(word: str) -> str:
     if last.endswith("y") and last[-2:-1] not in _VOWELS:
         return f"{word[:-1]}ies"
     return f"{word}s"
+
+
+def table_names(schema: Schema, table: TableDef) -> tuple[str, str]:
+    """How a user may call a table: without its schema, and with it."""
+    return table.name, f"{table.schema or schema.default_schema}.{table.name}"
 
 
 def class_name(table: str) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from data_bridge.core import LoadPlan, pg_transaction, quote_identifier
+from data_bridge.core import pg_transaction, quote_identifier
+from data_bridge.orm.inspection.names import table_names
+from data_bridge.orm.schema.diff import catalog_rows
 from data_bridge.query import catalog
 from data_bridge.query.catalog import Schema
 
 __all__ = ["read_schema"]
 
-_TUPLES = LoadPlan.rows(tuple)
 _DEFAULT = "public"
 
 
@@ -24,19 +25,11 @@ async def read_schema(database: Any, schemas: Collection[str], tables: Collectio
         await tx.execute("SET LOCAL jit = off")
         # The server prints names without the schema only in the default one, whatever the session has set.
         await tx.execute(f"SET LOCAL search_path = {quote_identifier(_DEFAULT)}")
-        rows = {
-            name: await tx.run(statement.ir, statement.params, _TUPLES)
-            for name, statement in catalog.queries(wanted).items()
-        }
-    found = catalog.read(rows)
+        found = catalog.read(await catalog_rows(tx, wanted))
     if not tables:
         return found
     names = set(tables)
     return replace(
         found,
-        tables={
-            key: t
-            for key, t in found.tables.items()
-            if {t.name, f"{t.schema or found.default_schema}.{t.name}"} & names
-        },
+        tables={key: t for key, t in found.tables.items() if not names.isdisjoint(table_names(found, t))},
     )

@@ -39,12 +39,12 @@ async def differences(entity: Entity, using: Any) -> list[Difference]:
     executor = resolve(using if using is not None else entity.settings.using)
     schemas = None if entity.settings.schema is None else [entity.settings.schema]
     if isinstance(executor, Transaction):
-        rows = await _rows(executor, schemas)
+        rows = await catalog_rows(executor, schemas)
     else:
         async with pg_transaction(using=executor) as tx:
             # The planner's guesses for large catalogs are high enough for compiling, which takes longer than the query.
             await tx.execute("SET LOCAL jit = off")
-            rows = await _rows(tx, schemas)
+            rows = await catalog_rows(tx, schemas)
     schema = catalog.read(rows)
     own = entity.definition
     there = schema.tables.get((None if own.schema == schema.default_schema else own.schema, own.name))
@@ -53,7 +53,8 @@ async def differences(entity: Entity, using: Any) -> list[Difference]:
     return list(_compared(own, there))
 
 
-async def _rows(executor: Any, schemas: list[str] | None) -> dict[str, Any]:
+async def catalog_rows(executor: Any, schemas: list[str] | None) -> dict[str, Any]:
+    """The rows of each of the queries over the system catalogs."""
     queries = catalog.queries(schemas)
     return {name: await executor.run(statement.ir, statement.params, _TUPLES) for name, statement in queries.items()}
 

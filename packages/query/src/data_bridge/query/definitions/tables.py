@@ -202,7 +202,7 @@ class ExtensionDef(Definition):
 
 
 def default_name(
-    table: str, columns: Iterable[str], suffix: Literal["pkey", "key", "idx", "fkey", "check", "excl"]
+    table: str, columns: Iterable[str], suffix: Literal["pkey", "key", "idx", "fkey", "check", "excl", "seq"]
 ) -> str:
     """The name PostgreSQL itself would give. One that would be longer than 63 bytes is cut, with a hash of the whole before the
     suffix, so that two long names differ where PostgreSQL would cut both to the same.
