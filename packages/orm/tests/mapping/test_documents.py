@@ -129,7 +129,7 @@ async def test_every_write_refuses_what_could_not_be_loaded(db: Any, write: str,
     with pytest.raises((EncodeError, ValidationError)) as caught:
         await WRITES[write](row, key, BAD[key])
     if isinstance(caught.value, EncodeError):
-        assert f"Filed.{key} is no " in str(caught.value) and "bad" not in str(caught.value)
+        assert f"Filed.{key} does not fit " in str(caught.value) and "bad" not in str(caught.value)
     assert await fetch_val(f"SELECT {key}::text FROM filed") in (before, None)
     assert len(await Filed.find()) <= 1
 
@@ -158,7 +158,7 @@ async def test_assignment_makes_models_and_keeps_objects(db: Any) -> None:
     await row.save()
     assert row.crates[1] == Crate(a=3) and not row.is_changed
     row.crates[1].a = "bad"  # type: ignore[assignment]
-    with pytest.raises(EncodeError, match=r"Filed\.crates is no .*1\.a"):
+    with pytest.raises(EncodeError, match=r"Filed\.crates does not fit .*1\.a"):
         await row.save()
     row.discard_changes()
     assert row.crates == [Crate(a=2), Crate(a=3)]

@@ -74,15 +74,19 @@ class LoadPlan:
         *,
         many: bool = True,
         converters: list[Any] = ...,
-        misfit: Callable[[str, str, str], str | int | None] | None = None,
-        fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
+        misfit: Callable[[str, str, str], str | int | Callable[[Any], Any] | None] | None = None,
+        fields: list[
+            tuple[str, Callable[[str, str, str], str | int | Callable[[Any], Any] | None] | None] | None
+        ] = ...,
     ) -> LoadPlan: ...
     @staticmethod
     def scalars(
         *,
         many: bool = True,
         converters: list[Any] = ...,
-        fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
+        fields: list[
+            tuple[str, Callable[[str, str, str], str | int | Callable[[Any], Any] | None] | None] | None
+        ] = ...,
     ) -> LoadPlan: ...
     @staticmethod
     def model(
@@ -99,7 +103,7 @@ class LoadPlan:
         extra: bool = False,
         post_init: bool = False,
         validate: bool = False,
-        misfit: Callable[[str, str, str], str | int | None] | None = None,
+        misfit: Callable[[str, str, str], str | int | Callable[[Any], Any] | None] | None = None,
     ) -> LoadPlan: ...
     @staticmethod
     def mixed(
@@ -107,7 +111,9 @@ class LoadPlan:
         *,
         many: bool = True,
         converters: list[Any] = ...,
-        fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
+        fields: list[
+            tuple[str, Callable[[str, str, str], str | int | Callable[[Any], Any] | None] | None] | None
+        ] = ...,
     ) -> LoadPlan: ...
     @staticmethod
     def merge_into(
@@ -117,7 +123,7 @@ class LoadPlan:
         many: bool = False,
         converters: list[Any] = ...,
         kept: list[str] = ...,
-        misfit: Callable[[str, str, str], str | int | None] | None = None,
+        misfit: Callable[[str, str, str], str | int | Callable[[Any], Any] | None] | None = None,
     ) -> LoadPlan: ...
     def decode(self, field: str, wire: bytes) -> Any: ...
     def describe(self, ir: tuple[Any, ...]) -> Plan: ...

@@ -123,7 +123,7 @@ class Hooks:
         bases = [base for base in reversed(table.__mro__) if base not in _UNMARKED]
         names = dict.fromkeys(n for base in bases for n, v in vars(base).items() if _events(v))
         for name in names:
-            # A class that defines the name again decides for itself, also that it is no such function any more.
+            # A class that defines the name again decides for itself, even that it is not such a function any more.
             function = next(vars(base)[name] for base in table.__mro__ if name in vars(base))
             for when, event in _events(function):
                 by_event[when, event] = (*by_event.get((when, event), ()), name)

@@ -46,12 +46,14 @@ fn kind(layout: &Type) -> Option<String> {
         Type::Range(bound) => format!("range of {}", kind(bound)?),
         Type::Multirange(bound) => format!("multirange of {}", kind(bound)?),
         Type::Named(_, inner) => kind(inner)?,
-        Type::AnyArray | Type::Registered(..) | Type::Void | Type::Unknown(_) => return None,
+        Type::Registered(..) => "registered".into(),
+        Type::AnyArray | Type::Void | Type::Unknown(_) => return None,
     })
 }
 
-/// Asks `misfit(key, kind, type)` of each column; its answer is None, a message, or a number that the values have to have and
-/// their type does not say: of arrays that of dimensions, of intervals that of months (0).
+/// Asks `misfit(key, kind, type)` of each column; its answer is None, a message, a converter that looks at each value, as the
+/// codec of a registered type returns what it likes, or a number that the values have to have and their type does not say:
+/// of arrays that of dimensions, of intervals that of months (0).
 ///
 /// A column of type `text` may be a NULL without a type of its own: with `bare_nulls`, its values are refused, not the
 /// column.
@@ -65,6 +67,10 @@ pub fn check(py: Python<'_>, misfit: &Py<PyAny>, columns: &mut [Column], bare_nu
                 Type::Interval => Type::Duration,
                 other => other.clone(),
             };
+            continue;
+        }
+        if answer.is_callable() {
+            column.converter = Some(answer.unbind());
             continue;
         }
         let Some(message) = answer.extract::<Option<String>>()? else { continue };

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from data_bridge.orm.mapping.natural_type import PLAIN_CLASSES, natural_type, shown, without_none
 from data_bridge.query.types import SQLType
@@ -16,9 +16,20 @@ from data_bridge.query.types import SQLType
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.field import Field
 
-Misfit: TypeAlias = Callable[[str, str, str], str | int | None]
+
+class Owner(Protocol):
+    """The class of a field, and its name in messages."""
+
+    cls: Any
+    label: str
+
+
+Converter: TypeAlias = Callable[[Any], Any]
+Answer: TypeAlias = str | int | Converter | None
+Misfit: TypeAlias = Callable[[str, str, str], Answer]
 """Of a name, the kind of its values and the name of its database type: what is wrong with it, or None; of a column that fits,
-a number that its values have to have: of arrays that of dimensions, of intervals that of months, which is 0.
+a number that its values have to have: of arrays that of dimensions, of intervals that of months, which is 0; of a registered
+type, whose codec returns what it likes, a converter that looks at each value.
 """
 
 _SAME_NAME = frozenset(
@@ -28,24 +39,34 @@ _TEXT = frozenset({"enum", "tsvector", "tsquery", "ltree", "bit"})
 """Families whose values are text in Python."""
 
 
-def misfit_of(label: str, fields: Mapping[str, Field]) -> Misfit:
-    """What says whether a column fits its field; `fields` are by the names that the plan has for them."""
+def misfit_of(owner: Owner, fields: Mapping[str, Field], *, converts_later: bool = False) -> Misfit:
+    """What says whether a column fits its field.
 
-    def misfit(name: str, kind: str, type_name: str) -> str | int | None:
+    Args:
+        owner: the class of the fields.
+        fields: by the names that the plan has for them.
+        converts_later: whether the fields' own converters run after this.
+    """
+
+    def misfit(name: str, kind: str, type_name: str) -> Answer:
         field = fields.get(name)
-        return None if field is None else _misfit(label, field, kind, type_name)
+        if field is None:
+            return None
+        if converts_later and "registered" in kind and field.is_transformed(owner.cls):
+            return None
+        return _misfit(owner, field, kind, type_name)
 
     return misfit
 
 
-def misfit_of_column(label: str, field: Field) -> Misfit | None:
-    """The same for a column that a query names by itself, whatever the result calls it; None where nothing can be said."""
-    if _expected(field) is None:
-        return None
-    return lambda _, kind, type_name: _misfit(label, field, kind, type_name)
+def misfit_of_column(owner: Owner, field: Field) -> Misfit:
+    """The same for a column that a query names by itself, whatever the result calls it."""
+    return lambda _, kind, type_name: _misfit(owner, field, kind, type_name)
 
 
-def _misfit(label: str, field: Field, kind: str, type_name: str) -> str | int | None:
+def _misfit(owner: Owner, field: Field, kind: str, type_name: str) -> Answer:
+    if "registered" in kind:  # by itself, or in an array or a range
+        return field.registered_converter(owner.cls)
     expected = _expected(field)
     if expected is None:
         return None
@@ -54,7 +75,7 @@ def _misfit(label: str, field: Field, kind: str, type_name: str) -> str | int | 
     if expected == kind:
         return 0 if field.annotation is timedelta else _dimensions(field.annotation)
     return (
-        f"{label}.{field.key}: the column {field.name!r} of the result is {type_name}, and the field is "
+        f"{owner.label}.{field.key}: the column {field.name!r} of the result is {type_name}, and the field is "
         f"{shown(field.annotation)} ({field.type.name}): cast the column, {field.name}::{field.type.name}, or give the field "
         "and the column one type"
     )

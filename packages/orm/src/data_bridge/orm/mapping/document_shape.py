@@ -134,7 +134,7 @@ class DocumentShape:
 
 
 class PartShape(DocumentShape):
-    """Of a part that is no document: text, a number, a moment."""
+    """Of a part that is not a document: text, a number, a moment."""
 
     def __init__(self, annotation: Any, metadata: Sequence[Any], of: SQLType) -> None:
         super().__init__(annotation, metadata)

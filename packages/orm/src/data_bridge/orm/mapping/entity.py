@@ -220,7 +220,7 @@ class Entity(MixedPlans):
             extra=cls.model_config.get("extra") == "allow",
             post_init=bool(cls.__pydantic_post_init__),
             validate=validate,
-            misfit=misfit_of(self.label, {name: self.by_key[k] for k, name in names.items()}),
+            misfit=misfit_of(self, {name: self.by_key[k] for k, name in names.items()}),
         )
         self.wire_plans.append((plan, names))
         self.instance_plans.add(plan)
@@ -239,7 +239,7 @@ class Entity(MixedPlans):
             many=many,
             converters=self.converters(keys),
             kept=list(kept),
-            misfit=misfit_of(self.label, self.by_key),
+            misfit=misfit_of(self, self.by_key),
         )
         self.wire_plans.append((plan, {k: k for k in kept}))
         return plan
@@ -344,7 +344,7 @@ class Entity(MixedPlans):
 
     def _misfit(self, key: str, error: ValueError) -> EncodeError:
         why = misfit(error) if isinstance(error, ValidationError) else str(error)
-        return EncodeError(f"{self.label}.{key} is no {shown(self.by_key[key].annotation)}: {why}")
+        return EncodeError(f"{self.label}.{key} does not fit {shown(self.by_key[key].annotation)}: {why}")
 
     # ------------------------------------------------------------------------------------------------------ keys
     def key_values(self, pk: Any) -> tuple[Any, ...]:

@@ -13,7 +13,9 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BeforeValidator,
+    ConfigDict,
     PlainValidator,
+    PydanticUserError,
     TypeAdapter,
     ValidationError,
     WrapValidator,
@@ -141,9 +143,9 @@ class Field:
                 self._check_key(owner, kind)
                 return kind
         if isinstance(spec.type, SQLType):
-            return self._serialised(spec.type)
+            return self._serialised(spec.type, cls)
         if isinstance(spec.type, str):
-            return self._serialised(parse_type(spec.type))
+            return self._serialised(parse_type(spec.type), cls)
         length = spec.max_length or next((m.max_length for m in self.info.metadata if isinstance(m, MaxLen)), None)
         try:
             found = natural_type(self.annotation)
@@ -171,7 +173,7 @@ class Field:
                 f"{owner}.{self.key}: {shown(self.annotation)} for a key that is {kind.name}: declare it with the type of the key"
             )
 
-    def _serialised(self, of: SQLType) -> SQLType:
+    def _serialised(self, of: SQLType, cls: Any) -> SQLType:
         """A type of the user's choice: a value that it does not take is sent as Pydantic serialises it."""
         if (
             of.family in ("json", "enum")
@@ -186,7 +188,7 @@ class Field:
             natural = None
         if natural is not None and natural.name == of.name:
             return natural
-        adapter = TypeAdapter(_annotated(self.info))
+        adapter = _adapter(self.info, cls)
 
         def convert(value: Any) -> Any:
             try:
@@ -236,9 +238,42 @@ class Field:
             if cls.model_config.get("use_enum_values"):
                 return None
             return members_of(self.annotation)
-        if is_native(self.annotation, self.type) and not _transforms(self.info):
+        if is_native(self.annotation, self.type) and not self.is_transformed(cls):
             return None
-        return _told(TypeAdapter(_annotated(self.info)).validate_python, self.annotation)
+        return self._validating(cls)
+
+    def is_transformed(self, cls: Any) -> bool:
+        """Whether a validator of the class or of the annotation may turn a stored value into another one."""
+        return self.key in _own_validators(cls) or _transforms(self.info)
+
+    def registered_converter(self, cls: Any) -> Callable[[Any], Any]:
+        """What turns a value that the codec of a registered type returned into the field's; ValueError where it is not one."""
+        if self.key in _own_validators(cls):
+            return _told(field_validator(cls, self.key), self.annotation)
+        validate = _adapter(self.info, cls).validate_python
+        if self.is_transformed(cls) or cls.model_config.get("use_enum_values"):
+            return _told(validate, self.annotation)
+        # The strict look refuses what Pydantic takes of a foreign Enum without a check: its value, whatever that is.
+        return _told(lambda value: validate(validate(value), strict=True), self.annotation)
+
+    def _validating(self, cls: Any) -> Callable[[Any], Any]:
+        return _told(_adapter(self.info, cls).validate_python, self.annotation)
+
+
+def _adapter(info: FieldInfo, cls: Any) -> TypeAdapter[Any]:
+    """The field's own type as Pydantic sees it in the class."""
+    annotation = _annotated(info)
+    given: ConfigDict = ConfigDict() if cls is None else cls.model_config
+    config = ConfigDict(
+        arbitrary_types_allowed=given.get("arbitrary_types_allowed", False),
+        use_enum_values=given.get("use_enum_values", False),
+    )
+    if not any(config.values()):
+        return TypeAdapter(annotation)
+    try:
+        return TypeAdapter(annotation, config=config)
+    except PydanticUserError:  # a model, which has a configuration of its own
+        return TypeAdapter(annotation)
 
 
 def _told(validate: Callable[[Any], Any], annotation: Any) -> Callable[[Any], Any]:

@@ -56,7 +56,7 @@ def row_plan(entity: Entity, *, many: bool) -> LoadPlan:
     plan: LoadPlan | None = entity.shapes.get(at)
     if plan is None:
         fields = entity.by_key | {f.name: f for f in entity.fields}
-        plan = entity.shapes[at] = LoadPlan.rows(dict, many=many, misfit=misfit_of(entity.label, fields))
+        plan = entity.shapes[at] = LoadPlan.rows(dict, many=many, misfit=misfit_of(entity, fields, converts_later=True))
     return plan
 
 

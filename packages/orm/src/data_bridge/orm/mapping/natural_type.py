@@ -123,10 +123,13 @@ def members_of(enum: Any) -> Callable[[Any], Any]:
 
 
 class _Members(dict[Any, Any]):
-    """The members of an Enum by their values: a dict, as rows are loaded by it."""
+    """The members of an Enum by their values: a dict, as rows are loaded by it.
+
+    A member stands for itself, as the codec of a registered type may return members.
+    """
 
     def __init__(self, enum: Any) -> None:
-        super().__init__(enum._value2member_map_)
+        super().__init__({m: m for m in enum} | enum._value2member_map_)
         self._enum = enum
 
     def __missing__(self, value: Any) -> Any:

@@ -127,7 +127,7 @@ def _of_column(entity: Entity, source: Any, name: str) -> Loading:
         loading = _AS_DECODED
         if owner is not None and field is not None:
             label = f"{owner.label}.{field.key}"
-            loading = (field.converter(owner.cls), (label, misfit_of_column(owner.label, field)))
+            loading = (field.converter(owner.cls), (label, misfit_of_column(owner, field)))
         # The definition is kept beside it: its identity is in the key.
         entity.shapes[at] = (loading, definition)
     found: Loading = entity.shapes[at][0]

@@ -82,7 +82,7 @@ def run(awaitable: Awaitable[T]) -> T:
     on the server.
 
     Raises:
-        RuntimeError: the thread runs an event loop, where `await` does the same. (A notebook is no exception: the cell may
+        RuntimeError: the thread runs an event loop, where `await` does the same. (The same holds in a notebook: the cell may
             use `await`; `run()` works there too, on a thread of its own.)
 
     >>> from data_bridge.postgres import fetch_val

@@ -166,7 +166,7 @@ class Quantified(Expr[Any]):
     def _compare(self, tag: str, other: Any) -> Expr[bool]:
         if other is None:
             raise TypeError(f"{tag} with None is never true")
-        s, p = coercion.operand(other, self.t, None)
+        s, p = coercion.compared(other, self.t, None)
         return Built((_TURNED.get(tag, tag), s, self.s), p + self.p, Boolean)
 
     def __eq__(self, other: object) -> Expr[bool]:  # type: ignore[override]

@@ -71,6 +71,30 @@ def operand(value: Any, of: SQLType | None, owner: str | None) -> tuple[Structur
     return "$", (of.bind(value, owner),)
 
 
+def compared(value: Any, of: SQLType | None, owner: str | None) -> tuple[Structure, Params]:
+    """The operand of a comparison, where PostgreSQL finds the type of a parameter by that of the other side.
+
+    It takes ``record`` for every composite type, and no value can be sent as one: an object that stands for a value of a
+    type of the database has the type's name beside it.
+    """
+    s, p = operand(value, of, owner)
+    if s == "$" and of is not None and is_of_own_class(of, p[0]):
+        return ("$", without_modifier(of)), p
+    return s, p
+
+
+def is_of_own_class(of: SQLType, value: Any) -> bool:
+    """Whether a value of a type by its name is an object of the application, or the fields of a composite value."""
+    if of.family != "other":
+        return False
+    return isinstance(value, dict | tuple) or (not isinstance(value, str) and natural(value) is None)
+
+
+def without_modifier(of: SQLType) -> str:
+    """The type without ``(…)``: a cast to a length cuts what is longer."""
+    return of.name.partition("(")[0]
+
+
 def plain(value: Any) -> Any:
     """A value without a type to check it against: an enum stands for its value."""
     return value.value if isinstance(value, Enum) else value

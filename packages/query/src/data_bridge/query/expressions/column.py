@@ -78,7 +78,7 @@ class ColumnProxy(Expr[T_co]):
         self._owner = owner or f"{source.name}.{name}"
         self.__column__ = ColumnInfo(source, name, key or name, nullable, self._owner)
         # A class no value has, when every value must be looked at.
-        self._python: Any = _NoValue if type is None or type.python is None else type.python
+        self._python: Any = _NoValue if type is None or type.python is None or type.family == "other" else type.python
         self._eq, self._ne = ("=", s, "$"), ("<>", s, "$")
         self._lt, self._le, self._gt, self._ge = ("<", s, "$"), ("<=", s, "$"), (">", s, "$"), (">=", s, "$")
         self._null: Expr[bool] = Built(("is", s, "null"), (), Boolean)

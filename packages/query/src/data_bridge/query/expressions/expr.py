@@ -39,7 +39,7 @@ class Expr(Search[T_co]):
     __slots__ = ()
 
     def _value(self, value: Any) -> tuple[Any, tuple[Any, ...]]:
-        return coercion.operand(value, self.t, self.__owner__)
+        return coercion.compared(value, self.t, self.__owner__)
 
     def _condition(self, tag: str, value: Any) -> Expr[bool]:
         s, p = self._value(value)

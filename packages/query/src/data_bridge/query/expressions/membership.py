@@ -39,10 +39,13 @@ def among(node: Node[Any], values: Any, *, negated: bool) -> Expr[bool]:
     if of is not None and of.family == "array":
         # An array of arrays has no type of its own: a list of parameters has.
         return _listed(node, items, negated)
+    one: Any = "$"
+    if of is not None and any(coercion.is_of_own_class(of, item) for item in known):
+        one = ("$", f"{coercion.without_modifier(of)}[]")
     if negated:
-        result = new(("<>", node.s, ("all", "$")), (*node.p, known), Boolean)
+        result = new(("<>", node.s, ("all", one)), (*node.p, known), Boolean)
         return result & (node != None) if len(known) < len(items) else result  # noqa: E711
-    result = new(("=", node.s, ("any", "$")), (*node.p, known), Boolean)
+    result = new(("=", node.s, ("any", one)), (*node.p, known), Boolean)
     return result | (node == None) if len(known) < len(items) else result  # noqa: E711
 
 
@@ -56,7 +59,7 @@ def _sorted(values: Any) -> list[Any]:
 def _listed(node: Node[Any], items: list[Any], negated: bool) -> Expr[bool]:
     if not items:
         return coercion.built(("true",) if negated else ("false",), (), Boolean)
-    parts = [coercion.operand(item, node.t, node.__owner__) for item in items]
+    parts = [coercion.compared(item, node.t, node.__owner__) for item in items]
     s = ("list", *(part for part, _ in parts))
     p = tuple(value for _, values in parts for value in values)
     return coercion.built(("not in" if negated else "in", node.s, s), node.p + p, Boolean)

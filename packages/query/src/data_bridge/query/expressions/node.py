@@ -60,7 +60,7 @@ class Node(Generic[T_co]):
             return coercion.built((tag, self.s, other.s), self.p + other.p, Boolean)
         if other is None:
             raise TypeError(f"{tag} with None is never true: use is_null() or is_not_null()")
-        s, p = coercion.operand(other, self.t, self.__owner__)
+        s, p = coercion.compared(other, self.t, self.__owner__)
         return coercion.built((tag, self.s, s), self.p + p, Boolean)
 
     def __eq__(self, other: T_co | Node[T_co] | Node[T_co | None] | None) -> Expr[bool]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride, reportGeneralTypeIssues]
