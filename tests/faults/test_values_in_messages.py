@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from data_bridge.core import Database, DatabaseError
+from data_bridge.core import Database, DatabaseError, MigrationError, TransactionAborted, begin_transaction
+from data_bridge.migrate import run_migrations
 
 SECRET = "4111s3cret1111"
 TYPES = (
@@ -74,6 +81,58 @@ async def test_arguments_that_functions_refuse(postgres_dsn: str, sql: str, valu
             await db.execute(sql, value)
         assert "4111" not in str(caught.value), caught.value.sqlstate
         assert caught.value.message
+
+
+NEXT: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "execute": lambda tx: tx.execute("SELECT 1"),
+    "fetch": lambda tx: tx.fetch("SELECT 1"),
+    "fetch_val": lambda tx: tx.fetch_val("SELECT $1::int", 1),
+    "execute_script": lambda tx: tx.execute_script("SELECT 1; SELECT 2"),
+    "commit": lambda tx: tx.commit(),
+}
+
+
+@pytest.mark.parametrize("door", NEXT)
+async def test_what_an_aborted_transaction_says_of_its_first_error(postgres_dsn: str, door: str) -> None:
+    async with Database(postgres_dsn, max_connections=1) as db:
+        tx = await begin_transaction(using=db)
+        with contextlib.suppress(DatabaseError):
+            await tx.execute("SELECT $1::text::int", SECRET)
+        with pytest.raises((TransactionAborted, DatabaseError)) as caught:
+            await NEXT[door](tx)
+        assert SECRET not in str(caught.value) + repr(caught.value)
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+        if isinstance(caught.value, TransactionAborted):
+            assert '(22P02: invalid input syntax for type integer: "…")' in str(caught.value)
+            cause = caught.value.__cause__
+            # Its own statement is not known any more; that of the later one is not shown for it.
+            assert isinstance(cause, DatabaseError) and SECRET in cause.message and cause.sql is None
+        with contextlib.suppress(Exception):
+            await tx.rollback()
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("ALTER TABLE secrets ALTER v TYPE int USING v::int", 'invalid input syntax for type integer: "…" [22P02]'),
+        ("ALTER TABLE secrets ADD UNIQUE (v)", "Detail: left out, as it quotes values of rows"),
+        ("ALTER TABLE secrets ALTER v TYPE varchar(3)", "value too long for type character varying(3) [22001]"),
+    ],
+)
+async def test_a_migration_that_meets_values_of_rows(postgres_dsn: str, tmp_path: Path, sql: str, said: str) -> None:
+    async with Database(postgres_dsn, server_settings={"search_path": "of_secrets"}) as db:
+        await db.execute_script(
+            "DROP SCHEMA IF EXISTS of_secrets CASCADE; CREATE SCHEMA of_secrets;"
+            f"CREATE TABLE secrets (v text); INSERT INTO secrets VALUES ('{SECRET}'), ('{SECRET}')"
+        )
+        (tmp_path / "0001_meet.sql").write_text(f"-- migrate:up\n{sql};\n")
+        try:
+            with pytest.raises(MigrationError) as caught:
+                await run_migrations(directory=tmp_path, using=db)
+            assert said in str(caught.value), str(caught.value)
+            assert SECRET not in "".join(traceback.format_exception(caught.value))
+        finally:
+            await db.execute("DROP SCHEMA of_secrets CASCADE")
 
 
 async def test_what_the_statement_says_itself_stays(postgres_dsn: str) -> None:

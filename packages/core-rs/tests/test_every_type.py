@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from data_bridge.core import (
     ConfigurationError,
     Database,
+    DatabaseError,
     DecodeError,
     EncodeError,
     Range,
@@ -259,6 +261,57 @@ async def test_registered_codecs(postgres_dsn: str) -> None:
         with pytest.raises(DecodeError, match=r"shade \(shade\): division by zero"):
             await database.fetch_val("SELECT $1::shade", "RED")
         assert await database.fetch_val("SELECT 1") == 1
+
+
+async def test_registered_codecs_that_return_text(postgres_dsn: str) -> None:
+    """The server makes the binary form of a type whose encoder returns the text of its input function."""
+
+    def spelled(z: complex) -> str:
+        return f"({z.real},{z.imag})"
+
+    def decode(b: bytes) -> complex:  # the number of fields; then of each its type, its length and its value
+        return complex(struct.unpack("!d", b[12:20])[0], struct.unpack("!d", b[28:36])[0])
+
+    async with Database(postgres_dsn, max_connections=1) as database:
+        await database.execute_script(
+            "DROP SCHEMA IF EXISTS spelled CASCADE; CREATE SCHEMA spelled;"
+            'CREATE TYPE spelled."Complex" AS (r float8, i float8);'
+            'CREATE TABLE spelled.numbers (id int, z spelled."Complex", zs spelled."Complex"[])'
+        )
+        try:
+            register_type("spelled.Complex", encode=spelled, decode=decode, python_type=complex, using=database)
+            for number in (3 + 4j, complex("-1e300+0.1j"), complex("infj")):
+                for _ in range(2):
+                    assert await database.fetch_val('SELECT $1::spelled."Complex"', number) == number
+            assert await database.fetch_val('SELECT $1::spelled."Complex" IS NULL', None) is True
+            # Beside values of other types, in a write, a script of two calls and a stream.
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO spelled.numbers (id, z) VALUES ($1, $2)", 1, 1 + 2j)
+                found = await tx.fetch(
+                    'SELECT id, z FROM spelled.numbers WHERE z = $2::spelled."Complex" AND id = $1', 1, 1 + 2j
+                )
+                assert found == [{"id": 1, "z": 1 + 2j}]
+                async with tx.stream('SELECT $1::spelled."Complex" AS z', 5j) as rows:
+                    assert [row async for row in rows] == [{"z": 5j}]
+            # A part of a value has to be binary; nothing is sent.
+            whole = "must return bytes, the type's binary form"
+            with pytest.raises(EncodeError, match=whole):
+                await database.execute("UPDATE spelled.numbers SET zs = $1", [1j])
+            with pytest.raises(EncodeError, match=whole):
+                await database.copy_in("spelled.numbers", [(2, 1j)], columns=["id", "z"])
+            assert await database.fetch_val("SELECT count(*) FROM spelled.numbers") == 1
+            # What the input function refuses is an error of the statement.
+            register_type("spelled.Complex", encode=lambda z: "4111", decode=decode, using=database)
+            with pytest.raises(DatabaseError) as caught:
+                await database.fetch_val('SELECT $1::spelled."Complex"', 1)
+            assert caught.value.sqlstate == "22P02" and "4111" not in str(caught.value)
+            # The type may get another name.
+            register_type("spelled.Complex", encode=spelled, decode=decode, using=database)
+            await database.execute('ALTER TYPE spelled."Complex" RENAME TO pair')
+            register_type("spelled.pair", encode=spelled, decode=decode, using=database)
+            assert await database.fetch_val("SELECT $1::spelled.pair", 7j) == 7j
+        finally:
+            await database.execute("DROP SCHEMA spelled CASCADE")
 
 
 @pytest.mark.parametrize("options", [{}, {"encode": str}, {"decode": str}])

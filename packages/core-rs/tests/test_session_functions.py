@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -80,6 +81,8 @@ LEFT = """
        AND current_setting('search_path') = '"$user", public'
 """
 
+OWN_ROLES = f"session_test_{os.getpid()}_"
+
 
 @pytest.fixture(autouse=True)
 def no_function_stays(postgres_dsn: str) -> Iterator[None]:
@@ -87,7 +90,9 @@ def no_function_stays(postgres_dsn: str) -> Iterator[None]:
     yield
     with contextlib.closing(psycopg.connect(postgres_dsn, autocommit=True)) as session:
         session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC")
-        for (role,) in session.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'session_test_%'").fetchall():
+        # The roles of other workers depend on objects of their databases.
+        own = f"SELECT rolname FROM pg_roles WHERE rolname LIKE '{OWN_ROLES}%'"
+        for (role,) in session.execute(own).fetchall():
             session.execute(f"DROP ROLE {role}")
 
 
@@ -104,7 +109,7 @@ async def define(db: Database, change: str, way: str) -> str:
     await db.execute_script(
         "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP OPERATOR IF EXISTS === (int, text);"
         f"CREATE FUNCTION changes() RETURNS int LANGUAGE plpgsql VOLATILE AS $f$ BEGIN {CHANGES[change]}; RETURN 1; END $f$;"
-        + setup.replace("{role}", f"session_test_{random.getrandbits(40)}")
+        + setup.replace("{role}", f"{OWN_ROLES}{random.getrandbits(40)}")
     )
     return sql
 

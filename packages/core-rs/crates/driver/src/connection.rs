@@ -10,6 +10,7 @@ mod prepared;
 pub mod reply;
 mod second_attempt;
 pub(crate) mod socket;
+mod spelled_values;
 pub(crate) mod taught_types;
 pub mod text;
 mod text_columns;
@@ -263,7 +264,8 @@ impl Connection {
         kept: Option<PgStatement>,
         reply: &Reply,
     ) -> Result<(), Error> {
-        let (is_large, args) = (args.is_large(), args.into_encoded());
+        let is_large = args.is_large();
+        let args = self.in_binary(args, persistent).await?;
         let mut stream = match &kept {
             Some(statement) => self.pg.fetch_many(statement.query_with(args)),
             None => self.pg.fetch_many(sqlx::query_with(AssertSqlSafe(sql.clone()), args).persistent(persistent)),

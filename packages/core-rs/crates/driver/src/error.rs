@@ -274,13 +274,11 @@ impl fmt::Display for Error {
             Self::Abandoned => f.write_str("the operation was cancelled"),
             Self::Refused => f.write_str("the parameters do not fit the statement"),
             Self::TransactionClosed => f.write_str("the transaction has ended"),
-            Self::TransactionAborted(cause) => {
-                caused(f, "an earlier statement of this transaction failed; roll back to a savepoint or end it", cause)
+            Self::TransactionAborted(_) => {
+                f.write_str("an earlier statement of this transaction failed; roll back to a savepoint or end it")
             }
-            Self::RolledBack(cause) => caused(
-                f,
+            Self::RolledBack(_) => f.write_str(
                 "the transaction was rolled back instead of committed, because a statement of it had failed",
-                cause,
             ),
             Self::CommitUnknown(m) => write!(f, "the connection was lost during COMMIT, its outcome is unknown: {m}"),
             Self::Configuration(m) => f.write_str(m),
@@ -298,14 +296,6 @@ impl fmt::Display for Error {
 fn is_undescribed(e: &sqlx::Error) -> bool {
     matches!(e, sqlx::Error::ColumnDecode { index, source }
         if index.contains("typcategory") || (index.contains("typtype") && source.to_string().ends_with("109")))
-}
-
-fn caused(f: &mut fmt::Formatter<'_>, text: &str, cause: &Option<Arc<ServerError>>) -> fmt::Result {
-    f.write_str(text)?;
-    match cause {
-        Some(c) => write!(f, " ({}: {})", c.sqlstate, c.message),
-        None => Ok(()),
-    }
 }
 
 impl std::error::Error for Error {}

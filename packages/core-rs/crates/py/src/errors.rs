@@ -35,13 +35,18 @@ fn build<'py>(py: Python<'py>, kind: &str, fields: &Bound<'py, PyDict>) -> PyRes
     env(py)?.errors.bind(py).call_method("from_native", (kind,), Some(fields))
 }
 
-fn caused(py: Python<'_>, kind: &str, e: &Error, cause: Option<&ServerError>, sql: Option<&str>) -> PyResult<PyErr> {
+/// An error because of an earlier one, whose statement is not known any more.
+fn caused(py: Python<'_>, kind: &str, e: &Error, cause: Option<&ServerError>) -> PyResult<PyErr> {
     let d = PyDict::new(py);
-    d.set_item("message", e.to_string())?;
-    let made = PyErr::from_value(build(py, kind, &d)?);
-    if let Some(s) = cause {
-        made.set_cause(py, Some(PyErr::from_value(build(py, "Server", &server(py, s, sql)?)?)));
+    let mut message = e.to_string();
+    let cause = cause.map(|s| build(py, "Server", &server(py, s, None)?)).transpose()?;
+    if let Some(cause) = &cause {
+        let (code, why) = (cause.getattr("sqlstate")?, cause.getattr("message_without_values")?);
+        message = format!("{message} ({code}: {why})");
     }
+    d.set_item("message", message)?;
+    let made = PyErr::from_value(build(py, kind, &d)?);
+    made.set_cause(py, cause.map(PyErr::from_value));
     Ok(made)
 }
 
@@ -50,8 +55,8 @@ fn convert(py: Python<'_>, e: &Error, sql: Option<&str>) -> PyResult<PyErr> {
     d.set_item("message", e.to_string())?;
     let kind = match e {
         Error::Server(s) => return Ok(PyErr::from_value(build(py, "Server", &server(py, s, sql)?)?)),
-        Error::TransactionAborted(cause) => return caused(py, "TransactionAborted", e, cause.as_deref(), sql),
-        Error::RolledBack(cause) => return caused(py, "TransactionAborted", e, cause.as_deref(), sql),
+        Error::TransactionAborted(cause) => return caused(py, "TransactionAborted", e, cause.as_deref()),
+        Error::RolledBack(cause) => return caused(py, "TransactionAborted", e, cause.as_deref()),
         Error::Lost { sent, server, .. } => {
             d.set_item("safe_to_retry", !sent)?;
             d.set_item("sqlstate", server.as_ref().map(|s| s.sqlstate.clone()))?;

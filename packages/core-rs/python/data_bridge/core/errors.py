@@ -289,17 +289,26 @@ class DatabaseError(DataBridgeError):
         self.data_type = data_type
         self.sql = sql
 
+    @property
+    def message_without_values(self) -> str:
+        """The primary message without the values that the server quotes in it: what `str()` shows.
+
+        >>> from data_bridge.core import DatabaseError
+        >>> DatabaseError('invalid input syntax for type integer: "x"', sqlstate="22P02").message_without_values
+        'invalid input syntax for type integer: "…"'
+        """
+        sql = self.sql or ""
+        if self.sqlstate.startswith("22"):
+            return _without_values(self.message, lambda text: f"'{text}'" in sql or f'"{text}"' in sql)
+        if self.sqlstate == "42601" and sql:
+            # Of the statement, or of a value that is a query of its own: jsonpath, tsquery. A script has no values.
+            return _without_values(self.message, lambda text: text in sql)
+        return self.message
+
     def __str__(self) -> str:
         sql = self.sql or ""
-        # `detail` of a constraint violation repeats the values, and so do messages about text that cannot be converted: they
-        # are attributes and not part of the text.
-        message = self.message
-        if self.sqlstate.startswith("22"):
-            message = _without_values(message, lambda text: f"'{text}'" in sql or f'"{text}"' in sql)
-        elif self.sqlstate == "42601" and sql:
-            # Of the statement, or of a value that is a query of its own: jsonpath, tsquery. A script has no values.
-            message = _without_values(message, lambda text: text in sql)
-        text = f"{message} [{self.sqlstate}]"
+        # `detail` of a constraint violation repeats the values: it is an attribute and not part of the text.
+        text = f"{self.message_without_values} [{self.sqlstate}]"
         if self.hint:
             text += f"\nHint: {self.hint}"
         if sql:

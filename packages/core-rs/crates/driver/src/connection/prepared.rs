@@ -24,6 +24,8 @@ pub(super) struct Texts {
     readable: HashMap<u64, Arc<str>>,
     /// Those that make cursors whose types this connection has met.
     cursors: HashSet<u64>,
+    /// The statements that make the binary form of a text, by the OIDs of their types.
+    pub(super) spelled: HashMap<u32, String>,
 }
 
 impl Texts {
@@ -185,6 +187,7 @@ impl Connection {
     pub(super) async fn forget_statements(&mut self) -> Result<(), Error> {
         self.texts.types.clear();
         self.texts.readable.clear();
+        self.texts.spelled.clear();
         self.pg.clear_cached_statements().await.map_err(|e| Error::from_sqlx(e, false))
     }
 

@@ -85,7 +85,7 @@ fn applied(pool: u64, layout: &Type) -> Type {
         },
         Type::Named(name, inner) => match find(pool, name, true) {
             Some((number, true)) => Type::Registered(number, Some(Arc::new(applied(pool, inner)))),
-            Some((number, false)) => Type::Registered(number, None),
+            Some((number, false)) => Type::Registered(number, Some(inner.clone())),
             None => Type::Named(name.clone(), Arc::new(applied(pool, inner))),
         },
         Type::Array(oid, element) => Type::Array(*oid, Arc::new(applied(pool, element))),
@@ -109,8 +109,12 @@ pub fn decode(env: &Env, number: u32, inner: Option<&Type>, b: &[u8]) -> Made {
     // SAFETY: attached; the argument is ours.
     unsafe {
         let py = Python::assume_attached();
-        let function = ENTRIES.lock().expect("the registered types")[number as usize].decode.clone_ref(py);
-        let argument = match inner {
+        let (function, over_value) = {
+            let entries = ENTRIES.lock().expect("the registered types");
+            let entry = &entries[number as usize];
+            (entry.decode.clone_ref(py), entry.over_value)
+        };
+        let argument = match inner.filter(|_| over_value) {
             Some(inner) => Bound::from_owned_ptr(py, decode::value(env, inner, b)?),
             None => PyBytes::new(py, b).into_any(),
         };
@@ -120,16 +124,19 @@ pub fn decode(env: &Env, number: u32, inner: Option<&Type>, b: &[u8]) -> Made {
 
 /// Appends what a registered type's function makes of a value.
 ///
+/// # Errors
+/// `Refusal::Spelled` with the text of a value whose binary form the server alone can make.
+///
 /// # Safety
 /// The thread is attached to the interpreter, and `v` is a live object.
 pub unsafe fn encode(env: &Env, number: u32, inner: Option<&Type>, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is alive.
     let v = unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), v) };
     let py = v.py();
-    let (function, class) = {
+    let (function, class, over_value) = {
         let entries = ENTRIES.lock().expect("the registered types");
         let entry = &entries[number as usize];
-        (entry.encode.clone_ref(py), entry.class.as_ref().map(|c| c.clone_ref(py)))
+        (entry.encode.clone_ref(py), entry.class.as_ref().map(|c| c.clone_ref(py)), entry.over_value)
     };
     if let Some(class) = class
         && !v.is_instance(class.bind(py)).map_err(Refusal::Python)?
@@ -138,16 +145,26 @@ pub unsafe fn encode(env: &Env, number: u32, inner: Option<&Type>, v: *mut PyObj
         return Err(Refusal::Reason(format!("expected {name}, got {}", v.get_type().name().map_err(Refusal::Python)?)));
     }
     let made = function.bind(py).call1((&v,)).map_err(Refusal::Python)?;
-    if let Some(inner) = inner {
+    if let Some(inner) = inner.filter(|_| over_value) {
         // SAFETY: the result is alive until the call returns.
-        return unsafe { encode::value(env, inner, made.as_ptr(), out) };
+        return unsafe { encode::value(env, inner, made.as_ptr(), out) }.map_err(|why| match why {
+            Refusal::Spelled(_) => Refusal::Reason(encode::SPELLED.into()),
+            other => other,
+        });
     }
     if let Ok(bytes) = made.cast::<PyBytes>() {
         out.extend(bytes.as_bytes());
         Ok(())
     } else if made.is_instance_of::<PyString>() {
+        let mut spelled = Vec::new();
         // SAFETY: as above.
-        unsafe { encode::text(made.as_ptr(), out) }
+        unsafe { encode::text(made.as_ptr(), &mut spelled) }?;
+        if inner != Some(&Type::Text) {
+            return Err(Refusal::Spelled(spelled));
+        }
+        // Of an enum, the label is the binary form as well.
+        out.extend(spelled);
+        Ok(())
     } else {
         Err(Refusal::Reason("encode of a registered type must return bytes or str".into()))
     }

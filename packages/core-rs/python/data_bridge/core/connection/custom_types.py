@@ -25,8 +25,10 @@ def register_type(
     """Teaches how values of a type of the database are sent and read, also inside arrays, ranges and composites.
 
     With `encode` and `decode` the type is any that has no codec of its own, an enum or a composite. The bytes are
-    PostgreSQL's binary form, those of the type's ``send`` and ``receive`` functions; a str is sent as its UTF-8, which is
-    the binary form of types that are text. With `python_type` alone, an `enum.Enum` stands for an enum type by the
+    PostgreSQL's binary form, those of the type's ``send`` and ``receive`` functions. A str is the text that the type's input
+    function reads; the server turns it into the binary form, which takes one round trip for each value. It stands for a
+    whole parameter: inside arrays, ranges and composites, and in COPY, `encode` must return bytes. With `python_type`
+    alone, an `enum.Enum` stands for an enum type by the
     values of its members, and any other class for a composite type, made by ``python_type(**fields)`` and read by its
     attributes.
 
@@ -34,7 +36,7 @@ def register_type(
 
     Args:
         name: the type's name, with its schema where two have the same.
-        encode: makes the bytes, or the text, of a value. None never comes: it is NULL.
+        encode: makes the bytes, or the text, of a value. It is never called with None, which is NULL.
         decode: makes the value of the bytes.
         python_type: values of other classes are refused before anything is sent.
         using: the database, or its alias, that has the type; all of them by default.

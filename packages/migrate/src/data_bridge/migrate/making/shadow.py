@@ -136,7 +136,9 @@ class Shadow:
             except DatabaseError as e:
                 label = ", ".join(" ".join(path[i : i + 2]) for i in range(0, len(path), 2))
                 hint = f"\nHint: {e.hint}" if e.hint else ""
-                raise MigrationError(f"{what} cannot be made: {label}: {e.message} [{e.sqlstate}]{hint}") from e
+                raise MigrationError(
+                    f"{what} cannot be made: {label}: {e.message_without_values} [{e.sqlstate}]{hint}"
+                ) from e
 
     async def read(self, database: Any, schemas: Collection[str] | None = None) -> Schema:
         """What is in these schemas of a database, or in all."""

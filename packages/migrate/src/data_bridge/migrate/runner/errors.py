@@ -9,10 +9,15 @@ from data_bridge.migrate._sql_lexer import UnclosedError, split
 from data_bridge.migrate.operations.step import Step
 
 _LONG = 12
+_OF_DATA = ("22", "23")
+"""Classes of SQLSTATE whose messages quote values: data exceptions and violated constraints."""
 
 
 def explain(migration: Any, sink: Any, error: BaseException) -> str:
-    """The failing step, its place, and the server's message with detail, hint and position."""
+    """The failing step, its place, and the server's message with detail, hint and position.
+
+    The text is logged and stored in the history: values of rows, which errors of data quote, are not in it.
+    """
     step: Step | None = sink.current
     text = f"step {len(sink.digests) + 1} failed"
     position = error.position if isinstance(error, DatabaseError) else None
@@ -20,8 +25,10 @@ def explain(migration: Any, sink: Any, error: BaseException) -> str:
         text += f"{_place(migration, step, position)}: {_statement(step, position)}"
     if not isinstance(error, DatabaseError):
         return f"{text}\n{error}"
-    text += f"\n{error.message} [{error.sqlstate}]"
-    if error.detail:
+    text += f"\n{error.message_without_values} [{error.sqlstate}]"
+    if error.detail and error.sqlstate.startswith(_OF_DATA):
+        text += "\nDetail: left out, as it quotes values of rows; the server's log and the DatabaseError in __cause__ have it"
+    elif error.detail:
         text += f"\nDetail: {error.detail}"
     if error.hint:
         text += f"\nHint: {error.hint}"

@@ -27,7 +27,7 @@ async def model_findings(database: Database, modules: Iterable[ModuleType]) -> l
                         "statement",
                         "error",
                         name,
-                        f"the server refuses its SQL: {e.message}",
+                        f"the server refuses its SQL: {e.message_without_values}",
                         "migrate the database, or correct the query",
                     )
                 )

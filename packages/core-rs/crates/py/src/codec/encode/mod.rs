@@ -24,7 +24,13 @@ pub enum Refusal {
     Reason(String),
     /// A Python exception.
     Python(PyErr),
+    /// The value is there as text only, which a parameter can be and a part of a value cannot.
+    Spelled(Vec<u8>),
 }
+
+/// Why text is refused where the binary form is needed.
+pub const SPELLED: &str = "encode of register_type() returned str, which is possible for a whole parameter only: inside \
+                           arrays, ranges and composites, and in COPY, it must return bytes, the type's binary form";
 
 pub type Done = Result<(), Refusal>;
 
@@ -323,6 +329,7 @@ fn refused(
             crate::errors::named(py, "EncodeError", format!("{place}: expected {what}, got {}", type_name(v)))
         }
         Refusal::Reason(why) => crate::errors::named(py, "EncodeError", format!("{place}: {why}")),
+        Refusal::Spelled(_) => crate::errors::named(py, "EncodeError", format!("{place}: {SPELLED}")),
         Refusal::Python(e) => {
             let made = crate::errors::named(py, "EncodeError", format!("{place}: {}", e.value(py)));
             made.set_cause(py, Some(e));
@@ -346,20 +353,25 @@ pub fn arguments(
         let message = format!("the statement takes {} parameters, {} given", types.len(), params.len());
         return Err(crate::errors::named(py, "EncodeError", message));
     }
-    let mut args = Arguments::default();
+    let may_be_spelled = types.iter().any(|t| matches!(t.layout, Type::Registered(..)));
+    let mut args = if may_be_spelled { Arguments::with_texts() } else { Arguments::default() };
     let mut scratch = Vec::with_capacity(64);
     for (i, typed) in types.iter().enumerate() {
         let v = params.get_borrowed_item(i)?;
         scratch.clear();
-        let bytes = if v.is_none() {
-            None
+        let added = if v.is_none() {
+            args.add(typed.oid, None)
         } else {
             // SAFETY: the tuple keeps the value alive.
-            unsafe { value(env, &typed.layout, v.as_ptr(), &mut scratch) }
-                .map_err(|why| refused(py, sql, i, typed, &v, why))?;
-            Some(scratch.as_slice())
+            match unsafe { value(env, &typed.layout, v.as_ptr(), &mut scratch) } {
+                Ok(()) => args.add(typed.oid, Some(&scratch)),
+                Err(Refusal::Spelled(text)) if matches!(typed.layout, Type::Registered(..)) => {
+                    args.add_text(typed.oid, text)
+                }
+                Err(why) => return Err(refused(py, sql, i, typed, &v, why)),
+            }
         };
-        args.add(typed.oid, bytes).map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
+        added.map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
     }
     Ok(args)
 }
@@ -388,6 +400,7 @@ pub fn value_of_copy(
         let reason = match why {
             Refusal::Expected(what) => format!("expected {what}, got {}", type_name(v)),
             Refusal::Reason(why) => why,
+            Refusal::Spelled(_) => SPELLED.into(),
             Refusal::Python(e) => e.value(py).to_string(),
         };
         crate::errors::named(py, "EncodeError", format!("{place}: {reason}"))

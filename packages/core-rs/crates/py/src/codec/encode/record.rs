@@ -1,6 +1,6 @@
 //! Values made of several: composites, hstore, vectors.
 use super::system::str_of;
-use super::{Done, Refusal, float, text, value};
+use super::{Done, Refusal, SPELLED, float, text, value};
 use crate::env::Env;
 use data_bridge_wire::{Type, array, sparse, vector as floats};
 use pyo3::ffi::PyObject;
@@ -51,6 +51,7 @@ pub unsafe fn composite(env: &Env, fields: &[(Arc<str>, u32, Type)], v: *mut PyO
         or_null(out, &item, |out| unsafe { value(env, layout, item.as_ptr(), out) }).map_err(|why| match why {
             Refusal::Expected(what) => Refusal::Reason(format!("{name}: expected {what}")),
             Refusal::Reason(why) => Refusal::Reason(format!("{name}: {why}")),
+            Refusal::Spelled(_) => Refusal::Reason(format!("{name}: {SPELLED}")),
             Refusal::Python(e) => Refusal::Python(e),
         })?;
     }
