@@ -47,6 +47,7 @@ impl CopyEncoder {
         let py = rows.py();
         let env = env(py)?;
         let mut written = self.progress.lock().expect("the progress of a COPY");
+        let width = (self.columns.len() as i16).to_be_bytes();
         let each = (written.bytes / written.rows.max(1)).max(self.columns.len() as u64 * 16);
         let mut out = Vec::with_capacity(rows.len() * each as usize + each as usize);
         if written.rows == 0 {
@@ -62,8 +63,16 @@ impl CopyEncoder {
                 let message = format!("row {number}: {given} values for {} columns", self.columns.len());
                 return Err(crate::errors::named(py, "EncodeError", message));
             }
+            if let Some(tuple) = tuple.filter(|_| !self.nan_is_null) {
+                out.extend_from_slice(&width);
+                for (item, (column, typed)) in tuple.iter_borrowed().zip(&self.columns) {
+                    value_of_copy(py, env, number, column, typed, &item, &mut out)?;
+                }
+                written.rows += 1;
+                continue;
+            }
             let dict = if tuple.is_none() && list.is_none() { row.cast::<PyMapping>().ok() } else { None };
-            out.extend((self.columns.len() as i16).to_be_bytes());
+            out.extend_from_slice(&width);
             for (i, (column, typed)) in self.columns.iter().enumerate() {
                 let mut put = |item: &Bound<'_, PyAny>| {
                     if self.nan_is_null && is_missing(item)? {

@@ -100,7 +100,10 @@ def forget_transactions() -> None:
 
 def open_transaction(database: Any) -> Transaction | None:
     """The transaction on `database` that statements of this context join."""
-    transaction = _open.get().get(database)
+    opened = _open.get()
+    if not opened:
+        return None
+    transaction = opened.get(database)
     while transaction is not None and transaction._is_dissolved:
         transaction = transaction._outer
     return transaction

@@ -49,6 +49,8 @@ class Executor(Protocol):
 
 
 def _plan(as_: Any, default: LoadPlan, *, many: bool) -> LoadPlan:
+    if as_ is dict:
+        return default  # by far the most frequent: a look for an attribute that is not there costs an exception
     # A class that maps a table knows what its columns have to hold, and says so once for each statement.
     own: Any = getattr(as_, "__row_plan__", None)
     plan: LoadPlan = default if own is None else own(many)

@@ -1,13 +1,16 @@
 //! Python values to wire bytes, to exactly the types that the statement asks for, before anything is sent.
+pub use copy_field::value_of_copy;
+
 use crate::env::Env;
 use crate::{codec::json, codec::registered};
 use data_bridge_driver::{Arguments, Typed};
 use data_bridge_sql::parameter::compared_column;
-use data_bridge_wire::{Type, array, numeric};
+use data_bridge_wire::{Type, numeric};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
 
+mod copy_field;
 mod geometry;
 mod list;
 mod moment;
@@ -172,12 +175,62 @@ fn by_text(name: &str) -> Refusal {
     Refusal::Reason(format!("{name} is sent as text: cast in SQL, as in $1::text::{name}"))
 }
 
+/// Appends a value of the types that most values have, if it is of exactly their class and fits; otherwise nothing.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
+#[inline(always)]
+unsafe fn plain(layout: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> bool {
+    // SAFETY: `v` is alive, and so is the text in it.
+    unsafe {
+        match layout {
+            Type::Int4 | Type::Int8 if ffi::PyLong_CheckExact(v) != 0 => {
+                let mut over = 0;
+                let n = ffi::PyLong_AsLongLongAndOverflow(v, &mut over);
+                if over != 0 {
+                    return false;
+                }
+                if *layout == Type::Int8 {
+                    out.extend_from_slice(&n.to_be_bytes());
+                    return true;
+                }
+                let Ok(n) = i32::try_from(n) else { return false };
+                out.extend_from_slice(&n.to_be_bytes());
+                true
+            }
+            Type::Float8 if ffi::PyFloat_CheckExact(v) != 0 => {
+                out.extend_from_slice(&ffi::PyFloat_AS_DOUBLE(v).to_be_bytes());
+                true
+            }
+            Type::Text if ffi::PyUnicode_CheckExact(v) != 0 => {
+                let Ok(s) = utf8(v) else { return false };
+                if s.contains(&0) {
+                    return false;
+                }
+                out.extend_from_slice(s);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Appends the bytes of `v`, which is not None.
 ///
 /// # Safety
 /// The thread is attached to the interpreter, and `v` is a live object.
 #[inline]
 pub unsafe fn value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
+    // SAFETY: as the caller promises.
+    unsafe { if plain(layout, v, out) { Ok(()) } else { any_value(env, layout, v, out) } }
+}
+
+/// The same for every type; kept apart, so that the commonest ones stay short.
+///
+/// # Safety
+/// The thread is attached to the interpreter, and `v` is a live object.
+#[inline(never)]
+unsafe fn any_value(env: &Env, layout: &Type, v: *mut PyObject, out: &mut Vec<u8>) -> Done {
     // SAFETY: `v` is a borrowed reference that the caller keeps alive.
     let done = unsafe {
         match layout {
@@ -374,35 +427,4 @@ pub fn arguments(
         added.map_err(|e| crate::errors::named(py, "EncodeError", format!("${}: {e}", i + 1)))?;
     }
     Ok(args)
-}
-
-/// One field of a row of COPY: its length, then its bytes.
-///
-/// # Errors
-/// EncodeError that names row and column.
-pub fn value_of_copy(
-    py: Python<'_>,
-    env: &Env,
-    row: u64,
-    column: &str,
-    typed: &Typed,
-    v: &Bound<'_, PyAny>,
-    out: &mut Vec<u8>,
-) -> PyResult<()> {
-    if v.is_none() {
-        out.extend((-1i32).to_be_bytes());
-        return Ok(());
-    }
-    // SAFETY: `v` is alive until the end of this call.
-    let done = array::write_element(out, |out| unsafe { value(env, &typed.layout, v.as_ptr(), out) });
-    done.map_err(|why| {
-        let place = format!("row {row}, {column} ({})", typed.name);
-        let reason = match why {
-            Refusal::Expected(what) => format!("expected {what}, got {}", type_name(v)),
-            Refusal::Reason(why) => why,
-            Refusal::Spelled(_) => SPELLED.into(),
-            Refusal::Python(e) => e.value(py).to_string(),
-        };
-        crate::errors::named(py, "EncodeError", format!("{place}: {reason}"))
-    })
 }
