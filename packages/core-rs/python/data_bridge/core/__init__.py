@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from data_bridge.core.connection.lifecycle import close, get_database, init, is_connected, settle
     from data_bridge.core.connection.notifications import Gap, Notification
     from data_bridge.core.connection.observer import (
+        LoadedLink,
         Observer,
         QueryFinished,
         QueryStarted,
         add_observer,
+        begin_link,
+        end_link,
         observed,
         observed_script,
         observers,
@@ -59,6 +62,14 @@ if TYPE_CHECKING:
         stream,
     )
     from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.development import (
+        DevelopmentLimits,
+        DevelopmentWarning,
+        HeldConnectionWarning,
+        MissingIndexWarning,
+        RepeatedStatementWarning,
+        UnboundedResultWarning,
+    )
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
@@ -74,11 +85,16 @@ __all__ = [
     "ClassAttribute",
     "Compiled",
     "Database",
+    "DevelopmentLimits",
+    "DevelopmentWarning",
     "Executor",
     "Gap",
     "HasStatement",
+    "HeldConnectionWarning",
     "IsolationLevel",
     "LoadPlan",
+    "LoadedLink",
+    "MissingIndexWarning",
     "Notification",
     "Observer",
     "PgInterval",
@@ -86,15 +102,18 @@ __all__ = [
     "QueryFinished",
     "QueryStarted",
     "Range",
+    "RepeatedStatementWarning",
     "RowStream",
     "Savepoint",
     "SavepointBlock",
     "Statement",
     "Transaction",
     "TransactionBlock",
+    "UnboundedResultWarning",
     "add_observer",
     "adopt_context",
     "backoff",
+    "begin_link",
     "begin_transaction",
     "close",
     "compile",
@@ -103,6 +122,7 @@ __all__ = [
     "current_database",
     "current_transaction",
     "detached",
+    "end_link",
     "enter_test_scope",
     "errors",
     "execute",
@@ -160,14 +180,25 @@ _MODULES = {
     "connection.lifecycle": ("close", "get_database", "init", "is_connected", "settle"),
     "connection.notifications": ("Gap", "Notification"),
     "connection.observer": (
+        "LoadedLink",
         "Observer",
         "QueryFinished",
         "QueryStarted",
         "add_observer",
+        "begin_link",
+        "end_link",
         "observed",
         "observed_script",
         "observers",
         "remove_observer",
+    ),
+    "development": (
+        "DevelopmentLimits",
+        "DevelopmentWarning",
+        "HeldConnectionWarning",
+        "MissingIndexWarning",
+        "RepeatedStatementWarning",
+        "UnboundedResultWarning",
     ),
     "connection.raw": (
         "copy_in",

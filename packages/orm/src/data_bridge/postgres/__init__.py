@@ -114,6 +114,14 @@ from data_bridge.query import (
 )
 
 if TYPE_CHECKING:
+    from data_bridge.core import (
+        DevelopmentLimits,
+        DevelopmentWarning,
+        HeldConnectionWarning,
+        MissingIndexWarning,
+        RepeatedStatementWarning,
+        UnboundedResultWarning,
+    )
     from data_bridge.migrate import (
         AppliedMigration,
         Migration,
@@ -136,11 +144,14 @@ __all__ = [
     "Database",
     "Delete",
     "DeleteRules",
+    "DevelopmentLimits",
+    "DevelopmentWarning",
     "Event",
     "Exclude",
     "Expr",
     "ForeignKey",
     "Gap",
+    "HeldConnectionWarning",
     "IdMixin",
     "Index",
     "Insert",
@@ -152,6 +163,7 @@ __all__ = [
     "ManyToMany",
     "Migration",
     "MigrationStatus",
+    "MissingIndexWarning",
     "Notification",
     "Observer",
     "Order",
@@ -164,6 +176,7 @@ __all__ = [
     "QueryFinished",
     "QueryStarted",
     "Range",
+    "RepeatedStatementWarning",
     "Replace",
     "RowStream",
     "Save",
@@ -174,6 +187,7 @@ __all__ = [
     "Transaction",
     "TransactionBlock",
     "UUIDMixin",
+    "UnboundedResultWarning",
     "Unique",
     "Update",
     "Upserted",
@@ -232,20 +246,32 @@ __all__ = [
 ]  # fmt: skip
 __all__ += errors.__all__
 
-# An application that serves requests runs no migrations: theirs is imported when it is first named.
+# An application that serves requests runs no migrations and is not in development: these are imported when first named.
 _MIGRATE = frozenset(
     {"AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"}
+)
+_DEVELOPMENT = frozenset(
+    {
+        "DevelopmentLimits",
+        "DevelopmentWarning",
+        "HeldConnectionWarning",
+        "MissingIndexWarning",
+        "RepeatedStatementWarning",
+        "UnboundedResultWarning",
+    }
 )
 
 
 if not TYPE_CHECKING:
     # To checkers a module with __getattr__ has every name, also the misspelled ones.
     def __getattr__(name: str) -> Any:
-        if name not in _MIGRATE:
+        if name in _DEVELOPMENT:
+            from data_bridge.core import development as home
+        elif name in _MIGRATE:
+            from data_bridge import migrate as home
+        else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from data_bridge import migrate
-
-        found = globals()[name] = getattr(migrate, name)
+        found = globals()[name] = getattr(home, name)
         return found
 
 

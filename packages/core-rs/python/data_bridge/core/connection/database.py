@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from data_bridge.core import _exit as life
 from data_bridge.core import _native
@@ -29,6 +29,9 @@ from data_bridge.core.settings.session import (
     session_settings,
 )
 from data_bridge.core.uncancellable import to_the_end
+
+if TYPE_CHECKING:
+    from data_bridge.core.development.limits import DevelopmentLimits
 
 _CANCELLED = 0.5
 """Seconds that close() gives cancelled statements to end before it ends their connections."""
@@ -117,6 +120,7 @@ class Database(BaseExecutor):
         slow_query: float | None = None,
         slow_query_plan: bool = False,
         metrics: bool = False,
+        dev: bool | DevelopmentLimits | None = None,
     ) -> None:
         limits = _checked_limits(
             min_connections, max_connections, acquire_timeout, connect_timeout, idle_timeout, max_lifetime
@@ -141,7 +145,12 @@ class Database(BaseExecutor):
         self._min = min_connections
         self._control = control_connection
         self._watching = Watching(
-            echo=echo, log_values=log_values, slow_query=slow_query, slow_query_plan=slow_query_plan, metrics=metrics
+            echo=echo,
+            log_values=log_values,
+            slow_query=slow_query,
+            slow_query_plan=slow_query_plan,
+            metrics=metrics,
+            dev=dev,
         )
         self._hooks = Hooks(on_connect, on_checkout) if on_connect or on_checkout else None
         self._pool = Pool(
@@ -353,6 +362,8 @@ class Database(BaseExecutor):
     def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
         """A connection for one owner: the native handle that transactions, cursors and test sandboxes are built on."""
         self._check_open()
+        if shared:  # the sandbox of a test, whose database never connects by itself
+            self._watching.start(self)
         return self._pool.lease(shared=shared, counted=counted)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from data_bridge.core import _native
 from data_bridge.core.connection import context
@@ -14,6 +14,9 @@ from data_bridge.core.connection.database import Database
 from data_bridge.core.connection.hooks import Hook
 from data_bridge.core.settings.password import PasswordFunction
 from data_bridge.core.settings.session import CONNECT_TIMEOUT
+
+if TYPE_CHECKING:
+    from data_bridge.core.development.limits import DevelopmentLimits
 
 __all__ = ["close", "get_database", "init", "is_connected", "settle"]
 
@@ -51,6 +54,7 @@ async def init(
     slow_query: float | None = None,
     slow_query_plan: bool = False,
     metrics: bool = False,
+    dev: bool | DevelopmentLimits | None = None,
     **unknown: Any,
 ) -> Database:
     """Opens a database and makes it the one that statements use.
@@ -87,6 +91,8 @@ async def init(
         slow_query: seconds from which a statement is logged at WARNING to `data_bridge.slow`; None for never.
         slow_query_plan: True also logs the plan of slow statements that only read.
         metrics: True counts operations for `Database.metrics()`.
+        dev: True warns of what will not stand more rows and users: N+1, results without LIMIT, missing indexes, long
+            transactions; `DevelopmentLimits` says from what on. Without it $DATA_BRIDGE_DEV decides.
 
     Raises:
         ConnectError: with host, port, step and SQLSTATE.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +17,24 @@ from data_bridge.core.call_site import call_site
 observers: list[Observer] = []
 _log = logging.getLogger("data_bridge.observers")
 _TAG = re.compile(r"/\* (.*?) \*/")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedLink:
+    """A link whose rows a statement loads, because code awaited it on an instance.
+
+    Attributes:
+        label: the class and the name of the link, as `Post.author`.
+        task: the task that awaited it.
+        site: file and line of the code that awaited it.
+    """
+
+    label: str
+    task: asyncio.Task[Any] | None
+    site: tuple[str, int]
+
+
+_loaded_link: ContextVar[LoadedLink | None] = ContextVar("data_bridge_loaded_link", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,7 @@ class QueryStarted:
         params: the values of its parameters, if an observer asks for them; never part of the `repr`.
         namespace: the name of the database on the server.
         server: host and port, if the database has a single host.
+        link: the link of an instance that it loads, or None.
     """
 
     sql: str
@@ -46,6 +67,7 @@ class QueryStarted:
     params: tuple[Any, ...] | None = field(default=None, repr=False)
     namespace: str | None = None
     server: tuple[str, int] | None = None
+    link: LoadedLink | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,8 @@ class Observer(Protocol):
 
     Registered by `add_observer`. An attribute `wants_site = True` asks for call sites, `wants_values = True` for parameters.
     An attribute `only`, a function that returns a Database, limits the observer to the statements of that database. An
-    exception of an observer is logged to `data_bridge.observers` and changes nothing.
+    exception of an observer is logged to `data_bridge.observers` and changes nothing, unless an attribute `raises = True` says
+    that it is for the caller of the statement.
     """
 
     def started(self, event: QueryStarted) -> Any:
@@ -104,6 +127,19 @@ def remove_observer(observer: Observer) -> None:
     observers.remove(observer)
 
 
+def begin_link(label: str) -> Token[LoadedLink | None] | None:
+    """Says that the statements of this context, and of tasks that it starts, load a link, until `end_link`."""
+    if not observers:
+        return None
+    return _loaded_link.set(LoadedLink(label, asyncio.current_task(), call_site()))
+
+
+def end_link(token: Token[LoadedLink | None] | None) -> None:
+    """Ends `begin_link`."""
+    if token is not None:
+        _loaded_link.reset(token)
+
+
 class _Told:
     """What the observers were told of one operation."""
 
@@ -118,14 +154,22 @@ class _Told:
             try:
                 self._tokens.append((observer, observer.started(event)))
             except Exception:
+                if getattr(observer, "raises", False):
+                    raise
                 _log.exception("an observer failed when a statement started")
 
     def finish(self, event: QueryFinished) -> None:
+        raised: Exception | None = None
         for observer, token in self._tokens:
             try:
                 observer.finished(token, event)
-            except Exception:
-                _log.exception("an observer failed when a statement ended")
+            except Exception as e:
+                if getattr(observer, "raises", False):
+                    raised = e
+                else:
+                    _log.exception("an observer failed when a statement ended")
+        if raised is not None:
+            raise raised
 
 
 def _database_of(executor: Any) -> Any:
@@ -188,6 +232,7 @@ async def _observe(
             _tag(described.sql),
             params if any(getattr(o, "wants_values", False) for o in observers) else None,
             *_place_of(executor),
+            _loaded_link.get(),
         ),
         executor,
     )

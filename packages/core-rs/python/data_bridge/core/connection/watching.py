@@ -1,8 +1,9 @@
-"""The observers that the options of a database ask for: its log, its echo and its metrics."""
+"""The observers that the options of a database ask for: its log, its echo, its metrics and warnings for development."""
 
 from __future__ import annotations
 
 import logging
+import os
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,12 +18,14 @@ from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
     from data_bridge.core.connection.database import Database
+    from data_bridge.core.development.limits import DevelopmentLimits
     from data_bridge.core.telemetry.metrics import Metrics
 
 __all__ = ["Watching"]
 
 _TEXTS = LoadPlan.scalars()
 _EXPLAIN_TIMEOUT = 5.0
+_DEV = "DATA_BRIDGE_DEV"
 
 
 class Watching:
@@ -32,7 +35,14 @@ class Watching:
     """
 
     def __init__(
-        self, *, echo: bool, log_values: bool, slow_query: float | None, slow_query_plan: bool, metrics: bool
+        self,
+        *,
+        echo: bool,
+        log_values: bool,
+        slow_query: float | None,
+        slow_query_plan: bool,
+        metrics: bool,
+        dev: bool | DevelopmentLimits | None,
     ) -> None:
         check_timeout("slow_query", slow_query)
         self._echo = echo
@@ -40,6 +50,7 @@ class Watching:
         self._slow = slow_query
         self._plan = slow_query_plan
         self._counts = metrics
+        self._dev = os.environ.get(_DEV, "").lower() in ("1", "true", "yes", "on") if dev is None else dev
         self._made: list[Any] = []
         self._metrics: Metrics | None = None
 
@@ -48,7 +59,7 @@ class Watching:
         if self._made:
             return
         logs = self._slow is not None or STATEMENTS.isEnabledFor(logging.DEBUG)
-        if logs or self._echo or self._counts or POOL.isEnabledFor(logging.INFO):
+        if logs or self._echo or self._counts or self._dev is not False or POOL.isEnabledFor(logging.INFO):
             self._made = self._asked_for(database, logs=logs)
         for observer in self._made:
             add_observer(observer)
@@ -67,7 +78,7 @@ class Watching:
         only = weakref.ref(database)
         made: list[Any] = []
         if logs:
-            plans = SlowPlans(_explain(only), values=self._values) if self._plan else None
+            plans = SlowPlans(_reader(only), values=self._values) if self._plan else None
             made.append(StatementLog(only, slow=self._slow, values=self._values, plans=plans))
         if self._echo:
             made.append(Echo(only, values=self._values))
@@ -76,6 +87,13 @@ class Watching:
         if self._counts:
             self._metrics = Metrics(only, database.alias, database._pool.stats)
             made.append(self._metrics)
+        if self._dev is not False:
+            # For start-up time, too.
+            from data_bridge.core.development.limits import DevelopmentLimits
+            from data_bridge.core.development.observer import DevelopmentObserver
+
+            limits = DevelopmentLimits() if self._dev is True else self._dev
+            made.append(DevelopmentObserver(only, limits, _reader(only)))
         return made
 
     @property
@@ -99,26 +117,34 @@ class Watching:
 
 
 def _end(made: list[Any]) -> None:
+    raised: Exception | None = None
     while made:
         observer = made.pop()
         with suppress(ValueError):  # taken out by hand
             observers.remove(observer)
         close = getattr(observer, "close", None)
         if close is not None:
-            close()
+            try:
+                close()
+            except Exception as e:  # the others are ended as well
+                raised = e
+    if raised is not None:
+        raise raised
 
 
-def _explain(only: Callable[[], Database | None]) -> Callable[[str, tuple[Any, ...]], Any]:
-    async def explain(sql: str, params: tuple[Any, ...]) -> list[str]:
+def _reader(only: Callable[[], Database | None]) -> Callable[[str, tuple[Any, ...]], Any]:
+    """Runs a query on a connection that nobody waits for; returns its first column."""
+
+    async def read(sql: str, params: tuple[Any, ...]) -> list[Any]:
         database = only()
         stats = None if database is None else database.pool_stats()
         if database is None or stats is None or stats.waiting or stats.used >= stats.max:
             raise PoolTimeout("the pool has no connection to spare for a plan")
         lease = await database.taken()
         try:
-            lines: list[str] = await lease.run(("text", sql), params, _TEXTS, None, _EXPLAIN_TIMEOUT)
-            return lines
+            values: list[Any] = await lease.run(("text", sql), params, _TEXTS, None, _EXPLAIN_TIMEOUT)
+            return values
         finally:
             await to_the_end(lease.give_back())
 
-    return explain
+    return read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from data_bridge.core import begin_link, end_link
 from data_bridge.core.errors import RowNotFound
 from data_bridge.orm._state import keep
 from data_bridge.query.spi import among
@@ -41,7 +42,9 @@ async def load(row: Any, relation: Relation) -> Any:
     if batch is None:
         batch = _open[at] = _Batch()
         # A task begins when everything that is ready now has run: until then others add their keys.
+        token = begin_link(relation.label)
         batch.task = loop.create_task(_run(at, batch, relation, executor))
+        end_link(token)
         batch.task.add_done_callback(_seen)
     batch.keys.add(key)
     # A task that is cancelled must not take the query of the others with it.

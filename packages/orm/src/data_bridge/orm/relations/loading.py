@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.core import resolve
+from data_bridge.core import begin_link, end_link, resolve
 from data_bridge.core.errors import ColumnNotLoaded, ConfigurationError
 from data_bridge.orm._events import loaded
 from data_bridge.orm._state import Slots, links_of
@@ -321,4 +321,8 @@ async def fetch(row: Any, paths: Sequence[Any], using: Any, depth: int = 1) -> N
     entity: Entity = type(rows[0]).__db__
     tree = tree_of(entity, paths, depth)
     for branch in tree.values():
-        await fill(branch, rows, using)
+        token = begin_link(branch.relation.label)
+        try:
+            await fill(branch, rows, using)
+        finally:
+            end_link(token)
