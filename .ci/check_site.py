@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 WRONG = {
     "a literal code fence": re.compile(r"```"),
     "an interactive prompt outside of code": re.compile(r"^\s*>>> ", re.MULTILINE),
+    "an object of the reference that was not rendered": re.compile(r":::\s"),
     "an unresolved role": re.compile(r":(?:func|class|meth|mod|data|attr|exc|ref):"),
 }
 SILENT = {"script", "style", "code", "pre"}

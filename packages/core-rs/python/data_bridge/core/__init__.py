@@ -20,6 +20,7 @@ from data_bridge.core.protocol import FEATURES, IR_VERSION, require
 from data_bridge.core.statement import Compiled, HasStatement, Statement, compile, text
 
 if TYPE_CHECKING:
+    from data_bridge.core.connection.annotators import Annotator, add_annotator, remove_annotator
     from data_bridge.core.connection.context import (
         adopt_context,
         current_database,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FEATURES",
     "IR_VERSION",
+    "Annotator",
     "BaseExecutor",
     "ClassAttribute",
     "Compiled",
@@ -110,6 +112,7 @@ __all__ = [
     "Transaction",
     "TransactionBlock",
     "UnboundedResultWarning",
+    "add_annotator",
     "add_observer",
     "adopt_context",
     "backoff",
@@ -148,6 +151,7 @@ __all__ = [
     "quote_literal",
     "register_type",
     "registered",
+    "remove_annotator",
     "remove_observer",
     "require",
     "resolve",
@@ -162,6 +166,7 @@ __all__ += errors.__all__
 
 # Whoever only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
 _MODULES = {
+    "connection.annotators": ("Annotator", "add_annotator", "remove_annotator"),
     "connection.context": (
         "adopt_context",
         "current_database",

@@ -121,6 +121,8 @@ if TYPE_CHECKING:
         MissingIndexWarning,
         RepeatedStatementWarning,
         UnboundedResultWarning,
+        add_annotator,
+        remove_annotator,
     )
     from data_bridge.migrate import (
         AppliedMigration,
@@ -192,6 +194,7 @@ __all__ = [
     "Update",
     "Upserted",
     "WriteRules",
+    "add_annotator",
     "add_observer",
     "after_commit",
     "after_event",
@@ -234,6 +237,7 @@ __all__ = [
     "pg_transaction",
     "progress_bar",
     "register_type",
+    "remove_annotator",
     "remove_observer",
     "row",
     "run_migrations",
@@ -246,11 +250,11 @@ __all__ = [
 ]  # fmt: skip
 __all__ += errors.__all__
 
-# An application that serves requests runs no migrations and is not in development: these are imported when first named.
+# Most applications that serve requests need none of these: they are imported when they are first named.
 _MIGRATE = frozenset(
     {"AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"}
 )
-_DEVELOPMENT = frozenset(
+_RARE = frozenset(
     {
         "DevelopmentLimits",
         "DevelopmentWarning",
@@ -258,6 +262,8 @@ _DEVELOPMENT = frozenset(
         "MissingIndexWarning",
         "RepeatedStatementWarning",
         "UnboundedResultWarning",
+        "add_annotator",
+        "remove_annotator",
     }
 )
 
@@ -265,8 +271,8 @@ _DEVELOPMENT = frozenset(
 if not TYPE_CHECKING:
     # To checkers a module with __getattr__ has every name, also the misspelled ones.
     def __getattr__(name: str) -> Any:
-        if name in _DEVELOPMENT:
-            from data_bridge.core import development as home
+        if name in _RARE:
+            from data_bridge import core as home
         elif name in _MIGRATE:
             from data_bridge import migrate as home
         else:

@@ -54,7 +54,8 @@ impl Connection {
         self.meet_cursor(text).await?;
         let used = args.as_ref().map_or_else(|| Arc::new([]) as Arc<[Typed]>, |(_, types)| types.clone());
         let (mut args, types) = match args {
-            Some((args, types)) if self.agrees(text.key, &types) => (args, types),
+            // No prepared statement of such a text is kept, which might be one for other types.
+            Some((args, types)) if !text.is_kept || self.agrees(text.key, &types) => (args, types),
             Some((args, types)) => {
                 if self.texts.types.contains_key(&text.key) && !self.agrees(text.key, &types) {
                     self.forget_statements().await?;

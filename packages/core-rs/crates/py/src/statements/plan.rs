@@ -48,6 +48,8 @@ pub struct Plan {
     asked_again: Mutex<Option<Instant>>,
     /// What connections remember of the text is of an earlier schema.
     pub doubted: AtomicBool,
+    /// The plan of the same statement without a comment that is sent once: what is learnt is kept there.
+    stands_for: Option<Py<Plan>>,
     /// The columns of the last result.
     pub columns: Mutex<Option<Arc<Columns>>>,
 }
@@ -60,6 +62,11 @@ fn query(sql: &str, kind: &str) -> Option<Range<usize>> {
         "select" | "with" | "table" | "values" if has(b"pg_") || has(b"acl") => one_query(sql).ok().map(|q| 0..q.len()),
         _ => None,
     }
+}
+
+/// Whether a comment holds only what cannot end it: pairs of percent-encoded names and values.
+fn is_encoded(comment: &str) -> bool {
+    comment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%=',".contains(&b))
 }
 
 /// Whether a connection must describe the text although it takes no parameters.
@@ -81,7 +88,11 @@ impl Plan {
         if let Some(e) = PyErr::take(py) {
             return Err(e);
         }
-        let plan = Py::new(py, Self::compile(ir)?)?;
+        let is_annotated = ir.len() == 4 && ir.get_item(0)?.cast_into::<PyString>().is_ok_and(|tag| tag == "annotated");
+        let plan = Py::new(py, if is_annotated { Self::annotated(load, ir)? } else { Self::compile(ir)? })?;
+        if plan.get().stands_for.is_some() {
+            return Ok(plan);
+        }
         let plans = load.plans.bind(py);
         if plans.len() >= MOST {
             plans.clear();
@@ -107,6 +118,26 @@ impl Plan {
         Ok(Self::new(sql.into(), Some(count), kind.to_owned(), tables))
     }
 
+    /// `("annotated", comment, structure, whether the text is sent once only)`: the text of the structure with a comment.
+    fn annotated(load: &LoadPlan, ir: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        let comment = ir.get_item(1)?.extract::<String>()?;
+        if !is_encoded(&comment) {
+            return Err(crate::errors::named(ir.py(), "CompileError", "the comment of a statement is not encoded"));
+        }
+        let inner = Self::of(load, &ir.get_item(2)?.cast_into::<PyTuple>()?)?;
+        let plain = inner.get();
+        // A comment of the user at the end may run to the end of its line.
+        let sql = format!("{}\n/*{comment}*/", plain.text.sql.trim_end().trim_end_matches(';'));
+        let mut made = Self::new(sql.into(), plain.count, plain.kind.clone(), plain.tables.clone());
+        if ir.get_item(3)?.is_truthy()? {
+            if let Some(text) = Arc::get_mut(&mut made.text) {
+                text.is_kept = false;
+            }
+            made.stands_for = Some(inner);
+        }
+        Ok(made)
+    }
+
     fn new(sql: Arc<str>, count: Option<usize>, kind: String, tables: Vec<String>) -> Self {
         let effect = effect(&sql, &kind);
         let query = if count.is_none() { query(&sql, &kind) } else { None };
@@ -124,6 +155,7 @@ impl Plan {
             prepared: Mutex::default(),
             asked_again: Mutex::default(),
             doubted: AtomicBool::new(false),
+            stands_for: None,
             columns: Mutex::default(),
         }
     }
@@ -157,12 +189,18 @@ impl Plan {
         if self.count == Some(0) || self.takes_nothing {
             return Some(Arc::new([]));
         }
+        if let Some(plain) = &self.stands_for {
+            return plain.get().types(pool);
+        }
         let key = (pool, registered::generation());
         self.prepared.lock().expect("the types").iter().find(|(known, _)| *known == key).map(|(_, t)| t.clone())
     }
 
     /// Remembers what the server said.
     pub fn learn(&self, pool: u64, types: &Arc<[Typed]>) {
+        if let Some(plain) = &self.stands_for {
+            return plain.get().learn(pool, types);
+        }
         let mut prepared = self.prepared.lock().expect("the types");
         prepared.retain(|((id, _), _)| *id != pool);
         prepared.push(((pool, registered::generation()), types.clone()));
@@ -182,6 +220,9 @@ impl Plan {
 
     /// Forgets the types of the parameters.
     pub fn forget(&self, pool: u64) {
+        if let Some(plain) = &self.stands_for {
+            return plain.get().forget(pool);
+        }
         self.prepared.lock().expect("the types").retain(|((id, _), _)| *id != pool);
     }
 

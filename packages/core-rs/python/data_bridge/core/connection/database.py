@@ -16,7 +16,7 @@ from data_bridge.core._native import LoadPlan, Pool
 from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
 from data_bridge.core.connection.hooks import Hook, Hooks
-from data_bridge.core.connection.observer import observed, observed_script, observers
+from data_bridge.core.connection.observer import annotated, observed, observed_script, observers
 from data_bridge.core.connection.watching import Watching
 from data_bridge.core.errors import ConfigurationError, ConnectError, DataBridgeError, NotInitialized
 from data_bridge.core.settings.dsn import parse
@@ -304,6 +304,7 @@ class Database(BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on a connection of the pool."""
+        ir = annotated(ir)
         if self._hooks is not None:
             return self._run_hooked(ir, params, plan, into, self.command_timeout if timeout is None else timeout)
         if observers:

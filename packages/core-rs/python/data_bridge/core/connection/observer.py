@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,6 +15,8 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.call_site import call_site
 
 observers: list[Observer] = []
+annotators: list[tuple[Callable[[], Mapping[str, str]], bool]] = []
+"""What adds comments to statements, and whether its values are for one call only; see `add_annotator`."""
 _log = logging.getLogger("data_bridge.observers")
 _TAG = re.compile(r"/\* (.*?) \*/")
 
@@ -138,6 +140,16 @@ def end_link(token: Token[LoadedLink | None] | None) -> None:
     """Ends `begin_link`."""
     if token is not None:
         _loaded_link.reset(token)
+
+
+def annotated(ir: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The structure of a statement, with a comment if there are annotators."""
+    if not annotators:
+        return ir
+    # For start-up time.
+    from data_bridge.core.connection.annotators import commented
+
+    return commented(ir)
 
 
 class _Told:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.connection.observer import observed, observed_step, observers
+from data_bridge.core.connection.observer import annotated, observed, observed_step, observers
 from data_bridge.core.connection.plans import COUNT
 from data_bridge.core.errors import ConfigurationError, QueryCancelled
 from data_bridge.core.uncancellable import to_the_end
@@ -118,9 +118,12 @@ class RowStream(Generic[R]):
 
     async def _run(self, lease: Any, sql: str, params: tuple[Any, ...], plan: LoadPlan) -> Any:
         if self._own:
+            ir: tuple[Any, ...] = ("text", sql)
+            if plan is COUNT:  # FETCH and CLOSE are known by their text
+                ir = annotated(ir)
             if observers:
-                return await observed(self._executor, lease.run, ("text", sql), params, plan, None, self._timeout)
-            return await lease.run(("text", sql), params, plan, None, self._timeout)
+                return await observed(self._executor, lease.run, ir, params, plan, None, self._timeout)
+            return await lease.run(ir, params, plan, None, self._timeout)
         return await lease.run(("text", sql), params, plan)
 
     async def _fetch(self) -> None:

@@ -14,7 +14,7 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.call_site import call_site
 from data_bridge.core.connection import context
 from data_bridge.core.connection.executor import BaseExecutor
-from data_bridge.core.connection.observer import observed, observed_script, observed_step, observers
+from data_bridge.core.connection.observer import annotated, observed, observed_script, observed_step, observers
 from data_bridge.core.errors import (
     ConfigurationError,
     ConnectionLost,
@@ -203,6 +203,7 @@ class Transaction(BaseExecutor):
         timeout: float | None,
     ) -> Awaitable[Any]:
         timeout = self._timeout(timeout)
+        ir = annotated(ir)
         if observers:
             return observed(self, run, ir, params, plan, into, timeout)
         started: Awaitable[Any] = run(ir, params, plan, into, timeout)

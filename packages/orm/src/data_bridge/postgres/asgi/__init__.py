@@ -1,10 +1,11 @@
-"""data-bridge in ASGI applications of any framework: transactions, disconnects, errors as problem details.
+"""data-bridge in ASGI applications of any framework: transactions, disconnects, errors as problem details, routes as comments.
 
 `data_bridge.postgres.fastapi` builds on it. Nothing here imports a framework.
 """
 
+from data_bridge.postgres.asgi.comments import RouteComments
 from data_bridge.postgres.asgi.disconnect import CancelOnDisconnect
 from data_bridge.postgres.asgi.problem import Problem, problem_of
 from data_bridge.postgres.asgi.transaction import TransactionMiddleware
 
-__all__ = ["CancelOnDisconnect", "Problem", "TransactionMiddleware", "problem_of"]
+__all__ = ["CancelOnDisconnect", "Problem", "RouteComments", "TransactionMiddleware", "problem_of"]

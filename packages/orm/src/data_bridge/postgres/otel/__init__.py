@@ -11,5 +11,6 @@ if find_spec("opentelemetry") is None:  # pragma: no cover - the tests have it
     raise ImportError("data_bridge.postgres.otel needs OpenTelemetry: pip install 'data-bridge-orm[otel]'")
 
 from data_bridge.postgres.otel.instrumentation import Instrumentation, instrument
+from data_bridge.postgres.otel.traceparent import traceparent
 
-__all__ = ["Instrumentation", "instrument"]
+__all__ = ["Instrumentation", "instrument", "traceparent"]

@@ -17,7 +17,7 @@ from data_bridge.core import (
     QueryTimeout,
     TransactionBusy,
 )
-from data_bridge.core.connection.observer import observed, observers
+from data_bridge.core.connection.observer import annotated, observed, observers
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.uncancellable import to_the_end
@@ -144,10 +144,12 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         if changes_schema(ir):
             self._schema_changes()
 
+        sent = annotated(ir)
+
         def start() -> Awaitable[Any]:
             if tell:
-                return observed(self, self.lease_handle.run, ir, params, plan, into, timeout)
-            started: Awaitable[Any] = self.lease_handle.run(ir, params, plan, into, timeout)
+                return observed(self, self.lease_handle.run, sent, params, plan, into, timeout)
+            started: Awaitable[Any] = self.lease_handle.run(sent, params, plan, into, timeout)
             return started
 
         return self._alone(start, check=self.defers and ir[0] != "select")
