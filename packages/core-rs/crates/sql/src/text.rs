@@ -41,6 +41,29 @@ pub fn client_copy(sql: &str) -> Option<usize> {
     None
 }
 
+/// Whether a query, and not one of its subqueries, locks the rows that it returns: `FOR UPDATE` and its kin.
+#[must_use]
+pub fn locks_rows(sql: &str) -> bool {
+    let (mut depth, mut after_for) = (0_usize, false);
+    for token in tokens(sql).filter(|t| !t.kind.is_trivia()) {
+        match token.kind {
+            TokenKind::Symbol if token.text == "(" => depth += 1,
+            TokenKind::Symbol if token.text == ")" => depth = depth.saturating_sub(1),
+            TokenKind::Word if depth == 0 => {
+                let is = |word: &str| token.text.eq_ignore_ascii_case(word);
+                if after_for && ["update", "share", "no", "key"].iter().any(|word| is(word)) {
+                    return true;
+                }
+                after_for = is("for");
+                continue;
+            }
+            _ => {}
+        }
+        after_for = false;
+    }
+    false
+}
+
 /// `('text'::type)`: a literal that stands for one operand wherever it is put, of the given type; NULL without a text.
 ///
 /// `type_name` is SQL, as `format_type()` writes it.

@@ -203,6 +203,9 @@ impl PyPool {
         let py = ir.py();
         let pool = self.get();
         let Prepared { ticket, work, effect } = prepare(&pool, ir, params, load, into, timeout, timed)?;
+        if let Some(plan) = &ticket.plan {
+            plan.get().refuse_locks(py)?;
+        }
         let bridge = Bridge::current(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
         let task = Box::pin(single(pool, home, work, effect, ticket.reply.clone()));

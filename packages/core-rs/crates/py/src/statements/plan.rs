@@ -7,7 +7,7 @@ use data_bridge_driver::Typed;
 use data_bridge_driver::connection::effect::Effect;
 use data_bridge_driver::connection::text::Text;
 use data_bridge_driver::pool::Pool;
-use data_bridge_sql::text::{cursor_query, first_word, one_query, placeholders};
+use data_bridge_sql::text::{cursor_query, first_word, locks_rows, one_query, placeholders};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -36,6 +36,8 @@ pub struct Plan {
     pub kind: String,
     /// Tables that it names.
     pub tables: Vec<String>,
+    /// It was built, and locks rows for a transaction.
+    locks_rows: bool,
     /// It is text of the user without placeholders: the server need not be asked for types.
     takes_nothing: bool,
     /// What its text alone says that it does besides its work.
@@ -146,6 +148,7 @@ impl Plan {
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(&*sql);
         Self {
             takes_nothing: count.is_none() && placeholders(&sql) == 0 && !reads_catalog(query.as_ref()),
+            locks_rows: count.is_some() && kind == "select" && locks_rows(&sql),
             text: Arc::new(Text { sql, key, commits, is_kept, query }),
             count,
             kind,
@@ -252,6 +255,15 @@ impl Plan {
     #[getter]
     fn shape(&self) -> u64 {
         self.text.key
+    }
+    /// Refuses a built query that locks rows, which takes a transaction: outside of one nothing stays locked.
+    pub fn refuse_locks(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.locks_rows {
+            return Ok(());
+        }
+        let message = "locks of FOR UPDATE and FOR SHARE end with the transaction, and outside of one they would be \
+                       released at once: run the query inside pg_transaction()";
+        Err(crate::errors::named(py, "ConfigurationError", message))
     }
     #[getter]
     fn kind(&self) -> &str {

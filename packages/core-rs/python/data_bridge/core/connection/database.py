@@ -316,6 +316,7 @@ class Database(BaseExecutor):
     async def _run_hooked(
         self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
     ) -> Any:
+        plan.describe(ir).refuse_locks()
         lease = await self.taken()
         try:
             if observers:

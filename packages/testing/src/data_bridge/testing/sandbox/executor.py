@@ -121,6 +121,8 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         """Run a statement outside a transaction: alone, in a savepoint of its own."""
         if ir[0] == "text":
             ir = ("text", alone(str(ir[-1])))
+        elif ir[0] == "select":
+            plan.describe(ir).refuse_locks()
         return self._run(ir, params, plan, into, timeout, tell=bool(observers))
 
     def operation(
