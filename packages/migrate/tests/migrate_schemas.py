@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, sql, types
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, ViewDef, sql, types
 
 MOODS = (("sad", "ok"), ("sad", "ok", "glad"), ("glad", "sad", "it's"), ("sad",), ("new", "sad", "ok"))
 _DEFAULTS = {
@@ -157,16 +157,46 @@ def _indexes(draw: Any, found: list[ColumnDef], table: str) -> list[IndexDef]:
 
 
 @st.composite
-def schemas(draw: Any) -> list[TableDef]:
-    """The tables of a schema, whose enum has the same labels everywhere."""
-    made: list[TableDef] = draw(tables(draw(st.sampled_from(MOODS))))
+def views(draw: Any, tables: Sequence[TableDef]) -> list[ViewDef]:
+    """Up to three views over the tables, and over each other; a copy may have an index."""
+    made: list[ViewDef] = []
+    sources = [(t.schema, t.name, [c.name for c in t.columns]) for t in tables]
+    for name in draw(st.lists(st.sampled_from(["v", "w", "Odd v"]), unique=True, max_size=3)) if tables else ():
+        schema, source, columns = draw(st.sampled_from(sources))
+        chosen = draw(st.lists(st.sampled_from(columns), unique=True, min_size=1))
+        query = draw(_queries(schema, source, chosen))
+        is_copy = draw(st.integers(0, 3)) == 0
+        indexes = (IndexDef(f"{name}_ix", (chosen[0],)),) if is_copy and draw(st.booleans()) else ()
+        made.append(
+            ViewDef(
+                name, query, materialized=is_copy, indexes=indexes, comment=draw(st.sampled_from(_COMMENTS)),
+                security_barrier=not is_copy and draw(st.booleans()),
+            )
+        )  # fmt: skip
+        sources.append((None, name, chosen))
     return made
 
 
 @st.composite
-def edited(draw: Any, tables: list[TableDef]) -> list[TableDef]:
-    """The same tables after a small change or two, as people make them."""
-    made = list(tables)
+def _queries(draw: Any, schema: str | None, source: str, columns: list[str]) -> str:
+    of = f'"{source}"' if schema is None else f'"{schema}"."{source}"'
+    where = draw(st.sampled_from(["", "", ' WHERE "{}" IS NOT NULL', " WHERE 1 = 1"])).format(columns[0])
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"SELECT {names} FROM {of}{where}"
+
+
+@st.composite
+def schemas(draw: Any) -> list[Any]:
+    """The tables of a schema, whose enum has the same labels everywhere, and its views."""
+    made: list[Any] = draw(tables(draw(st.sampled_from(MOODS))))
+    return [*made, *draw(views(made))]
+
+
+@st.composite
+def edited(draw: Any, definitions: list[Any]) -> list[Any]:
+    """The same tables and views after a small change or two, as people make them."""
+    made = [d for d in definitions if isinstance(d, TableDef)]
+    seen = [d for d in definitions if isinstance(d, ViewDef)]
     for _ in range(draw(st.integers(1, 2))):
         if not made:
             break
@@ -175,7 +205,7 @@ def edited(draw: Any, tables: list[TableDef]) -> list[TableDef]:
     if draw(st.integers(0, 3)) == 0:
         moods = draw(st.sampled_from(MOODS))
         made = [table.replace(columns=tuple(_with_moods(c, moods) for c in table.columns)) for table in made]
-    return made
+    return [*made, *(draw(views(made)) if draw(st.booleans()) else seen)]
 
 
 def _with_moods(column: ColumnDef, moods: Sequence[str]) -> ColumnDef:
@@ -215,16 +245,16 @@ def _changed(draw: Any, table: TableDef) -> TableDef:
 
 
 @st.composite
-def near_pairs(draw: Any) -> tuple[list[TableDef], list[TableDef]]:
+def near_pairs(draw: Any) -> tuple[list[Any], list[Any]]:
     """A schema, and what a few edits make of it."""
     first = draw(schemas())
     return first, draw(edited(first))
 
 
 @st.composite
-def pairs(draw: Any) -> tuple[list[TableDef], list[TableDef]]:
+def pairs(draw: Any) -> tuple[list[Any], list[Any]]:
     """Two schemas, near or far from each other."""
     if draw(st.booleans()):
-        made: tuple[list[TableDef], list[TableDef]] = draw(near_pairs())
+        made: tuple[list[Any], list[Any]] = draw(near_pairs())
         return made
     return draw(schemas()), draw(schemas())

@@ -326,6 +326,9 @@ DDL: dict[str, Case] = {
     "create_schema": lambda: ddl.CreateSchema("sales", if_not_exists=True),
     "create_view": lambda: ddl.CreateView("adults", select(u.id, u.name).where(u.age >= 18, u.name != "it's"), or_replace=True),
     "create_materialized_view": lambda: ddl.CreateView("m", select(u.id), columns=("a",), materialized=True, if_not_exists=True, with_no_data=True),
+    "create_secure_view": lambda: ddl.CreateView("v", "SELECT id FROM users", security_barrier=True, security_invoker=True, check_option="local"),
+    "create_checked_view": lambda: ddl.CreateView(("shop", "v"), select(u.id), security_barrier=True, check_option="cascaded"),
+    "create_invoker_view": lambda: ddl.CreateView("v", select(u.id), security_invoker=True),
     "create_domain": lambda: ddl.CreateDomain(DomainDef("positive", "integer", default="1", not_null=True, checks=(("positive_check", "VALUE > 0"),))),
 }  # fmt: skip
 

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from migrate_schema_laws import files_lead
 from migrate_schemas import pairs
 
-from data_bridge.migrate.diff import enum_changes, script, table_changes
+from data_bridge.migrate.diff import enum_changes, script, table_changes, view_changes
 from data_bridge.migrate.diff.column_changes import ColumnChange
 from data_bridge.migrate.diff.table_changes import TableChange
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, sql, types
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ViewDef, ddl, sql, types
 
 _CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 Place = Callable[..., None]
@@ -92,11 +92,16 @@ def _forget_defaults(change: ColumnChange) -> None:
         _DEFAULT_AND_TYPE(change)
 
 
+def _view(query: str = "SELECT id, a FROM t", name: str = "v", **options: Any) -> ViewDef:
+    return ViewDef(name, query, **options)
+
+
+_MADE = view_changes._ViewChanges.make
 _DEFAULT_AND_TYPE = ColumnChange._default_and_type
 _INDEX_SQL = table_changes.index_sql
 _CONSTRAINT_SQL = table_changes.constraint_sql
 _ADD_VALUE = ddl.AddEnumValue
-FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[TableDef], list[TableDef]]]] = {
+FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[Any], list[Any]]]] = {
     "a changed default is forgotten": (
         (ColumnChange, "_default_and_type", _forget_defaults),
         ([_table(default="0")], [_table(default="1")]),
@@ -124,6 +129,41 @@ FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[TableDef], list[TableDe
     "a renamed type stays": (
         (enum_changes.ddl, "DropEnum", lambda key: ddl.Comment("type", key, None)),
         ([_table(moods=("a", "b"))], [_table(moods=("b", "a"))]),
+    ),
+    "the query of a view is not compared": (
+        (view_changes, "view_sql", lambda view: ""),
+        ([_table(), _view()], [_table(), _view("SELECT id, a FROM t WHERE a > 0")]),
+    ),
+    "every view is replaced in place": (
+        (view_changes._ViewChanges, "can_stay", lambda work, key: True),
+        ([_table(), _view()], [_table(), _view("SELECT a, id FROM t")]),
+    ),
+    "a view is in nobody's way": (
+        (view_changes._Blocked, "is_in_the_way", lambda blocked, view, dropped: False),
+        ([_table(moods=("a", "b")), _view("SELECT m FROM t")], [_table(moods=("b", "a")), _view("SELECT m FROM t")]),
+    ),
+    "what reads a dropped view stays": (
+        (view_changes._Blocked, "is_in_the_way", lambda blocked, view, dropped: False),
+        (
+            [_table(), _view(), _view("SELECT a FROM v", "w")],
+            [_table(), _view("SELECT a FROM t"), _view("SELECT a FROM v", "w")],
+        ),
+    ),
+    "a view comes before what it reads": (
+        (view_changes.ddl, "views_in_order", lambda views: sorted(views, key=lambda v: v.name)),
+        ([_table()], [_table(), _view(name="z"), _view("SELECT a FROM z", "b")]),
+    ),
+    "views come before tables": (
+        (script, "PHASES", ("views", *(phase for phase in script.PHASES if phase != "views"))),
+        ([_table()], [_table(), _table("other"), _view("SELECT id FROM other")]),
+    ),
+    "the comment of a view is forgotten": (
+        (
+            view_changes._ViewChanges,
+            "make",
+            lambda work, view, is_there: _MADE(work, view.replace(comment=None), is_there=is_there),
+        ),
+        ([_table(), _view()], [_table(), _view(comment="x")]),
     ),
 }
 

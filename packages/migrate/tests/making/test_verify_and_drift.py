@@ -125,11 +125,15 @@ def test_drift_is_found_and_its_sql_repairs_it(damage: str, project: Project) ->
 
 def test_what_is_not_recorded_is_named_and_left_alone(project: Project) -> None:
     _project(project)
-    project.query("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1 AS one; CREATE TYPE colour AS ENUM ('red')")
+    project.query(
+        "CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1 AS one; "
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE colour AS ENUM ('red')"
+    )
     status, out, _ = project.run("drift")
     assert status == 0
     assert out.splitlines() == [
-        "the database is as recorded", "not recorded: enum colour", "not recorded: table other", "not modelled: view v",
+        "the database is as recorded", "not recorded: enum colour", "not recorded: table other", "not recorded: view v",
+        "not modelled: function f()",
     ]  # fmt: skip
     assert project.run("drift", "--strict")[0] == 3
 

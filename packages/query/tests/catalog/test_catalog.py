@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from query_live import live
 
 from data_bridge import core
 from data_bridge.query import (
@@ -35,15 +36,9 @@ EMPTY = (
     "sequences",
     "extensions",
     "unmodelled",
+    "uses",
+    "views",
 )
-
-
-async def live(db: Any, *schemas: str) -> catalog.Schema:
-    rows: dict[str, list[tuple[Any, ...]]] = {}
-    for name, statement in catalog.queries(schemas or None).items():
-        compiled = core.compile(statement)
-        rows[name] = await db.fetch(compiled.sql, *compiled.params, as_=tuple)
-    return catalog.read(rows)
 
 
 AUTHOR = TableDef(
@@ -183,7 +178,8 @@ UNMODELLED = """
 CREATE SCHEMA shop;
 CREATE TABLE t (id bigint PRIMARY KEY);
 CREATE VIEW v AS SELECT id FROM t;
-CREATE MATERIALIZED VIEW shop.m AS SELECT id FROM t;
+ALTER VIEW v ALTER id SET DEFAULT 1;
+CREATE MATERIALIZED VIEW shop.m WITH (fillfactor = 70) AS SELECT id FROM t;
 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
 CREATE POLICY own ON t USING (id > 0);
@@ -200,19 +196,19 @@ async def test_what_has_no_definition_is_named(db: Any) -> None:
     found = (await live(db, "public", "shop")).unmodelled
     assert [(u.kind, u.schema, u.name) for u in found] == [
         ("composite type", None, "pair"),
+        ("default of the view column", None, "v.id"),
         ("function", None, "f()"),
-        ("materialized view", "shop", "m"),
         ("partition", None, "part"),
         ("partitioned table", None, "parted"),
         ("policy", None, "t.own"),
         ("row-level security", None, "t"),
         ("rule", None, "t.r"),
+        ("storage of the materialized view", "shop", "m"),
         ("trigger", None, "t.tr"),
-        ("view", None, "v"),
     ]
-    await db.execute_script("CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE id > 1")
+    await db.execute_script("ALTER VIEW v ALTER id SET DEFAULT 2")
     changed = set((await live(db, "public", "shop")).unmodelled) - set(found)
-    assert [u.name for u in changed] == ["v"]
+    assert [u.name for u in changed] == ["v.id"]
 
 
 async def test_operator_classes_and_collations_of_expressions_survive(db: Any) -> None:

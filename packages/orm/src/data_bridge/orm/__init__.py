@@ -24,6 +24,7 @@ from data_bridge.orm.mapping.col import Col  # noqa: E402
 from data_bridge.orm.mapping.column import Column, col  # noqa: E402
 from data_bridge.orm.mapping.constraints import Check, Exclude, ForeignKey, Index, Unique  # noqa: E402
 from data_bridge.orm.mapping.link import BackLink, Link, ManyToMany  # noqa: E402
+from data_bridge.orm.mapping.settings import View  # noqa: E402
 from data_bridge.orm.models import association_table as association_table  # noqa: E402 - relations make their tables with it
 from data_bridge.orm.models.cascade import DeleteRules, WriteRules  # noqa: E402
 from data_bridge.orm.models.mixins import IdMixin, SoftDeleteMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
@@ -74,6 +75,7 @@ __all__ = [
     "Unique",
     "Update",
     "Upserted",
+    "View",
     "WriteRules",
     "after_commit",
     "after_event",

@@ -55,6 +55,7 @@ from .definitions.tables import (
     IndexDef,
     SequenceDef,
     TableDef,
+    ViewDef,
     default_name,
 )
 from .expressions.casts import (
@@ -133,6 +134,7 @@ __all__ = [
     "TableSource",
     "Update",
     "Values",
+    "ViewDef",
     "Window",
     "aliased",
     "all_",

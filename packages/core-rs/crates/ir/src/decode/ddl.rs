@@ -102,7 +102,17 @@ impl Decoder {
                 options: self.words(
                     node,
                     4,
-                    &["or replace", "materialized", "if not exists", "with no data", "temporary"],
+                    &[
+                        "or replace",
+                        "materialized",
+                        "if not exists",
+                        "with no data",
+                        "temporary",
+                        "security barrier",
+                        "security invoker",
+                        "local check option",
+                        "cascaded check option",
+                    ],
                 )?,
             },
             StatementTag::CreateDomain => Ddl::CreateDomain {

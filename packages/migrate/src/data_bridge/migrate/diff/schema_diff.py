@@ -8,6 +8,7 @@ from data_bridge.migrate.diff.enum_changes import change_enum
 from data_bridge.migrate.diff.renames import Key, Renames, renamed
 from data_bridge.migrate.diff.script import Planned, Script
 from data_bridge.migrate.diff.table_changes import TableChange, relink
+from data_bridge.migrate.diff.view_changes import change_views
 from data_bridge.migrate.operations.declared import RunSQL
 from data_bridge.migrate.state.facts import quoted, spelled
 from data_bridge.query import DomainDef, SequenceDef, TableDef, ddl
@@ -43,6 +44,7 @@ def diff(old: Schema, new: Schema, decisions: Decisions | None = None, *, is_way
     for change in changes:
         change.apply()
     relink(script, changes)
+    change_views(script, old, new, changes, decisions.renames, rebuilt)
     _make_tables(script, before, new)
     _drop(script, before, new)
     if is_way_back:
@@ -116,7 +118,7 @@ def _behind_rows(before: Schema, key: Key, owner: tuple[str, str]) -> list[RunSQ
 
 
 def _schemas(schema: Schema) -> set[str]:
-    keys = (*schema.tables, *schema.enums, *schema.domains, *schema.sequences)
+    keys = (*schema.tables, *schema.enums, *schema.domains, *schema.sequences, *schema.views)
     return {where for where, _ in keys if where is not None}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from data_bridge.migrate.diff.script import Planned
-from data_bridge.migrate.making.python_text import Atom, Call, Items, Source, laid_out, string
+from data_bridge.migrate.making.python_text import Atom, Call, Items, Source, Text, laid_out, string
 from data_bridge.migrate.operations.declared import Backfill, RunSQL
 from data_bridge.migrate.state.facts import quoted, spelled
 from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, ddl
@@ -84,6 +84,8 @@ def _names_in(source: Source) -> Iterator[str]:
         case Items(_, items):
             for item in items:
                 yield from _names_in(item)
+        case Text():
+            pass
 
 
 def _import(module: str, names: list[str]) -> str:
@@ -116,7 +118,7 @@ def source_of(value: Any, field: str = "") -> Source:
         case Order():
             return _order(value)
         case str():
-            return Atom(string(value))
+            return Text(value) if "\n" in value else Atom(string(value))
         case tuple():
             return Items("()", tuple(source_of(item) for item in value))  # pyright: ignore[reportUnknownVariableType]
         case _ if hasattr(value, "given"):

@@ -65,6 +65,7 @@ def projected(schema: Schema, wanted: Collection[Path]) -> Schema:
     return replace(
         schema,
         tables=tables,
+        views={key: view for key, view in schema.views.items() if ("view", spelled(*key)) in wanted},
         enums={
             key: enum
             for key, enum in schema.enums.items()

@@ -129,14 +129,25 @@ class Shadow:
 
     @staticmethod
     async def _fill_one_by_one(database: Any, made: list[tuple[Path, str]], what: str) -> None:
-        """Finds the statement that the server refuses."""
-        for path, sql in made:
-            try:
-                await database.execute_script(sql)
-            except DatabaseError as e:
+        """Finds the statement that the server refuses. What relies on an object that comes later, as a view may on another
+        one, is tried again behind it.
+        """
+        left = made
+        while left:
+            refused: list[tuple[Path, str, DatabaseError]] = []
+            for path, sql in left:
+                try:
+                    await database.execute_script(sql)
+                except DatabaseError as e:
+                    refused.append((path, sql, e))
+            if len(refused) == len(left):
+                path, _, error = refused[0]
                 label = ", ".join(" ".join(path[i : i + 2]) for i in range(0, len(path), 2))
-                hint = f"\nHint: {e.hint}" if e.hint else ""
-                raise MigrationError(f"{what} cannot be made: {label}: {e.message} [{e.sqlstate}]{hint}") from e
+                hint = f"\nHint: {error.hint}" if error.hint else ""
+                raise MigrationError(
+                    f"{what} cannot be made: {label}: {error.message} [{error.sqlstate}]{hint}"
+                ) from error
+            left = [(path, sql) for path, sql, _ in refused]
 
     async def read(self, database: Any, schemas: Collection[str] | None = None) -> Schema:
         """What is in these schemas of a database, or in all."""

@@ -39,6 +39,8 @@ def inverse_of(operation: Any) -> Any:
             return o.DropEnum(name)
         case o.RenameEnumValue(name=name, value=value, to=to):
             return o.RenameEnumValue(name, to, value)
+        case o.CreateView(name=name, materialized=materialized, or_replace=False):
+            return o.DropView(name, materialized=materialized)
         case o.CreateSequence(sequence=sequence):
             return o.DropSequence((sequence.schema, sequence.name))
         case o.CreateSchema(name=name):

@@ -16,7 +16,9 @@ _FOREIGN_KEY = "FOREIGN KEY "
 
 
 def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
-    """Each statement with the path of what it makes: types first, foreign keys after all tables."""
+    """Each statement with the path of what it makes: types first, foreign keys after all tables, then views in the order in
+    which they are given.
+    """
     yield from _kinds(facts)
     tables: list[Path] = [path for path in facts if path[0] == "table" and len(path) == 2]
     for path in tables:
@@ -29,12 +31,27 @@ def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
         if path[2] == "constraint" and not text.startswith(_FOREIGN_KEY):
             yield path, f"ALTER TABLE {quoted(path[1])} ADD CONSTRAINT {quoted(path[3])} {text}"
         elif path[2] == "index":
-            unique, rest = ("UNIQUE ", text[7:]) if text.startswith("UNIQUE ") else ("", text)
-            yield path, f"CREATE {unique}INDEX {quoted(path[3])} ON {quoted(path[1])} {rest}"
+            yield path, _index(path, text)
     for path, text in parts:
         if path[2] == "constraint" and text.startswith(_FOREIGN_KEY):
             yield path, f"ALTER TABLE {quoted(path[1])} ADD CONSTRAINT {quoted(path[3])} {text}"
+    for path, text in facts.items():
+        if path[0] == "view" and len(path) == 2:
+            kind, rest = _view_kind(text)
+            yield path, f"CREATE {kind} {quoted(path[1])} {rest}"
+        elif path[0] == "view" and path[2] == "index" and len(path) == 4:
+            yield path, _index(path, text)
     yield from _behind(facts)
+
+
+def _index(path: Path, text: str) -> str:
+    unique, rest = ("UNIQUE ", text[7:]) if text.startswith("UNIQUE ") else ("", text)
+    return f"CREATE {unique}INDEX {quoted(path[3])} ON {quoted(path[1])} {rest}"
+
+
+def _view_kind(text: str) -> tuple[str, str]:
+    mark = "MATERIALIZED "
+    return ("MATERIALIZED VIEW", text[len(mark) :]) if text.startswith(mark) else ("VIEW", text)
 
 
 def _kinds(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
@@ -68,10 +85,12 @@ def _behind(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
             where = f"{quoted(found['schema'])}." if found else ""
             yield path, f"ALTER SEQUENCE {quoted(path[1])} OWNED BY {where}{owned['owner']}"
         elif path[-1] == COMMENT:
-            yield path, f"COMMENT ON {_commented(path[:-1])} IS {quote_literal(text).lstrip()}"
+            yield path, f"COMMENT ON {_commented(path[:-1], facts)} IS {quote_literal(text).lstrip()}"
 
 
-def _commented(path: Path) -> str:
+def _commented(path: Path, facts: Mapping[Path, str]) -> str:
+    if path[0] == "view" and len(path) == 2:
+        return f"{_view_kind(facts[path])[0]} {quoted(path[1])}"
     if len(path) == 2:
         return f"{'TYPE' if path[0] == 'enum' else path[0].upper()} {quoted(path[1])}"
     if path[2] == "column":

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from data_bridge.migrate._sql_names import quote_identifier
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, default_name
+from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ViewDef, ddl, default_name
 from data_bridge.query.catalog import Schema, Unmodelled
 from data_bridge.query.spi import constraint_name
 
@@ -30,6 +30,8 @@ __all__ = [
     "quoted",
     "spelled",
     "table_facts",
+    "view_facts",
+    "view_sql",
 ]
 
 Path: TypeAlias = tuple[str, ...]
@@ -81,6 +83,8 @@ def facts_of(schema: Schema) -> Facts:
         found["sequence", spelled(sequence.schema, sequence.name)] = made.strip()
     for table in sorted(schema.tables.values(), key=lambda d: spelled(d.schema, d.name)):
         found.update(table_facts(table))
+    for view in ddl.views_in_order(schema.views.values()):
+        found.update(view_facts(view))
     return found
 
 
@@ -103,7 +107,30 @@ def table_facts(table: TableDef) -> Facts:
     return found
 
 
-def index_name(table: TableDef, index: IndexDef) -> str:
+def view_facts(view: ViewDef) -> Facts:
+    """The facts of one view: of its columns those that have a comment, and the indexes of a materialized one."""
+    path = ("view", spelled(view.schema, view.name))
+    found: Facts = {path: view_sql(view)}
+    _comment(found, path, view.comment)
+    for column in view.columns:
+        if column.comment is not None:
+            found[*path, "column", _bare(column.name)] = ""
+            _comment(found, (*path, "column", _bare(column.name)), column.comment)
+    for index in sorted(view.indexes, key=lambda i: index_name(view, i)):
+        part = (*path, "index", _bare(index_name(view, index)))
+        found[part] = index_sql(index)
+        _comment(found, part, index.comment)
+    return found
+
+
+def view_sql(view: ViewDef) -> str:
+    """A view without its name; MATERIALIZED comes first."""
+    made = str(ddl.create_view_operations(view)[0]).removeprefix("CREATE ")
+    before, _, rest = made.partition(f"VIEW {_quoted(view.schema, view.name)} ")
+    return f"{before}{rest}"
+
+
+def index_name(table: TableDef | ViewDef, index: IndexDef) -> str:
     """The name of an index, or the one that it gets without."""
     return index.name or default_name(table.name, [c if isinstance(c, str) else "expr" for c in index.columns], "idx")
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.migrate._sql_names import quote_literal
-from data_bridge.migrate.state.facts import spelled, table_facts
+from data_bridge.migrate.state.facts import Facts, spelled, table_facts, view_facts
 from data_bridge.migrate.state.reading import DEFAULT_SCHEMA
 from data_bridge.query import (
     ColumnDef,
@@ -22,6 +22,7 @@ from data_bridge.query import (
     ExtensionDef,
     SequenceDef,
     TableDef,
+    ViewDef,
     ddl,
     default_name,
     sql,
@@ -56,13 +57,13 @@ def imported(names: Sequence[str], root: Path | None = None) -> list[ModuleType]
     return list(found.values())
 
 
-def definitions_in(modules: Iterable[ModuleType]) -> list[TableDef]:
-    """The tables that the modules declare, each once, in the order of their names.
+def definitions_in(modules: Iterable[ModuleType]) -> list[TableDef | ViewDef]:
+    """The tables and views that the modules declare, each once, in the order of their names.
 
     Raises:
-        ConfigurationError: two declarations of one table differ.
+        ConfigurationError: two declarations of one table or view differ.
     """
-    known: dict[str, tuple[TableDef, str]] = {}
+    known: dict[str, tuple[TableDef | ViewDef, str]] = {}
     for module in modules:
         for value in vars(module).values():
             for definition in _declared_by(value):
@@ -70,13 +71,18 @@ def definitions_in(modules: Iterable[ModuleType]) -> list[TableDef]:
                 name = spelled(definition.schema, definition.name)
                 owner = definition.owner or module.__name__
                 other, first = known.setdefault(name, (definition, owner))
-                if table_facts(other) != table_facts(definition):
-                    raise ConfigurationError(f"{first} and {owner} both declare the table {name}, and not alike")
+                if _facts(other) != _facts(definition):
+                    kind = "view" if isinstance(definition, ViewDef) else "table"
+                    raise ConfigurationError(f"{first} and {owner} both declare the {kind} {name}, and not alike")
     return [known[name][0] for name in sorted(known)]
 
 
-def _declared_by(value: Any) -> Iterator[TableDef]:
-    if isinstance(value, TableDef):
+def _facts(definition: TableDef | ViewDef) -> Facts:
+    return view_facts(definition) if isinstance(definition, ViewDef) else table_facts(definition)
+
+
+def _declared_by(value: Any) -> Iterator[TableDef | ViewDef]:
+    if isinstance(value, (TableDef, ViewDef)):
         yield value
         return
     # Asked of the type: the instances of some classes have every attribute that they are asked for.
@@ -89,10 +95,13 @@ def _declared_by(value: Any) -> Iterator[TableDef]:
         yield definition
 
 
-def normalised(table: TableDef) -> TableDef:
+def normalised(definition: TableDef | ViewDef) -> Any:
     """A declaration as the server understands it: keys and identities are NOT NULL, everything has a name, and the default
     schema goes without saying.
     """
+    if isinstance(definition, ViewDef):
+        return definition.replace(schema=_where(definition.schema))
+    table = definition
     keys = set(table.primary_key)
     return table.replace(
         schema=_where(table.schema),
@@ -129,9 +138,10 @@ def _constraint(table: TableDef, c: ConstraintDef) -> ConstraintDef:
     return c.replace(**changes)
 
 
-def declared_schema(tables: Sequence[TableDef], extensions: Iterable[str] = ()) -> Schema:
-    """The schema of these tables, with the types of their columns and the extensions that these types need."""
-    schema = Schema()
+def declared_schema(definitions: Sequence[TableDef | ViewDef], extensions: Iterable[str] = ()) -> Schema:
+    """The schema of these tables and views, with the types of their columns and the extensions that these types need."""
+    tables = [d for d in definitions if isinstance(d, TableDef)]
+    schema = Schema(views={(d.schema, d.name): d for d in definitions if isinstance(d, ViewDef)})
     for operation in ddl.create_type_operations(*tables):
         if isinstance(operation, ddl.CreateEnum):
             path: Any = operation.name

@@ -8,7 +8,7 @@ from data_bridge.core import quote_identifier
 from data_bridge.orm.inspection.column_types import quoted
 from data_bridge.orm.inspection.columns import text_of
 from data_bridge.orm.inspection.table_class import FieldLine, TableClass
-from data_bridge.query import ConstraintDef, IndexDef, Node, default_name
+from data_bridge.query import ConstraintDef, IndexDef, Node, ViewDef, default_name
 from data_bridge.query.spi import constraint_name, read
 
 __all__ = ["add_settings"]
@@ -23,6 +23,8 @@ def add_settings(made: TableClass, class_default_name: str) -> None:
         made.settings["schema"] = quoted(table.schema)
     if table.comment is not None:
         made.settings["comment"] = quoted(table.comment)
+    if made.view is not None:
+        _add_view(made, made.view)
     for constraint in table.constraints:
         _add_constraint(made, constraint)
     for field in made.fields:
@@ -30,6 +32,19 @@ def add_settings(made: TableClass, class_default_name: str) -> None:
     for index in table.indexes:
         if not _is_of_one_column(made, index):
             _add_index(made, index)
+
+
+def _add_view(made: TableClass, view: ViewDef) -> None:
+    text = str(view.query)
+    lines = '"""' + text + '"""'
+    query = quoted(text) if "\n" not in text or '"""' in text or "\\" in text or text.endswith('"') else lines
+    said = view.given()
+    names = [n for n in ("materialized", "security_barrier", "security_invoker", "check_option") if n in said]
+    options = [f"{name}={quoted(said[name]) if isinstance(said[name], str) else said[name]}" for name in names]
+    if options:
+        made.imports.add(("data_bridge.postgres", "View"))
+        query = f"View({', '.join([query, *options])})"
+    made.settings["view"] = query
 
 
 def _add_constraint(made: TableClass, c: ConstraintDef) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from typing import Any
+from typing import Any, Literal
 
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.query import TableDef, ViewDef
 
 KEYS = frozenset(
     {
         "name", "schema", "primary_key", "indexes", "constraints", "abstract", "using", "use_revision", "validate_on_save",
-        "validate_on_load", "comment", "renamed_from",
+        "validate_on_load", "comment", "renamed_from", "view",
     }
 )  # fmt: skip
 ALIASES = {"table_name": "name", "database": "using"}
@@ -24,7 +25,7 @@ BORROWED = {
     "unique_together": "constraints",
 }
 """What other libraries call these settings."""
-NOT_INHERITED = frozenset({"name", "abstract", "comment", "renamed_from"})
+NOT_INHERITED = frozenset({"name", "abstract", "comment", "renamed_from", "view"})
 
 
 def snake_case(name: str) -> str:
@@ -52,6 +53,7 @@ class Settings:
         "using",
         "validate_on_load",
         "validate_on_save",
+        "view",
     )
 
     def __init__(self, cls: type) -> None:
@@ -72,6 +74,7 @@ class Settings:
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
         self.comment: str | None = values.get("comment")
         self.renamed_from: str | None = values.get("renamed_from")
+        self.view: Any = values.get("view")
         if len(self.name.encode()) > 63:
             raise ConfigurationError(
                 f"{cls.__name__}.Settings.name has {len(self.name.encode())} bytes, PostgreSQL takes 63"
@@ -113,3 +116,83 @@ def _merged(cls: type) -> dict[str, Any]:
             values.setdefault("name", own.name)
         values.setdefault("name", snake_case(origin.__name__))
     return values
+
+
+class View:
+    """The query of a view, with its options, for `Settings.view` of a class whose rows are only read.
+
+    >>> from data_bridge.postgres import Col, IdMixin, Table, View
+    >>> class Account(IdMixin):
+    ...     name: Col[str]
+    ...     balance: Col[int]
+    >>> class Debtor(Table):
+    ...     class Settings:
+    ...         view = View(Account.find(Account.balance < 0).select(Account.id, Account.name), security_barrier=True)
+    ...     id: Col[int]
+    ...     name: Col[str]
+    """
+
+    __slots__ = ("check_option", "materialized", "query", "security_barrier", "security_invoker")
+
+    def __init__(
+        self,
+        query: Any,
+        *,
+        materialized: bool = False,
+        security_barrier: bool = False,
+        security_invoker: bool = False,
+        check_option: Literal["local", "cascaded"] | None = None,
+    ) -> None:
+        """Describes a view.
+
+        Args:
+            query: a query, whose values become literals, or trusted SQL text. Its columns have the names of the fields.
+            materialized: whether the rows are stored until REFRESH MATERIALIZED VIEW.
+            security_barrier: whether conditions of the view run before those of a query that may leak rows.
+            security_invoker: whether the role that reads the view needs the privileges of its tables (PostgreSQL 15).
+            check_option: what rows a statement outside of this class may write through the view.
+
+        Raises:
+            ConfigurationError: the query is neither a query nor text, or a materialized view has options of a view.
+        """
+        if not isinstance(query, str) and not hasattr(query, "__statement__"):
+            raise ConfigurationError(f"a view needs a query or SQL text, got {type(query).__name__}")
+        if materialized and (security_barrier or security_invoker or check_option is not None):
+            raise ConfigurationError(
+                "a materialized view has no security_barrier, no security_invoker and no check_option"
+            )
+        self.query = query
+        self.materialized = materialized
+        self.security_barrier = security_barrier
+        self.security_invoker = security_invoker
+        self.check_option: Literal["local", "cascaded"] | None = check_option
+
+
+def view_of(settings: Settings, rows: TableDef) -> ViewDef | None:
+    """The definition of the view that a class reads; None for a class of a table.
+
+    Raises:
+        ConfigurationError: the settings say what a view cannot have; the message names the class.
+    """
+    if settings.view is None:
+        return None
+    given = settings.view if isinstance(settings.view, View) else View(settings.view)
+    unusable = ["constraints"] if settings.constraints else []
+    unusable += ["indexes"] if settings.indexes and not given.materialized else []
+    unusable += ["use_revision"] if settings.use_revision else []
+    if unusable:
+        hint = "; a View(…, materialized=True) may have them" if unusable == ["indexes"] else ""
+        raise ConfigurationError(f"{rows.owner}.Settings.{unusable[0]}: a view has no {unusable[0]}{hint}")
+    return ViewDef(
+        rows.name,
+        given.query,
+        schema=rows.schema,
+        columns=rows.columns,
+        materialized=given.materialized,
+        security_barrier=given.security_barrier,
+        security_invoker=given.security_invoker,
+        check_option=given.check_option,
+        indexes=rows.indexes if given.materialized else (),
+        comment=rows.comment,
+        owner=rows.owner,
+    )

@@ -8,14 +8,16 @@ from data_bridge.core import LoadPlan, pg_transaction, quote_identifier, resolve
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm import registry
 from data_bridge.orm.registry import entity_of
-from data_bridge.query import TableDef
+from data_bridge.query import TableDef, ViewDef
 from data_bridge.query.ddl import (
     AddConstraint,
     CreateDomain,
     CreateEnum,
     DropTable,
+    DropView,
     create_table_operations,
     create_type_operations,
+    create_view_operations,
     tables_in_order,
     without_later_keys,
 )
@@ -38,17 +40,17 @@ def in_order(definitions: list[TableDef]) -> list[TableDef]:
     return tables_in_order(definitions)
 
 
-def _definitions(tables: tuple[Any, ...]) -> list[TableDef]:
+def _definitions(tables: tuple[Any, ...]) -> list[TableDef | ViewDef]:
     if not tables:
-        return [c.__db__.definition for c in registry.all_tables()]
-    found = [entity_of(t).definition for t in tables]
+        return [c.__db__.view or c.__db__.definition for c in registry.all_tables()]
+    found = [entity_of(t).view or entity_of(t).definition for t in tables]
     for t in tables:  # the tables between these and others are theirs
         found += [c.__db__.definition for c in entity_of(t).make_through_tables()]
     return list({(d.schema, d.name, id(d)): d for d in found}.values())
 
 
-def _by_database(tables: tuple[Any, ...], using: Any) -> list[tuple[Any, list[TableDef]]]:
-    """The tables of these classes, or of all, by the database that each is in."""
+def _by_database(tables: tuple[Any, ...], using: Any) -> list[tuple[Any, list[TableDef | ViewDef]]]:
+    """The tables and views of these classes, or of all, by the database that each is in."""
     if using is not None:
         return [(using, _definitions(tables))]
     classes = tables or tuple(registry.all_tables())
@@ -59,7 +61,8 @@ def _by_database(tables: tuple[Any, ...], using: Any) -> list[tuple[Any, list[Ta
 
 
 async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -> None:
-    """Makes the tables of these classes, or of all, and before them their enums and domains.
+    """Makes the tables of these classes, or of all, before them their enums and domains, and then their views in the order
+    in which the classes are given or were defined.
 
     Args:
         tables: classes; each table is made in the database of its class (Settings.using).
@@ -82,17 +85,22 @@ async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -
         await _create(definitions, checkfirst, database)
 
 
-async def _create(definitions: list[TableDef], checkfirst: bool, using: Any) -> None:
+def _split(definitions: list[TableDef | ViewDef]) -> tuple[list[TableDef], list[ViewDef]]:
+    """Tables in the order in which they are made, and views in the order of their classes."""
+    views = [d for d in definitions if isinstance(d, ViewDef)]
+    return in_order([d for d in definitions if isinstance(d, TableDef)]), views
+
+
+async def _create(definitions: list[TableDef | ViewDef], checkfirst: bool, using: Any) -> None:
     async with pg_transaction(using=resolve(using)) as tx:
-        ordered, later = without_later_keys(in_order(definitions))
+        tables, views = _split(definitions)
+        ordered, later = without_later_keys(tables)
         await _create_types(tx, ordered)
         there: set[Any] = set()
         for definition in ordered:
-            if checkfirst:
-                name = ".".join(quote_identifier(part) for part in (definition.schema, definition.name) if part)
-                if await tx.run(build.text("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE):
-                    there.add((definition.schema, definition.name))
-                    continue
+            if checkfirst and await _is_there(tx, definition):
+                there.add((definition.schema, definition.name))
+                continue
             for operation in create_table_operations(definition):
                 statement = operation.__statement__()
                 await tx.run(statement.ir, statement.params, _COUNT)
@@ -101,6 +109,18 @@ async def _create(definitions: list[TableDef], checkfirst: bool, using: Any) -> 
                 path = (definition.schema, definition.name) if definition.schema else definition.name
                 statement = AddConstraint(path, key).__statement__()
                 await tx.run(statement.ir, statement.params, _COUNT)
+
+        for view in views:
+            if checkfirst and await _is_there(tx, view):
+                continue
+            for operation in create_view_operations(view):
+                statement = operation.__statement__()
+                await tx.run(statement.ir, statement.params, _COUNT)
+
+
+async def _is_there(tx: Any, definition: TableDef | ViewDef) -> bool:
+    name = ".".join(quote_identifier(part) for part in (definition.schema, definition.name) if part)
+    return bool(await tx.run(build.text("SELECT pg_catalog.to_regclass($1) IS NOT NULL"), (name,), _VALUE))
 
 
 async def _create_types(tx: Any, definitions: list[TableDef]) -> None:
@@ -137,15 +157,20 @@ _IS_UNUSED_TYPE = build.text(
 
 
 async def drop_all(*tables: Any, using: Any = None) -> None:
-    """Drops the tables of these classes, or of all, if they exist, and the enums and domains that only they have; each in
-    the database of its class, unless `using` names one.
+    """Drops the views and tables of these classes, or of all, if they exist, and the enums and domains that only they have;
+    each in the database of its class, unless `using` names one.
     """
     for database, definitions in _by_database(tables, using):
-        await _drop(in_order(definitions), database)
+        await _drop(*_split(definitions), database)
 
 
-async def _drop(definitions: list[TableDef], using: Any) -> None:
+async def _drop(definitions: list[TableDef], views: list[ViewDef], using: Any) -> None:
     async with pg_transaction(using=resolve(using)) as tx:
+        for view in reversed(views):
+            statement = DropView(
+                (view.schema, view.name), materialized=view.materialized, if_exists=True, cascade=True
+            ).__statement__()
+            await tx.run(statement.ir, statement.params, _COUNT)
         for definition in reversed(definitions):
             statement = DropTable(
                 (definition.schema, definition.name) if definition.schema else definition.name,

@@ -17,6 +17,8 @@ from ..definitions.tables import (
     IndexDef,
     SequenceDef,
     TableDef,
+    Use,
+    ViewDef,
 )
 from ..expressions.expr import Built
 from ..expressions.raw import raw, sql
@@ -36,7 +38,7 @@ class Unmodelled(NamedTuple):
     """An object that no definition can say."""
 
     kind: str
-    """view, function, trigger, policy, partition and so on."""
+    """function, trigger, policy, partition and so on."""
     schema: str | None
     name: str
     """Of a trigger, policy or rule with its table before it."""
@@ -49,6 +51,7 @@ class Schema:
     """What is there, by (schema, name)."""
 
     tables: dict[Key, TableDef] = field(default_factory=dict[Key, TableDef])
+    views: dict[Key, ViewDef] = field(default_factory=dict[Key, ViewDef])
     enums: dict[Key, EnumDef] = field(default_factory=dict[Key, EnumDef])
     domains: dict[Key, DomainDef] = field(default_factory=dict[Key, DomainDef])
     sequences: dict[Key, SequenceDef] = field(default_factory=dict[Key, SequenceDef])
@@ -57,7 +60,7 @@ class Schema:
     server_version: int = 0
     """As the server says it: 180001."""
     unmodelled: tuple[Unmodelled, ...] = ()
-    """What is there and has no definition here: views, functions, triggers, policies, partitions and the like."""
+    """What is there and has no definition here: functions, triggers, policies, partitions and the like."""
 
 
 def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
@@ -65,7 +68,7 @@ def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
 
     >>> from data_bridge.query import catalog
     >>> sorted(catalog.queries(["public"]))
-    ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables', 'unmodelled']
+    ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables', 'unmodelled', 'uses', 'views']
     """
     wanted = None if schemas is None else list(schemas)
     return {
@@ -85,6 +88,7 @@ def read(rows: Rows) -> Schema:
     reader = _Reader(rows, default)
     return Schema(
         tables=reader.tables(),
+        views=reader.views(),
         enums={(d.schema, d.name): d for d in reader.enums.values()},
         domains=reader.domains(),
         sequences=reader.sequences(),
@@ -102,6 +106,7 @@ def read(rows: Rows) -> Schema:
 
 _ACTIONS: dict[str, Any] = {"r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
 _KINDS: dict[str, Any] = {"p": "primary_key", "u": "unique", "c": "check", "f": "foreign_key", "x": "exclude"}
+_TRUE = ("true", "on", "yes", "1")
 _DESCENDING, _NULLS_FIRST = 1, 2
 
 
@@ -138,6 +143,28 @@ class _Reader:
                 comment=comment,
             )
             found[definition.schema, name] = definition
+        return found
+
+    def views(self) -> dict[Key, ViewDef]:
+        columns, indexes, uses = map(self._grouped, ("columns", "indexes", "uses"))
+        found: dict[Key, ViewDef] = {}
+        for schema, name, materialized, text, options, comment in self.rows.get("views", ()):
+            key = (schema, name)
+            said = dict(item.split("=", 1) for item in options or () if not materialized)
+            made = ViewDef(
+                name,
+                text,
+                schema=self.where(schema),
+                columns=tuple(self._column(row) for row in columns.get(key, ())),
+                materialized=materialized,
+                security_barrier=said.get("security_barrier") in _TRUE,
+                security_invoker=said.get("security_invoker") in _TRUE,
+                check_option=said.get("check_option"),  # pyright: ignore[reportArgumentType]
+                indexes=tuple(self._index(row) for row in indexes.get(key, ())),
+                comment=comment,
+                uses=tuple(Use(kind, self.where(of), thing, part) for kind, of, thing, part in uses.get(key, ())),
+            )
+            found[made.schema, name] = made
         return found
 
     def _type(self, spelling: str, enum_schema: str | None, enum: str | None) -> SQLType:

@@ -17,6 +17,7 @@ def _own(catalog: str, row: str) -> str:
     )
 
 
+_VIEW = f"c.relkind IN ('v', 'm') AND {_SCHEMA} AND {_own('pg_class', 'c')}"
 _TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_SCHEMA} AND {_own('pg_class', 'c')}"
 
 TEXTS: dict[str, str] = {
@@ -41,7 +42,7 @@ TEXTS: dict[str, str] = {
         LEFT JOIN pg_namespace en ON en.oid = e.typnamespace
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
         LEFT JOIN pg_collation col ON col.oid = a.attcollation
-        WHERE {_TABLE}
+        WHERE ({_TABLE}) OR ({_VIEW})
         ORDER BY 1, 2, a.attnum""",
     # Not-null constraints (18 lists them too) are properties of their columns.
     "constraints": f"""
@@ -98,9 +99,35 @@ TEXTS: dict[str, str] = {
         JOIN pg_class c ON c.oid = ix.indrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_am am ON am.oid = i.relam
-        WHERE {_TABLE}
+        WHERE (({_TABLE}) OR ({_VIEW}))
             AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = ix.indexrelid AND k.contype IN ('p', 'u',
             'x')) ORDER BY 1, 2, 3""",
+    "views": f"""
+        SELECT n.nspname::text, c.relname::text, c.relkind = 'm', btrim(pg_get_viewdef(c.oid), ' ;'), c.reloptions,
+            obj_description(c.oid, 'pg_class')
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE {_VIEW}
+        ORDER BY 1, 2""",
+    # What the query of a view needs: tables and views, their columns and constraints, types and functions.
+    "uses": f"""
+        SELECT DISTINCT n.nspname::text, c.relname::text,
+            CASE WHEN a.attname IS NOT NULL THEN 'column' WHEN k.oid IS NOT NULL THEN 'constraint'
+                WHEN rc.oid IS NOT NULL THEN 'relation' WHEN t.oid IS NOT NULL THEN 'type' ELSE 'function' END,
+            un.nspname::text, COALESCE(rc.relname, t.typname, p.proname)::text, COALESCE(a.attname, k.conname)::text
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_rewrite r ON r.ev_class = c.oid
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refobjid <> c.oid
+        LEFT JOIN pg_constraint k ON d.refclassid = 'pg_constraint'::regclass AND k.oid = d.refobjid
+        LEFT JOIN pg_class rc ON rc.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid
+            WHEN 'pg_constraint'::regclass THEN k.conrelid END
+        LEFT JOIN pg_attribute a ON d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+            AND a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+        LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+        JOIN pg_namespace un ON un.oid = COALESCE(rc.relnamespace, t.typnamespace, p.pronamespace)
+        WHERE {_VIEW} AND un.nspname NOT IN ('pg_catalog', 'information_schema')
+        ORDER BY 1, 2, 3, 4, 5, 6""",
     "enums": f"""
         SELECT n.nspname::text, t.typname::text,
             (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
@@ -131,13 +158,11 @@ TEXTS: dict[str, str] = {
         ORDER BY 1, 2""",
     # What definitions have no word for: its kind, its schema and name, and a digest of what it says.
     "unmodelled": f"""
-        SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
-                WHEN 'p' THEN 'partitioned table' ELSE 'partition' END,
+        SELECT CASE c.relkind WHEN 'f' THEN 'foreign table' WHEN 'p' THEN 'partitioned table' ELSE 'partition' END,
             n.nspname::text, c.relname::text,
-            md5(COALESCE(CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END, pg_get_partkeydef(c.oid),
-                pg_get_expr(c.relpartbound, c.oid), ''))
+            md5(COALESCE(pg_get_partkeydef(c.oid), pg_get_expr(c.relpartbound, c.oid), ''))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE (c.relkind IN ('v', 'm', 'f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {_SCHEMA}
+        WHERE (c.relkind IN ('f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {_SCHEMA}
             AND {_own("pg_class", "c")}
         UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
             n.nspname::text, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
@@ -156,7 +181,16 @@ TEXTS: dict[str, str] = {
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relrowsecurity AND {_SCHEMA}
         UNION ALL SELECT 'rule', n.nspname::text, c.relname || '.' || r.rulename, md5(pg_get_ruledef(r.oid))
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND {_SCHEMA}
+        WHERE (c.relkind IN ('r', 'p') OR r.rulename <> '_RETURN') AND {_SCHEMA} AND {_own("pg_class", "c")}
+        UNION ALL SELECT 'storage of the materialized view', n.nspname::text, c.relname::text,
+            md5(concat_ws(' ', c.reloptions, c.reltablespace))
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'm' AND (c.reloptions IS NOT NULL OR c.reltablespace <> 0) AND {_VIEW}
+        UNION ALL SELECT 'default of the view column', n.nspname::text, c.relname || '.' || a.attname,
+            md5(pg_get_expr(f.adbin, f.adrelid))
+        FROM pg_attrdef f JOIN pg_class c ON c.oid = f.adrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = f.adnum
+        WHERE {_VIEW}
         UNION ALL SELECT CASE t.typtype WHEN 'c' THEN 'composite type' ELSE 'range type' END, n.nspname::text,
             t.typname::text, md5(COALESCE((SELECT string_agg(a.attname || format_type(a.atttypid, a.atttypmod), ',' ORDER BY
                 a.attnum) FROM pg_attribute a WHERE a.attrelid = t.typrelid AND NOT a.attisdropped), ''))

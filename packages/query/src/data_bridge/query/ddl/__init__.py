@@ -10,7 +10,7 @@ literals, written by the one literal writer of the core.
 
 from __future__ import annotations
 
-from ..definitions.tables import DomainDef, TableDef, default_name
+from ..definitions.tables import DomainDef, IndexDef, TableDef, ViewDef, default_name
 from ..types.sql_types import DeclaredEnum, SQLType
 from .nodes import Path
 from .objects import (
@@ -26,7 +26,7 @@ from .objects import (
     CreateView,
     RenameEnumValue,
 )
-from .table_order import tables_in_order, without_later_keys
+from .table_order import tables_in_order, views_in_order, without_later_keys
 from .tables import (
     AddColumn,
     AddConstraint,
@@ -105,8 +105,10 @@ __all__ = [
     "ValidateConstraint",
     "create_table_operations",
     "create_type_operations",
+    "create_view_operations",
     "script",
     "tables_in_order",
+    "views_in_order",
     "without_later_keys",
 ]
 
@@ -126,15 +128,51 @@ def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> 
     for column in table.columns:
         if column.comment is not None:
             operations.append(Comment("column", table, column.comment, column.name))
-    for index in table.indexes:
-        if index.comment is not None:
-            names = [c if isinstance(c, str) else "expr" for c in index.columns]
-            name = index.name or default_name(table.name, names, "idx")
-            operations.append(Comment("index", (table.schema, name), index.comment))
+    operations += _index_comments(table.schema, table.name, table.indexes)
     for constraint in table.constraints:
         if constraint.comment is not None and constraint.name is not None:
             operations.append(Comment("constraint", table, constraint.comment, constraint.name))
     return operations
+
+
+def create_view_operations(view: ViewDef, *, or_replace: bool = False, if_not_exists: bool = False) -> list[Operation]:
+    """Everything that makes a view of its definition: the view, its indexes, its comments.
+
+    >>> from data_bridge.query import ViewDef, ddl
+    >>> for operation in ddl.create_view_operations(ViewDef("one", "SELECT 1 AS n", comment="one row")):
+    ...     print(operation)
+    CREATE VIEW "one" AS SELECT 1 AS n
+    COMMENT ON VIEW "one" IS 'one row'
+    """
+    path = (view.schema, view.name)
+    operations: list[Operation] = [
+        CreateView(
+            path,
+            view.query,
+            or_replace=or_replace,
+            if_not_exists=if_not_exists,
+            materialized=view.materialized,
+            security_barrier=view.security_barrier,
+            security_invoker=view.security_invoker,
+            check_option=view.check_option,
+        )
+    ]
+    operations += [CreateIndex(path, index, if_not_exists=if_not_exists) for index in view.indexes]
+    if view.comment is not None:
+        operations.append(Comment("materialized view" if view.materialized else "view", path, view.comment))
+    for column in view.columns:
+        if column.comment is not None:
+            operations.append(Comment("column", path, column.comment, column.name))
+    return operations + _index_comments(*path, view.indexes)
+
+
+def _index_comments(schema: str | None, of: str, indexes: tuple[IndexDef, ...]) -> list[Operation]:
+    made: list[Operation] = []
+    for index in indexes:
+        if index.comment is not None:
+            names = [c if isinstance(c, str) else "expr" for c in index.columns]
+            made.append(Comment("index", (schema, index.name or default_name(of, names, "idx")), index.comment))
+    return made
 
 
 def create_type_operations(*tables: TableDef) -> list[Operation]:

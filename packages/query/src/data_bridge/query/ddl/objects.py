@@ -169,7 +169,12 @@ class CreateSchema(Operation):
 
 
 class CreateView(Operation):
-    """CREATE VIEW of a query, whose values become literals."""
+    """CREATE VIEW of a query, whose values become literals, or of trusted SQL text.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.CreateView("adults", "SELECT id FROM users WHERE age >= 18", security_barrier=True))
+    CREATE VIEW "adults" WITH (security_barrier = true) AS SELECT id FROM users WHERE age >= 18
+    """
 
     name: Path
     query: Any
@@ -178,6 +183,9 @@ class CreateView(Operation):
     materialized: bool = field(default=False, kw_only=True)
     if_not_exists: bool = field(default=False, kw_only=True)
     with_no_data: bool = field(default=False, kw_only=True)
+    security_barrier: bool = field(default=False, kw_only=True)
+    security_invoker: bool = field(default=False, kw_only=True)
+    check_option: Literal["local", "cascaded"] | None = field(default=None, kw_only=True)
 
     def _ir(self) -> tuple[Any, ...]:
         options = flags(
@@ -185,8 +193,13 @@ class CreateView(Operation):
             materialized=self.materialized,
             if_not_exists=self.if_not_exists,
             with_no_data=self.with_no_data,
+            security_barrier=self.security_barrier,
+            security_invoker=self.security_invoker,
+            local_check_option=self.check_option == "local",
+            cascaded_check_option=self.check_option == "cascaded",
         )
-        return ("create_view", path_of(self.name), self.columns or None, literal_statement(self.query), options)
+        query = ("raw", self.query) if isinstance(self.query, str) else literal_statement(self.query)
+        return ("create_view", path_of(self.name), self.columns or None, query, options)
 
 
 class CreateDomain(Operation):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from .._names import digest, unknown
 from ..expressions.node import Node
@@ -24,6 +24,8 @@ __all__ = [
     "IndexDef",
     "SequenceDef",
     "TableDef",
+    "Use",
+    "ViewDef",
     "default_name",
 ]
 
@@ -129,6 +131,8 @@ class TableDef(Definition):
     """The name of the class, for messages; no part of equality."""
     renamed_from: str | None = field(default=None, kw_only=True)
     """What it was called before, for migrations: `name`, or `schema.name`; no part of equality."""
+    is_view: bool = field(default=False, kw_only=True)
+    """Whether this describes the rows of a view: statements that write refuse it."""
 
     @cached_property
     def primary_key(self) -> tuple[str, ...]:
@@ -155,6 +159,52 @@ class TableDef(Definition):
             if found.name == name:
                 return found
         raise LookupError(unknown(name, "column", [c.name for c in self.columns], self.owner or self.name))
+
+
+class Use(NamedTuple):
+    """An object that another one needs: while it is needed, PostgreSQL refuses to drop or to change it."""
+
+    kind: Literal["relation", "column", "constraint", "type", "function"]
+    schema: str | None
+    name: str
+    """Of a column or a constraint, its table or view."""
+    part: str | None = None
+    """The column or the constraint."""
+
+
+class ViewDef(Definition):
+    """A view, or a materialized view.
+
+    >>> from data_bridge.query import ViewDef
+    >>> ViewDef("adults", "SELECT id, name FROM users WHERE age >= 18").materialized
+    False
+    """
+
+    _ignored: ClassVar[frozenset[str]] = frozenset({"columns", "uses", "owner"})
+    name: str
+    query: Any
+    """A query, whose values become literals, or trusted SQL text."""
+    schema: str | None = field(default=None, kw_only=True)
+    columns: tuple[ColumnDef, ...] = field(default=(), kw_only=True)
+    """What the query returns, for statements that read the view; no part of equality."""
+    materialized: bool = field(default=False, kw_only=True)
+    security_barrier: bool = field(default=False, kw_only=True)
+    """Whether conditions of the view run before those of a query that may leak rows."""
+    security_invoker: bool = field(default=False, kw_only=True)
+    """Whether the role that reads the view needs the privileges, and is under the policies, of its tables (PostgreSQL 15)."""
+    check_option: Literal["local", "cascaded"] | None = field(default=None, kw_only=True)
+    indexes: tuple[IndexDef, ...] = field(default=(), kw_only=True)
+    """Of a materialized view."""
+    comment: str | None = field(default=None, kw_only=True)
+    uses: tuple[Use, ...] = field(default=(), kw_only=True)
+    """What the query needs; read from a live schema only, and no part of equality."""
+    owner: str | None = field(default=None, kw_only=True)
+    """The name of the class, for messages; no part of equality."""
+
+    @cached_property
+    def source(self) -> TableSource:
+        """The view as something queries can select from; statements that write refuse it."""
+        return TableSource(TableDef(self.name, self.columns, schema=self.schema, is_view=True, owner=self.owner))
 
 
 class EnumDef(Definition):
