@@ -7,7 +7,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, ViewDef, sql, types
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    IndexDef,
+    Order,
+    SQLType,
+    TableDef,
+    TriggerDef,
+    ViewDef,
+    sql,
+    types,
+)
 
 MOODS = (("sad", "ok"), ("sad", "ok", "glad"), ("glad", "sad", "it's"), ("sad",), ("new", "sad", "ok"))
 _DEFAULTS = {
@@ -33,6 +45,28 @@ _CHECKS = {
     "timestamp with time zone": ("{} > '2020-01-01 00:00:00+00'",),
 }
 _COMMENTS = (None, None, None, "a\nb", "it's")
+_EVENTS = ("BEFORE UPDATE", "AFTER INSERT OR DELETE", "BEFORE UPDATE OF id")
+_ACTIONS = (
+    "FOR EACH ROW EXECUTE FUNCTION touch()",
+    "FOR EACH STATEMENT EXECUTE FUNCTION touch()",
+    "FOR EACH ROW EXECUTE FUNCTION touch('a', 'b c')",
+)
+_FUNCTIONS = {
+    "touch": [
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$",
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $x$BEGIN\n  -- it's\n  RETURN old;\nEND$x$",
+    ],
+    "f": [
+        "CREATE FUNCTION f(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN n + 1",
+        "CREATE FUNCTION f(n bigint) RETURNS bigint LANGUAGE sql STABLE RETURN n + 2",
+        "CREATE FUNCTION f(n text) RETURNS text LANGUAGE sql AS 'SELECT n'",
+    ],
+    "g": [
+        "CREATE FUNCTION g(n bigint DEFAULT 5) RETURNS bigint LANGUAGE sql AS 'SELECT $1'",
+        "CREATE FUNCTION g(n bigint) RETURNS bigint LANGUAGE sql STRICT AS 'SELECT 2 * n'",
+        "CREATE PROCEDURE g() LANGUAGE sql AS ''",
+    ],
+}
 _NOTHING: Any = (None,)
 
 
@@ -186,16 +220,35 @@ def _queries(draw: Any, schema: str | None, source: str, columns: list[str]) -> 
 
 
 @st.composite
+def with_triggers(draw: Any, tables: Sequence[TableDef]) -> list[Any]:
+    """The tables with triggers, and functions, which the triggers call or nobody."""
+    made: list[Any] = []
+    for table in tables:
+        triggers = [
+            TriggerDef(
+                name, draw(st.sampled_from(_EVENTS)), draw(st.sampled_from(_ACTIONS)), comment=draw(st.sampled_from(_COMMENTS))
+            )
+            for name in draw(st.lists(st.sampled_from(["tr", "Odd tr"]), unique=True, max_size=2))
+        ]  # fmt: skip
+        made.append(table.replace(triggers=tuple(triggers)))
+    names = {"touch"} if any(table.triggers for table in made) else set[str]()
+    for name in sorted(names | set(draw(st.lists(st.sampled_from([*_FUNCTIONS]), unique=True)))):
+        made.append(FunctionDef(draw(st.sampled_from(_FUNCTIONS[name])), comment=draw(st.sampled_from(_COMMENTS))))
+    return made
+
+
+@st.composite
 def schemas(draw: Any) -> list[Any]:
-    """The tables of a schema, whose enum has the same labels everywhere, and its views."""
+    """The tables of a schema, whose enum has the same labels everywhere, its functions and its views."""
     made: list[Any] = draw(tables(draw(st.sampled_from(MOODS))))
-    return [*made, *draw(views(made))]
+    return [*draw(with_triggers(made)), *draw(views(made))]
 
 
 @st.composite
 def edited(draw: Any, definitions: list[Any]) -> list[Any]:
     """The same tables and views after a small change or two, as people make them."""
     made = [d for d in definitions if isinstance(d, TableDef)]
+    rest = [d for d in definitions if isinstance(d, FunctionDef)]
     seen = [d for d in definitions if isinstance(d, ViewDef)]
     for _ in range(draw(st.integers(1, 2))):
         if not made:
@@ -205,7 +258,9 @@ def edited(draw: Any, definitions: list[Any]) -> list[Any]:
     if draw(st.integers(0, 3)) == 0:
         moods = draw(st.sampled_from(MOODS))
         made = [table.replace(columns=tuple(_with_moods(c, moods) for c in table.columns)) for table in made]
-    return [*made, *(draw(views(made)) if draw(st.booleans()) else seen)]
+    if draw(st.booleans()):
+        made, rest = draw(with_triggers(made)), []
+    return [*made, *rest, *(draw(views([d for d in made if isinstance(d, TableDef)])) if draw(st.booleans()) else seen)]
 
 
 def _with_moods(column: ColumnDef, moods: Sequence[str]) -> ColumnDef:

@@ -27,7 +27,8 @@ def command(
         isolated_db.execute_script(
             "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL); CREATE SCHEMA shop; "
             "CREATE TABLE shop.orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users); "
-            "CREATE TABLE notes (text text); CREATE VIEW names AS SELECT name FROM users"
+            "CREATE TABLE notes (text text); CREATE VIEW names AS SELECT name FROM users; "
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"
         )
     )
 
@@ -47,6 +48,7 @@ def test_a_module_is_printed(command: Any) -> None:
     assert "Order" not in out
     assert err.splitlines() == [
         "not said by a class: table notes: it has no primary key, which a class needs",
+        "not said by a class: function f",
     ]
     assert '    class Settings:\n        name = "names"\n        view = ' in out
     namespace: dict[str, Any] = {"__name__": "printed_models"}

@@ -73,7 +73,7 @@ impl Writer {
             Ddl::Comment { kind, path, of, text } => {
                 self.put(&format!("COMMENT ON {} ", kind.to_uppercase()));
                 match of {
-                    Some(name) if *kind == "constraint" => {
+                    Some(name) if *kind != "column" => {
                         self.name(name);
                         self.put(" ON ");
                         self.path(path);

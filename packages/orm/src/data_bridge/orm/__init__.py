@@ -39,6 +39,8 @@ from data_bridge.orm.queries.union import UnionQuery  # noqa: E402
 from data_bridge.orm.relations.collection import Many  # noqa: E402
 from data_bridge.orm.relations.reference import Linked  # noqa: E402
 from data_bridge.orm.schema.create import create_all, drop_all  # noqa: E402
+from data_bridge.query import FunctionDef as Function  # noqa: E402
+from data_bridge.query import TriggerDef as Trigger  # noqa: E402
 
 __all__ = [
     "BackLink",
@@ -54,6 +56,7 @@ __all__ = [
     "Event",
     "Exclude",
     "ForeignKey",
+    "Function",
     "IdMixin",
     "Index",
     "Insert",
@@ -70,6 +73,7 @@ __all__ = [
     "SoftDeleteMixin",
     "Table",
     "TimestampMixin",
+    "Trigger",
     "UUIDMixin",
     "UnionQuery",
     "Unique",

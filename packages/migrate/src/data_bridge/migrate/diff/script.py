@@ -8,12 +8,13 @@ from typing import Any
 __all__ = ["Planned", "Script"]
 
 PHASES = (
-    "old views", "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences", "columns", "generated", "tables",
-    "constraints", "indexes", "keys", "owners", "old indexes", "old columns", "old tables", "old types", "views",
-    "old schemas", "comments",
+    "old triggers", "old objects", "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences",
+    "functions", "columns", "generated", "tables", "constraints", "indexes", "keys", "owners", "old indexes", "old columns",
+    "old tables", "objects", "triggers", "old functions", "old types", "old schemas", "comments",
 )  # fmt: skip
-"""Views that are in the way go first. Then come names, what would be in the way of a change, the change itself, what relies
-on it, and what goes last."""
+"""Triggers, and views and functions that are in the way, go first. Then come names, what would be in the way of a change, the
+change itself, what relies on it, and what goes last.
+"""
 
 
 @dataclass(frozen=True, slots=True)

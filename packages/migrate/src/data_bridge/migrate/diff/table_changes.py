@@ -9,8 +9,8 @@ from data_bridge.migrate.diff.column_changes import ColumnChange
 from data_bridge.migrate.diff.decisions import Decisions
 from data_bridge.migrate.diff.renames import Key, mentions
 from data_bridge.migrate.diff.script import Script
-from data_bridge.migrate.state.facts import constraint_sql, index_name, index_sql
-from data_bridge.query import ConstraintDef, IndexDef, TableDef, ddl
+from data_bridge.migrate.state.facts import constraint_sql, index_name, index_sql, trigger_sql
+from data_bridge.query import ConstraintDef, IndexDef, TableDef, TriggerDef, ddl, sql
 
 __all__ = ["TableChange", "relink"]
 
@@ -59,6 +59,7 @@ class TableChange:
             change.apply(becomes_key=change.new.name in keys)
         for column in self.come:
             ColumnChange.added(self.script, self.path, self.old, column, self.decisions)
+        self._triggers()
         self._comments()
 
     # ---------------------------------------------------------------------------------------------------- constraints
@@ -176,6 +177,44 @@ class TableChange:
             self.script.add("renames", ddl.RenameIndex((self.path[0], name), aside))
             self.script.add("old indexes", ddl.DropIndex((self.path[0], aside)))
         self._make_index(name, new)
+
+    # ------------------------------------------------------------------------------------------------------- triggers
+    def _triggers(self) -> None:
+        """Replaces triggers in place where PostgreSQL can, so that no write is without them."""
+        left = {t.name: t for t in self.old.triggers}
+        moved = {c.new.name for c in self.columns if c.is_retyped or c.is_remade} | {c.name for c in self.gone}
+        for trigger in self.new.triggers:
+            old = left.pop(trigger.name, None)
+            if old is not None and self._is_in_the_way(old, trigger, moved):
+                self.script.add(
+                    "old triggers",
+                    ddl.DropTrigger(self._before, trigger.name),
+                    note="made again below: writes in between go without it",
+                )
+                old = None
+            if old is None:
+                alone = self.new.replace(triggers=(trigger,))
+                self.script.add("triggers", *ddl.create_trigger_operations(alone))
+                continue
+            if trigger_sql(old) != trigger_sql(trigger):
+                self.script.add("triggers", ddl.CreateTrigger(self.path, trigger, or_replace=True))
+            if old.comment != trigger.comment:
+                self.script.add("comments", ddl.Comment("trigger", self.path, trigger.comment, trigger.name))
+        for name in left:
+            self.script.add("old triggers", ddl.DropTrigger(self._before, name))
+
+    @property
+    def _before(self) -> Key:
+        """What the table is called before everything else changes."""
+        called = {new: old for old, new in self.decisions.renames.tables.items()}
+        return called.get(self.path, self.path)
+
+    @staticmethod
+    def _is_in_the_way(old: TriggerDef, new: TriggerDef, moved: set[str]) -> bool:
+        text = trigger_sql(old)
+        if text != trigger_sql(new) and (old.constraint or new.constraint):
+            return True
+        return mentions(sql(text), moved)
 
     # ------------------------------------------------------------------------------------------------------- comments
     def _comments(self) -> None:

@@ -10,13 +10,23 @@ from data_bridge.migrate.diff.script import Planned
 from data_bridge.migrate.making.python_text import Atom, Call, Items, Source, Text, laid_out, string
 from data_bridge.migrate.operations.declared import Backfill, RunSQL
 from data_bridge.migrate.state.facts import quoted, spelled
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, ddl
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    IndexDef,
+    Order,
+    SQLType,
+    TableDef,
+    TriggerDef,
+    ddl,
+)
 from data_bridge.query.spi import read
 
 __all__ = ["class_name", "source_of", "written"]
 
 _OURS = {"Backfill", "RunSQL"}
-_DEFINITIONS = (ColumnDef, ConstraintDef, IndexDef, TableDef)
+_DEFINITIONS = (ColumnDef, ConstraintDef, FunctionDef, IndexDef, TableDef, TriggerDef)
 _SHORT = re.compile(r"(?:\"(?:[^\"]|\"\")+\"\.)?(?:\"(?:[^\"]|\"\")+\")(?:\[\])*")
 _NAMED = re.compile(r"\"((?:[^\"]|\"\")+)\"")
 
@@ -146,9 +156,11 @@ def _arguments(value: Any) -> tuple[tuple[str, Source], ...]:
 
 
 def _is_said_elsewhere(value: Any, name: str) -> bool:
-    """Indexes and comments are operations of their own."""
+    """Indexes, triggers and comments are operations of their own; what was read beside a definition is not written."""
+    if isinstance(value, FunctionDef):
+        return name != "sql"
     if isinstance(value, TableDef):
-        return name in ("indexes", "comment", "owner")
+        return name in ("indexes", "comment", "owner", "triggers")
     return name == "comment" and isinstance(value, _DEFINITIONS)
 
 

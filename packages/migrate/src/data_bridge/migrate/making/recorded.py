@@ -66,6 +66,7 @@ def projected(schema: Schema, wanted: Collection[Path]) -> Schema:
         schema,
         tables=tables,
         views={key: view for key, view in schema.views.items() if ("view", spelled(*key)) in wanted},
+        functions={key: made for key, made in schema.functions.items() if (made.kind, spelled(*key)) in wanted},
         enums={
             key: enum
             for key, enum in schema.enums.items()

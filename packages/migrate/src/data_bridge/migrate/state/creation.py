@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from data_bridge.migrate._sql_names import quote_literal
-from data_bridge.migrate.state.facts import COMMENT, Path, quoted
+from data_bridge.migrate.state.facts import COMMENT, ON_TABLE, Path, quoted
 
 __all__ = ["statements"]
 
@@ -16,8 +16,8 @@ _FOREIGN_KEY = "FOREIGN KEY "
 
 
 def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
-    """Each statement with the path of what it makes: types first, foreign keys after all tables, then views in the order in
-    which they are given.
+    """Each statement with the path of what it makes: types and functions first, foreign keys after all tables, then views in
+    the order in which they are given, and triggers.
     """
     yield from _kinds(facts)
     tables: list[Path] = [path for path in facts if path[0] == "table" and len(path) == 2]
@@ -41,6 +41,11 @@ def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
             yield path, f"CREATE {kind} {quoted(path[1])} {rest}"
         elif path[0] == "view" and path[2] == "index" and len(path) == 4:
             yield path, _index(path, text)
+    for path, text in parts:
+        if path[2] == "trigger":
+            kind = "CONSTRAINT TRIGGER" if text.startswith("CONSTRAINT ") else "TRIGGER"
+            event, _, action = text.removeprefix("CONSTRAINT ").partition(ON_TABLE)
+            yield path, f"CREATE {kind} {quoted(path[3])} {event} ON {quoted(path[1])} {action}"
     yield from _behind(facts)
 
 
@@ -72,6 +77,8 @@ def _kinds(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
             case ("sequence", name):
                 owned = _OWNED.fullmatch(text)
                 yield path, f"CREATE SEQUENCE {quoted(name)} {owned['rest'] if owned else text}".rstrip()
+            case ("function" | "procedure" as kind, name):
+                yield path, f"CREATE {kind.upper()} {quoted(name)}{text}"
             case _:
                 pass
 
@@ -98,4 +105,4 @@ def _commented(path: Path, facts: Mapping[Path, str]) -> str:
     if path[2] == "index":
         found = _SCHEMA.match(path[1])
         return f"INDEX {quoted(found['schema']) + '.' if found else ''}{quoted(path[3])}"
-    return f"CONSTRAINT {quoted(path[3])} ON {quoted(path[1])}"
+    return f"{path[2].upper()} {quoted(path[3])} ON {quoted(path[1])}"

@@ -11,12 +11,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from data_bridge.migrate._sql_names import quote_identifier
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ViewDef, ddl, default_name
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    IndexDef,
+    TableDef,
+    TriggerDef,
+    ViewDef,
+    ddl,
+    default_name,
+)
 from data_bridge.query.catalog import Schema, Unmodelled
 from data_bridge.query.spi import constraint_name
 
 __all__ = [
     "COMMENT",
+    "ON_TABLE",
     "UNMODELLED",
     "Facts",
     "Path",
@@ -24,12 +35,14 @@ __all__ = [
     "constraint_sql",
     "differences",
     "facts_of",
+    "function_facts",
     "index_name",
     "index_sql",
     "label_of",
     "quoted",
     "spelled",
     "table_facts",
+    "trigger_sql",
     "view_facts",
     "view_sql",
 ]
@@ -39,6 +52,8 @@ Path: TypeAlias = tuple[str, ...]
 Facts: TypeAlias = dict[Path, str]
 COMMENT = "comment"
 """The kind of the fact that is the comment of the object whose path it continues."""
+ON_TABLE = " ON TABLE "
+"""What stands between the event and the action of a trigger."""
 UNMODELLED = "unmodelled"
 """The kind of the fact of an object that no definition can say; its text is a digest."""
 _PART = re.compile(r'[^."]+|"(?:[^"]|"")+"')
@@ -81,6 +96,8 @@ def facts_of(schema: Schema) -> Facts:
         name = _quoted(sequence.schema, sequence.name)
         made = str(ddl.CreateSequence(sequence)).removeprefix(f"CREATE SEQUENCE {name}")
         found["sequence", spelled(sequence.schema, sequence.name)] = made.strip()
+    for function in sorted(schema.functions.values(), key=lambda d: (spelled(d.schema, d.name), d.kind)):
+        found.update(function_facts(function))
     for table in sorted(schema.tables.values(), key=lambda d: spelled(d.schema, d.name)):
         found.update(table_facts(table))
     for view in ddl.views_in_order(schema.views.values()):
@@ -104,7 +121,29 @@ def table_facts(table: TableDef) -> Facts:
         part = (*path, "index", _bare(index_name(table, index)))
         found[part] = index_sql(index)
         _comment(found, part, index.comment)
+    for trigger in sorted(table.triggers, key=lambda t: t.name):
+        part = (*path, "trigger", _bare(trigger.name))
+        found[part] = trigger_sql(trigger)
+        _comment(found, part, trigger.comment)
     return found
+
+
+def function_facts(function: FunctionDef) -> Facts:
+    """The facts of one function or procedure."""
+    path = (function.kind, spelled(function.schema, function.name))
+    found: Facts = {path: function.definition}
+    _comment(found, path, function.comment)
+    return found
+
+
+def trigger_sql(trigger: TriggerDef) -> str:
+    """A trigger without its name; TABLE stands for its table."""
+    made = str(ddl.CreateTrigger("TABLE", trigger.replace(name="t")))
+    return (
+        made.removeprefix("CREATE ")
+        .replace('TRIGGER "t" ', "", 1)
+        .replace(ON_TABLE.replace("TABLE", '"TABLE"'), ON_TABLE, 1)
+    )
 
 
 def view_facts(view: ViewDef) -> Facts:

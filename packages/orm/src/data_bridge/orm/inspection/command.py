@@ -138,6 +138,7 @@ async def _run(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{path}: {len(classes)} classes\n")
     unsaid = [f"{made.name}: {what}" for made in classes for what in made.unsaid]
     unsaid += [f"table {table}: it has no primary key, which a class needs" for table in without_key]
+    unsaid += [f"{function.kind} {function.name}" for function in schema.functions.values()]
     unsaid += [f"{u.kind} {u.name}" for u in schema.unmodelled]
     unsaid += [f"extension {name}, which has to be there first" for name in schema.extensions if name != "plpgsql"]
     used = used_types(made.table for made in classes)

@@ -23,6 +23,7 @@ def add_settings(made: TableClass, class_default_name: str) -> None:
         made.settings["schema"] = quoted(table.schema)
     if table.comment is not None:
         made.settings["comment"] = quoted(table.comment)
+    made.unsaid += [f"the trigger {trigger.name}" for trigger in table.triggers]
     if made.view is not None:
         _add_view(made, made.view)
     for constraint in table.constraints:

@@ -63,6 +63,7 @@ class Entity(MixedPlans):
             constraints=table_constraints(self),
             indexes=table_indexes(self),
             comment=settings.comment,
+            triggers=settings.triggers,
             renamed_from=settings.renamed_from,
             is_view=settings.view is not None,
             owner=self.label,

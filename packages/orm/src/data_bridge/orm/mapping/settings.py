@@ -8,12 +8,12 @@ import re
 from typing import Any, Literal
 
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.query import TableDef, ViewDef
+from data_bridge.query import TableDef, TriggerDef, ViewDef
 
 KEYS = frozenset(
     {
         "name", "schema", "primary_key", "indexes", "constraints", "abstract", "using", "use_revision", "validate_on_save",
-        "validate_on_load", "comment", "renamed_from", "view",
+        "validate_on_load", "comment", "renamed_from", "triggers", "view",
     }
 )  # fmt: skip
 ALIASES = {"table_name": "name", "database": "using"}
@@ -49,6 +49,7 @@ class Settings:
         "primary_key",
         "renamed_from",
         "schema",
+        "triggers",
         "use_revision",
         "using",
         "validate_on_load",
@@ -74,6 +75,10 @@ class Settings:
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
         self.comment: str | None = values.get("comment")
         self.renamed_from: str | None = values.get("renamed_from")
+        self.triggers: tuple[TriggerDef, ...] = tuple(values.get("triggers") or ())
+        wrong = next((t for t in self.triggers if not isinstance(t, TriggerDef)), None)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if wrong is not None:
+            raise ConfigurationError(f"{cls.__name__}.Settings.triggers takes Trigger(…), got {type(wrong).__name__}")
         self.view: Any = values.get("view")
         if len(self.name.encode()) > 63:
             raise ConfigurationError(
@@ -177,7 +182,7 @@ def view_of(settings: Settings, rows: TableDef) -> ViewDef | None:
     if settings.view is None:
         return None
     given = settings.view if isinstance(settings.view, View) else View(settings.view)
-    unusable = ["constraints"] if settings.constraints else []
+    unusable = [name for name in ("constraints", "triggers") if getattr(settings, name)]
     unusable += ["indexes"] if settings.indexes and not given.materialized else []
     unusable += ["use_revision"] if settings.use_revision else []
     if unusable:

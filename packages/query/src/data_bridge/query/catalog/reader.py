@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from data_bridge.core import Statement
+from data_bridge.core import Statement, quote_identifier
 
 from ..definitions.tables import (
     ColumnDef,
@@ -14,9 +14,11 @@ from ..definitions.tables import (
     DomainDef,
     EnumDef,
     ExtensionDef,
+    FunctionDef,
     IndexDef,
     SequenceDef,
     TableDef,
+    TriggerDef,
     Use,
     ViewDef,
 )
@@ -38,7 +40,7 @@ class Unmodelled(NamedTuple):
     """An object that no definition can say."""
 
     kind: str
-    """function, trigger, policy, partition and so on."""
+    """aggregate, policy, partition and so on."""
     schema: str | None
     name: str
     """Of a trigger, policy or rule with its table before it."""
@@ -52,6 +54,8 @@ class Schema:
 
     tables: dict[Key, TableDef] = field(default_factory=dict[Key, TableDef])
     views: dict[Key, ViewDef] = field(default_factory=dict[Key, ViewDef])
+    functions: dict[Key, FunctionDef] = field(default_factory=dict[Key, FunctionDef])
+    """Functions and procedures that are alone under their name."""
     enums: dict[Key, EnumDef] = field(default_factory=dict[Key, EnumDef])
     domains: dict[Key, DomainDef] = field(default_factory=dict[Key, DomainDef])
     sequences: dict[Key, SequenceDef] = field(default_factory=dict[Key, SequenceDef])
@@ -60,15 +64,15 @@ class Schema:
     server_version: int = 0
     """As the server says it: 180001."""
     unmodelled: tuple[Unmodelled, ...] = ()
-    """What is there and has no definition here: functions, triggers, policies, partitions and the like."""
+    """What is there and has no definition here: overloaded functions, policies, partitions and the like."""
 
 
 def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
     """The statements to run, by name. Without `schemas` they look into the schemas of the search path.
 
     >>> from data_bridge.query import catalog
-    >>> sorted(catalog.queries(["public"]))
-    ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables', 'unmodelled', 'uses', 'views']
+    >>> sorted(catalog.queries(["public"]))[:5]
+    ['columns', 'constraints', 'domains', 'enums', 'extensions']
     """
     wanted = None if schemas is None else list(schemas)
     return {
@@ -89,6 +93,7 @@ def read(rows: Rows) -> Schema:
     return Schema(
         tables=reader.tables(),
         views=reader.views(),
+        functions=reader.functions(),
         enums={(d.schema, d.name): d for d in reader.enums.values()},
         domains=reader.domains(),
         sequences=reader.sequences(),
@@ -130,7 +135,7 @@ class _Reader:
         return groups
 
     def tables(self) -> dict[Key, TableDef]:
-        columns, constraints, indexes = map(self._grouped, ("columns", "constraints", "indexes"))
+        columns, constraints, indexes, triggers = map(self._grouped, ("columns", "constraints", "indexes", "triggers"))
         found: dict[Key, TableDef] = {}
         for schema, name, comment in self.rows.get("tables", ()):
             key = (schema, name)
@@ -141,6 +146,10 @@ class _Reader:
                 constraints=tuple(self._constraint(row) for row in constraints.get(key, ())),
                 indexes=tuple(self._index(row) for row in indexes.get(key, ())),
                 comment=comment,
+                triggers=tuple(
+                    TriggerDef(called, event, action, constraint=is_constraint, comment=said)
+                    for called, is_constraint, event, action, said in triggers.get(key, ())
+                ),
             )
             found[definition.schema, name] = definition
         return found
@@ -162,10 +171,27 @@ class _Reader:
                 check_option=said.get("check_option"),  # pyright: ignore[reportArgumentType]
                 indexes=tuple(self._index(row) for row in indexes.get(key, ())),
                 comment=comment,
-                uses=tuple(Use(kind, self.where(of), thing, part) for kind, of, thing, part in uses.get(key, ())),
+                uses=self._uses(uses.get(key, ())),
             )
             found[made.schema, name] = made
         return found
+
+    def functions(self) -> dict[Key, FunctionDef]:
+        uses = self._grouped("function_uses")
+        found: dict[Key, FunctionDef] = {}
+        for schema, name, is_procedure, text, serves_tables, comment in self.rows.get("functions", ()):
+            where = self.where(schema)
+            path = ".".join(quote_identifier(part) for part in (where, name) if part is not None)
+            found[where, name] = FunctionDef(
+                f"CREATE {'PROCEDURE' if is_procedure else 'FUNCTION'} {path}{text}",
+                comment=comment,
+                uses=self._uses(uses.get((schema, name), ())),
+                serves_tables=serves_tables,
+            )
+        return found
+
+    def _uses(self, rows: Sequence[Sequence[Any]]) -> tuple[Use, ...]:
+        return tuple(Use(kind, self.where(schema), name, part) for kind, schema, name, part in rows)
 
     def _type(self, spelling: str, enum_schema: str | None, enum: str | None) -> SQLType:
         if enum is None or enum_schema is None:

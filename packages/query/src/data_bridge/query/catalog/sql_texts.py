@@ -18,6 +18,9 @@ def _own(catalog: str, row: str) -> str:
 
 
 _VIEW = f"c.relkind IN ('v', 'm') AND {_SCHEMA} AND {_own('pg_class', 'c')}"
+_FUNCTION = f"""p.prokind IN ('f', 'p') AND {_SCHEMA} AND {_own("pg_proc", "p")} AND NOT EXISTS (SELECT FROM pg_proc o
+            WHERE o.pronamespace = p.pronamespace AND o.proname = p.proname AND o.oid <> p.oid)"""
+_TRIGGER = "NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled = 'O'"
 _TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_SCHEMA} AND {_own('pg_class', 'c')}"
 
 TEXTS: dict[str, str] = {
@@ -128,6 +131,46 @@ TEXTS: dict[str, str] = {
         JOIN pg_namespace un ON un.oid = COALESCE(rc.relnamespace, t.typnamespace, p.pronamespace)
         WHERE {_VIEW} AND un.nspname NOT IN ('pg_catalog', 'information_schema')
         ORDER BY 1, 2, 3, 4, 5, 6""",
+    # Overloaded functions have no definition: a name stands for one.
+    "functions": f"""
+        SELECT n.nspname::text, p.proname::text, p.prokind = 'p',
+            rtrim(substr(pg_get_functiondef(p.oid), length(format('CREATE OR REPLACE %s %I.%I',
+                CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, n.nspname, p.proname)) + 1), E'\n '),
+            EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
+                AND d.classid = ANY(ARRAY['pg_attrdef', 'pg_constraint', 'pg_class']::regclass[])),
+            obj_description(p.oid, 'pg_proc')
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE {_FUNCTION}
+        ORDER BY 1, 2""",
+    "function_uses": f"""
+        SELECT DISTINCT n.nspname::text, p.proname::text,
+            CASE WHEN a.attname IS NOT NULL THEN 'column' WHEN rc.oid IS NOT NULL THEN 'relation'
+                WHEN t.oid IS NOT NULL THEN 'type' ELSE 'function' END,
+            un.nspname::text, COALESCE(rc.relname, t.typname, f.proname)::text, a.attname::text
+        FROM pg_proc p
+        JOIN pg_namespace n ON n.oid = p.pronamespace
+        JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+        LEFT JOIN pg_type dt ON d.refclassid = 'pg_type'::regclass AND dt.oid = d.refobjid
+        LEFT JOIN pg_type t ON t.oid = CASE WHEN dt.typelem <> 0 AND dt.typlen = -1 THEN dt.typelem ELSE dt.oid END
+        LEFT JOIN pg_class rc ON rc.oid = CASE WHEN d.refclassid = 'pg_class'::regclass THEN d.refobjid
+            ELSE NULLIF(t.typrelid, 0) END
+        LEFT JOIN pg_attribute a ON d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+            AND a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+        JOIN pg_namespace un ON un.oid = COALESCE(rc.relnamespace, t.typnamespace, f.pronamespace)
+        WHERE {_FUNCTION} AND un.nspname NOT IN ('pg_catalog', 'information_schema')
+        ORDER BY 1, 2, 3, 4, 5, 6""",
+    # What stands before and behind the table in CREATE TRIGGER.
+    "triggers": f"""
+        SELECT n.nspname::text, c.relname::text, t.tgname::text, t.tgconstraint <> 0,
+            split_part(m.text, m.mark, 1), substr(m.text, position(m.mark IN m.text) + length(m.mark)),
+            obj_description(t.oid, 'pg_trigger')
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL (SELECT format(' ON %I.%I ', n.nspname, c.relname) AS mark,
+            substr(pg_get_triggerdef(t.oid), length(format('CREATE %sTRIGGER %I ',
+                CASE WHEN t.tgconstraint <> 0 THEN 'CONSTRAINT ' ELSE '' END, t.tgname)) + 1) AS text) m
+        WHERE {_TRIGGER} AND {_TABLE}
+        ORDER BY 1, 2, 3""",
     "enums": f"""
         SELECT n.nspname::text, t.typname::text,
             (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
@@ -164,14 +207,18 @@ TEXTS: dict[str, str] = {
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE (c.relkind IN ('f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {_SCHEMA}
             AND {_own("pg_class", "c")}
-        UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+        UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'overloaded procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN
+                'window function' ELSE 'overloaded function' END,
             n.nspname::text, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
             md5(CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE {_SCHEMA} AND {_own("pg_proc", "p")}
-        UNION ALL SELECT 'trigger', n.nspname::text, c.relname || '.' || t.tgname, md5(pg_get_triggerdef(t.oid))
+        WHERE {_SCHEMA} AND {_own("pg_proc", "p")} AND NOT ({_FUNCTION})
+        UNION ALL SELECT CASE WHEN c.relkind = 'v' THEN 'trigger of the view' WHEN t.tgenabled <> 'O' THEN
+                'trigger that is disabled or fires on replicas' ELSE 'trigger' END,
+            n.nspname::text, c.relname || '.' || t.tgname, md5(pg_get_triggerdef(t.oid))
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT t.tgisinternal AND {_SCHEMA} AND {_own("pg_class", "c")}
+        WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND NOT ({_TRIGGER} AND {_TABLE}) AND {_SCHEMA}
+            AND {_own("pg_class", "c")}
         UNION ALL SELECT 'policy', n.nspname::text, c.relname || '.' || o.polname,
             md5(concat_ws(' ', o.polcmd, o.polpermissive, o.polroles, pg_get_expr(o.polqual, o.polrelid),
                 pg_get_expr(o.polwithcheck, o.polrelid)))

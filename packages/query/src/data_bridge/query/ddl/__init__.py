@@ -10,7 +10,7 @@ literals, written by the one literal writer of the core.
 
 from __future__ import annotations
 
-from ..definitions.tables import DomainDef, IndexDef, TableDef, ViewDef, default_name
+from ..definitions.tables import DomainDef, FunctionDef, IndexDef, TableDef, ViewDef, default_name
 from ..types.sql_types import DeclaredEnum, SQLType
 from .nodes import Path
 from .objects import (
@@ -20,10 +20,13 @@ from .objects import (
     CreateDomain,
     CreateEnum,
     CreateExtension,
+    CreateFunction,
     CreateIndex,
     CreateSchema,
     CreateSequence,
+    CreateTrigger,
     CreateView,
+    DropTrigger,
     RenameEnumValue,
 )
 from .table_order import tables_in_order, views_in_order, without_later_keys
@@ -41,6 +44,7 @@ from .tables import (
     DropEnum,
     DropExpression,
     DropExtension,
+    DropFunction,
     DropIdentity,
     DropIndex,
     DropNotNull,
@@ -72,10 +76,12 @@ __all__ = [
     "CreateDomain",
     "CreateEnum",
     "CreateExtension",
+    "CreateFunction",
     "CreateIndex",
     "CreateSchema",
     "CreateSequence",
     "CreateTable",
+    "CreateTrigger",
     "CreateView",
     "DropColumn",
     "DropConstraint",
@@ -84,12 +90,14 @@ __all__ = [
     "DropEnum",
     "DropExpression",
     "DropExtension",
+    "DropFunction",
     "DropIdentity",
     "DropIndex",
     "DropNotNull",
     "DropSchema",
     "DropSequence",
     "DropTable",
+    "DropTrigger",
     "DropView",
     "Operation",
     "Path",
@@ -103,9 +111,12 @@ __all__ = [
     "SetNotNull",
     "SetSchema",
     "ValidateConstraint",
+    "create_function_operations",
     "create_table_operations",
+    "create_trigger_operations",
     "create_type_operations",
     "create_view_operations",
+    "functions_of",
     "script",
     "tables_in_order",
     "views_in_order",
@@ -133,6 +144,30 @@ def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> 
         if constraint.comment is not None and constraint.name is not None:
             operations.append(Comment("constraint", table, constraint.comment, constraint.name))
     return operations
+
+
+def create_function_operations(function: FunctionDef, *, or_replace: bool = False) -> list[Operation]:
+    """The function, and its comment."""
+    operations: list[Operation] = [CreateFunction(function, or_replace=or_replace)]
+    if function.comment is not None:
+        operations.append(Comment(function.kind, (function.schema, function.name), function.comment))
+    return operations
+
+
+def create_trigger_operations(table: TableDef) -> list[Operation]:
+    """The triggers of a table, and their comments. They come behind their functions."""
+    operations: list[Operation] = []
+    for trigger in table.triggers:
+        operations.append(CreateTrigger((table.schema, table.name), trigger))
+        if trigger.comment is not None:
+            operations.append(Comment("trigger", (table.schema, table.name), trigger.comment, trigger.name))
+    return operations
+
+
+def functions_of(*tables: TableDef) -> list[FunctionDef]:
+    """The functions that triggers of these tables bring, each once."""
+    found = [t.action for table in tables for t in table.triggers if isinstance(t.action, FunctionDef)]
+    return list({(f.schema, f.name): f for f in found}.values())
 
 
 def create_view_operations(view: ViewDef, *, or_replace: bool = False, if_not_exists: bool = False) -> list[Operation]:
@@ -209,4 +244,7 @@ def script(table: TableDef) -> str:
     );
     """
     operations = [*create_type_operations(table), *create_table_operations(table)]
+    for function in functions_of(table):
+        operations += create_function_operations(function)
+    operations += create_trigger_operations(table)
     return "\n".join(f"{operation};" for operation in operations)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from data_bridge.core import quote_identifier
+
 from ..definitions.base import field
-from ..definitions.tables import DomainDef, IndexDef, SequenceDef, default_name
+from ..definitions.tables import DomainDef, FunctionDef, IndexDef, SequenceDef, TriggerDef, default_name
 from .nodes import Path, flags, index_elements, index_extras, literal_statement, named, path_of, sequence_settings
 from .tables import Operation
 
@@ -16,10 +18,13 @@ __all__ = [
     "CreateDomain",
     "CreateEnum",
     "CreateExtension",
+    "CreateFunction",
     "CreateIndex",
     "CreateSchema",
     "CreateSequence",
+    "CreateTrigger",
     "CreateView",
+    "DropTrigger",
     "RenameEnumValue",
 ]
 
@@ -121,7 +126,7 @@ class AlterSequence(Operation):
 
 
 class Comment(Operation):
-    """COMMENT ON; text None removes it. For a column or constraint `of` names it, and `name` its table."""
+    """COMMENT ON; text None removes it. For a part of a table `of` names it, and `name` its table."""
 
     kind: Literal[
         "table",
@@ -133,8 +138,12 @@ class Comment(Operation):
         "domain",
         "schema",
         "extension",
+        "function",
+        "procedure",
         "column",
         "constraint",
+        "trigger",
+        "policy",
     ]
     name: Path
     text: str | None
@@ -200,6 +209,67 @@ class CreateView(Operation):
         )
         query = ("raw", self.query) if isinstance(self.query, str) else literal_statement(self.query)
         return ("create_view", path_of(self.name), self.columns or None, query, options)
+
+
+class CreateFunction(Operation):
+    """CREATE FUNCTION, or CREATE PROCEDURE.
+
+    >>> from data_bridge.query import FunctionDef, ddl
+    >>> print(ddl.CreateFunction(FunctionDef("create function one() returns int return 1"), or_replace=True))
+    CREATE OR REPLACE FUNCTION "one"() returns int return 1
+    """
+
+    function: FunctionDef
+    or_replace: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        function = self.function
+        head = f"CREATE {'OR REPLACE ' if self.or_replace else ''}{function.kind.upper()}"
+        return ("raw", f"{head} {_path((function.schema, function.name))}{function.definition}")
+
+
+class CreateTrigger(Operation):
+    """CREATE TRIGGER; a constraint trigger cannot be replaced.
+
+    >>> from data_bridge.query import TriggerDef, ddl
+    >>> trigger = TriggerDef("touch", "BEFORE UPDATE", "FOR EACH ROW EXECUTE FUNCTION touch()")
+    >>> print(ddl.CreateTrigger("users", trigger))
+    CREATE TRIGGER "touch" BEFORE UPDATE ON "users" FOR EACH ROW EXECUTE FUNCTION touch()
+    """
+
+    table: Path
+    trigger: TriggerDef
+    or_replace: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        trigger = self.trigger
+        head = f"CREATE {'OR REPLACE ' if self.or_replace else ''}{'CONSTRAINT ' if trigger.constraint else ''}TRIGGER"
+        name, action = quote_identifier(trigger.name), action_of(trigger)
+        return ("raw", f"{head} {name} {trigger.event} ON {_path(path_of(self.table))} {action}")
+
+
+class DropTrigger(Operation):
+    """DROP TRIGGER."""
+
+    table: Path
+    name: str
+    if_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        head = f"DROP TRIGGER {'IF EXISTS ' if self.if_exists else ''}{quote_identifier(self.name)}"
+        return ("raw", f"{head} ON {_path(path_of(self.table))}")
+
+
+def action_of(trigger: TriggerDef) -> str:
+    """What stands behind the table in CREATE TRIGGER."""
+    if isinstance(trigger.action, str):
+        return trigger.action
+    return f"FOR EACH ROW EXECUTE FUNCTION {_path((trigger.action.schema, trigger.action.name))}()"
+
+
+def _path(path: Any) -> str:
+    parts: tuple[str | None, ...] = (path,) if isinstance(path, str) else path
+    return ".".join(quote_identifier(part) for part in parts if part is not None)
 
 
 class CreateDomain(Operation):

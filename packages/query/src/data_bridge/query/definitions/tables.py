@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -21,9 +22,11 @@ __all__ = [
     "DomainDef",
     "EnumDef",
     "ExtensionDef",
+    "FunctionDef",
     "IndexDef",
     "SequenceDef",
     "TableDef",
+    "TriggerDef",
     "Use",
     "ViewDef",
     "default_name",
@@ -127,6 +130,7 @@ class TableDef(Definition):
     constraints: tuple[ConstraintDef, ...] = field(default=(), kw_only=True)
     indexes: tuple[IndexDef, ...] = field(default=(), kw_only=True)
     comment: str | None = field(default=None, kw_only=True)
+    triggers: tuple[TriggerDef, ...] = field(default=(), kw_only=True)
     owner: str | None = field(default=None, kw_only=True)
     """The name of the class, for messages; no part of equality."""
     renamed_from: str | None = field(default=None, kw_only=True)
@@ -205,6 +209,91 @@ class ViewDef(Definition):
     def source(self) -> TableSource:
         """The view as something queries can select from; statements that write refuse it."""
         return TableSource(TableDef(self.name, self.columns, schema=self.schema, is_view=True, owner=self.owner))
+
+
+_NAME = r'(?:[^\W\d][\w$]*|"(?:[^"]|"")+")'
+_ROUTINE = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*CREATE\s+(?:OR\s+REPLACE\s+)?(?P<kind>FUNCTION|PROCEDURE)\s+"
+    rf"(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})\s*(?P<definition>\(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class FunctionDef(Definition):
+    """A function or a procedure, as one CREATE statement of trusted SQL says it.
+
+    A schema has one function of a name: overloads are not modelled.
+
+    >>> from data_bridge.query import FunctionDef
+    >>> one = FunctionDef("CREATE FUNCTION shop.one() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    >>> one.kind, one.schema, one.name
+    ('function', 'shop', 'one')
+    """
+
+    _ignored: ClassVar[frozenset[str]] = frozenset({"uses", "serves_tables"})
+    sql: str
+    comment: str | None = field(default=None, kw_only=True)
+    uses: tuple[Use, ...] = field(default=(), kw_only=True)
+    """What it needs, as far as PostgreSQL knows; read from a live schema only, and no part of equality."""
+    serves_tables: bool = field(default=False, kw_only=True)
+    """Whether a default, a constraint or an index calls it; read from a live schema only, and no part of equality."""
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        """Makes the definition.
+
+        Raises:
+            ValueError: the text is not one CREATE FUNCTION or CREATE PROCEDURE.
+        """
+        super().__init__(*values, **named)
+        found = _ROUTINE.fullmatch(self.sql)
+        if found is None:
+            raise ValueError("a FunctionDef needs one statement, CREATE FUNCTION … or CREATE PROCEDURE …")
+        self.__dict__["_parts"] = found.groupdict()
+
+    @property
+    def kind(self) -> Literal["function", "procedure"]:
+        """What it is."""
+        return "function" if self.__dict__["_parts"]["kind"].lower() == "function" else "procedure"
+
+    @property
+    def schema(self) -> str | None:
+        """Its schema; None where the statement names none."""
+        schema = self.__dict__["_parts"]["schema"]
+        return None if schema is None else _folded(schema)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return _folded(self.__dict__["_parts"]["name"])
+
+    @property
+    def definition(self) -> str:
+        """The statement from the arguments on."""
+        text: str = self.__dict__["_parts"]["definition"]
+        return text.strip().rstrip(";").rstrip()
+
+
+def _folded(name: str) -> str:
+    """A name as PostgreSQL understands it."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+class TriggerDef(Definition):
+    """A trigger of a table.
+
+    >>> from data_bridge.query import TriggerDef
+    >>> TriggerDef("touch", "BEFORE UPDATE OF price", "FOR EACH ROW EXECUTE FUNCTION touch()").event
+    'BEFORE UPDATE OF price'
+    """
+
+    name: str
+    event: str
+    """What stands before ON in CREATE TRIGGER."""
+    action: str | FunctionDef
+    """What stands behind the table, or a function that is called for each row."""
+    constraint: bool = field(default=False, kw_only=True)
+    """Whether it is a constraint trigger, which may be deferred."""
+    comment: str | None = field(default=None, kw_only=True)
 
 
 class EnumDef(Definition):
