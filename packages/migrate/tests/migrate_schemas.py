@@ -13,6 +13,7 @@ from data_bridge.query import (
     FunctionDef,
     IndexDef,
     Order,
+    PolicyDef,
     SQLType,
     TableDef,
     TriggerDef,
@@ -51,6 +52,7 @@ _ACTIONS = (
     "FOR EACH STATEMENT EXECUTE FUNCTION touch()",
     "FOR EACH ROW EXECUTE FUNCTION touch('a', 'b c')",
 )
+_ROWS = ("id > 0", "true", "id = current_setting('app.id', true)::bigint")
 _FUNCTIONS = {
     "touch": [
         "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$",
@@ -221,7 +223,7 @@ def _queries(draw: Any, schema: str | None, source: str, columns: list[str]) -> 
 
 @st.composite
 def with_triggers(draw: Any, tables: Sequence[TableDef]) -> list[Any]:
-    """The tables with triggers, and functions, which the triggers call or nobody."""
+    """The tables with triggers and policies, and functions, which the triggers call or nobody."""
     made: list[Any] = []
     for table in tables:
         triggers = [
@@ -230,7 +232,15 @@ def with_triggers(draw: Any, tables: Sequence[TableDef]) -> list[Any]:
             )
             for name in draw(st.lists(st.sampled_from(["tr", "Odd tr"]), unique=True, max_size=2))
         ]  # fmt: skip
-        made.append(table.replace(triggers=tuple(triggers)))
+        policies = [
+            PolicyDef(
+                name, command=draw(st.sampled_from(["all", "all", "select"])), using=sql(draw(st.sampled_from(_ROWS))),
+                restrictive=draw(st.booleans()), comment=draw(st.sampled_from(_COMMENTS)),
+            )
+            for name in draw(st.lists(st.sampled_from(["p", "Odd p"]), unique=True, max_size=2))
+        ]  # fmt: skip
+        security = draw(st.sampled_from([None, "enabled", "forced"]))
+        made.append(table.replace(triggers=tuple(triggers), policies=tuple(policies), row_security=security))
     names = {"touch"} if any(table.triggers for table in made) else set[str]()
     for name in sorted(names | set(draw(st.lists(st.sampled_from([*_FUNCTIONS]), unique=True)))):
         made.append(FunctionDef(draw(st.sampled_from(_FUNCTIONS[name])), comment=draw(st.sampled_from(_COMMENTS))))

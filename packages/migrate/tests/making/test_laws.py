@@ -23,6 +23,7 @@ from data_bridge.query import (
     ConstraintDef,
     FunctionDef,
     IndexDef,
+    PolicyDef,
     TableDef,
     TriggerDef,
     ViewDef,
@@ -115,6 +116,7 @@ def _touch() -> FunctionDef:
     return FunctionDef("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'")
 
 
+_POLICY = PolicyDef("p", using=sql("a > 0"))
 _TRIGGER = TriggerDef("tr", "BEFORE UPDATE", "FOR EACH ROW EXECUTE FUNCTION touch()")
 _TRIGGER_SQL = table_changes.trigger_sql
 _FUNCTION = object_changes._ObjectChanges._function
@@ -194,6 +196,22 @@ FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[Any], list[Any]]]] = {
     "what the text of a function mentions is not looked at": (
         (object_changes, "_used", lambda one, names: object_changes._known(one)),
         ([_table()], [_table(), _function("AS 'SELECT g()'"), _function("RETURN 1", name="g")]),
+    ),
+    "policies are forgotten": (
+        (TableChange, "_policies", lambda change: None),
+        ([_table()], [_table().replace(policies=(_POLICY,))]),
+    ),
+    "the condition of a policy is not compared": (
+        (table_changes, "policy_sql", lambda policy: ""),
+        ([_table().replace(policies=(_POLICY,))], [_table().replace(policies=(_POLICY.replace(using=sql("a > 1")),))]),
+    ),
+    "every policy is altered in place": (
+        (table_changes, "_alters", lambda old, new, moved: True),
+        ([_table().replace(policies=(_POLICY,))], [_table().replace(policies=(_POLICY.replace(restrictive=True),))]),
+    ),
+    "security of rows is forgotten": (
+        (table_changes.ddl, "SetRowSecurity", lambda table, to: ddl.Comment("table", table, None)),
+        ([_table()], [_table().replace(row_security="forced")]),
     ),
     "triggers are forgotten": (
         (TableChange, "_triggers", lambda change: None),

@@ -79,6 +79,11 @@ TABLES = {
     "COMMENT ON COLUMN a.n IS 'rows'",
     "materialized views": "CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE MATERIALIZED VIEW copies AS SELECT a, b FROM t; "
     "CREATE UNIQUE INDEX ON copies (a); CREATE INDEX ON copies (lower(b)) WHERE a > 1; CREATE INDEX ON copies (b)",
+    "policies": "CREATE TABLE t (a integer PRIMARY KEY, b text); ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; "
+    "CREATE POLICY \"Odd name\" ON t USING (b = CURRENT_USER) WITH CHECK (a > 1); COMMENT ON POLICY \"Odd name\" ON t IS 'it''s'; "
+    "CREATE POLICY few ON t AS RESTRICTIVE FOR SELECT USING (b <> '\"\\'); CREATE POLICY put ON t FOR INSERT WITH CHECK (a > 0); "
+    "CREATE TABLE u (a integer PRIMARY KEY); ALTER TABLE u ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON u USING (true); "
+    "CREATE TABLE v (a integer PRIMARY KEY); ALTER TABLE v ENABLE ROW LEVEL SECURITY",
     "enums": "CREATE TYPE \"Odd Name\" AS ENUM ('', 'a b', 'A-B', 'class', 'mro', '1st'); CREATE TABLE t (a integer PRIMARY KEY, b \"Odd Name\" DEFAULT 'a b')",
 }  # fmt: skip
 """What a class says wholly."""

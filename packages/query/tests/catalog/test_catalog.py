@@ -37,6 +37,7 @@ EMPTY = (
     "extensions",
     "function_uses",
     "functions",
+    "policies",
     "triggers",
     "unmodelled",
     "uses",
@@ -202,8 +203,6 @@ async def test_what_has_no_definition_is_named(db: Any) -> None:
         ("default of the view column", None, "v.id"),
         ("partition", None, "part"),
         ("partitioned table", None, "parted"),
-        ("policy", None, "t.own"),
-        ("row-level security", None, "t"),
         ("rule", None, "t.r"),
         ("storage of the materialized view", "shop", "m"),
     ]

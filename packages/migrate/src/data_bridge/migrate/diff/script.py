@@ -8,11 +8,11 @@ from typing import Any
 __all__ = ["Planned", "Script"]
 
 PHASES = (
-    "old triggers", "old objects", "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences",
+    "old triggers", "old policies", "old objects", "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences",
     "functions", "columns", "generated", "tables", "constraints", "indexes", "keys", "owners", "old indexes", "old columns",
-    "old tables", "objects", "triggers", "old functions", "old types", "old schemas", "comments",
+    "old tables", "objects", "triggers", "policies", "old functions", "old types", "old schemas", "comments",
 )  # fmt: skip
-"""Triggers, and views and functions that are in the way, go first. Then come names, what would be in the way of a change, the
+"""Triggers, and policies, views and functions that are in the way, go first. Then come names, what would be in the way of a change, the
 change itself, what relies on it, and what goes last.
 """
 

@@ -16,6 +16,7 @@ from data_bridge.query import (
     FunctionDef,
     IndexDef,
     Order,
+    PolicyDef,
     SQLType,
     TableDef,
     TriggerDef,
@@ -26,7 +27,7 @@ from data_bridge.query.spi import read
 __all__ = ["class_name", "source_of", "written"]
 
 _OURS = {"Backfill", "RunSQL"}
-_DEFINITIONS = (ColumnDef, ConstraintDef, FunctionDef, IndexDef, TableDef, TriggerDef)
+_DEFINITIONS = (ColumnDef, ConstraintDef, FunctionDef, IndexDef, PolicyDef, TableDef, TriggerDef)
 _SHORT = re.compile(r"(?:\"(?:[^\"]|\"\")+\"\.)?(?:\"(?:[^\"]|\"\")+\")(?:\[\])*")
 _NAMED = re.compile(r"\"((?:[^\"]|\"\")+)\"")
 
@@ -160,7 +161,7 @@ def _is_said_elsewhere(value: Any, name: str) -> bool:
     if isinstance(value, FunctionDef):
         return name != "sql"
     if isinstance(value, TableDef):
-        return name in ("indexes", "comment", "owner", "triggers")
+        return name in ("indexes", "comment", "owner", "triggers", "policies", "row_security")
     return name == "comment" and isinstance(value, _DEFINITIONS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -23,6 +24,9 @@ __all__ = ["Shadow", "default_dsn", "schemas_in"]
 _PREFIX = "data_bridge_shadow_"
 _NO_BODIES = "SELECT set_config('check_function_bodies', 'off', true)"
 """The bodies of functions name tables that come later. The proof of a migration checks them."""
+_MADE_MEANWHILE = ("42710", "23505")
+_ROLES = re.compile(r"(?:AS RESTRICTIVE )?FOR [A-Z]+ TO (?P<roles>(?:PUBLIC|\"(?:[^\"]|\"\")+\"|, )+)")
+_ROLE = re.compile(r"\"((?:[^\"]|\"\")+)\"")
 _NOT_ALLOWED = "42501"
 _ALL = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
@@ -47,6 +51,12 @@ def schemas_in(*facts: Mapping[Path, str]) -> set[str]:
     """The schemas that the objects of facts are in, but for the default one."""
     names = (path[1] for some in facts for path in some if path[0] != "extension")
     return {schema for name in names if (schema := _schema_of(name)) is not None}
+
+
+def _roles_in(text: str) -> list[str]:
+    """The roles of a policy."""
+    found = _ROLES.match(text)
+    return [] if found is None else [role.replace('""', '"') for role in _ROLE.findall(found["roles"])]
 
 
 def _schema_of(name: str) -> str | None:
@@ -121,6 +131,7 @@ class Shadow:
         Raises:
             MigrationError: the server refuses a statement; the message names the object.
         """
+        await self.make_roles(facts)
         made = list(statements(facts))
         try:
             # One script is one round trip and one transaction.
@@ -128,6 +139,26 @@ class Shadow:
         except DatabaseError:
             await self._fill_one_by_one(database, made, what)
         return await self.read(database, schemas_in(facts))
+
+    async def make_roles(self, facts: Mapping[Path, str]) -> None:
+        """Makes the roles that policies name, which the server does not have: they belong to the server, not to a database,
+        and may not log in.
+
+        Raises:
+            ConfigurationError: the role of the shadow server may not make roles.
+        """
+        named = {role for path, text in facts.items() if path[-2:-1] == ("policy",) for role in _roles_in(text)}
+        there = {row["rolname"] for row in await self._server.fetch("SELECT rolname::text FROM pg_roles")}
+        for role in sorted(named - there):
+            try:
+                await self._server.execute(f"CREATE ROLE {quote_identifier(role)} NOLOGIN")
+            except DatabaseError as e:
+                if e.sqlstate == _NOT_ALLOWED:
+                    raise ConfigurationError(
+                        f"the shadow server has no role {role!r}, which a policy names, and its own role may not make one"
+                    ) from e
+                if e.sqlstate not in _MADE_MEANWHILE:
+                    raise
 
     @staticmethod
     async def _fill_one_by_one(database: Any, made: list[tuple[Path, str]], what: str) -> None:

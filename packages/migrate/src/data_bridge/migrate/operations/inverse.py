@@ -43,6 +43,8 @@ def inverse_of(operation: Any) -> Any:
             return o.DropFunction((function.schema, function.name), kind=function.kind)
         case o.CreateTrigger(table=table, trigger=trigger, or_replace=False):
             return o.DropTrigger(table, trigger.name)
+        case o.CreatePolicy(table=table, policy=policy):
+            return o.DropPolicy(table, policy.name)
         case o.CreateView(name=name, materialized=materialized, or_replace=False):
             return o.DropView(name, materialized=materialized)
         case o.CreateSequence(sequence=sequence):

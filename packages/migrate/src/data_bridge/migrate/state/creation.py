@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from data_bridge.migrate._sql_names import quote_literal
-from data_bridge.migrate.state.facts import COMMENT, ON_TABLE, Path, quoted
+from data_bridge.migrate.state.facts import COMMENT, ON_TABLE, ROW_SECURITY, Path, quoted
 
 __all__ = ["statements"]
 
@@ -17,7 +17,7 @@ _FOREIGN_KEY = "FOREIGN KEY "
 
 def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
     """Each statement with the path of what it makes: types and functions first, foreign keys after all tables, then views in
-    the order in which they are given, and triggers.
+    the order in which they are given, triggers and policies.
     """
     yield from _kinds(facts)
     tables: list[Path] = [path for path in facts if path[0] == "table" and len(path) == 2]
@@ -46,6 +46,13 @@ def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
             kind = "CONSTRAINT TRIGGER" if text.startswith("CONSTRAINT ") else "TRIGGER"
             event, _, action = text.removeprefix("CONSTRAINT ").partition(ON_TABLE)
             yield path, f"CREATE {kind} {quoted(path[3])} {event} ON {quoted(path[1])} {action}"
+        elif path[2] == "policy":
+            yield path, f"CREATE POLICY {quoted(path[3])} ON {quoted(path[1])} {text}"
+    for path in tables:
+        if facts[path]:
+            force = "FORCE" if facts[path] == ROW_SECURITY["forced"] else "NO FORCE"
+            actions = f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"
+            yield path, f"ALTER TABLE {quoted(path[1])} {actions}"
     yield from _behind(facts)
 
 

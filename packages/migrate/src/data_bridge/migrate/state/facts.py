@@ -16,6 +16,7 @@ from data_bridge.query import (
     ConstraintDef,
     FunctionDef,
     IndexDef,
+    PolicyDef,
     TableDef,
     TriggerDef,
     ViewDef,
@@ -28,6 +29,7 @@ from data_bridge.query.spi import constraint_name
 __all__ = [
     "COMMENT",
     "ON_TABLE",
+    "ROW_SECURITY",
     "UNMODELLED",
     "Facts",
     "Path",
@@ -39,6 +41,7 @@ __all__ = [
     "index_name",
     "index_sql",
     "label_of",
+    "policy_sql",
     "quoted",
     "spelled",
     "table_facts",
@@ -54,6 +57,12 @@ COMMENT = "comment"
 """The kind of the fact that is the comment of the object whose path it continues."""
 ON_TABLE = " ON TABLE "
 """What stands between the event and the action of a trigger."""
+ROW_SECURITY: dict[str | None, str] = {
+    None: "",
+    "enabled": "ROW LEVEL SECURITY",
+    "forced": "ROW LEVEL SECURITY FORCED",
+}
+"""The text of the fact that is the table itself."""
 UNMODELLED = "unmodelled"
 """The kind of the fact of an object that no definition can say; its text is a digest."""
 _PART = re.compile(r'[^."]+|"(?:[^"]|"")+"')
@@ -108,7 +117,7 @@ def facts_of(schema: Schema) -> Facts:
 def table_facts(table: TableDef) -> Facts:
     """The facts of one table: its columns in their order, its constraints and indexes by kind and name."""
     path = ("table", spelled(table.schema, table.name))
-    found: Facts = {path: ""}
+    found: Facts = {path: ROW_SECURITY[table.row_security]}
     _comment(found, path, table.comment)
     for column in table.columns:
         found[*path, "column", _bare(column.name)] = column_sql(column)
@@ -125,6 +134,10 @@ def table_facts(table: TableDef) -> Facts:
         part = (*path, "trigger", _bare(trigger.name))
         found[part] = trigger_sql(trigger)
         _comment(found, part, trigger.comment)
+    for policy in sorted(table.policies, key=lambda p: p.name):
+        part = (*path, "policy", _bare(policy.name))
+        found[part] = policy_sql(policy)
+        _comment(found, part, policy.comment)
     return found
 
 
@@ -134,6 +147,11 @@ def function_facts(function: FunctionDef) -> Facts:
     found: Facts = {path: function.definition}
     _comment(found, path, function.comment)
     return found
+
+
+def policy_sql(policy: PolicyDef) -> str:
+    """A policy without its name."""
+    return _after(ddl.CreatePolicy("t", policy), ' ON "t" ')
 
 
 def trigger_sql(trigger: TriggerDef) -> str:

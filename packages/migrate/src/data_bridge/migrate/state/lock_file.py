@@ -21,7 +21,7 @@ _FORMAT = "1"
 _DECLARED = "declared"
 _PLACES: dict[str, tuple[str, ...]] = {
     "": ("extension", "enum", "domain", "sequence", "function", "procedure", "table", "view"),
-    "table": ("column", "constraint", "index", "trigger"),
+    "table": ("column", "constraint", "index", "trigger", "policy"),
     "view": ("column", "index"),
 }
 _NOTED = frozenset({"enum", "domain", "sequence", "function", "procedure", "table", "view", *_PLACES["table"]})

@@ -25,7 +25,7 @@ from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.rounding import kept_as_sent, may_change
-from data_bridge.orm.mapping.settings import Settings, view_of
+from data_bridge.orm.mapping.settings import Settings, policies_of, view_of
 from data_bridge.query import ColumnProxy, DocumentPath, Node, TableDef, TableSource, sql
 from data_bridge.query.spi import build, clauses, refuse_view
 
@@ -64,6 +64,8 @@ class Entity(MixedPlans):
             indexes=table_indexes(self),
             comment=settings.comment,
             triggers=settings.triggers,
+            policies=policies_of(self),
+            row_security=settings.row_security,
             renamed_from=settings.renamed_from,
             is_view=settings.view is not None,
             owner=self.label,

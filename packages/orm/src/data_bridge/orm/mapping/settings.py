@@ -5,15 +5,20 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from data_bridge.core import quote_identifier
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.query import TableDef, TriggerDef, ViewDef
+from data_bridge.query import Node, PolicyDef, TableDef, TriggerDef, ViewDef, sql
+
+if TYPE_CHECKING:
+    from data_bridge.orm.mapping.entity import Entity
 
 KEYS = frozenset(
     {
         "name", "schema", "primary_key", "indexes", "constraints", "abstract", "using", "use_revision", "validate_on_save",
-        "validate_on_load", "comment", "renamed_from", "triggers", "view",
+        "validate_on_load", "comment", "policies", "renamed_from", "row_security",
+        "triggers", "view",
     }
 )  # fmt: skip
 ALIASES = {"table_name": "name", "database": "using"}
@@ -46,8 +51,10 @@ class Settings:
         "constraints",
         "indexes",
         "name",
+        "policies",
         "primary_key",
         "renamed_from",
+        "row_security",
         "schema",
         "triggers",
         "use_revision",
@@ -75,6 +82,18 @@ class Settings:
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
         self.comment: str | None = values.get("comment")
         self.renamed_from: str | None = values.get("renamed_from")
+        self.policies: tuple[PolicyDef | RowPolicy, ...] = tuple(values.get("policies") or ())
+        other = next((p for p in self.policies if not isinstance(p, (PolicyDef, RowPolicy))), None)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if other is not None:
+            raise ConfigurationError(
+                f"{cls.__name__}.Settings.policies takes Policy(…) and RowPolicy(…), got {type(other).__name__}"
+            )
+        # Without FORCE the owner of the table, as whom many applications connect, would see all rows.
+        self.row_security: Any = values.get("row_security", "forced" if self.policies else None)
+        if self.row_security not in (None, "enabled", "forced") or (self.policies and self.row_security is None):
+            raise ConfigurationError(
+                f"{cls.__name__}.Settings.row_security is 'enabled' or 'forced', and without policies it may be None"
+            )
         self.triggers: tuple[TriggerDef, ...] = tuple(values.get("triggers") or ())
         wrong = next((t for t in self.triggers if not isinstance(t, TriggerDef)), None)  # pyright: ignore[reportUnnecessaryIsInstance]
         if wrong is not None:
@@ -182,7 +201,7 @@ def view_of(settings: Settings, rows: TableDef) -> ViewDef | None:
     if settings.view is None:
         return None
     given = settings.view if isinstance(settings.view, View) else View(settings.view)
-    unusable = [name for name in ("constraints", "triggers") if getattr(settings, name)]
+    unusable = [name for name in ("constraints", "triggers", "policies", "row_security") if getattr(settings, name)]
     unusable += ["indexes"] if settings.indexes and not given.materialized else []
     unusable += ["use_revision"] if settings.use_revision else []
     if unusable:
@@ -201,3 +220,67 @@ def view_of(settings: Settings, rows: TableDef) -> ViewDef | None:
         comment=rows.comment,
         owner=rows.owner,
     )
+
+
+class RowPolicy:
+    """The short form of a policy: a role sees and writes the rows whose column has the value of a setting of the session.
+
+    Where the setting is not set, or empty, nobody sees or writes any row.
+
+    >>> from data_bridge.postgres import Col, IdMixin, RowPolicy
+    >>> class Invoice(IdMixin):
+    ...     class Settings:
+    ...         policies = [RowPolicy("tenant", "app.tenant")]
+    ...     tenant: Col[str]
+    >>> print(Invoice.ddl().splitlines()[-2])
+    CREATE POLICY "invoice_tenant" ON "invoice" FOR ALL TO PUBLIC USING ("tenant" = NULLIF(current_setting('app.tenant', true), ''));
+    """
+
+    __slots__ = ("column", "name", "roles", "setting")
+
+    def __init__(self, column: str, setting: str, *, name: str | None = None, roles: tuple[str, ...] = ()) -> None:
+        """Describes the policy.
+
+        Args:
+            column: a field of the class.
+            setting: the name of the setting, with a dot: `app.tenant`.
+            name: of the policy; by default the names of the table and the column.
+            roles: whom it concerns; by default everybody.
+
+        Raises:
+            ConfigurationError: the setting has no dot, so that it would be one of PostgreSQL's own.
+        """
+        if not re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", setting):
+            raise ConfigurationError(
+                f"RowPolicy({column!r}, {setting!r}): a setting of an application is written app.name"
+            )
+        self.column = column
+        self.setting = setting
+        self.name = name
+        self.roles = roles
+
+
+def policies_of(entity: Entity) -> tuple[PolicyDef, ...]:
+    """The policies of a table.
+
+    Raises:
+        ConfigurationError: a RowPolicy names what is not a field, or two policies have one name.
+    """
+    made: list[PolicyDef] = []
+    for policy in entity.settings.policies:
+        if isinstance(policy, RowPolicy):
+            field = entity.by_key.get(policy.column)
+            if field is None:
+                raise ConfigurationError(
+                    f"{entity.label}.Settings.policies: {policy.column!r} is not a field; fields are {', '.join(entity.keys)}"
+                )
+            value = f"NULLIF(current_setting('{policy.setting}', true), '')"
+            cast = "" if field.type.name == "text" else f"::{field.type.name}"
+            rows: Node[Any] = sql(f"{quote_identifier(field.name)} = {value}{cast}")
+            name = policy.name or f"{entity.settings.name}_{field.name}"[:63]
+            policy = PolicyDef(name, using=rows, roles=tuple(policy.roles))
+        made.append(policy)
+    twice = next((p.name for i, p in enumerate(made) if p.name in {other.name for other in made[:i]}), None)
+    if twice is not None:
+        raise ConfigurationError(f"{entity.label} has two policies called {twice!r}")
+    return tuple(made)

@@ -19,6 +19,7 @@ from data_bridge.query.ddl import (
     DropView,
     Operation,
     create_function_operations,
+    create_policy_operations,
     create_table_operations,
     create_trigger_operations,
     create_type_operations,
@@ -74,7 +75,8 @@ def _by_database(tables: tuple[Any, ...], using: Any) -> list[tuple[Any, list[De
 
 async def create_all(*tables: Any, checkfirst: bool = True, using: Any = None) -> None:
     """Makes the tables of these classes, or of all, before them their enums and domains, and then the functions of their
-    triggers, their views in the order in which the classes are given or were defined, and their triggers.
+    triggers, their views in the order in which the classes are given or were defined, and their
+    triggers and policies.
 
     Args:
         tables: classes and functions; each table is made in the database of its class (Settings.using).
@@ -131,6 +133,7 @@ async def _create(definitions: list[Definition], checkfirst: bool, using: Any) -
         for definition in tables:
             if (definition.schema, definition.name) not in there:
                 await _run(tx, create_trigger_operations(definition))
+                await _run(tx, create_policy_operations(definition))
 
 
 async def _run(tx: Any, operations: Iterable[Operation]) -> None:

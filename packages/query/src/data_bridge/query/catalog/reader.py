@@ -16,6 +16,7 @@ from ..definitions.tables import (
     ExtensionDef,
     FunctionDef,
     IndexDef,
+    PolicyDef,
     SequenceDef,
     TableDef,
     TriggerDef,
@@ -40,7 +41,7 @@ class Unmodelled(NamedTuple):
     """An object that no definition can say."""
 
     kind: str
-    """aggregate, policy, partition and so on."""
+    """aggregate, partition, rule and so on."""
     schema: str | None
     name: str
     """Of a trigger, policy or rule with its table before it."""
@@ -64,7 +65,7 @@ class Schema:
     server_version: int = 0
     """As the server says it: 180001."""
     unmodelled: tuple[Unmodelled, ...] = ()
-    """What is there and has no definition here: overloaded functions, policies, partitions and the like."""
+    """What is there and has no definition here: overloaded functions, partitions and the like."""
 
 
 def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
@@ -111,6 +112,7 @@ def read(rows: Rows) -> Schema:
 
 _ACTIONS: dict[str, Any] = {"r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
 _KINDS: dict[str, Any] = {"p": "primary_key", "u": "unique", "c": "check", "f": "foreign_key", "x": "exclude"}
+_COMMANDS: dict[str, Any] = {"*": "all", "r": "select", "a": "insert", "w": "update", "d": "delete"}
 _TRUE = ("true", "on", "yes", "1")
 _DESCENDING, _NULLS_FIRST = 1, 2
 
@@ -135,9 +137,11 @@ class _Reader:
         return groups
 
     def tables(self) -> dict[Key, TableDef]:
-        columns, constraints, indexes, triggers = map(self._grouped, ("columns", "constraints", "indexes", "triggers"))
+        columns, constraints, indexes, triggers, policies = map(
+            self._grouped, ("columns", "constraints", "indexes", "triggers", "policies")
+        )
         found: dict[Key, TableDef] = {}
-        for schema, name, comment in self.rows.get("tables", ()):
+        for schema, name, comment, row_security in self.rows.get("tables", ()):
             key = (schema, name)
             definition = TableDef(
                 name,
@@ -150,6 +154,8 @@ class _Reader:
                     TriggerDef(called, event, action, constraint=is_constraint, comment=said)
                     for called, is_constraint, event, action, said in triggers.get(key, ())
                 ),
+                policies=tuple(self._policy(row) for row in policies.get(key, ())),
+                row_security=row_security,
             )
             found[definition.schema, name] = definition
         return found
@@ -192,6 +198,19 @@ class _Reader:
 
     def _uses(self, rows: Sequence[Sequence[Any]]) -> tuple[Use, ...]:
         return tuple(Use(kind, self.where(schema), name, part) for kind, schema, name, part in rows)
+
+    @staticmethod
+    def _policy(row: Sequence[Any]) -> PolicyDef:
+        name, command, permissive, roles, using, check, comment = row
+        return PolicyDef(
+            name,
+            command=_COMMANDS[command],
+            using=None if using is None else sql(using),
+            check=None if check is None else sql(check),
+            roles=tuple(roles or ()),
+            restrictive=not permissive,
+            comment=comment,
+        )
 
     def _type(self, spelling: str, enum_schema: str | None, enum: str | None) -> SQLType:
         if enum is None or enum_schema is None:

@@ -26,7 +26,8 @@ _TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_SCHEMA} AND {_
 TEXTS: dict[str, str] = {
     "server": "SELECT COALESCE(current_schema()::text, 'public'), current_setting('server_version_num')::int",
     "tables": f"""
-        SELECT n.nspname::text, c.relname::text, obj_description(c.oid, 'pg_class')
+        SELECT n.nspname::text, c.relname::text, obj_description(c.oid, 'pg_class'),
+            CASE WHEN c.relrowsecurity THEN CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'enabled' END END
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {_TABLE}
         ORDER BY 1, 2""",
@@ -171,6 +172,14 @@ TEXTS: dict[str, str] = {
                 CASE WHEN t.tgconstraint <> 0 THEN 'CONSTRAINT ' ELSE '' END, t.tgname)) + 1) AS text) m
         WHERE {_TRIGGER} AND {_TABLE}
         ORDER BY 1, 2, 3""",
+    "policies": f"""
+        SELECT n.nspname::text, c.relname::text, o.polname::text, o.polcmd::text, o.polpermissive,
+            ARRAY(SELECT r.rolname::text FROM pg_roles r WHERE r.oid = ANY(o.polroles) ORDER BY 1),
+            pg_get_expr(o.polqual, o.polrelid), pg_get_expr(o.polwithcheck, o.polrelid),
+            obj_description(o.oid, 'pg_policy')
+        FROM pg_policy o JOIN pg_class c ON c.oid = o.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE {_TABLE}
+        ORDER BY 1, 2, 3""",
     "enums": f"""
         SELECT n.nspname::text, t.typname::text,
             (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
@@ -223,9 +232,11 @@ TEXTS: dict[str, str] = {
             md5(concat_ws(' ', o.polcmd, o.polpermissive, o.polroles, pg_get_expr(o.polqual, o.polrelid),
                 pg_get_expr(o.polwithcheck, o.polrelid)))
         FROM pg_policy o JOIN pg_class c ON c.oid = o.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE {_SCHEMA}
+        WHERE {_SCHEMA} AND NOT ({_TABLE})
         UNION ALL SELECT 'row-level security', n.nspname::text, c.relname::text, md5(c.relforcerowsecurity::text)
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relrowsecurity AND {_SCHEMA}
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE {_SCHEMA} AND {_own("pg_class", "c")} AND CASE WHEN {_TABLE} THEN c.relforcerowsecurity AND NOT c.relrowsecurity
+            ELSE c.relrowsecurity OR c.relforcerowsecurity END
         UNION ALL SELECT 'rule', n.nspname::text, c.relname || '.' || r.rulename, md5(pg_get_ruledef(r.oid))
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE (c.relkind IN ('r', 'p') OR r.rulename <> '_RETURN') AND {_SCHEMA} AND {_own("pg_class", "c")}

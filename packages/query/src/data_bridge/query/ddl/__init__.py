@@ -15,6 +15,7 @@ from ..types.sql_types import DeclaredEnum, SQLType
 from .nodes import Path
 from .objects import (
     AddEnumValue,
+    AlterPolicy,
     AlterSequence,
     Comment,
     CreateDomain,
@@ -22,12 +23,15 @@ from .objects import (
     CreateExtension,
     CreateFunction,
     CreateIndex,
+    CreatePolicy,
     CreateSchema,
     CreateSequence,
     CreateTrigger,
     CreateView,
+    DropPolicy,
     DropTrigger,
     RenameEnumValue,
+    SetRowSecurity,
 )
 from .table_order import tables_in_order, views_in_order, without_later_keys
 from .tables import (
@@ -71,6 +75,7 @@ __all__ = [
     "AddEnumValue",
     "AddIdentity",
     "AlterColumnType",
+    "AlterPolicy",
     "AlterSequence",
     "Comment",
     "CreateDomain",
@@ -78,6 +83,7 @@ __all__ = [
     "CreateExtension",
     "CreateFunction",
     "CreateIndex",
+    "CreatePolicy",
     "CreateSchema",
     "CreateSequence",
     "CreateTable",
@@ -94,6 +100,7 @@ __all__ = [
     "DropIdentity",
     "DropIndex",
     "DropNotNull",
+    "DropPolicy",
     "DropSchema",
     "DropSequence",
     "DropTable",
@@ -109,9 +116,11 @@ __all__ = [
     "RenameTable",
     "SetDefault",
     "SetNotNull",
+    "SetRowSecurity",
     "SetSchema",
     "ValidateConstraint",
     "create_function_operations",
+    "create_policy_operations",
     "create_table_operations",
     "create_trigger_operations",
     "create_type_operations",
@@ -161,6 +170,19 @@ def create_trigger_operations(table: TableDef) -> list[Operation]:
         operations.append(CreateTrigger((table.schema, table.name), trigger))
         if trigger.comment is not None:
             operations.append(Comment("trigger", (table.schema, table.name), trigger.comment, trigger.name))
+    return operations
+
+
+def create_policy_operations(table: TableDef) -> list[Operation]:
+    """The policies of a table, their comments, and then row-level security, so that no role is without its policy."""
+    path = (table.schema, table.name)
+    operations: list[Operation] = []
+    for policy in table.policies:
+        operations.append(CreatePolicy(path, policy))
+        if policy.comment is not None:
+            operations.append(Comment("policy", path, policy.comment, policy.name))
+    if table.row_security is not None:
+        operations.append(SetRowSecurity(path, table.row_security))
     return operations
 
 
@@ -246,5 +268,5 @@ def script(table: TableDef) -> str:
     operations = [*create_type_operations(table), *create_table_operations(table)]
     for function in functions_of(table):
         operations += create_function_operations(function)
-    operations += create_trigger_operations(table)
+    operations += [*create_trigger_operations(table), *create_policy_operations(table)]
     return "\n".join(f"{operation};" for operation in operations)

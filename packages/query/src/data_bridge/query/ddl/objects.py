@@ -7,12 +7,23 @@ from typing import Any, Literal
 from data_bridge.core import quote_identifier
 
 from ..definitions.base import field
-from ..definitions.tables import DomainDef, FunctionDef, IndexDef, SequenceDef, TriggerDef, default_name
-from .nodes import Path, flags, index_elements, index_extras, literal_statement, named, path_of, sequence_settings
+from ..definitions.tables import DomainDef, FunctionDef, IndexDef, PolicyDef, SequenceDef, TriggerDef, default_name
+from .nodes import (
+    Path,
+    condition_text,
+    flags,
+    index_elements,
+    index_extras,
+    literal_statement,
+    named,
+    path_of,
+    sequence_settings,
+)
 from .tables import Operation
 
 __all__ = [
     "AddEnumValue",
+    "AlterPolicy",
     "AlterSequence",
     "Comment",
     "CreateDomain",
@@ -20,12 +31,15 @@ __all__ = [
     "CreateExtension",
     "CreateFunction",
     "CreateIndex",
+    "CreatePolicy",
     "CreateSchema",
     "CreateSequence",
     "CreateTrigger",
     "CreateView",
+    "DropPolicy",
     "DropTrigger",
     "RenameEnumValue",
+    "SetRowSecurity",
 ]
 
 
@@ -258,6 +272,73 @@ class DropTrigger(Operation):
     def _ir(self) -> tuple[Any, ...]:
         head = f"DROP TRIGGER {'IF EXISTS ' if self.if_exists else ''}{quote_identifier(self.name)}"
         return ("raw", f"{head} ON {_path(path_of(self.table))}")
+
+
+class CreatePolicy(Operation):
+    """CREATE POLICY.
+
+    >>> from data_bridge.query import PolicyDef, ddl, sql
+    >>> print(ddl.CreatePolicy("users", PolicyDef("own", command="select", using=sql("name = current_user"), roles=("app",))))
+    CREATE POLICY "own" ON "users" FOR SELECT TO "app" USING (name = current_user)
+    """
+
+    table: Path
+    policy: PolicyDef
+
+    def _ir(self) -> tuple[Any, ...]:
+        policy = self.policy
+        head = f"CREATE POLICY {quote_identifier(policy.name)} ON {_path(path_of(self.table))}"
+        kind = f"{' AS RESTRICTIVE' if policy.restrictive else ''} FOR {policy.command.upper()}"
+        return _conditions(f"{head}{kind}", policy)
+
+
+class AlterPolicy(Operation):
+    """ALTER POLICY: other roles, or other conditions in the place of those that are there."""
+
+    table: Path
+    policy: PolicyDef
+
+    def _ir(self) -> tuple[Any, ...]:
+        head = f"ALTER POLICY {quote_identifier(self.policy.name)} ON {_path(path_of(self.table))}"
+        return _conditions(head, self.policy)
+
+
+class DropPolicy(Operation):
+    """DROP POLICY."""
+
+    table: Path
+    name: str
+    if_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        head = f"DROP POLICY {'IF EXISTS ' if self.if_exists else ''}{quote_identifier(self.name)}"
+        return ("raw", f"{head} ON {_path(path_of(self.table))}")
+
+
+class SetRowSecurity(Operation):
+    """ALTER TABLE … ENABLE, FORCE or DISABLE ROW LEVEL SECURITY; None disables it.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.SetRowSecurity("users", "forced"))
+    ALTER TABLE "users" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY
+    """
+
+    table: Path
+    to: Literal["enabled", "forced"] | None
+
+    def _ir(self) -> tuple[Any, ...]:
+        words = ("DISABLE" if self.to is None else "ENABLE", "FORCE" if self.to == "forced" else "NO FORCE")
+        actions = tuple(("sql", f"{word} ROW LEVEL SECURITY") for word in words)
+        return ("alter_table", path_of(self.table), actions)
+
+
+def _conditions(head: str, policy: PolicyDef) -> tuple[Any, ...]:
+    roles = ", ".join("PUBLIC" if role.lower() == "public" else quote_identifier(role) for role in policy.roles)
+    said = f"{head} TO {roles or 'PUBLIC'}"
+    for word, condition in (("USING", policy.using), ("WITH CHECK", policy.check)):
+        if condition is not None:
+            said += f" {word} {condition_text(condition)}"
+    return ("raw", said)
 
 
 def action_of(trigger: TriggerDef) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "ExtensionDef",
     "FunctionDef",
     "IndexDef",
+    "PolicyDef",
     "SequenceDef",
     "TableDef",
     "TriggerDef",
@@ -131,6 +132,9 @@ class TableDef(Definition):
     indexes: tuple[IndexDef, ...] = field(default=(), kw_only=True)
     comment: str | None = field(default=None, kw_only=True)
     triggers: tuple[TriggerDef, ...] = field(default=(), kw_only=True)
+    policies: tuple[PolicyDef, ...] = field(default=(), kw_only=True)
+    row_security: Literal["enabled", "forced"] | None = field(default=None, kw_only=True)
+    """Whether policies decide which rows a role sees; `forced` holds for the owner of the table, too."""
     owner: str | None = field(default=None, kw_only=True)
     """The name of the class, for messages; no part of equality."""
     renamed_from: str | None = field(default=None, kw_only=True)
@@ -293,6 +297,27 @@ class TriggerDef(Definition):
     """What stands behind the table, or a function that is called for each row."""
     constraint: bool = field(default=False, kw_only=True)
     """Whether it is a constraint trigger, which may be deferred."""
+    comment: str | None = field(default=None, kw_only=True)
+
+
+class PolicyDef(Definition):
+    """A policy of row-level security: which rows of a table some roles see and write.
+
+    >>> from data_bridge.query import PolicyDef, sql
+    >>> PolicyDef("own", using=sql("owner = current_user")).command
+    'all'
+    """
+
+    name: str
+    command: Literal["all", "select", "insert", "update", "delete"] = field(default="all", kw_only=True)
+    using: Node[Any] | None = field(default=None, kw_only=True)
+    """The rows that are there."""
+    check: Node[Any] | None = field(default=None, kw_only=True)
+    """The rows that are written; without it, `using` decides."""
+    roles: tuple[str, ...] = field(default=(), kw_only=True)
+    """Empty for all roles."""
+    restrictive: bool = field(default=False, kw_only=True)
+    """Whether it takes rows away from what other policies allow."""
     comment: str | None = field(default=None, kw_only=True)
 
 
