@@ -11,6 +11,7 @@ from data_bridge.query import (
     ColumnDef,
     ConstraintDef,
     FunctionDef,
+    GrantDef,
     IndexDef,
     Order,
     PolicyDef,
@@ -52,6 +53,7 @@ _ACTIONS = (
     "FOR EACH STATEMENT EXECUTE FUNCTION touch()",
     "FOR EACH ROW EXECUTE FUNCTION touch('a', 'b c')",
 )
+_GRANTS = (GrantDef("SELECT", "policy_a"), GrantDef(("INSERT", "UPDATE"), "policy_a"), GrantDef("ALL", "public"))
 _ROWS = ("id > 0", "true", "id = current_setting('app.id', true)::bigint")
 _FUNCTIONS = {
     "touch": [
@@ -207,6 +209,7 @@ def views(draw: Any, tables: Sequence[TableDef]) -> list[ViewDef]:
             ViewDef(
                 name, query, materialized=is_copy, indexes=indexes, comment=draw(st.sampled_from(_COMMENTS)),
                 security_barrier=not is_copy and draw(st.booleans()),
+                grants=tuple(draw(st.lists(st.sampled_from(_GRANTS), unique=True, max_size=1))),
             )
         )  # fmt: skip
         sources.append((None, name, chosen))
@@ -240,7 +243,10 @@ def with_triggers(draw: Any, tables: Sequence[TableDef]) -> list[Any]:
             for name in draw(st.lists(st.sampled_from(["p", "Odd p"]), unique=True, max_size=2))
         ]  # fmt: skip
         security = draw(st.sampled_from([None, "enabled", "forced"]))
-        made.append(table.replace(triggers=tuple(triggers), policies=tuple(policies), row_security=security))
+        grants = tuple(draw(st.lists(st.sampled_from(_GRANTS), unique=True, max_size=2)))
+        made.append(
+            table.replace(triggers=tuple(triggers), policies=tuple(policies), row_security=security, grants=grants)
+        )
     names = {"touch"} if any(table.triggers for table in made) else set[str]()
     for name in sorted(names | set(draw(st.lists(st.sampled_from([*_FUNCTIONS]), unique=True)))):
         made.append(FunctionDef(draw(st.sampled_from(_FUNCTIONS[name])), comment=draw(st.sampled_from(_COMMENTS))))

@@ -22,6 +22,7 @@ from data_bridge.query import (
     ColumnDef,
     ConstraintDef,
     FunctionDef,
+    GrantDef,
     IndexDef,
     PolicyDef,
     TableDef,
@@ -196,6 +197,10 @@ FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[Any], list[Any]]]] = {
     "what the text of a function mentions is not looked at": (
         (object_changes, "_used", lambda one, names: object_changes._known(one)),
         ([_table()], [_table(), _function("AS 'SELECT g()'"), _function("RETURN 1", name="g")]),
+    ),
+    "privileges are forgotten": (
+        (table_changes, "change_grants", lambda script, path, old, new: None),
+        ([_table()], [_table().replace(grants=(GrantDef("SELECT", "policy_a"),))]),
     ),
     "policies are forgotten": (
         (TableChange, "_policies", lambda change: None),

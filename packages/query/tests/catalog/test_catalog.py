@@ -37,6 +37,7 @@ EMPTY = (
     "extensions",
     "function_uses",
     "functions",
+    "grants",
     "policies",
     "triggers",
     "unmodelled",

@@ -15,7 +15,7 @@ POLICIES = {
     "of an expression": PolicyDef("Odd name", using=ITEM.owner == func.current_setting("app.owner", True)),
     "restrictive": PolicyDef("few", command="select", using=sql("id < 5"), restrictive=True, comment="it's"),
     "for roles": PolicyDef(
-        "some", command="update", using=sql("id > 0"), check=sql("id > 1"), roles=("policy_a", "policy_b")
+        "some", command="update", using=sql("id > 0"), check=sql("id > 1"), roles=("catalog_a", "catalog_b")
     ),
     "for insert": PolicyDef("put", command="insert", check=sql("id > 1")),
     "for delete": PolicyDef("take", command="delete", using=sql("true"), roles=("public",)),
@@ -25,7 +25,7 @@ POLICIES = {
 
 @pytest.mark.parametrize("row_security", [None, "enabled", "forced"])
 async def test_policies_that_are_read_make_the_same_again(db: Any, row_security: Any) -> None:
-    await db.execute_script("CREATE SCHEMA shop; CREATE ROLE policy_a; CREATE ROLE policy_b")
+    await db.execute_script("CREATE SCHEMA shop; CREATE ROLE catalog_a; CREATE ROLE catalog_b")
     made = ITEM.__table_def__.replace(policies=tuple(POLICIES.values()), row_security=row_security)
     for operation in (*ddl.create_table_operations(made), *ddl.create_policy_operations(made)):
         await db.execute(str(operation))

@@ -40,6 +40,7 @@ from data_bridge.orm.relations.collection import Many  # noqa: E402
 from data_bridge.orm.relations.reference import Linked  # noqa: E402
 from data_bridge.orm.schema.create import create_all, drop_all  # noqa: E402
 from data_bridge.query import FunctionDef as Function  # noqa: E402
+from data_bridge.query import GrantDef as Grant  # noqa: E402
 from data_bridge.query import PolicyDef as Policy  # noqa: E402
 from data_bridge.query import TriggerDef as Trigger  # noqa: E402
 
@@ -58,6 +59,7 @@ __all__ = [
     "Exclude",
     "ForeignKey",
     "Function",
+    "Grant",
     "IdMixin",
     "Index",
     "Insert",

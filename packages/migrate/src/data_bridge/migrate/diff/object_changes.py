@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
+from data_bridge.migrate.diff.grant_changes import change_grants
 from data_bridge.migrate.diff.renames import Key, Renames
 from data_bridge.migrate.diff.script import Script
 from data_bridge.migrate.diff.table_changes import TableChange
@@ -18,7 +19,7 @@ __all__ = ["change_objects"]
 Object: TypeAlias = ViewDef | FunctionDef
 Name: TypeAlias = tuple[bool, Key]
 """Whether it is a function, and its schema and name: a view and a function may have the same ones."""
-_AGAIN = "made again below: nobody can use it meanwhile, and privileges on it have to be granted again"
+_AGAIN = "made again below: nobody can use it meanwhile, and privileges that nobody declares have to be granted again"
 _HEAD = "\n LANGUAGE "
 """What follows the arguments and the result of a function, as the server prints it."""
 
@@ -179,6 +180,7 @@ class _ObjectChanges:
             if before.get(column.name) != column.comment:
                 self.script.add("comments", ddl.Comment("column", path, column.comment, column.name))
         self._indexes(old, new)
+        change_grants(self.script, path, old, new)
 
     def _indexes(self, old: ViewDef, new: ViewDef) -> None:
         path = (new.schema, new.name)

@@ -153,6 +153,7 @@ def _make_tables(script: Script, before: Schema, new: Schema) -> None:
         script.add("tables", *ddl.create_table_operations(table))
         script.add("triggers", *ddl.create_trigger_operations(table))
         script.add("policies", *ddl.create_policy_operations(table))
+        script.add("grants", *ddl.create_grant_operations(table))
     for table, key in later:
         script.add("keys", ddl.AddConstraint((table.schema, table.name), key))
         if key.comment is not None:

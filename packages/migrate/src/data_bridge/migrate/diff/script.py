@@ -10,7 +10,7 @@ __all__ = ["Planned", "Script"]
 PHASES = (
     "old triggers", "old policies", "old objects", "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences",
     "functions", "columns", "generated", "tables", "constraints", "indexes", "keys", "owners", "old indexes", "old columns",
-    "old tables", "objects", "triggers", "policies", "old functions", "old types", "old schemas", "comments",
+    "old tables", "objects", "triggers", "policies", "grants", "old functions", "old types", "old schemas", "comments",
 )  # fmt: skip
 """Triggers, and policies, views and functions that are in the way, go first. Then come names, what would be in the way of a change, the
 change itself, what relies on it, and what goes last.

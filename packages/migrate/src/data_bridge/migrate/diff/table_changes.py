@@ -7,6 +7,7 @@ from typing import Any
 
 from data_bridge.migrate.diff.column_changes import ColumnChange
 from data_bridge.migrate.diff.decisions import Decisions
+from data_bridge.migrate.diff.grant_changes import change_grants
 from data_bridge.migrate.diff.renames import Key, mentions
 from data_bridge.migrate.diff.script import Script
 from data_bridge.migrate.state.facts import constraint_sql, index_name, index_sql, policy_sql, trigger_sql
@@ -61,6 +62,7 @@ class TableChange:
             ColumnChange.added(self.script, self.path, self.old, column, self.decisions)
         self._triggers()
         self._policies()
+        change_grants(self.script, self.path, self.old, self.new)
         self._comments()
 
     # ---------------------------------------------------------------------------------------------------- constraints

@@ -161,7 +161,7 @@ def _is_said_elsewhere(value: Any, name: str) -> bool:
     if isinstance(value, FunctionDef):
         return name != "sql"
     if isinstance(value, TableDef):
-        return name in ("indexes", "comment", "owner", "triggers", "policies", "row_security")
+        return name in ("indexes", "comment", "owner", "triggers", "policies", "grants", "row_security")
     return name == "comment" and isinstance(value, _DEFINITIONS)
 
 

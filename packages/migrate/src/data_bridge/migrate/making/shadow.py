@@ -15,7 +15,7 @@ from data_bridge.core import Database, quote_identifier
 from data_bridge.core.errors import ConfigurationError, ConnectError, DatabaseError, MigrationError
 from data_bridge.migrate._config import Config
 from data_bridge.migrate.state.creation import statements
-from data_bridge.migrate.state.facts import UNMODELLED, Facts, Path, facts_of, label_of
+from data_bridge.migrate.state.facts import GRANT, UNMODELLED, Facts, Path, facts_of, label_of
 from data_bridge.migrate.state.reading import read_schema
 from data_bridge.query.catalog import Schema
 
@@ -141,13 +141,15 @@ class Shadow:
         return await self.read(database, schemas_in(facts))
 
     async def make_roles(self, facts: Mapping[Path, str]) -> None:
-        """Makes the roles that policies name, which the server does not have: they belong to the server, not to a database,
+        """Makes the roles that policies and grants name, which the server does not have: they belong to the server, not to a database,
         and may not log in.
 
         Raises:
             ConfigurationError: the role of the shadow server may not make roles.
         """
         named = {role for path, text in facts.items() if path[-2:-1] == ("policy",) for role in _roles_in(text)}
+        granted = {path[-1] for path in facts if path[-2:-1] == (GRANT,)} - {"public"}
+        named |= {role[1:-1].replace('""', '"') if role.startswith('"') else role for role in granted}
         there = {row["rolname"] for row in await self._server.fetch("SELECT rolname::text FROM pg_roles")}
         for role in sorted(named - there):
             try:
@@ -155,7 +157,7 @@ class Shadow:
             except DatabaseError as e:
                 if e.sqlstate == _NOT_ALLOWED:
                     raise ConfigurationError(
-                        f"the shadow server has no role {role!r}, which a policy names, and its own role may not make one"
+                        f"the shadow server has no role {role!r}, which a policy or a grant names, and its own role may not make one"
                     ) from e
                 if e.sqlstate not in _MADE_MEANWHILE:
                     raise

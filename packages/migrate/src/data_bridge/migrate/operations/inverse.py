@@ -45,6 +45,8 @@ def inverse_of(operation: Any) -> Any:
             return o.DropTrigger(table, trigger.name)
         case o.CreatePolicy(table=table, policy=policy):
             return o.DropPolicy(table, policy.name)
+        case o.Grant(table=table, privileges=privileges, role=role):
+            return o.Revoke(table, privileges, role)
         case o.CreateView(name=name, materialized=materialized, or_replace=False):
             return o.DropView(name, materialized=materialized)
         case o.CreateSequence(sequence=sequence):

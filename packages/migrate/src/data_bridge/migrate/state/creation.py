@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from data_bridge.migrate._sql_names import quote_literal
-from data_bridge.migrate.state.facts import COMMENT, ON_TABLE, ROW_SECURITY, Path, quoted
+from data_bridge.migrate.state.facts import COMMENT, GRANT, ON_TABLE, ROW_SECURITY, Path, quoted
 
 __all__ = ["statements"]
 
@@ -53,6 +53,10 @@ def statements(facts: Mapping[Path, str]) -> Iterator[tuple[Path, str]]:
             force = "FORCE" if facts[path] == ROW_SECURITY["forced"] else "NO FORCE"
             actions = f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"
             yield path, f"ALTER TABLE {quoted(path[1])} {actions}"
+    for path, text in facts.items():
+        if path[2:3] == (GRANT,) and len(path) == 4:
+            role = "PUBLIC" if path[3] == "public" else quoted(path[3])
+            yield path, f"GRANT {text} ON {quoted(path[1])} TO {role}"
     yield from _behind(facts)
 
 

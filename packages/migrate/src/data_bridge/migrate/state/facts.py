@@ -28,6 +28,7 @@ from data_bridge.query.spi import constraint_name
 
 __all__ = [
     "COMMENT",
+    "GRANT",
     "ON_TABLE",
     "ROW_SECURITY",
     "UNMODELLED",
@@ -63,6 +64,8 @@ ROW_SECURITY: dict[str | None, str] = {
     "forced": "ROW LEVEL SECURITY FORCED",
 }
 """The text of the fact that is the table itself."""
+GRANT = "grant"
+"""The kind of the fact that is what a role may do with a table or a view."""
 UNMODELLED = "unmodelled"
 """The kind of the fact of an object that no definition can say; its text is a digest."""
 _PART = re.compile(r'[^."]+|"(?:[^"]|"")+"')
@@ -138,7 +141,12 @@ def table_facts(table: TableDef) -> Facts:
         part = (*path, "policy", _bare(policy.name))
         found[part] = policy_sql(policy)
         _comment(found, part, policy.comment)
-    return found
+    return found | _grants(path, table)
+
+
+def _grants(path: Path, definition: TableDef | ViewDef) -> Facts:
+    made = ddl.privileges_of(definition)
+    return {(*path, GRANT, _bare(role)): ", ".join(privileges) for role, privileges in made.items()}
 
 
 def function_facts(function: FunctionDef) -> Facts:
@@ -177,7 +185,7 @@ def view_facts(view: ViewDef) -> Facts:
         part = (*path, "index", _bare(index_name(view, index)))
         found[part] = index_sql(index)
         _comment(found, part, index.comment)
-    return found
+    return found | _grants(path, view)
 
 
 def view_sql(view: ViewDef) -> str:

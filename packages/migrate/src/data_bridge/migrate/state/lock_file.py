@@ -21,8 +21,8 @@ _FORMAT = "1"
 _DECLARED = "declared"
 _PLACES: dict[str, tuple[str, ...]] = {
     "": ("extension", "enum", "domain", "sequence", "function", "procedure", "table", "view"),
-    "table": ("column", "constraint", "index", "trigger", "policy"),
-    "view": ("column", "index"),
+    "table": ("column", "constraint", "index", "trigger", "policy", "grant"),
+    "view": ("column", "index", "grant"),
 }
 _NOTED = frozenset({"enum", "domain", "sequence", "function", "procedure", "table", "view", *_PLACES["table"]})
 _PART = r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'

@@ -28,6 +28,8 @@ def add_settings(made: TableClass, class_default_name: str) -> None:
         made.settings["policies"] = f"[{', '.join(map(_policy, table.policies))}]"
     if table.row_security != ("forced" if table.policies else None):
         made.settings["row_security"] = quoted(table.row_security) if table.row_security else "None"
+    grants = table.grants if made.view is None else made.view.grants
+    made.unsaid += [f"the privileges of {grant.role}" for grant in grants]
     made.unsaid += [f"the trigger {trigger.name}" for trigger in table.triggers]
     if made.view is not None:
         _add_view(made, made.view)

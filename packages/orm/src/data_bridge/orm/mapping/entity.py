@@ -65,6 +65,7 @@ class Entity(MixedPlans):
             comment=settings.comment,
             triggers=settings.triggers,
             policies=policies_of(self),
+            grants=settings.grants,
             row_security=settings.row_security,
             renamed_from=settings.renamed_from,
             is_view=settings.view is not None,

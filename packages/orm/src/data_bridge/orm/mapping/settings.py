@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from data_bridge.core import quote_identifier
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.query import Node, PolicyDef, TableDef, TriggerDef, ViewDef, sql
+from data_bridge.query import GrantDef, Node, PolicyDef, TableDef, TriggerDef, ViewDef, sql
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEYS = frozenset(
     {
         "name", "schema", "primary_key", "indexes", "constraints", "abstract", "using", "use_revision", "validate_on_save",
-        "validate_on_load", "comment", "policies", "renamed_from", "row_security",
+        "validate_on_load", "comment", "grants", "policies", "renamed_from", "row_security",
         "triggers", "view",
     }
 )  # fmt: skip
@@ -49,6 +49,7 @@ class Settings:
         "abstract",
         "comment",
         "constraints",
+        "grants",
         "indexes",
         "name",
         "policies",
@@ -82,6 +83,10 @@ class Settings:
         self.validate_on_load: bool = bool(values.get("validate_on_load", False))
         self.comment: str | None = values.get("comment")
         self.renamed_from: str | None = values.get("renamed_from")
+        self.grants: tuple[GrantDef, ...] = tuple(values.get("grants") or ())
+        unknown = next((g for g in self.grants if not isinstance(g, GrantDef)), None)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if unknown is not None:
+            raise ConfigurationError(f"{cls.__name__}.Settings.grants takes Grant(…), got {type(unknown).__name__}")
         self.policies: tuple[PolicyDef | RowPolicy, ...] = tuple(values.get("policies") or ())
         other = next((p for p in self.policies if not isinstance(p, (PolicyDef, RowPolicy))), None)  # pyright: ignore[reportUnnecessaryIsInstance]
         if other is not None:
@@ -218,6 +223,7 @@ def view_of(settings: Settings, rows: TableDef) -> ViewDef | None:
         check_option=given.check_option,
         indexes=rows.indexes if given.materialized else (),
         comment=rows.comment,
+        grants=settings.grants,
         owner=rows.owner,
     )
 

@@ -19,6 +19,7 @@ from data_bridge.query.ddl import (
     DropView,
     Operation,
     create_function_operations,
+    create_grant_operations,
     create_policy_operations,
     create_table_operations,
     create_trigger_operations,
@@ -134,6 +135,7 @@ async def _create(definitions: list[Definition], checkfirst: bool, using: Any) -
             if (definition.schema, definition.name) not in there:
                 await _run(tx, create_trigger_operations(definition))
                 await _run(tx, create_policy_operations(definition))
+                await _run(tx, create_grant_operations(definition))
 
 
 async def _run(tx: Any, operations: Iterable[Operation]) -> None:

@@ -15,6 +15,7 @@ from ..definitions.tables import (
     EnumDef,
     ExtensionDef,
     FunctionDef,
+    GrantDef,
     IndexDef,
     PolicyDef,
     SequenceDef,
@@ -137,8 +138,8 @@ class _Reader:
         return groups
 
     def tables(self) -> dict[Key, TableDef]:
-        columns, constraints, indexes, triggers, policies = map(
-            self._grouped, ("columns", "constraints", "indexes", "triggers", "policies")
+        columns, constraints, indexes, triggers, policies, grants = map(
+            self._grouped, ("columns", "constraints", "indexes", "triggers", "policies", "grants")
         )
         found: dict[Key, TableDef] = {}
         for schema, name, comment, row_security in self.rows.get("tables", ()):
@@ -155,13 +156,14 @@ class _Reader:
                     for called, is_constraint, event, action, said in triggers.get(key, ())
                 ),
                 policies=tuple(self._policy(row) for row in policies.get(key, ())),
+                grants=tuple(GrantDef(tuple(sorted(privileges)), role) for role, privileges in grants.get(key, ())),
                 row_security=row_security,
             )
             found[definition.schema, name] = definition
         return found
 
     def views(self) -> dict[Key, ViewDef]:
-        columns, indexes, uses = map(self._grouped, ("columns", "indexes", "uses"))
+        columns, indexes, uses, grants = map(self._grouped, ("columns", "indexes", "uses", "grants"))
         found: dict[Key, ViewDef] = {}
         for schema, name, materialized, text, options, comment in self.rows.get("views", ()):
             key = (schema, name)
@@ -177,6 +179,7 @@ class _Reader:
                 check_option=said.get("check_option"),  # pyright: ignore[reportArgumentType]
                 indexes=tuple(self._index(row) for row in indexes.get(key, ())),
                 comment=comment,
+                grants=tuple(GrantDef(tuple(sorted(privileges)), role) for role, privileges in grants.get(key, ())),
                 uses=self._uses(uses.get(key, ())),
             )
             found[made.schema, name] = made

@@ -180,6 +180,14 @@ TEXTS: dict[str, str] = {
         FROM pg_policy o JOIN pg_class c ON c.oid = o.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {_TABLE}
         ORDER BY 1, 2, 3""",
+    # What roles other than the owner may do. PostgreSQL calls every role 0.
+    "grants": f"""
+        SELECT n.nspname::text, c.relname::text, COALESCE(r.rolname::text, 'public'),
+            array_agg(DISTINCT a.privilege_type::text)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE (({_TABLE}) OR ({_VIEW})) AND a.grantee <> c.relowner AND NOT a.is_grantable
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
     "enums": f"""
         SELECT n.nspname::text, t.typname::text,
             (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
@@ -233,6 +241,17 @@ TEXTS: dict[str, str] = {
                 pg_get_expr(o.polwithcheck, o.polrelid)))
         FROM pg_policy o JOIN pg_class c ON c.oid = o.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {_SCHEMA} AND NOT ({_TABLE})
+        UNION ALL SELECT 'privileges on the ' || CASE WHEN c.relkind = 'S' THEN 'sequence' ELSE 'table, with grant option,' END,
+            n.nspname::text, c.relname::text, md5(string_agg(a::text, ' ' ORDER BY a::text))
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL aclexplode(c.relacl) a
+        WHERE a.grantee <> c.relowner AND (a.is_grantable OR c.relkind = 'S') AND {_SCHEMA} AND {_own("pg_class", "c")}
+        GROUP BY 1, 2, 3
+        UNION ALL SELECT 'privileges on the column', n.nspname::text, c.relname || '.' || a.attname, md5(a.attacl::text)
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND {_SCHEMA} AND {_own("pg_class", "c")}
+        UNION ALL SELECT 'privileges on the function', n.nspname::text, p.proname::text, md5(p.proacl::text)
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE p.proacl IS NOT NULL AND {_SCHEMA} AND {_own("pg_proc", "p")}
         UNION ALL SELECT 'row-level security', n.nspname::text, c.relname::text, md5(c.relforcerowsecurity::text)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE {_SCHEMA} AND {_own("pg_class", "c")} AND CASE WHEN {_TABLE} THEN c.relforcerowsecurity AND NOT c.relrowsecurity

@@ -30,7 +30,9 @@ from .objects import (
     CreateView,
     DropPolicy,
     DropTrigger,
+    Grant,
     RenameEnumValue,
+    Revoke,
     SetRowSecurity,
 )
 from .table_order import tables_in_order, views_in_order, without_later_keys
@@ -106,6 +108,7 @@ __all__ = [
     "DropTable",
     "DropTrigger",
     "DropView",
+    "Grant",
     "Operation",
     "Path",
     "RawColumn",
@@ -114,18 +117,21 @@ __all__ = [
     "RenameEnumValue",
     "RenameIndex",
     "RenameTable",
+    "Revoke",
     "SetDefault",
     "SetNotNull",
     "SetRowSecurity",
     "SetSchema",
     "ValidateConstraint",
     "create_function_operations",
+    "create_grant_operations",
     "create_policy_operations",
     "create_table_operations",
     "create_trigger_operations",
     "create_type_operations",
     "create_view_operations",
     "functions_of",
+    "privileges_of",
     "script",
     "tables_in_order",
     "views_in_order",
@@ -186,6 +192,26 @@ def create_policy_operations(table: TableDef) -> list[Operation]:
     return operations
 
 
+def privileges_of(definition: TableDef | ViewDef) -> dict[str, tuple[str, ...]]:
+    """The privileges of every role, in the order of their names.
+
+    >>> from data_bridge.query import GrantDef, ViewDef, ddl
+    >>> ddl.privileges_of(ViewDef("v", "SELECT 1", grants=(GrantDef("select", "web"), GrantDef(("INSERT",), "web"))))
+    {'web': ('INSERT', 'SELECT')}
+    """
+    made: dict[str, set[str]] = {}
+    for grant in definition.grants:
+        given = (grant.privileges,) if isinstance(grant.privileges, str) else grant.privileges
+        made.setdefault(grant.role, set()).update(word.upper() for word in given)
+    return {role: tuple(sorted(made[role])) for role in sorted(made)}
+
+
+def create_grant_operations(definition: TableDef | ViewDef) -> list[Operation]:
+    """The privileges on a table or a view."""
+    path = (definition.schema, definition.name)
+    return [Grant(path, privileges, role) for role, privileges in privileges_of(definition).items()]
+
+
 def functions_of(*tables: TableDef) -> list[FunctionDef]:
     """The functions that triggers of these tables bring, each once."""
     found = [t.action for table in tables for t in table.triggers if isinstance(t.action, FunctionDef)]
@@ -220,7 +246,7 @@ def create_view_operations(view: ViewDef, *, or_replace: bool = False, if_not_ex
     for column in view.columns:
         if column.comment is not None:
             operations.append(Comment("column", path, column.comment, column.name))
-    return operations + _index_comments(*path, view.indexes)
+    return [*operations, *_index_comments(*path, view.indexes), *create_grant_operations(view)]
 
 
 def _index_comments(schema: str | None, of: str, indexes: tuple[IndexDef, ...]) -> list[Operation]:
@@ -269,4 +295,5 @@ def script(table: TableDef) -> str:
     for function in functions_of(table):
         operations += create_function_operations(function)
     operations += [*create_trigger_operations(table), *create_policy_operations(table)]
+    operations += create_grant_operations(table)
     return "\n".join(f"{operation};" for operation in operations)

@@ -38,7 +38,9 @@ __all__ = [
     "CreateView",
     "DropPolicy",
     "DropTrigger",
+    "Grant",
     "RenameEnumValue",
+    "Revoke",
     "SetRowSecurity",
 ]
 
@@ -332,8 +334,39 @@ class SetRowSecurity(Operation):
         return ("alter_table", path_of(self.table), actions)
 
 
+class Grant(Operation):
+    """GRANT on a table or a view.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.Grant("users", ("SELECT", "INSERT"), "web"))
+    GRANT SELECT, INSERT ON "users" TO "web"
+    """
+
+    table: Path
+    privileges: tuple[str, ...]
+    role: str
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("raw", f"GRANT {', '.join(self.privileges)} ON {_path(path_of(self.table))} TO {_role(self.role)}")
+
+
+class Revoke(Operation):
+    """REVOKE on a table or a view."""
+
+    table: Path
+    privileges: tuple[str, ...]
+    role: str
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("raw", f"REVOKE {', '.join(self.privileges)} ON {_path(path_of(self.table))} FROM {_role(self.role)}")
+
+
+def _role(name: str) -> str:
+    return "PUBLIC" if name.lower() == "public" else quote_identifier(name)
+
+
 def _conditions(head: str, policy: PolicyDef) -> tuple[Any, ...]:
-    roles = ", ".join("PUBLIC" if role.lower() == "public" else quote_identifier(role) for role in policy.roles)
+    roles = ", ".join(map(_role, policy.roles))
     said = f"{head} TO {roles or 'PUBLIC'}"
     for word, condition in (("USING", policy.using), ("WITH CHECK", policy.check)):
         if condition is not None:

@@ -23,6 +23,7 @@ __all__ = [
     "EnumDef",
     "ExtensionDef",
     "FunctionDef",
+    "GrantDef",
     "IndexDef",
     "PolicyDef",
     "SequenceDef",
@@ -133,6 +134,7 @@ class TableDef(Definition):
     comment: str | None = field(default=None, kw_only=True)
     triggers: tuple[TriggerDef, ...] = field(default=(), kw_only=True)
     policies: tuple[PolicyDef, ...] = field(default=(), kw_only=True)
+    grants: tuple[GrantDef, ...] = field(default=(), kw_only=True)
     row_security: Literal["enabled", "forced"] | None = field(default=None, kw_only=True)
     """Whether policies decide which rows a role sees; `forced` holds for the owner of the table, too."""
     owner: str | None = field(default=None, kw_only=True)
@@ -203,6 +205,7 @@ class ViewDef(Definition):
     check_option: Literal["local", "cascaded"] | None = field(default=None, kw_only=True)
     indexes: tuple[IndexDef, ...] = field(default=(), kw_only=True)
     """Of a materialized view."""
+    grants: tuple[GrantDef, ...] = field(default=(), kw_only=True)
     comment: str | None = field(default=None, kw_only=True)
     uses: tuple[Use, ...] = field(default=(), kw_only=True)
     """What the query needs; read from a live schema only, and no part of equality."""
@@ -319,6 +322,20 @@ class PolicyDef(Definition):
     restrictive: bool = field(default=False, kw_only=True)
     """Whether it takes rows away from what other policies allow."""
     comment: str | None = field(default=None, kw_only=True)
+
+
+class GrantDef(Definition):
+    """Privileges on a table or a view that one role has.
+
+    >>> from data_bridge.query import GrantDef
+    >>> GrantDef(("SELECT", "INSERT"), "web").role
+    'web'
+    """
+
+    privileges: tuple[str, ...] | str
+    """`SELECT`, `INSERT` and so on; one may stand for itself, and `ALL` for all."""
+    role: str
+    """`public` is every role."""
 
 
 class EnumDef(Definition):
