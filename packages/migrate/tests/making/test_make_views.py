@@ -127,6 +127,17 @@ def test_a_declared_view_that_the_server_refuses_is_named(project: Project) -> N
     assert 'the declared schema cannot be made: view wrong: column "nothing" does not exist' in err
 
 
+def test_an_alias_of_a_view_declares_no_table(project: Project) -> None:
+    project.models(
+        _models(
+            more="\nother = aliased(Cheap)\nraw = ViewDef('raw', 'SELECT 1 AS n')\nsource = raw.source\nitem = aliased(Item)\n"
+        )
+    )
+    text = project.make()
+    assert text.count("ddl.CreateTable(") == 1 and text.count("ddl.CreateView(") == 2
+    assert project.run("up")[0] == 0
+
+
 def test_two_declarations_of_one_view_must_agree(project: Project) -> None:
     project.models(
         "from data_bridge.query import ViewDef\none = ViewDef('v', 'SELECT 1 AS n')\nother = ViewDef('v', 'SELECT 2 AS n')\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from data_bridge.postgres import (
     fetch_val,
     pg_transaction,
 )
-from data_bridge.query import sql
+from data_bridge.query import sql, types
 
 USER, OWNER = "policy_user", "policy_owner"
 
@@ -170,6 +171,34 @@ async def test_a_column_of_any_type_is_compared(roles: None, kind: str) -> None:
         assert [t.holder for t in await Thing.find()] == [mine]
     async with acting_as(USER):
         assert await Thing.count() == 0
+
+
+CUT: dict[str, tuple[Any, str]] = {
+    "varchar": ("ab", "abc"),
+    "char": ("ab", "abc"),
+    "numeric": (Decimal("1.2"), "1.24"),
+    "bit": ("10", "101"),
+}
+CUT_TYPES = {"varchar": types.Varchar(2), "char": types.Char(2), "numeric": types.Numeric(5, 1), "bit": types.Bit(2)}
+
+
+@pytest.mark.parametrize("kind", CUT)
+async def test_a_longer_value_is_not_cut_to_that_of_others(roles: None, kind: str) -> None:
+    theirs, mine = CUT[kind]
+
+    class Cut(IdMixin):
+        class Settings:
+            name = "cut"
+            policies = [RowPolicy("holder", "app.holder")]
+
+        holder: Col[type(theirs)] = Column(type=CUT_TYPES[kind])  # type: ignore[misc]
+
+    await _made(Cut)
+    await execute(f"INSERT INTO cut (holder) VALUES ('{theirs}')")
+    async with acting_as(USER, holder=mine):
+        assert await Cut.count() == 0
+    async with acting_as(USER, holder=theirs):
+        assert await Cut.count() == 1
 
 
 async def test_policies_of_commands_and_roles(roles: None) -> None:

@@ -101,8 +101,9 @@ def _declared_by(value: Any) -> Iterator[Declared]:
             yield from _declared_by(definition)
         return
     definition = getattr(value, "__table_def__", None)
-    if isinstance(definition, TableDef):
-        yield definition
+    # An alias of a class that reads a view has the columns of its rows, and declares nothing.
+    if isinstance(definition, TableDef) and not definition.is_view:
+        yield from _declared_by(definition)
 
 
 def normalised(definition: Declared) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from data_bridge.core import quote_identifier
 from data_bridge.core.errors import ConfigurationError
-from data_bridge.query import GrantDef, Node, PolicyDef, TableDef, TriggerDef, ViewDef, sql
+from data_bridge.query import GrantDef, Node, PolicyDef, SQLType, TableDef, TriggerDef, ViewDef, sql
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -22,6 +22,7 @@ KEYS = frozenset(
     }
 )  # fmt: skip
 ALIASES = {"table_name": "name", "database": "using"}
+_LENGTH = re.compile(r"\([0-9, -]+\)")
 BORROWED = {
     "table": "name",
     "tablename": "name",
@@ -266,6 +267,13 @@ class RowPolicy:
         self.roles = roles
 
 
+def _cast_to(of: SQLType) -> str:
+    """The cast of a setting to the type of a column, without a length: it would cut a value to that of somebody else."""
+    if of.family == "text":
+        return ""
+    return "::varbit" if of.family == "bit" else f"::{_LENGTH.sub('', of.name)}"
+
+
 def policies_of(entity: Entity) -> tuple[PolicyDef, ...]:
     """The policies of a table.
 
@@ -281,8 +289,7 @@ def policies_of(entity: Entity) -> tuple[PolicyDef, ...]:
                     f"{entity.label}.Settings.policies: {policy.column!r} is not a field; fields are {', '.join(entity.keys)}"
                 )
             value = f"NULLIF(current_setting('{policy.setting}', true), '')"
-            cast = "" if field.type.name == "text" else f"::{field.type.name}"
-            rows: Node[Any] = sql(f"{quote_identifier(field.name)} = {value}{cast}")
+            rows: Node[Any] = sql(f"{quote_identifier(field.name)} = {value}{_cast_to(field.type)}")
             name = policy.name or f"{entity.settings.name}_{field.name}"[:63]
             policy = PolicyDef(name, using=rows, roles=tuple(policy.roles))
         made.append(policy)
