@@ -38,6 +38,7 @@ EMPTY = (
     "function_uses",
     "functions",
     "grants",
+    "others",
     "policies",
     "triggers",
     "unmodelled",
@@ -210,6 +211,44 @@ async def test_what_has_no_definition_is_named(db: Any) -> None:
     await db.execute_script("ALTER VIEW v ALTER id SET DEFAULT 2")
     changed = set((await live(db, "public", "shop")).unmodelled) - set(found)
     assert [u.name for u in changed] == ["v.id"]
+
+
+OTHERS = """
+CREATE SCHEMA shop;
+CREATE TABLE t (id bigint PRIMARY KEY, a int, b int);
+CREATE STATISTICS stat ON a, b FROM t;
+CREATE COLLATION shop.own FROM "C";
+CREATE OPERATOR shop.<+> (FUNCTION = int4pl, LEFTARG = int, RIGHTARG = int);
+CREATE TEXT SEARCH CONFIGURATION shop.words (COPY = simple);
+CREATE TEXT SEARCH DICTIONARY shop.dict (TEMPLATE = simple);
+CREATE TABLE stored (a int) WITH (fillfactor = 70);
+CREATE UNLOGGED TABLE quick (a int);
+CREATE TABLE child () INHERITS (t);
+CREATE ROLE catalog_b;
+GRANT USAGE ON SCHEMA shop TO catalog_b;
+ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO catalog_b;
+CREATE PUBLICATION pub FOR TABLE t;
+CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER et ON ddl_command_end EXECUTE FUNCTION ev();
+"""
+
+
+async def test_what_no_definition_has_a_word_for_is_named(db: Any) -> None:
+    await db.execute_script(OTHERS)
+    assert [(u.kind, u.schema, u.name) for u in (await live(db, "public", "shop")).unmodelled] == [
+        ("collation", "shop", "own"),
+        ("default privileges", "shop", "r"),
+        ("event trigger", None, "et"),
+        ("inheritance of the table", None, "child"),
+        ("operator", "shop", "<+>"),
+        ("privileges on the schema", "shop", "shop"),
+        ("publication", None, "pub"),
+        ("statistics", None, "stat"),
+        ("storage of the table", None, "stored"),
+        ("text search configuration", "shop", "words"),
+        ("text search dictionary", "shop", "dict"),
+        ("unlogged table", None, "quick"),
+    ]
 
 
 async def test_operator_classes_and_collations_of_expressions_survive(db: Any) -> None:

@@ -28,6 +28,7 @@ from ..expressions.expr import Built
 from ..expressions.raw import raw, sql
 from ..types.sql_types import Array, Enum, SQLType
 from ..types.typemap import parse_type
+from .other_texts import OTHERS
 from .sql_texts import TEXTS
 
 __all__ = ["Rows", "Schema", "Unmodelled", "queries", "read"]
@@ -79,7 +80,7 @@ def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
     wanted = None if schemas is None else list(schemas)
     return {
         name: raw(text, wanted).__statement__() if "$1" in text else raw(text).__statement__()
-        for name, text in TEXTS.items()
+        for name, text in {**TEXTS, "others": OTHERS}.items()
     }
 
 
@@ -106,7 +107,7 @@ def read(rows: Rows) -> Schema:
         server_version=version,
         unmodelled=tuple(
             Unmodelled(kind, reader.where(where), name, digest)
-            for kind, where, name, digest in rows.get("unmodelled", ())
+            for kind, where, name, digest in (*rows.get("unmodelled", ()), *rows.get("others", ()))
         ),
     )
 
@@ -128,7 +129,7 @@ class _Reader:
         for schema, name, values, comment in rows.get("enums", ()):
             self.enums[schema, name] = EnumDef(name, tuple(values), schema=self.where(schema), comment=comment)
 
-    def where(self, schema: str) -> str | None:
+    def where(self, schema: str | None) -> str | None:
         return None if schema == self.default else schema
 
     def _grouped(self, name: str) -> dict[Key, list[Sequence[Any]]]:

@@ -4,12 +4,12 @@ or NULL. A column that came with PostgreSQL 15 is read by its name from the row,
 
 from __future__ import annotations
 
-__all__ = ["TEXTS"]
+__all__ = ["OF_SCHEMA", "TEXTS", "own"]
 
-_SCHEMA = "n.nspname = ANY(COALESCE($1::text[], current_schemas(false)::text[]))"
+OF_SCHEMA = "n.nspname = ANY(COALESCE($1::text[], current_schemas(false)::text[]))"
 
 
-def _own(catalog: str, row: str) -> str:
+def own(catalog: str, row: str) -> str:
     """Objects of extensions belong to their extension."""
     return (
         f"NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '{catalog}'::regclass AND x.objid = {row}.oid"
@@ -17,11 +17,11 @@ def _own(catalog: str, row: str) -> str:
     )
 
 
-_VIEW = f"c.relkind IN ('v', 'm') AND {_SCHEMA} AND {_own('pg_class', 'c')}"
-_FUNCTION = f"""p.prokind IN ('f', 'p') AND {_SCHEMA} AND {_own("pg_proc", "p")} AND NOT EXISTS (SELECT FROM pg_proc o
+_VIEW = f"c.relkind IN ('v', 'm') AND {OF_SCHEMA} AND {own('pg_class', 'c')}"
+_FUNCTION = f"""p.prokind IN ('f', 'p') AND {OF_SCHEMA} AND {own("pg_proc", "p")} AND NOT EXISTS (SELECT FROM pg_proc o
             WHERE o.pronamespace = p.pronamespace AND o.proname = p.proname AND o.oid <> p.oid)"""
 _TRIGGER = "NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled = 'O'"
-_TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {_SCHEMA} AND {_own('pg_class', 'c')}"
+_TABLE = f"c.relkind IN ('r', 'p') AND NOT c.relispartition AND {OF_SCHEMA} AND {own('pg_class', 'c')}"
 
 TEXTS: dict[str, str] = {
     "server": "SELECT COALESCE(current_schema()::text, 'public'), current_setting('server_version_num')::int",
@@ -193,7 +193,7 @@ TEXTS: dict[str, str] = {
             (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
             obj_description(t.oid, 'pg_type')
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-        WHERE t.typtype = 'e' AND {_SCHEMA} AND {_own("pg_type", "t")}
+        WHERE t.typtype = 'e' AND {OF_SCHEMA} AND {own("pg_type", "t")}
         ORDER BY 1, 2""",
     "domains": f"""
         SELECT n.nspname::text, t.typname::text, format_type(t.typbasetype, t.typtypmod), t.typdefault, t.typnotnull,
@@ -202,7 +202,7 @@ TEXTS: dict[str, str] = {
             (SELECT array_agg(pg_get_expr(k.conbin, 0) ORDER BY k.conname) FROM pg_constraint k
                 WHERE k.contypid = t.oid AND k.contype = 'c')
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-        WHERE t.typtype = 'd' AND {_SCHEMA} AND {_own("pg_type", "t")}
+        WHERE t.typtype = 'd' AND {OF_SCHEMA} AND {own("pg_type", "t")}
         ORDER BY 1, 2""",
     "sequences": f"""
         SELECT n.nspname::text, c.relname::text, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement,
@@ -214,7 +214,7 @@ TEXTS: dict[str, str] = {
             AND dep.refclassid = 'pg_class'::regclass AND dep.deptype IN ('a', 'i')
         LEFT JOIN pg_class oc ON oc.oid = dep.refobjid
         LEFT JOIN pg_attribute oa ON oa.attrelid = dep.refobjid AND oa.attnum = dep.refobjsubid
-        WHERE {_SCHEMA} AND dep.deptype IS DISTINCT FROM 'i' AND {_own("pg_class", "c")}
+        WHERE {OF_SCHEMA} AND dep.deptype IS DISTINCT FROM 'i' AND {own("pg_class", "c")}
         ORDER BY 1, 2""",
     # What definitions have no word for: its kind, its schema and name, and a digest of what it says.
     "unmodelled": f"""
@@ -222,43 +222,43 @@ TEXTS: dict[str, str] = {
             n.nspname::text, c.relname::text,
             md5(COALESCE(pg_get_partkeydef(c.oid), pg_get_expr(c.relpartbound, c.oid), ''))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE (c.relkind IN ('f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {_SCHEMA}
-            AND {_own("pg_class", "c")}
+        WHERE (c.relkind IN ('f', 'p') OR (c.relispartition AND c.relkind = 'r')) AND {OF_SCHEMA}
+            AND {own("pg_class", "c")}
         UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'overloaded procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN
                 'window function' ELSE 'overloaded function' END,
             n.nspname::text, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
             md5(CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE {_SCHEMA} AND {_own("pg_proc", "p")} AND NOT ({_FUNCTION})
+        WHERE {OF_SCHEMA} AND {own("pg_proc", "p")} AND NOT ({_FUNCTION})
         UNION ALL SELECT CASE WHEN c.relkind = 'v' THEN 'trigger of the view' WHEN t.tgenabled <> 'O' THEN
                 'trigger that is disabled or fires on replicas' ELSE 'trigger' END,
             n.nspname::text, c.relname || '.' || t.tgname, md5(pg_get_triggerdef(t.oid))
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND NOT ({_TRIGGER} AND {_TABLE}) AND {_SCHEMA}
-            AND {_own("pg_class", "c")}
+        WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND NOT ({_TRIGGER} AND {_TABLE}) AND {OF_SCHEMA}
+            AND {own("pg_class", "c")}
         UNION ALL SELECT 'policy', n.nspname::text, c.relname || '.' || o.polname,
             md5(concat_ws(' ', o.polcmd, o.polpermissive, o.polroles, pg_get_expr(o.polqual, o.polrelid),
                 pg_get_expr(o.polwithcheck, o.polrelid)))
         FROM pg_policy o JOIN pg_class c ON c.oid = o.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE {_SCHEMA} AND NOT ({_TABLE})
+        WHERE {OF_SCHEMA} AND NOT ({_TABLE})
         UNION ALL SELECT 'privileges on the ' || CASE WHEN c.relkind = 'S' THEN 'sequence' ELSE 'table, with grant option,' END,
             n.nspname::text, c.relname::text, md5(string_agg(a::text, ' ' ORDER BY a::text))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL aclexplode(c.relacl) a
-        WHERE a.grantee <> c.relowner AND (a.is_grantable OR c.relkind = 'S') AND {_SCHEMA} AND {_own("pg_class", "c")}
+        WHERE a.grantee <> c.relowner AND (a.is_grantable OR c.relkind = 'S') AND {OF_SCHEMA} AND {own("pg_class", "c")}
         GROUP BY 1, 2, 3
         UNION ALL SELECT 'privileges on the column', n.nspname::text, c.relname || '.' || a.attname, md5(a.attacl::text)
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND {_SCHEMA} AND {_own("pg_class", "c")}
+        WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND {OF_SCHEMA} AND {own("pg_class", "c")}
         UNION ALL SELECT 'privileges on the function', n.nspname::text, p.proname::text, md5(p.proacl::text)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE p.proacl IS NOT NULL AND {_SCHEMA} AND {_own("pg_proc", "p")}
+        WHERE p.proacl IS NOT NULL AND {OF_SCHEMA} AND {own("pg_proc", "p")}
         UNION ALL SELECT 'row-level security', n.nspname::text, c.relname::text, md5(c.relforcerowsecurity::text)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE {_SCHEMA} AND {_own("pg_class", "c")} AND CASE WHEN {_TABLE} THEN c.relforcerowsecurity AND NOT c.relrowsecurity
+        WHERE {OF_SCHEMA} AND {own("pg_class", "c")} AND CASE WHEN {_TABLE} THEN c.relforcerowsecurity AND NOT c.relrowsecurity
             ELSE c.relrowsecurity OR c.relforcerowsecurity END
         UNION ALL SELECT 'rule', n.nspname::text, c.relname || '.' || r.rulename, md5(pg_get_ruledef(r.oid))
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE (c.relkind IN ('r', 'p') OR r.rulename <> '_RETURN') AND {_SCHEMA} AND {_own("pg_class", "c")}
+        WHERE (c.relkind IN ('r', 'p') OR r.rulename <> '_RETURN') AND {OF_SCHEMA} AND {own("pg_class", "c")}
         UNION ALL SELECT 'storage of the materialized view', n.nspname::text, c.relname::text,
             md5(concat_ws(' ', c.reloptions, c.reltablespace))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -272,7 +272,7 @@ TEXTS: dict[str, str] = {
             t.typname::text, md5(COALESCE((SELECT string_agg(a.attname || format_type(a.atttypid, a.atttypmod), ',' ORDER BY
                 a.attnum) FROM pg_attribute a WHERE a.attrelid = t.typrelid AND NOT a.attisdropped), ''))
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
-        WHERE (t.typtype = 'r' OR (t.typtype = 'c' AND c.relkind = 'c')) AND {_SCHEMA} AND {_own("pg_type", "t")}
+        WHERE (t.typtype = 'r' OR (t.typtype = 'c' AND c.relkind = 'c')) AND {OF_SCHEMA} AND {own("pg_type", "t")}
         ORDER BY 1, 2, 3""",
     "extensions": """
         SELECT e.extname::text, e.extversion, n.nspname::text
