@@ -68,7 +68,7 @@ def test_the_way_back_restores_the_former_body(project: Project) -> None:
 
 CHANGES = {
     "a comment": (_models(options=", comment='why'"), "ddl.Comment("),
-    "a type below": (_models(name="int"), "# Look here: made again below: writes in between go without it"),
+    "a type below": (_models(name="int"), "# Look here: created again below: writes in between go without it"),
     "a function from a file": (
         _models(more="\ntwice = Function((Path(__file__).parent / 'twice.sql').read_text())\n"), '"twice"(n integer)',
     ),

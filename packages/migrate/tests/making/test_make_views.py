@@ -51,7 +51,7 @@ def test_a_view_is_made_of_a_query(project: Project) -> None:
 CHANGES = {
     "another condition": (_models(limit="20"), ("or_replace=True",), ("DropView",)),
     "another type below": (
-        _models("float"), ('ddl.DropView("cheap")', "ddl.AlterColumnType", "# Look here: made again below"), ("or_replace",),
+        _models("float"), ('ddl.DropView("cheap")', "ddl.AlterColumnType", "# Look here: created again below"), ("or_replace",),
     ),
     "materialized": (
         _models(options=", materialized=True"), ('ddl.DropView("cheap")', "materialized=True"), ("or_replace",),

@@ -19,7 +19,9 @@ __all__ = ["change_objects"]
 Object: TypeAlias = ViewDef | FunctionDef
 Name: TypeAlias = tuple[bool, Key]
 """Whether it is a function, and its schema and name: a view and a function may have the same ones."""
-_AGAIN = "made again below: nobody can use it meanwhile, and privileges that nobody declares have to be granted again"
+_AGAIN = (
+    "created again below: nobody can use it meanwhile, and privileges that nobody declares have to be granted again"
+)
 _HEAD = "\n LANGUAGE "
 """What follows the arguments and the result of a function, as the server prints it."""
 

@@ -192,7 +192,7 @@ class TableChange:
                 self.script.add(
                     "old triggers",
                     ddl.DropTrigger(self._before, trigger.name),
-                    note="made again below: writes in between go without it",
+                    note="created again below: writes in between go without it",
                 )
                 old = None
             if old is None:
@@ -252,9 +252,11 @@ class TableChange:
         """Drops a policy before anything that it would be in the way of."""
         note = ""
         if policy.restrictive:
-            note = "rows that this policy hides can be seen from here on" + (" until it is made again" if again else "")
+            note = "rows that this policy hides can be seen from here on" + (
+                " until it is created again" if again else ""
+            )
         elif again:
-            note = "made again below: rows that only this policy shows cannot be seen meanwhile"
+            note = "created again below: rows that only this policy shows cannot be seen meanwhile"
         self.script.add("old policies", ddl.DropPolicy(self._before, policy.name), note=note)
 
     # ------------------------------------------------------------------------------------------------------- comments

@@ -23,7 +23,7 @@ _ASKED = {
     "L10": "a deferrable key has no gentle way",
     "L11": "a deferrable key has no gentle way",
     "L29": "the table has no key of one column to go by",
-    "L27": "a view is made again in the transaction, so that nobody finds none",
+    "L27": "a view is created again in the transaction, so that no reader misses it",
     "L28": "every step is committed for itself",
 }
 
