@@ -43,7 +43,7 @@ async def two_databases(dsn: str) -> Any:
         yield shadow, one, other
 
 
-async def operations_lead(place: Any, a: Sequence[TableDef], b: Sequence[TableDef], **instructions: Any) -> None:
+async def operations_lead(place: Any, a: Sequence[Any], b: Sequence[Any], **instructions: Any) -> None:
     """I2, I3 and I4: diff(a, a) is empty, diff(a, b) makes b of a, and the way back makes a again."""
     shadow, one, other = place
     old = await _made(shadow, one, a)
@@ -61,7 +61,7 @@ async def operations_lead(place: Any, a: Sequence[TableDef], b: Sequence[TableDe
     assert differences(old_facts, await shadow.facts(one)) == [], _shown(down)
 
 
-async def _made(shadow: Any, database: Any, tables: Sequence[TableDef]) -> Any:
+async def _made(shadow: Any, database: Any, tables: Sequence[Any]) -> Any:
     await database.execute_script(_EMPTY)
     return await shadow.fill(database, facts_of(declared_schema([normalised(t) for t in tables])), "the schema")
 
@@ -82,15 +82,15 @@ def _shown(planned: Sequence[Planned]) -> str:
     return "\n".join(str(p.operation) for p in planned)
 
 
-def declare(tables: Sequence[TableDef]) -> None:
-    """The module of the models has these tables."""
+def declare(tables: Sequence[Any]) -> None:
+    """The module of the models has these tables and views."""
     module = ModuleType(MODULE)
     vars(module).update({f"table{i}": table for i, table in enumerate(tables)})
     vars(module)["sentinel"] = ALWAYS
     sys.modules[MODULE] = module
 
 
-async def files_lead(dsn: str, directory: Path, a: Sequence[TableDef], b: Sequence[TableDef]) -> list[Made]:
+async def files_lead(dsn: str, directory: Path, a: Sequence[Any], b: Sequence[Any]) -> list[Made]:
     """I6, I11, I13: make leads from nothing to a and from a to b by files that prove themselves, read the same each time,
     and pass the linter; then nothing has changed.
     """

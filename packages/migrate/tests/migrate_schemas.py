@@ -7,7 +7,21 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, sql, types
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    GrantDef,
+    IndexDef,
+    Order,
+    PolicyDef,
+    SQLType,
+    TableDef,
+    TriggerDef,
+    ViewDef,
+    sql,
+    types,
+)
 
 MOODS = (("sad", "ok"), ("sad", "ok", "glad"), ("glad", "sad", "it's"), ("sad",), ("new", "sad", "ok"))
 _DEFAULTS = {
@@ -33,6 +47,30 @@ _CHECKS = {
     "timestamp with time zone": ("{} > '2020-01-01 00:00:00+00'",),
 }
 _COMMENTS = (None, None, None, "a\nb", "it's")
+_EVENTS = ("BEFORE UPDATE", "AFTER INSERT OR DELETE", "BEFORE UPDATE OF id")
+_ACTIONS = (
+    "FOR EACH ROW EXECUTE FUNCTION touch()",
+    "FOR EACH STATEMENT EXECUTE FUNCTION touch()",
+    "FOR EACH ROW EXECUTE FUNCTION touch('a', 'b c')",
+)
+_GRANTS = (GrantDef("SELECT", "policy_a"), GrantDef(("INSERT", "UPDATE"), "policy_a"), GrantDef("ALL", "public"))
+_ROWS = ("id > 0", "true", "id = current_setting('app.id', true)::bigint")
+_FUNCTIONS = {
+    "touch": [
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$",
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $x$BEGIN\n  -- it's\n  RETURN old;\nEND$x$",
+    ],
+    "f": [
+        "CREATE FUNCTION f(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN n + 1",
+        "CREATE FUNCTION f(n bigint) RETURNS bigint LANGUAGE sql STABLE RETURN n + 2",
+        "CREATE FUNCTION f(n text) RETURNS text LANGUAGE sql AS 'SELECT n'",
+    ],
+    "g": [
+        "CREATE FUNCTION g(n bigint DEFAULT 5) RETURNS bigint LANGUAGE sql AS 'SELECT $1'",
+        "CREATE FUNCTION g(n bigint) RETURNS bigint LANGUAGE sql STRICT AS 'SELECT 2 * n'",
+        "CREATE PROCEDURE g() LANGUAGE sql AS ''",
+    ],
+}
 _NOTHING: Any = (None,)
 
 
@@ -157,16 +195,77 @@ def _indexes(draw: Any, found: list[ColumnDef], table: str) -> list[IndexDef]:
 
 
 @st.composite
-def schemas(draw: Any) -> list[TableDef]:
-    """The tables of a schema, whose enum has the same labels everywhere."""
-    made: list[TableDef] = draw(tables(draw(st.sampled_from(MOODS))))
+def views(draw: Any, tables: Sequence[TableDef]) -> list[ViewDef]:
+    """Up to three views over the tables, and over each other; a copy may have an index."""
+    made: list[ViewDef] = []
+    sources = [(t.schema, t.name, [c.name for c in t.columns]) for t in tables]
+    for name in draw(st.lists(st.sampled_from(["v", "w", "Odd v"]), unique=True, max_size=3)) if tables else ():
+        schema, source, columns = draw(st.sampled_from(sources))
+        chosen = draw(st.lists(st.sampled_from(columns), unique=True, min_size=1))
+        query = draw(_queries(schema, source, chosen))
+        is_copy = draw(st.integers(0, 3)) == 0
+        indexes = (IndexDef(f"{name}_ix", (chosen[0],)),) if is_copy and draw(st.booleans()) else ()
+        made.append(
+            ViewDef(
+                name, query, materialized=is_copy, indexes=indexes, comment=draw(st.sampled_from(_COMMENTS)),
+                security_barrier=not is_copy and draw(st.booleans()),
+                grants=tuple(draw(st.lists(st.sampled_from(_GRANTS), unique=True, max_size=1))),
+            )
+        )  # fmt: skip
+        sources.append((None, name, chosen))
     return made
 
 
 @st.composite
-def edited(draw: Any, tables: list[TableDef]) -> list[TableDef]:
-    """The same tables after a small change or two, as people make them."""
-    made = list(tables)
+def _queries(draw: Any, schema: str | None, source: str, columns: list[str]) -> str:
+    of = f'"{source}"' if schema is None else f'"{schema}"."{source}"'
+    where = draw(st.sampled_from(["", "", ' WHERE "{}" IS NOT NULL', " WHERE 1 = 1"])).format(columns[0])
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"SELECT {names} FROM {of}{where}"
+
+
+@st.composite
+def with_triggers(draw: Any, tables: Sequence[TableDef]) -> list[Any]:
+    """The tables with triggers and policies, and functions, which the triggers call or nobody."""
+    made: list[Any] = []
+    for table in tables:
+        triggers = [
+            TriggerDef(
+                name, draw(st.sampled_from(_EVENTS)), draw(st.sampled_from(_ACTIONS)), comment=draw(st.sampled_from(_COMMENTS))
+            )
+            for name in draw(st.lists(st.sampled_from(["tr", "Odd tr"]), unique=True, max_size=2))
+        ]  # fmt: skip
+        policies = [
+            PolicyDef(
+                name, command=draw(st.sampled_from(["all", "all", "select"])), using=sql(draw(st.sampled_from(_ROWS))),
+                restrictive=draw(st.booleans()), comment=draw(st.sampled_from(_COMMENTS)),
+            )
+            for name in draw(st.lists(st.sampled_from(["p", "Odd p"]), unique=True, max_size=2))
+        ]  # fmt: skip
+        security = draw(st.sampled_from([None, "enabled", "forced"]))
+        grants = tuple(draw(st.lists(st.sampled_from(_GRANTS), unique=True, max_size=2)))
+        made.append(
+            table.replace(triggers=tuple(triggers), policies=tuple(policies), row_security=security, grants=grants)
+        )
+    names = {"touch"} if any(table.triggers for table in made) else set[str]()
+    for name in sorted(names | set(draw(st.lists(st.sampled_from([*_FUNCTIONS]), unique=True)))):
+        made.append(FunctionDef(draw(st.sampled_from(_FUNCTIONS[name])), comment=draw(st.sampled_from(_COMMENTS))))
+    return made
+
+
+@st.composite
+def schemas(draw: Any) -> list[Any]:
+    """The tables of a schema, whose enum has the same labels everywhere, its functions and its views."""
+    made: list[Any] = draw(tables(draw(st.sampled_from(MOODS))))
+    return [*draw(with_triggers(made)), *draw(views(made))]
+
+
+@st.composite
+def edited(draw: Any, definitions: list[Any]) -> list[Any]:
+    """The same tables and views after a small change or two, as people make them."""
+    made = [d for d in definitions if isinstance(d, TableDef)]
+    rest = [d for d in definitions if isinstance(d, FunctionDef)]
+    seen = [d for d in definitions if isinstance(d, ViewDef)]
     for _ in range(draw(st.integers(1, 2))):
         if not made:
             break
@@ -175,7 +274,9 @@ def edited(draw: Any, tables: list[TableDef]) -> list[TableDef]:
     if draw(st.integers(0, 3)) == 0:
         moods = draw(st.sampled_from(MOODS))
         made = [table.replace(columns=tuple(_with_moods(c, moods) for c in table.columns)) for table in made]
-    return made
+    if draw(st.booleans()):
+        made, rest = draw(with_triggers(made)), []
+    return [*made, *rest, *(draw(views([d for d in made if isinstance(d, TableDef)])) if draw(st.booleans()) else seen)]
 
 
 def _with_moods(column: ColumnDef, moods: Sequence[str]) -> ColumnDef:
@@ -215,16 +316,16 @@ def _changed(draw: Any, table: TableDef) -> TableDef:
 
 
 @st.composite
-def near_pairs(draw: Any) -> tuple[list[TableDef], list[TableDef]]:
+def near_pairs(draw: Any) -> tuple[list[Any], list[Any]]:
     """A schema, and what a few edits make of it."""
     first = draw(schemas())
     return first, draw(edited(first))
 
 
 @st.composite
-def pairs(draw: Any) -> tuple[list[TableDef], list[TableDef]]:
+def pairs(draw: Any) -> tuple[list[Any], list[Any]]:
     """Two schemas, near or far from each other."""
     if draw(st.booleans()):
-        made: tuple[list[TableDef], list[TableDef]] = draw(near_pairs())
+        made: tuple[list[Any], list[Any]] = draw(near_pairs())
         return made
     return draw(schemas()), draw(schemas())

@@ -54,7 +54,7 @@ LINKED = "pk is_loaded __await__".split()
 EXPR = """in_ not_in between is_null is_not_null is_distinct_from like ilike startswith endswith contains istartswith iendswith icontains
     regex asc desc label cast has_key has_any has_all path any_ overlaps length __getitem__""".split()
 OPERATORS = "Set Inc Mul Min Max Push Pull".split()
-SETTINGS = "name schema primary_key indexes constraints abstract using use_revision validate_on_save validate_on_load comment renamed_from".split()
+SETTINGS = "name schema primary_key indexes constraints abstract using use_revision validate_on_save validate_on_load comment grants policies renamed_from row_security triggers view".split()
 
 
 def parameters(owner: Any, name: str, wanted: str) -> None:

@@ -322,10 +322,18 @@ DDL: dict[str, Case] = {
     "comment_table": lambda: ddl.Comment("table", "users", "it's people"),
     "comment_column": lambda: ddl.Comment("column", ("shop", "stock"), None, "n"),
     "comment_constraint": lambda: ddl.Comment("constraint", "users", "x", "users_pkey"),
+    "comment_trigger": lambda: ddl.Comment("trigger", ("shop", "stock"), "x", "touch"),
+    "comment_policy": lambda: ddl.Comment("policy", "users", None, "own"),
+    "comment_function": lambda: ddl.Comment("function", ("shop", "f"), "x"),
+    "comment_procedure": lambda: ddl.Comment("procedure", "p", "x"),
+    "drop_functions": ir("script", ddl.DropFunction("f").__statement__().ir, ddl.DropFunction(("shop", "p"), kind="procedure", if_exists=True).__statement__().ir),
     "create_extension": lambda: ddl.CreateExtension("hstore", if_not_exists=True, schema="shop", version="1.8", cascade=True),
     "create_schema": lambda: ddl.CreateSchema("sales", if_not_exists=True),
     "create_view": lambda: ddl.CreateView("adults", select(u.id, u.name).where(u.age >= 18, u.name != "it's"), or_replace=True),
     "create_materialized_view": lambda: ddl.CreateView("m", select(u.id), columns=("a",), materialized=True, if_not_exists=True, with_no_data=True),
+    "create_secure_view": lambda: ddl.CreateView("v", "SELECT id FROM users", security_barrier=True, security_invoker=True, check_option="local"),
+    "create_checked_view": lambda: ddl.CreateView(("shop", "v"), select(u.id), security_barrier=True, check_option="cascaded"),
+    "create_invoker_view": lambda: ddl.CreateView("v", select(u.id), security_invoker=True),
     "create_domain": lambda: ddl.CreateDomain(DomainDef("positive", "integer", default="1", not_null=True, checks=(("positive_check", "VALUE > 0"),))),
 }  # fmt: skip
 

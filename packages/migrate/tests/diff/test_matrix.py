@@ -92,6 +92,9 @@ STEPS: dict[str, tuple[list[TableDef], list[TableDef]]] = {
     "on delete": (table(A, SELF.replace(on_delete="cascade")), table(A, SELF.replace(on_delete="set null"))),
     "deferrable": (table(A, SELF), table(A, SELF.replace(deferrable="deferrable"))),
     "index": (table(A), table(A, index("a"))),
+    "a column goes beside an index of an expression": (
+        table(TEXT, B, index(sql("lower(a)"))), table(TEXT, B.replace(name="c", type=types.Integer), index(sql("lower(a)"))),
+    ),
     "index order": (table(A, index("a")), table(A, index(sql('"a"').desc().nulls_last()))),
     "index method": (table(A, index("a")), table(A, index("a", method="hash"))),
     "index columns": (table(A, B, index("a")), table(A, B, index("a", "b"))),

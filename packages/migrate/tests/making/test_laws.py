@@ -15,10 +15,23 @@ from hypothesis import HealthCheck, Phase, given, settings
 from migrate_schema_laws import files_lead
 from migrate_schemas import pairs
 
-from data_bridge.migrate.diff import enum_changes, script, table_changes
+from data_bridge.migrate.diff import enum_changes, object_changes, script, table_changes
 from data_bridge.migrate.diff.column_changes import ColumnChange
 from data_bridge.migrate.diff.table_changes import TableChange
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, sql, types
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    GrantDef,
+    IndexDef,
+    PolicyDef,
+    TableDef,
+    TriggerDef,
+    ViewDef,
+    ddl,
+    sql,
+    types,
+)
 
 _CHECKS = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 Place = Callable[..., None]
@@ -92,11 +105,28 @@ def _forget_defaults(change: ColumnChange) -> None:
         _DEFAULT_AND_TYPE(change)
 
 
+def _view(query: str = "SELECT id, a FROM t", name: str = "v", **options: Any) -> ViewDef:
+    return ViewDef(name, query, **options)
+
+
+def _function(body: str, returns: str = "bigint", name: str = "f") -> FunctionDef:
+    return FunctionDef(f"CREATE FUNCTION {name}() RETURNS {returns} LANGUAGE sql {body}")
+
+
+def _touch() -> FunctionDef:
+    return FunctionDef("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'")
+
+
+_POLICY = PolicyDef("p", using=sql("a > 0"))
+_TRIGGER = TriggerDef("tr", "BEFORE UPDATE", "FOR EACH ROW EXECUTE FUNCTION touch()")
+_TRIGGER_SQL = table_changes.trigger_sql
+_FUNCTION = object_changes._ObjectChanges._function
+_MADE = object_changes._ObjectChanges.make
 _DEFAULT_AND_TYPE = ColumnChange._default_and_type
 _INDEX_SQL = table_changes.index_sql
 _CONSTRAINT_SQL = table_changes.constraint_sql
 _ADD_VALUE = ddl.AddEnumValue
-FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[TableDef], list[TableDef]]]] = {
+FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[Any], list[Any]]]] = {
     "a changed default is forgotten": (
         (ColumnChange, "_default_and_type", _forget_defaults),
         ([_table(default="0")], [_table(default="1")]),
@@ -124,6 +154,88 @@ FAULTS: dict[str, tuple[tuple[Any, str, Any], tuple[list[TableDef], list[TableDe
     "a renamed type stays": (
         (enum_changes.ddl, "DropEnum", lambda key: ddl.Comment("type", key, None)),
         ([_table(moods=("a", "b"))], [_table(moods=("b", "a"))]),
+    ),
+    "the query of a view is not compared": (
+        (object_changes, "view_sql", lambda view: ""),
+        ([_table(), _view()], [_table(), _view("SELECT id, a FROM t WHERE a > 0")]),
+    ),
+    "every view is replaced in place": (
+        (object_changes._ObjectChanges, "can_stay", lambda work, name: True),
+        ([_table(), _view()], [_table(), _view("SELECT a, id FROM t")]),
+    ),
+    "a view is in nobody's way": (
+        (object_changes._Blocked, "is_in_the_way", lambda blocked, one, dropped: False),
+        ([_table(moods=("a", "b")), _view("SELECT m FROM t")], [_table(moods=("b", "a")), _view("SELECT m FROM t")]),
+    ),
+    "what reads a dropped view stays": (
+        (object_changes._Blocked, "is_in_the_way", lambda blocked, one, dropped: False),
+        (
+            [_table(), _view(), _view("SELECT a FROM v", "w")],
+            [_table(), _view("SELECT a FROM t"), _view("SELECT a FROM v", "w")],
+        ),
+    ),
+    "a view comes before what it reads": (
+        (object_changes, "in_order", lambda views: sorted(views, key=lambda v: v.name)),
+        ([_table()], [_table(), _view(name="z"), _view("SELECT a FROM z", "b")]),
+    ),
+    "views come before tables": (
+        (script, "PHASES", ("objects", *(phase for phase in script.PHASES if phase != "objects"))),
+        ([_table()], [_table(), _table("other"), _view("SELECT id FROM other")]),
+    ),
+    "the body of a function is not compared": (
+        (object_changes._ObjectChanges, "_function", lambda work, old, new: None if old else _FUNCTION(work, old, new)),
+        ([_table(), _function("RETURN 1")], [_table(), _function("RETURN 2")]),
+    ),
+    "every function is replaced in place": (
+        (object_changes, "_replaces_function", lambda old, new: True),
+        ([_table(), _function("RETURN 1")], [_table(), _function("RETURN 'a'", "text")]),
+    ),
+    "functions come behind what calls them": (
+        (script, "PHASES", (*(phase for phase in script.PHASES if phase != "functions"), "functions")),
+        ([_table()], [_table(default="f()"), _function("RETURN 1")]),
+    ),
+    "what the text of a function mentions is not looked at": (
+        (object_changes, "_used", lambda one, names: object_changes._known(one)),
+        ([_table()], [_table(), _function("AS 'SELECT g()'"), _function("RETURN 1", name="g")]),
+    ),
+    "privileges are forgotten": (
+        (table_changes, "change_grants", lambda script, path, old, new: None),
+        ([_table()], [_table().replace(grants=(GrantDef("SELECT", "policy_a"),))]),
+    ),
+    "policies are forgotten": (
+        (TableChange, "_policies", lambda change: None),
+        ([_table()], [_table().replace(policies=(_POLICY,))]),
+    ),
+    "the condition of a policy is not compared": (
+        (table_changes, "policy_sql", lambda policy: ""),
+        ([_table().replace(policies=(_POLICY,))], [_table().replace(policies=(_POLICY.replace(using=sql("a > 1")),))]),
+    ),
+    "every policy is altered in place": (
+        (table_changes, "_alters", lambda old, new, moved: True),
+        ([_table().replace(policies=(_POLICY,))], [_table().replace(policies=(_POLICY.replace(restrictive=True),))]),
+    ),
+    "security of rows is forgotten": (
+        (table_changes.ddl, "SetRowSecurity", lambda table, to: ddl.Comment("table", table, None)),
+        ([_table()], [_table().replace(row_security="forced")]),
+    ),
+    "triggers are forgotten": (
+        (TableChange, "_triggers", lambda change: None),
+        ([_table(), _touch()], [_table().replace(triggers=(_TRIGGER,)), _touch()]),
+    ),
+    "the event of a trigger is not compared": (
+        (table_changes, "trigger_sql", lambda trigger: _TRIGGER_SQL(trigger.replace(event="BEFORE UPDATE"))),
+        (
+            [_table().replace(triggers=(_TRIGGER,)), _touch()],
+            [_table().replace(triggers=(_TRIGGER.replace(event="AFTER INSERT"),)), _touch()],
+        ),
+    ),
+    "the comment of a view is forgotten": (
+        (
+            object_changes._ObjectChanges,
+            "make",
+            lambda work, one, is_there: _MADE(work, one.replace(comment=None), is_there=is_there),
+        ),
+        ([_table(), _view()], [_table(), _view(comment="x")]),
     ),
 }
 

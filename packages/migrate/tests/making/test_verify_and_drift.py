@@ -45,7 +45,8 @@ def _hand_written(project: Project, up: str, down: str) -> None:
         ("CREATE TABLE a (id int);", "SELECT 1;", "+ table a"),
         ("ALTER TABLE item ADD a int;", "ALTER TABLE item DROP a; DROP INDEX cheap;", "- table item, index cheap"),
         ("CREATE VIEW v AS SELECT 1 AS one;", "CREATE OR REPLACE VIEW v AS SELECT 2 AS one;", "+ view v"),
-        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';", "SELECT 1;", "+ function f()"),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';", "SELECT 1;", "+ function f"),
+        ("CREATE AGGREGATE f(int) (sfunc = int4pl, stype = int);", "SELECT 1;", "+ aggregate f(integer)"),
         ("ALTER TABLE item ADD a int;", "ALTER TABLE item DROP b;", 'column "b" of relation "item" does not exist'),
     ],
 )
@@ -125,11 +126,15 @@ def test_drift_is_found_and_its_sql_repairs_it(damage: str, project: Project) ->
 
 def test_what_is_not_recorded_is_named_and_left_alone(project: Project) -> None:
     _project(project)
-    project.query("CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1 AS one; CREATE TYPE colour AS ENUM ('red')")
+    project.query(
+        "CREATE TABLE other (id int); CREATE VIEW v AS SELECT 1 AS one; "
+        "CREATE AGGREGATE f(int) (sfunc = int4pl, stype = int); CREATE TYPE colour AS ENUM ('red')"
+    )
     status, out, _ = project.run("drift")
     assert status == 0
     assert out.splitlines() == [
-        "the database is as recorded", "not recorded: enum colour", "not recorded: table other", "not modelled: view v",
+        "the database is as recorded", "not recorded: enum colour", "not recorded: table other", "not recorded: view v",
+        "not modelled: aggregate f(integer)",
     ]  # fmt: skip
     assert project.run("drift", "--strict")[0] == 3
 

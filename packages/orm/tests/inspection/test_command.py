@@ -27,7 +27,8 @@ def command(
         isolated_db.execute_script(
             "CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL); CREATE SCHEMA shop; "
             "CREATE TABLE shop.orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users); "
-            "CREATE TABLE notes (text text); CREATE VIEW names AS SELECT name FROM users"
+            "CREATE TABLE notes (text text); CREATE VIEW names AS SELECT name FROM users; "
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"
         )
     )
 
@@ -47,8 +48,9 @@ def test_a_module_is_printed(command: Any) -> None:
     assert "Order" not in out
     assert err.splitlines() == [
         "not said by a class: table notes: it has no primary key, which a class needs",
-        "not said by a class: view names",
+        "not said by a class: function f",
     ]
+    assert '    class Settings:\n        name = "names"\n        view = ' in out
     namespace: dict[str, Any] = {"__name__": "printed_models"}
     sys.modules["printed_models"] = type(sys)("printed_models")
     exec(compile(out, "models.py", "exec"), namespace)
@@ -62,16 +64,19 @@ def test_schemas_and_tables_are_chosen(command: Any) -> None:
     assert '        schema = "shop"\n' in out
     only = command("--schema", "shop", "--table", "shop.orders")[1]
     assert '    user_id: Col[int] = Column(foreign_key="users.id", index=False)\n' in only
-    assert command("--table", "user") == (2, "", "data-bridge inspect: the database has no table 'user'\n")
+    assert command("--table", "user") == (2, "", "data-bridge inspect: the database has no table or view 'user'\n")
     status, _, err = command("--schema", "nothing")
-    assert (status, err) == (2, "data-bridge inspect: there are no tables with a primary key in nothing\n")
+    assert (status, err) == (
+        2,
+        "data-bridge inspect: there are no views, and no tables with a primary key, in nothing\n",
+    )
 
 
 def test_a_file_is_written_once(command: Any, tmp_path: Path) -> None:
     path = tmp_path / "models.py"
     status, out, err = command("--output", "models.py")
     assert (status, out) == (0, "")
-    assert err.startswith("models.py: 1 classes\n")
+    assert err.startswith("models.py: 2 classes\n")
     path.write_text("# mine\n" + path.read_text())
     status, _, err = command("--output", "models.py")
     assert (status, err) == (2, "data-bridge inspect: models.py is there already: --force replaces it\n")

@@ -99,6 +99,9 @@ UNSAID = {
     "the sequence t_a_seq is of type bigint": "CREATE SEQUENCE t_a_seq; CREATE TABLE t (a integer PRIMARY KEY DEFAULT nextval('t_a_seq')); "
     "ALTER SEQUENCE t_a_seq OWNED BY t.a",
     "the column b is money": "CREATE TABLE t (a integer PRIMARY KEY, b money)",
+    "the privileges of public": "CREATE TABLE t (a integer PRIMARY KEY); GRANT SELECT ON t TO public",
+    "the trigger x": "CREATE TABLE t (a integer PRIMARY KEY); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'; "
+    "CREATE TRIGGER x BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
     "the domain d": "CREATE DOMAIN d AS text CHECK (VALUE <> '') CHECK (VALUE <> 'x'); CREATE TABLE t (a d PRIMARY KEY)",
 }  # fmt: skip
 

@@ -73,6 +73,17 @@ TABLES = {
     "between rows of one table": "CREATE TABLE p (id integer PRIMARY KEY, parent integer REFERENCES p); "
     "CREATE TABLE knows (who integer REFERENCES p, whom integer REFERENCES p, PRIMARY KEY (who, whom))",
     "one to one": "CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id integer PRIMARY KEY REFERENCES a, other integer UNIQUE REFERENCES a)",
+    "views": "CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE VIEW b AS SELECT a, b FROM t WHERE b <> '\"\\'; "
+    "CREATE VIEW a AS SELECT count(*) AS n FROM b; CREATE VIEW checked AS SELECT a FROM t WHERE a > 1 WITH CHECK OPTION; "
+    "CREATE VIEW barrier WITH (security_barrier) AS SELECT t.*, 1.5 AS \"class\" FROM t; COMMENT ON VIEW a IS 'how many'; "
+    "COMMENT ON COLUMN a.n IS 'rows'",
+    "materialized views": "CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE MATERIALIZED VIEW copies AS SELECT a, b FROM t; "
+    "CREATE UNIQUE INDEX ON copies (a); CREATE INDEX ON copies (lower(b)) WHERE a > 1; CREATE INDEX ON copies (b)",
+    "policies": "CREATE TABLE t (a integer PRIMARY KEY, b text); ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; "
+    "CREATE POLICY \"Odd name\" ON t USING (b = CURRENT_USER) WITH CHECK (a > 1); COMMENT ON POLICY \"Odd name\" ON t IS 'it''s'; "
+    "CREATE POLICY few ON t AS RESTRICTIVE FOR SELECT USING (b <> '\"\\'); CREATE POLICY put ON t FOR INSERT WITH CHECK (a > 0); "
+    "CREATE TABLE u (a integer PRIMARY KEY); ALTER TABLE u ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON u USING (true); "
+    "CREATE TABLE v (a integer PRIMARY KEY); ALTER TABLE v ENABLE ROW LEVEL SECURITY",
     "enums": "CREATE TYPE \"Odd Name\" AS ENUM ('', 'a b', 'A-B', 'class', 'mro', '1st'); CREATE TABLE t (a integer PRIMARY KEY, b \"Odd Name\" DEFAULT 'a b')",
 }  # fmt: skip
 """What a class says wholly."""
@@ -86,6 +97,9 @@ async def _equal(database: Database, empty: Any, made: Any, *schemas: str) -> No
         after: Schema = await read_schema(other, schemas, ())
     kept = {key: table for key, table in made.schema.tables.items() if table.name not in made.without_key}
     assert after.tables == kept
+    assert {key: (v, v.columns) for key, v in after.views.items()} == {
+        key: (v, v.columns) for key, v in made.schema.views.items()
+    }
     assert (after.enums, after.domains) == (made.schema.enums, made.schema.domains)
 
 

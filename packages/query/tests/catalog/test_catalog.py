@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from query_live import live
 
 from data_bridge import core
 from data_bridge.query import (
@@ -34,16 +35,16 @@ EMPTY = (
     "domains",
     "sequences",
     "extensions",
+    "function_uses",
+    "functions",
+    "grants",
+    "others",
+    "policies",
+    "triggers",
     "unmodelled",
+    "uses",
+    "views",
 )
-
-
-async def live(db: Any, *schemas: str) -> catalog.Schema:
-    rows: dict[str, list[tuple[Any, ...]]] = {}
-    for name, statement in catalog.queries(schemas or None).items():
-        compiled = core.compile(statement)
-        rows[name] = await db.fetch(compiled.sql, *compiled.params, as_=tuple)
-    return catalog.read(rows)
 
 
 AUTHOR = TableDef(
@@ -183,7 +184,8 @@ UNMODELLED = """
 CREATE SCHEMA shop;
 CREATE TABLE t (id bigint PRIMARY KEY);
 CREATE VIEW v AS SELECT id FROM t;
-CREATE MATERIALIZED VIEW shop.m AS SELECT id FROM t;
+ALTER VIEW v ALTER id SET DEFAULT 1;
+CREATE MATERIALIZED VIEW shop.m WITH (fillfactor = 70) AS SELECT id FROM t;
 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
 CREATE POLICY own ON t USING (id > 0);
@@ -200,19 +202,53 @@ async def test_what_has_no_definition_is_named(db: Any) -> None:
     found = (await live(db, "public", "shop")).unmodelled
     assert [(u.kind, u.schema, u.name) for u in found] == [
         ("composite type", None, "pair"),
-        ("function", None, "f()"),
-        ("materialized view", "shop", "m"),
+        ("default of the view column", None, "v.id"),
         ("partition", None, "part"),
         ("partitioned table", None, "parted"),
-        ("policy", None, "t.own"),
-        ("row-level security", None, "t"),
         ("rule", None, "t.r"),
-        ("trigger", None, "t.tr"),
-        ("view", None, "v"),
+        ("storage of the materialized view", "shop", "m"),
     ]
-    await db.execute_script("CREATE OR REPLACE VIEW v AS SELECT id FROM t WHERE id > 1")
+    await db.execute_script("ALTER VIEW v ALTER id SET DEFAULT 2")
     changed = set((await live(db, "public", "shop")).unmodelled) - set(found)
-    assert [u.name for u in changed] == ["v"]
+    assert [u.name for u in changed] == ["v.id"]
+
+
+OTHERS = """
+CREATE SCHEMA shop;
+CREATE TABLE t (id bigint PRIMARY KEY, a int, b int);
+CREATE STATISTICS stat ON a, b FROM t;
+CREATE COLLATION shop.own FROM "C";
+CREATE OPERATOR shop.<+> (FUNCTION = int4pl, LEFTARG = int, RIGHTARG = int);
+CREATE TEXT SEARCH CONFIGURATION shop.words (COPY = simple);
+CREATE TEXT SEARCH DICTIONARY shop.dict (TEMPLATE = simple);
+CREATE TABLE stored (a int) WITH (fillfactor = 70);
+CREATE UNLOGGED TABLE quick (a int);
+CREATE TABLE child () INHERITS (t);
+CREATE ROLE catalog_b;
+GRANT USAGE ON SCHEMA shop TO catalog_b;
+ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO catalog_b;
+CREATE PUBLICATION pub FOR TABLE t;
+CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER et ON ddl_command_end EXECUTE FUNCTION ev();
+"""
+
+
+async def test_what_no_definition_has_a_word_for_is_named(db: Any) -> None:
+    await db.execute_script(OTHERS)
+    assert [(u.kind, u.schema, u.name) for u in (await live(db, "public", "shop")).unmodelled] == [
+        ("collation", "shop", "own"),
+        ("default privileges", "shop", "r"),
+        ("event trigger", None, "et"),
+        ("inheritance of the table", None, "child"),
+        ("operator", "shop", "<+>"),
+        ("privileges on the schema", "shop", "shop"),
+        ("publication", None, "pub"),
+        ("statistics", None, "stat"),
+        ("storage of the table", None, "stored"),
+        ("text search configuration", "shop", "words"),
+        ("text search dictionary", "shop", "dict"),
+        ("unlogged table", None, "quick"),
+    ]
 
 
 async def test_operator_classes_and_collations_of_expressions_survive(db: Any) -> None:

@@ -73,7 +73,7 @@ impl Writer {
             Ddl::Comment { kind, path, of, text } => {
                 self.put(&format!("COMMENT ON {} ", kind.to_uppercase()));
                 match of {
-                    Some(name) if *kind == "constraint" => {
+                    Some(name) if *kind != "column" => {
                         self.name(name);
                         self.put(" ON ");
                         self.path(path);
@@ -123,8 +123,16 @@ impl Writer {
                     self.put(" ");
                     self.names(columns);
                 }
+                self.put(match (has("security barrier"), has("security invoker")) {
+                    (true, true) => " WITH (security_barrier = true, security_invoker = true)",
+                    (true, false) => " WITH (security_barrier = true)",
+                    (false, true) => " WITH (security_invoker = true)",
+                    (false, false) => "",
+                });
                 self.put(" AS ");
                 self.statement(statement);
+                self.put(if has("local check option") { " WITH LOCAL CHECK OPTION" } else { "" });
+                self.put(if has("cascaded check option") { " WITH CASCADED CHECK OPTION" } else { "" });
                 self.put(if has("with no data") { " WITH NO DATA" } else { "" });
             }
             Ddl::CreateDomain { path, base, default, not_null, checks } => {

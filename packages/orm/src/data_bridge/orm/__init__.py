@@ -24,6 +24,7 @@ from data_bridge.orm.mapping.col import Col  # noqa: E402
 from data_bridge.orm.mapping.column import Column, col  # noqa: E402
 from data_bridge.orm.mapping.constraints import Check, Exclude, ForeignKey, Index, Unique  # noqa: E402
 from data_bridge.orm.mapping.link import BackLink, Link, ManyToMany  # noqa: E402
+from data_bridge.orm.mapping.settings import RowPolicy, View  # noqa: E402
 from data_bridge.orm.models import association_table as association_table  # noqa: E402 - relations make their tables with it
 from data_bridge.orm.models.cascade import DeleteRules, WriteRules  # noqa: E402
 from data_bridge.orm.models.mixins import IdMixin, SoftDeleteMixin, TimestampMixin, UUIDMixin, uuid7  # noqa: E402
@@ -38,6 +39,10 @@ from data_bridge.orm.queries.union import UnionQuery  # noqa: E402
 from data_bridge.orm.relations.collection import Many  # noqa: E402
 from data_bridge.orm.relations.reference import Linked  # noqa: E402
 from data_bridge.orm.schema.create import create_all, drop_all  # noqa: E402
+from data_bridge.query import FunctionDef as Function  # noqa: E402
+from data_bridge.query import GrantDef as Grant  # noqa: E402
+from data_bridge.query import PolicyDef as Policy  # noqa: E402
+from data_bridge.query import TriggerDef as Trigger  # noqa: E402
 
 __all__ = [
     "BackLink",
@@ -53,6 +58,8 @@ __all__ = [
     "Event",
     "Exclude",
     "ForeignKey",
+    "Function",
+    "Grant",
     "IdMixin",
     "Index",
     "Insert",
@@ -62,18 +69,22 @@ __all__ = [
     "Many",
     "ManyToMany",
     "Page",
+    "Policy",
     "Prepared",
     "QueryBuilder",
     "Replace",
+    "RowPolicy",
     "Save",
     "SoftDeleteMixin",
     "Table",
     "TimestampMixin",
+    "Trigger",
     "UUIDMixin",
     "UnionQuery",
     "Unique",
     "Update",
     "Upserted",
+    "View",
     "WriteRules",
     "after_commit",
     "after_event",

@@ -18,8 +18,12 @@ const KINDS: &[&str] = &[
     "domain",
     "schema",
     "extension",
+    "function",
+    "procedure",
     "column",
     "constraint",
+    "trigger",
+    "policy",
 ];
 /// Options of DROP.
 const DROP: &[&str] = &["if exists", "cascade", "concurrently"];
@@ -38,7 +42,7 @@ impl Decoder {
             }
             StatementTag::CreateIndex => Ddl::CreateIndex(self.create_index(node)?),
             StatementTag::Drop => {
-                let kind = self.at(node, 1, |d, child| d.word(child, &KINDS[..9]))?;
+                let kind = self.at(node, 1, |d, child| d.word(child, &KINDS[..11]))?;
                 let names = self.list(node, 2, Self::path)?;
                 if names.is_empty() {
                     return self.fail("expected at least one name");
@@ -102,7 +106,17 @@ impl Decoder {
                 options: self.words(
                     node,
                     4,
-                    &["or replace", "materialized", "if not exists", "with no data", "temporary"],
+                    &[
+                        "or replace",
+                        "materialized",
+                        "if not exists",
+                        "with no data",
+                        "temporary",
+                        "security barrier",
+                        "security invoker",
+                        "local check option",
+                        "cascaded check option",
+                    ],
                 )?,
             },
             StatementTag::CreateDomain => Ddl::CreateDomain {
@@ -311,13 +325,13 @@ impl Decoder {
         })
     }
 
-    /// `("comment", kind, path, name of the column or constraint, text)`.
+    /// `("comment", kind, path, name of the part of a table, text)`.
     fn comment_on<T: Tree>(&mut self, node: &T) -> Result<Ddl> {
         let kind = self.at(node, 1, |d, child| d.word(child, KINDS))?;
         let path: Path = self.at(node, 2, Self::path)?;
         let of = self.maybe(node, 3, Self::name)?;
-        if of.is_some() != matches!(kind, "column" | "constraint") {
-            return self.fail("a column or constraint is named together with its table, and nothing else is");
+        if of.is_some() != matches!(kind, "column" | "constraint" | "trigger" | "policy") {
+            return self.fail("what is a part of a table is named together with its table, and nothing else is");
         }
         Ok(Ddl::Comment { kind, path, of, text: self.maybe(node, 4, Self::text)? })
     }

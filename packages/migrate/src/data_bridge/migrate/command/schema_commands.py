@@ -131,6 +131,7 @@ async def verify(call: Call) -> int:
         raise MigrationError(f"there is no migration {min(unknown)}")
     lock = lock_file.read(Path(_directory(call)))
     async with Shadow(options.shadow, config) as shadow, shadow.database() as database:
+        await shadow.make_roles(lock.facts if lock is not None else {})
         proof = await prove_history(shadow, database, found, options.versions)
         if proof.problems:
             pass  # the schema is not the one behind the newest migration

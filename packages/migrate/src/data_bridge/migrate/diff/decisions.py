@@ -277,7 +277,9 @@ def _likeness(old: TableDef, new: TableDef) -> float:
 def _use(table: TableDef, column: str) -> list[tuple[str, int]]:
     """The kinds of the constraints and indexes of a column, and where it stands in them."""
     keys = [(c.kind, c.columns.index(column)) for c in table.constraints if column in c.columns]
-    return sorted([*keys, *(("index", i.columns.index(column)) for i in table.indexes if column in i.columns)])
+    # An expression has no truth value, so that it must not be compared with a name.
+    indexes = [[key if isinstance(key, str) else None for key in index.columns] for index in table.indexes]
+    return sorted([*keys, *(("index", names.index(column)) for names in indexes if column in names)])
 
 
 def _ratio(one: str, other: str) -> float:

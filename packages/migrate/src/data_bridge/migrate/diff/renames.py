@@ -7,7 +7,17 @@ from typing import Any
 
 from data_bridge.core import tokenize
 from data_bridge.migrate._sql_names import quote_identifier, quote_literal
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SequenceDef, TableDef, sql
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    IndexDef,
+    Order,
+    PolicyDef,
+    SequenceDef,
+    TableDef,
+    TriggerDef,
+    sql,
+)
 from data_bridge.query.catalog import Schema
 from data_bridge.query.spi import read
 
@@ -128,7 +138,15 @@ def _table(table: TableDef, names: dict[str, str], renames: Renames, moved: dict
             collations=tuple((names.get(n, n), name) for n, name in i.collations),
         )
 
+    def trigger(t: TriggerDef) -> TriggerDef:
+        return t.replace(event=_respelled(t.event, names, renames), action=_respelled(str(t.action), names, renames))
+
+    def policy(p: PolicyDef) -> PolicyDef:
+        return p.replace(using=expression(p.using), check=expression(p.check))
+
     return table.replace(
+        policies=tuple(map(policy, table.policies)),
+        triggers=tuple(map(trigger, table.triggers)),
         columns=tuple(map(column, table.columns)),
         constraints=tuple(map(constraint, table.constraints)),
         indexes=tuple(map(index, table.indexes)),

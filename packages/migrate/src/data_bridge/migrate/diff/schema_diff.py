@@ -5,6 +5,7 @@ from __future__ import annotations
 from data_bridge.migrate._sql_names import quote_literal
 from data_bridge.migrate.diff.decisions import Decisions
 from data_bridge.migrate.diff.enum_changes import change_enum
+from data_bridge.migrate.diff.object_changes import change_objects
 from data_bridge.migrate.diff.renames import Key, Renames, renamed
 from data_bridge.migrate.diff.script import Planned, Script
 from data_bridge.migrate.diff.table_changes import TableChange, relink
@@ -43,6 +44,7 @@ def diff(old: Schema, new: Schema, decisions: Decisions | None = None, *, is_way
     for change in changes:
         change.apply()
     relink(script, changes)
+    change_objects(script, old, new, changes, decisions.renames, rebuilt)
     _make_tables(script, before, new)
     _drop(script, before, new)
     if is_way_back:
@@ -116,7 +118,7 @@ def _behind_rows(before: Schema, key: Key, owner: tuple[str, str]) -> list[RunSQ
 
 
 def _schemas(schema: Schema) -> set[str]:
-    keys = (*schema.tables, *schema.enums, *schema.domains, *schema.sequences)
+    keys = (*schema.tables, *schema.enums, *schema.domains, *schema.sequences, *schema.views, *schema.functions)
     return {where for where, _ in keys if where is not None}
 
 
@@ -149,6 +151,9 @@ def _make_tables(script: Script, before: Schema, new: Schema) -> None:
     tables, later = ddl.without_later_keys(ddl.tables_in_order(fresh))
     for table in tables:
         script.add("tables", *ddl.create_table_operations(table))
+        script.add("triggers", *ddl.create_trigger_operations(table))
+        script.add("policies", *ddl.create_policy_operations(table))
+        script.add("grants", *ddl.create_grant_operations(table))
     for table, key in later:
         script.add("keys", ddl.AddConstraint((table.schema, table.name), key))
         if key.comment is not None:

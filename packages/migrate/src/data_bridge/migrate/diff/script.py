@@ -8,11 +8,13 @@ from typing import Any
 __all__ = ["Planned", "Script"]
 
 PHASES = (
-    "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences", "columns", "generated", "tables",
-    "constraints", "indexes", "keys", "owners", "old indexes", "old columns", "old tables", "old types", "old schemas",
-    "comments",
+    "old triggers", "old policies", "old objects", "extensions", "schemas", "types", "renames", "unlink", "loosen", "enums", "sequences",
+    "functions", "columns", "generated", "tables", "constraints", "indexes", "keys", "owners", "old indexes", "old columns",
+    "old tables", "objects", "triggers", "policies", "grants", "old functions", "old types", "old schemas", "comments",
 )  # fmt: skip
-"""Names first, then what would be in the way of a change, the change itself, what relies on it, and what goes last."""
+"""Triggers, and policies, views and functions that are in the way, go first. Then come names, what would be in the way of a change, the
+change itself, what relies on it, and what goes last.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 from data_bridge.migrate.diff.column_changes import ColumnChange
 from data_bridge.migrate.diff.decisions import Decisions
+from data_bridge.migrate.diff.grant_changes import change_grants
 from data_bridge.migrate.diff.renames import Key, mentions
 from data_bridge.migrate.diff.script import Script
-from data_bridge.migrate.state.facts import constraint_sql, index_name, index_sql
-from data_bridge.query import ConstraintDef, IndexDef, TableDef, ddl
+from data_bridge.migrate.state.facts import constraint_sql, index_name, index_sql, policy_sql, trigger_sql
+from data_bridge.query import ConstraintDef, IndexDef, PolicyDef, TableDef, TriggerDef, ddl, sql
 
 __all__ = ["TableChange", "relink"]
 
@@ -59,6 +60,9 @@ class TableChange:
             change.apply(becomes_key=change.new.name in keys)
         for column in self.come:
             ColumnChange.added(self.script, self.path, self.old, column, self.decisions)
+        self._triggers()
+        self._policies()
+        change_grants(self.script, self.path, self.old, self.new)
         self._comments()
 
     # ---------------------------------------------------------------------------------------------------- constraints
@@ -177,6 +181,84 @@ class TableChange:
             self.script.add("old indexes", ddl.DropIndex((self.path[0], aside)))
         self._make_index(name, new)
 
+    # ------------------------------------------------------------------------------------------------------- triggers
+    def _triggers(self) -> None:
+        """Replaces triggers in place where PostgreSQL can, so that no write is without them."""
+        left = {t.name: t for t in self.old.triggers}
+        moved = {c.new.name for c in self.columns if c.is_retyped or c.is_remade} | {c.name for c in self.gone}
+        for trigger in self.new.triggers:
+            old = left.pop(trigger.name, None)
+            if old is not None and self._is_in_the_way(old, trigger, moved):
+                self.script.add(
+                    "old triggers",
+                    ddl.DropTrigger(self._before, trigger.name),
+                    note="created again below: writes in between go without it",
+                )
+                old = None
+            if old is None:
+                alone = self.new.replace(triggers=(trigger,))
+                self.script.add("triggers", *ddl.create_trigger_operations(alone))
+                continue
+            if trigger_sql(old) != trigger_sql(trigger):
+                self.script.add("triggers", ddl.CreateTrigger(self.path, trigger, or_replace=True))
+            if old.comment != trigger.comment:
+                self.script.add("comments", ddl.Comment("trigger", self.path, trigger.comment, trigger.name))
+        for name in left:
+            self.script.add("old triggers", ddl.DropTrigger(self._before, name))
+
+    @property
+    def _before(self) -> Key:
+        """What the table is called before everything else changes."""
+        called = {new: old for old, new in self.decisions.renames.tables.items()}
+        return called.get(self.path, self.path)
+
+    @staticmethod
+    def _is_in_the_way(old: TriggerDef, new: TriggerDef, moved: set[str]) -> bool:
+        text = trigger_sql(old)
+        if text != trigger_sql(new) and (old.constraint or new.constraint):
+            return True
+        return mentions(sql(text), moved)
+
+    # ------------------------------------------------------------------------------------------------------- policies
+    def _policies(self) -> None:
+        """Changes policies in place where PostgreSQL can. Row-level security is enabled behind its policies, and disabled
+        before they go.
+        """
+        left = {p.name: p for p in self.old.policies}
+        moved = {c.new.name for c in self.columns if c.is_retyped or c.is_remade} | {c.name for c in self.gone}
+        for policy in self.new.policies:
+            old = left.pop(policy.name, None)
+            if old is not None and not _alters(old, policy, moved):
+                self._drop_policy(old, again=True)
+                old = None
+            if old is None:
+                alone = self.new.replace(policies=(policy,), row_security=None)
+                self.script.add("policies", *ddl.create_policy_operations(alone))
+                continue
+            if policy_sql(old) != policy_sql(policy):
+                self.script.add("policies", ddl.AlterPolicy(self.path, policy))
+            if old.comment != policy.comment:
+                self.script.add("comments", ddl.Comment("policy", self.path, policy.comment, policy.name))
+        if self.old.row_security != self.new.row_security:
+            note = "every role sees and writes all rows from here on" if self.new.row_security is None else ""
+            self.script.add("policies", ddl.SetRowSecurity(self.path, self.new.row_security), note=note)
+        for policy in left.values():
+            if _uses(policy, moved):
+                self._drop_policy(policy, again=False)
+            else:
+                self.script.add("policies", ddl.DropPolicy(self.path, policy.name))
+
+    def _drop_policy(self, policy: PolicyDef, *, again: bool) -> None:
+        """Drops a policy before anything that it would be in the way of."""
+        note = ""
+        if policy.restrictive:
+            note = "rows that this policy hides can be seen from here on" + (
+                " until it is created again" if again else ""
+            )
+        elif again:
+            note = "created again below: rows that only this policy shows cannot be seen meanwhile"
+        self.script.add("old policies", ddl.DropPolicy(self._before, policy.name), note=note)
+
     # ------------------------------------------------------------------------------------------------------- comments
     def _comments(self) -> None:
         say = self.script.add
@@ -202,6 +284,16 @@ class TableChange:
         if str(c.name) in made:
             return None
         return next((o.comment for o in self.old.constraints if self._text(o) == self._text(c)), None)
+
+
+def _uses(policy: PolicyDef, columns: set[str]) -> bool:
+    return mentions(policy.using, columns) or mentions(policy.check, columns)
+
+
+def _alters(old: PolicyDef, new: PolicyDef, moved: set[str]) -> bool:
+    """Whether a policy stays, or can be altered: only its roles and the conditions that it has."""
+    same = [(p.command, p.restrictive, p.using is None, p.check is None) for p in (old, new)]
+    return same[0] == same[1] and not _uses(old, moved)
 
 
 def relink(script: Script, changes: Iterable[TableChange]) -> None:

@@ -304,7 +304,11 @@ def _title(up: Sequence[Planned]) -> str:
     """What a change is called for which nobody has a name."""
     made = [_key(p.operation.table)[1] for p in up if isinstance(p.operation, ddl.CreateTable)]
     gone = [_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.DropTable)]
-    changed = sorted({name for _, name in _changed(up)} - set(gone))
+    views = {_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.CreateView)}
+    gone += [
+        name for p in up if isinstance(p.operation, ddl.DropView) and (name := _key(p.operation.name)[1]) not in views
+    ]
+    changed = sorted({name for _, name in _changed(up)} - set(gone)) or sorted(views)
     moved = [_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.SetSchema)]
     said: list[str] = []
     for verb, names in (("create", made), ("change", changed), ("move", moved), ("drop", gone)):

@@ -7,16 +7,27 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from data_bridge.migrate.diff.script import Planned
-from data_bridge.migrate.making.python_text import Atom, Call, Items, Source, laid_out, string
+from data_bridge.migrate.making.python_text import Atom, Call, Items, Source, Text, laid_out, string
 from data_bridge.migrate.operations.declared import Backfill, RunSQL
 from data_bridge.migrate.state.facts import quoted, spelled
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, Order, SQLType, TableDef, ddl
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    IndexDef,
+    Order,
+    PolicyDef,
+    SQLType,
+    TableDef,
+    TriggerDef,
+    ddl,
+)
 from data_bridge.query.spi import read
 
 __all__ = ["class_name", "source_of", "written"]
 
 _OURS = {"Backfill", "RunSQL"}
-_DEFINITIONS = (ColumnDef, ConstraintDef, IndexDef, TableDef)
+_DEFINITIONS = (ColumnDef, ConstraintDef, FunctionDef, IndexDef, PolicyDef, TableDef, TriggerDef)
 _SHORT = re.compile(r"(?:\"(?:[^\"]|\"\")+\"\.)?(?:\"(?:[^\"]|\"\")+\")(?:\[\])*")
 _NAMED = re.compile(r"\"((?:[^\"]|\"\")+)\"")
 
@@ -84,6 +95,8 @@ def _names_in(source: Source) -> Iterator[str]:
         case Items(_, items):
             for item in items:
                 yield from _names_in(item)
+        case Text():
+            pass
 
 
 def _import(module: str, names: list[str]) -> str:
@@ -116,7 +129,7 @@ def source_of(value: Any, field: str = "") -> Source:
         case Order():
             return _order(value)
         case str():
-            return Atom(string(value))
+            return Text(value) if "\n" in value else Atom(string(value))
         case tuple():
             return Items("()", tuple(source_of(item) for item in value))  # pyright: ignore[reportUnknownVariableType]
         case _ if hasattr(value, "given"):
@@ -144,9 +157,11 @@ def _arguments(value: Any) -> tuple[tuple[str, Source], ...]:
 
 
 def _is_said_elsewhere(value: Any, name: str) -> bool:
-    """Indexes and comments are operations of their own."""
+    """Indexes, triggers and comments are operations of their own; what was read beside a definition is not written."""
+    if isinstance(value, FunctionDef):
+        return name != "sql"
     if isinstance(value, TableDef):
-        return name in ("indexes", "comment", "owner")
+        return name in ("indexes", "comment", "owner", "triggers", "policies", "grants", "row_security")
     return name == "comment" and isinstance(value, _DEFINITIONS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Atom", "Call", "Items", "Source", "laid_out", "string"]
+__all__ = ["Atom", "Call", "Items", "Source", "Text", "laid_out", "string"]
 
 _WIDTH = 88
 _STEP = 4
@@ -54,7 +54,18 @@ class Items:
     is_broken: bool = False
 
 
-Source = Atom | Call | Items
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string literal, in a piece for each of its lines where it does not fit into one.
+
+    Attributes:
+        text: what it says.
+    """
+
+    text: str
+
+
+Source = Atom | Call | Items | Text
 
 
 def string(text: str) -> str:
@@ -73,6 +84,8 @@ def _flat(source: Source) -> str:
     match source:
         case Atom(text):
             return text
+        case Text(text):
+            return string(text)
         case Call(name, arguments, behind):
             made = ", ".join(f"{keyword}={_flat(v)}" if keyword else _flat(v) for keyword, v in arguments)
             return f"{name}({made}){behind}"
@@ -84,7 +97,7 @@ def _flat(source: Source) -> str:
 def _is_broken(source: Source) -> bool:
     """Whether something in it has a comment, which needs lines."""
     match source:
-        case Atom():
+        case Atom() | Text():
             return False
         case Call(_, arguments):
             return any(_is_broken(value) for _, value in arguments)
@@ -104,6 +117,9 @@ def laid_out(source: Source, indent: int = 0, taken: int = 0) -> str:
     flat = _flat(source)
     if isinstance(source, Atom) or (indent + taken + len(flat) <= _WIDTH and not _is_broken(source)):
         return flat
+    if isinstance(source, Text):
+        # Behind a keyword the pieces would need brackets.
+        return flat if taken > 1 else f"\n{' ' * indent}".join(map(string, source.text.splitlines(keepends=True)))
     inside = " " * (indent + _STEP)
     lines: list[str] = []
     if isinstance(source, Call):

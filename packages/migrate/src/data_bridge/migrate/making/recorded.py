@@ -11,7 +11,7 @@ from data_bridge.core.errors import MigrationConflict, MigrationError
 from data_bridge.migrate.making.shadow import Shadow
 from data_bridge.migrate.runner import run_migrations
 from data_bridge.migrate.sources.migration import Migration
-from data_bridge.migrate.state.facts import Path, differences, facts_of, quoted, spelled
+from data_bridge.migrate.state.facts import GRANT, Path, differences, facts_of, quoted, spelled
 from data_bridge.migrate.state.lock_file import NAME, Lock
 from data_bridge.query.catalog import Schema
 
@@ -54,17 +54,30 @@ def check_head(lock: Lock | None, migrations: Sequence[type[Migration]]) -> None
 
 
 def owners(*facts: Mapping[Path, str]) -> set[Path]:
-    """The objects that facts are about, without their parts."""
-    return {path[:2] for some in facts for path in some}
+    """The objects that facts are about, without their parts; privileges count as objects of their own, because those on a
+    table that declares none are left alone.
+    """
+    return {path[: 3 if path[2:3] == (GRANT,) else 2] for some in facts for path in some}
 
 
 def projected(schema: Schema, wanted: Collection[Path]) -> Schema:
     """The wanted objects of a schema, with the types and the sequences of their columns."""
-    tables = {key: t for key, t in schema.tables.items() if ("table", spelled(*key)) in wanted}
+    tables = {
+        key: t if ("table", spelled(*key), GRANT) in wanted else t.replace(grants=())
+        for key, t in schema.tables.items()
+        if ("table", spelled(*key)) in wanted
+    }
+    views = {
+        key: v if ("view", spelled(*key), GRANT) in wanted else v.replace(grants=())
+        for key, v in schema.views.items()
+        if ("view", spelled(*key)) in wanted
+    }
     used = {column.type.name.removesuffix("[]") for table in tables.values() for column in table.columns}
     return replace(
         schema,
         tables=tables,
+        views=views,
+        functions={key: made for key, made in schema.functions.items() if (made.kind, spelled(*key)) in wanted},
         enums={
             key: enum
             for key, enum in schema.enums.items()

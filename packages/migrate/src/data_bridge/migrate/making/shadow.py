@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -14,13 +15,18 @@ from data_bridge.core import Database, quote_identifier
 from data_bridge.core.errors import ConfigurationError, ConnectError, DatabaseError, MigrationError
 from data_bridge.migrate._config import Config
 from data_bridge.migrate.state.creation import statements
-from data_bridge.migrate.state.facts import UNMODELLED, Facts, Path, facts_of, label_of
+from data_bridge.migrate.state.facts import GRANT, UNMODELLED, Facts, Path, facts_of, label_of
 from data_bridge.migrate.state.reading import read_schema
 from data_bridge.query.catalog import Schema
 
 __all__ = ["Shadow", "default_dsn", "schemas_in"]
 
 _PREFIX = "data_bridge_shadow_"
+_NO_BODIES = "SELECT set_config('check_function_bodies', 'off', true)"
+"""The bodies of functions name tables that come later. The proof of a migration checks them."""
+_MADE_MEANWHILE = ("42710", "23505")
+_ROLES = re.compile(r"(?:AS RESTRICTIVE )?FOR [A-Z]+ TO (?P<roles>(?:PUBLIC|\"(?:[^\"]|\"\")+\"|, )+)")
+_ROLE = re.compile(r"\"((?:[^\"]|\"\")+)\"")
 _NOT_ALLOWED = "42501"
 _ALL = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
@@ -45,6 +51,12 @@ def schemas_in(*facts: Mapping[Path, str]) -> set[str]:
     """The schemas that the objects of facts are in, but for the default one."""
     names = (path[1] for some in facts for path in some if path[0] != "extension")
     return {schema for name in names if (schema := _schema_of(name)) is not None}
+
+
+def _roles_in(text: str) -> list[str]:
+    """The roles of a policy."""
+    found = _ROLES.match(text)
+    return [] if found is None else [role.replace('""', '"') for role in _ROLE.findall(found["roles"])]
 
 
 def _schema_of(name: str) -> str | None:
@@ -119,26 +131,58 @@ class Shadow:
         Raises:
             MigrationError: the server refuses a statement; the message names the object.
         """
+        await self.make_roles(facts)
         made = list(statements(facts))
         try:
             # One script is one round trip and one transaction.
-            await database.execute_script(";\n".join(sql for _, sql in made))
+            await database.execute_script(";\n".join([_NO_BODIES, *(sql for _, sql in made)]))
         except DatabaseError:
             await self._fill_one_by_one(database, made, what)
         return await self.read(database, schemas_in(facts))
 
+    async def make_roles(self, facts: Mapping[Path, str]) -> None:
+        """Makes the roles that policies and grants name, which the server does not have: they belong to the server, not to a database,
+        and may not log in.
+
+        Raises:
+            ConfigurationError: the role of the shadow server may not make roles.
+        """
+        named = {role for path, text in facts.items() if path[-2:-1] == ("policy",) for role in _roles_in(text)}
+        granted = {path[-1] for path in facts if path[-2:-1] == (GRANT,)} - {"public"}
+        named |= {role[1:-1].replace('""', '"') if role.startswith('"') else role for role in granted}
+        there = {row["rolname"] for row in await self._server.fetch("SELECT rolname::text FROM pg_roles")}
+        for role in sorted(named - there):
+            try:
+                await self._server.execute(f"CREATE ROLE {quote_identifier(role)} NOLOGIN")
+            except DatabaseError as e:
+                if e.sqlstate == _NOT_ALLOWED:
+                    raise ConfigurationError(
+                        f"the shadow server has no role {role!r}, which a policy or a grant names, and its own role may not make one"
+                    ) from e
+                if e.sqlstate not in _MADE_MEANWHILE:
+                    raise
+
     @staticmethod
     async def _fill_one_by_one(database: Any, made: list[tuple[Path, str]], what: str) -> None:
-        """Finds the statement that the server refuses."""
-        for path, sql in made:
-            try:
-                await database.execute_script(sql)
-            except DatabaseError as e:
+        """Finds the statement that the server refuses. What relies on an object that comes later, as a view may on another
+        one, is tried again behind it.
+        """
+        left = made
+        while left:
+            refused: list[tuple[Path, str, DatabaseError]] = []
+            for path, sql in left:
+                try:
+                    await database.execute_script(f"{_NO_BODIES};\n{sql}")
+                except DatabaseError as e:
+                    refused.append((path, sql, e))
+            if len(refused) == len(left):
+                path, _, error = refused[0]
                 label = ", ".join(" ".join(path[i : i + 2]) for i in range(0, len(path), 2))
-                hint = f"\nHint: {e.hint}" if e.hint else ""
+                hint = f"\nHint: {error.hint}" if error.hint else ""
                 raise MigrationError(
-                    f"{what} cannot be made: {label}: {e.message_without_values} [{e.sqlstate}]{hint}"
-                ) from e
+                    f"{what} cannot be made: {label}: {error.message_without_values} [{error.sqlstate}]{hint}"
+                ) from error
+            left = [(path, sql) for path, sql, _ in refused]
 
     async def read(self, database: Any, schemas: Collection[str] | None = None) -> Schema:
         """What is in these schemas of a database, or in all."""

@@ -39,6 +39,16 @@ def inverse_of(operation: Any) -> Any:
             return o.DropEnum(name)
         case o.RenameEnumValue(name=name, value=value, to=to):
             return o.RenameEnumValue(name, to, value)
+        case o.CreateFunction(function=function, or_replace=False):
+            return o.DropFunction((function.schema, function.name), kind=function.kind)
+        case o.CreateTrigger(table=table, trigger=trigger, or_replace=False):
+            return o.DropTrigger(table, trigger.name)
+        case o.CreatePolicy(table=table, policy=policy):
+            return o.DropPolicy(table, policy.name)
+        case o.Grant(table=table, privileges=privileges, role=role):
+            return o.Revoke(table, privileges, role)
+        case o.CreateView(name=name, materialized=materialized, or_replace=False):
+            return o.DropView(name, materialized=materialized)
         case o.CreateSequence(sequence=sequence):
             return o.DropSequence((sequence.schema, sequence.name))
         case o.CreateSchema(name=name):

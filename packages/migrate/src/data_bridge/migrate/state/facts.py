@@ -11,12 +11,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from data_bridge.migrate._sql_names import quote_identifier
-from data_bridge.query import ColumnDef, ConstraintDef, IndexDef, TableDef, ddl, default_name
+from data_bridge.query import (
+    ColumnDef,
+    ConstraintDef,
+    FunctionDef,
+    IndexDef,
+    PolicyDef,
+    TableDef,
+    TriggerDef,
+    ViewDef,
+    ddl,
+    default_name,
+)
 from data_bridge.query.catalog import Schema, Unmodelled
 from data_bridge.query.spi import constraint_name
 
 __all__ = [
     "COMMENT",
+    "GRANT",
+    "ON_TABLE",
+    "ROW_SECURITY",
     "UNMODELLED",
     "Facts",
     "Path",
@@ -24,12 +38,17 @@ __all__ = [
     "constraint_sql",
     "differences",
     "facts_of",
+    "function_facts",
     "index_name",
     "index_sql",
     "label_of",
+    "policy_sql",
     "quoted",
     "spelled",
     "table_facts",
+    "trigger_sql",
+    "view_facts",
+    "view_sql",
 ]
 
 Path: TypeAlias = tuple[str, ...]
@@ -37,6 +56,16 @@ Path: TypeAlias = tuple[str, ...]
 Facts: TypeAlias = dict[Path, str]
 COMMENT = "comment"
 """The kind of the fact that is the comment of the object whose path it continues."""
+ON_TABLE = " ON TABLE "
+"""What stands between the event and the action of a trigger."""
+ROW_SECURITY: dict[str | None, str] = {
+    None: "",
+    "enabled": "ROW LEVEL SECURITY",
+    "forced": "ROW LEVEL SECURITY FORCED",
+}
+"""The text of the fact that is the table itself."""
+GRANT = "grant"
+"""The kind of the fact that is what a role may do with a table or a view."""
 UNMODELLED = "unmodelled"
 """The kind of the fact of an object that no definition can say; its text is a digest."""
 _PART = re.compile(r'[^."]+|"(?:[^"]|"")+"')
@@ -79,15 +108,19 @@ def facts_of(schema: Schema) -> Facts:
         name = _quoted(sequence.schema, sequence.name)
         made = str(ddl.CreateSequence(sequence)).removeprefix(f"CREATE SEQUENCE {name}")
         found["sequence", spelled(sequence.schema, sequence.name)] = made.strip()
+    for function in sorted(schema.functions.values(), key=lambda d: (spelled(d.schema, d.name), d.kind)):
+        found.update(function_facts(function))
     for table in sorted(schema.tables.values(), key=lambda d: spelled(d.schema, d.name)):
         found.update(table_facts(table))
+    for view in ddl.views_in_order(schema.views.values()):
+        found.update(view_facts(view))
     return found
 
 
 def table_facts(table: TableDef) -> Facts:
     """The facts of one table: its columns in their order, its constraints and indexes by kind and name."""
     path = ("table", spelled(table.schema, table.name))
-    found: Facts = {path: ""}
+    found: Facts = {path: ROW_SECURITY[table.row_security]}
     _comment(found, path, table.comment)
     for column in table.columns:
         found[*path, "column", _bare(column.name)] = column_sql(column)
@@ -100,10 +133,69 @@ def table_facts(table: TableDef) -> Facts:
         part = (*path, "index", _bare(index_name(table, index)))
         found[part] = index_sql(index)
         _comment(found, part, index.comment)
+    for trigger in sorted(table.triggers, key=lambda t: t.name):
+        part = (*path, "trigger", _bare(trigger.name))
+        found[part] = trigger_sql(trigger)
+        _comment(found, part, trigger.comment)
+    for policy in sorted(table.policies, key=lambda p: p.name):
+        part = (*path, "policy", _bare(policy.name))
+        found[part] = policy_sql(policy)
+        _comment(found, part, policy.comment)
+    return found | _grants(path, table)
+
+
+def _grants(path: Path, definition: TableDef | ViewDef) -> Facts:
+    made = ddl.privileges_of(definition)
+    return {(*path, GRANT, _bare(role)): ", ".join(privileges) for role, privileges in made.items()}
+
+
+def function_facts(function: FunctionDef) -> Facts:
+    """The facts of one function or procedure."""
+    path = (function.kind, spelled(function.schema, function.name))
+    found: Facts = {path: function.definition}
+    _comment(found, path, function.comment)
     return found
 
 
-def index_name(table: TableDef, index: IndexDef) -> str:
+def policy_sql(policy: PolicyDef) -> str:
+    """A policy without its name."""
+    return _after(ddl.CreatePolicy("t", policy), ' ON "t" ')
+
+
+def trigger_sql(trigger: TriggerDef) -> str:
+    """A trigger without its name; TABLE stands for its table."""
+    made = str(ddl.CreateTrigger("TABLE", trigger.replace(name="t")))
+    return (
+        made.removeprefix("CREATE ")
+        .replace('TRIGGER "t" ', "", 1)
+        .replace(ON_TABLE.replace("TABLE", '"TABLE"'), ON_TABLE, 1)
+    )
+
+
+def view_facts(view: ViewDef) -> Facts:
+    """The facts of one view: of its columns those that have a comment, and the indexes of a materialized one."""
+    path = ("view", spelled(view.schema, view.name))
+    found: Facts = {path: view_sql(view)}
+    _comment(found, path, view.comment)
+    for column in view.columns:
+        if column.comment is not None:
+            found[*path, "column", _bare(column.name)] = ""
+            _comment(found, (*path, "column", _bare(column.name)), column.comment)
+    for index in sorted(view.indexes, key=lambda i: index_name(view, i)):
+        part = (*path, "index", _bare(index_name(view, index)))
+        found[part] = index_sql(index)
+        _comment(found, part, index.comment)
+    return found | _grants(path, view)
+
+
+def view_sql(view: ViewDef) -> str:
+    """A view without its name; MATERIALIZED comes first."""
+    made = str(ddl.create_view_operations(view)[0]).removeprefix("CREATE ")
+    before, _, rest = made.partition(f"VIEW {_quoted(view.schema, view.name)} ")
+    return f"{before}{rest}"
+
+
+def index_name(table: TableDef | ViewDef, index: IndexDef) -> str:
     """The name of an index, or the one that it gets without."""
     return index.name or default_name(table.name, [c if isinstance(c, str) else "expr" for c in index.columns], "idx")
 

@@ -20,10 +20,11 @@ _HEAD = """\
 _FORMAT = "1"
 _DECLARED = "declared"
 _PLACES: dict[str, tuple[str, ...]] = {
-    "": ("extension", "enum", "domain", "sequence", "table"),
-    "table": ("column", "constraint", "index"),
+    "": ("extension", "enum", "domain", "sequence", "function", "procedure", "table", "view"),
+    "table": ("column", "constraint", "index", "trigger", "policy", "grant"),
+    "view": ("column", "index", "grant"),
 }
-_NOTED = frozenset({"enum", "domain", "sequence", "table", *_PLACES["table"]})
+_NOTED = frozenset({"enum", "domain", "sequence", "function", "procedure", "table", "view", *_PLACES["table"]})
 _PART = r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'
 _ESCAPE = re.compile(r"\\(\\|n|u[0-9a-f]{4})")
 _LINE = re.compile(r"(?P<indent> *)(?P<kind>[a-z]+)(?: (?P<rest>.*))?")

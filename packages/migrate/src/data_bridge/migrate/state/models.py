@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.migrate._sql_names import quote_literal
-from data_bridge.migrate.state.facts import spelled, table_facts
+from data_bridge.migrate.state.facts import Facts, function_facts, quoted, spelled, table_facts, view_facts
 from data_bridge.migrate.state.reading import DEFAULT_SCHEMA
 from data_bridge.query import (
     ColumnDef,
@@ -20,8 +20,10 @@ from data_bridge.query import (
     DomainDef,
     EnumDef,
     ExtensionDef,
+    FunctionDef,
     SequenceDef,
     TableDef,
+    ViewDef,
     ddl,
     default_name,
     sql,
@@ -31,6 +33,8 @@ from data_bridge.query.spi import constraint_name
 
 __all__ = ["declared_schema", "definitions_in", "imported"]
 
+Declared: TypeAlias = TableDef | ViewDef | FunctionDef
+"""What a module of models may declare."""
 _EXTENSIONS = {"citext": "citext", "hstore": "hstore", "ltree": "ltree", "vector": "vector"}
 """The extension that brings a type."""
 
@@ -56,43 +60,62 @@ def imported(names: Sequence[str], root: Path | None = None) -> list[ModuleType]
     return list(found.values())
 
 
-def definitions_in(modules: Iterable[ModuleType]) -> list[TableDef]:
-    """The tables that the modules declare, each once, in the order of their names.
+def definitions_in(modules: Iterable[ModuleType]) -> list[Declared]:
+    """The tables, views and functions that the modules declare, each once, in the order of their names. A function that a
+    trigger names is declared by its table.
 
     Raises:
-        ConfigurationError: two declarations of one table differ.
+        ConfigurationError: two declarations of one table, view or function differ.
     """
-    known: dict[str, tuple[TableDef, str]] = {}
+    known: dict[tuple[bool, str], tuple[Declared, str]] = {}
     for module in modules:
         for value in vars(module).values():
             for definition in _declared_by(value):
                 definition = normalised(definition)
                 name = spelled(definition.schema, definition.name)
-                owner = definition.owner or module.__name__
-                other, first = known.setdefault(name, (definition, owner))
-                if table_facts(other) != table_facts(definition):
-                    raise ConfigurationError(f"{first} and {owner} both declare the table {name}, and not alike")
+                owner = getattr(definition, "owner", None) or module.__name__
+                is_function = isinstance(definition, FunctionDef)
+                other, first = known.setdefault((is_function, name), (definition, owner))
+                if _facts(other) != _facts(definition):
+                    kind = "view" if isinstance(definition, ViewDef) else "function" if is_function else "table"
+                    raise ConfigurationError(f"{first} and {owner} both declare the {kind} {name}, and not alike")
     return [known[name][0] for name in sorted(known)]
 
 
-def _declared_by(value: Any) -> Iterator[TableDef]:
-    if isinstance(value, TableDef):
+def _facts(definition: Declared) -> Facts:
+    if isinstance(definition, FunctionDef):
+        return function_facts(definition)
+    return view_facts(definition) if isinstance(definition, ViewDef) else table_facts(definition)
+
+
+def _declared_by(value: Any) -> Iterator[Declared]:
+    if isinstance(value, (TableDef, ViewDef, FunctionDef)):
         yield value
+        if isinstance(value, TableDef):
+            yield from ddl.functions_of(value)
         return
     # Asked of the type: the instances of some classes have every attribute that they are asked for.
     of_class = getattr(cast(Any, type(value)), "__table_defs__", None)
     if of_class is not None:
-        yield from of_class(value)
+        for definition in of_class(value):
+            yield from _declared_by(definition)
         return
     definition = getattr(value, "__table_def__", None)
-    if isinstance(definition, TableDef):
-        yield definition
+    # An alias of a class that reads a view has the columns of its rows, and declares nothing.
+    if isinstance(definition, TableDef) and not definition.is_view:
+        yield from _declared_by(definition)
 
 
-def normalised(table: TableDef) -> TableDef:
+def normalised(definition: Declared) -> Any:
     """A declaration as the server understands it: keys and identities are NOT NULL, everything has a name, and the default
     schema goes without saying.
     """
+    if isinstance(definition, ViewDef):
+        return definition.replace(schema=_where(definition.schema))
+    if isinstance(definition, FunctionDef):
+        path = quoted(spelled(_where(definition.schema), definition.name))
+        return definition.replace(sql=f"CREATE {definition.kind.upper()} {path}{definition.definition}")
+    table = definition
     keys = set(table.primary_key)
     return table.replace(
         schema=_where(table.schema),
@@ -129,9 +152,13 @@ def _constraint(table: TableDef, c: ConstraintDef) -> ConstraintDef:
     return c.replace(**changes)
 
 
-def declared_schema(tables: Sequence[TableDef], extensions: Iterable[str] = ()) -> Schema:
-    """The schema of these tables, with the types of their columns and the extensions that these types need."""
-    schema = Schema()
+def declared_schema(definitions: Sequence[Declared], extensions: Iterable[str] = ()) -> Schema:
+    """The schema of these tables, views and functions, with the types of their columns and the extensions that these types need."""
+    tables = [d for d in definitions if isinstance(d, TableDef)]
+    schema = Schema(
+        views={(d.schema, d.name): d for d in definitions if isinstance(d, ViewDef)},
+        functions={(d.schema, d.name): d for d in definitions if isinstance(d, FunctionDef)},
+    )
     for operation in ddl.create_type_operations(*tables):
         if isinstance(operation, ddl.CreateEnum):
             path: Any = operation.name

@@ -13,6 +13,7 @@ from data_bridge.orm.inspection.table_class import EnumClass, Key, TableClass
 from data_bridge.orm.inspection.table_settings import add_settings
 from data_bridge.orm.mapping.settings import snake_case
 from data_bridge.orm.models.table import Table
+from data_bridge.query import ddl
 from data_bridge.query.catalog import Schema
 
 __all__ = ["classes_of"]
@@ -28,7 +29,7 @@ class _Reserved:
 def classes_of(
     schema: Schema, *, names: Mapping[str, str], left_out: Collection[str] = ()
 ) -> tuple[list[EnumClass], list[TableClass], list[str]]:
-    """The enums and the tables as classes, and the tables that have no primary key, of which a class cannot be made.
+    """The enums, the tables and the views as classes, and the tables that have no primary key, of which a class cannot be made.
 
     `names` are those of classes by table, `schema.table` or `table`; `left_out` are tables that belong to nobody's models.
 
@@ -39,6 +40,8 @@ def classes_of(
     without_key = [t.name for t in tables if not t.primary_key]
     tables = [t for t in tables if t.primary_key]
     tables.sort(key=lambda t: (t.schema or "", t.name))
+    views = {(view.schema, view.name): view for view in ddl.views_in_order(schema.views.values())}
+    tables += [v.source.__table_def__.replace(comment=v.comment, indexes=v.indexes) for v in views.values()]
     known = {name for t in tables for name in table_names(schema, t)}
     for path, name in names.items():
         if path not in known:
@@ -55,7 +58,7 @@ def classes_of(
             [usual, f"{class_name(table.schema or '')}{usual}" if table.schema else f"{usual}Row"], taken
         )
         taken.add(name)
-        made.append(TableClass(name, table))
+        made.append(TableClass(name, table, views.get((table.schema, table.name))))
     enums: dict[Key, EnumClass] = {}
     used = used_types(tables)
     for key, enum in schema.enums.items():
@@ -76,7 +79,7 @@ def classes_of(
 _IMPORTED = frozenset(
     {
         "Any", "BackLink", "Check", "Col", "Column", "Decimal", "Enum", "Exclude", "ForeignKey", "Index", "Link", "ManyToMany",
-        "Range", "Table", "UUID", "Unique", "date", "datetime", "sql", "time", "timedelta", "types",
+        "Range", "Table", "UUID", "Unique", "View", "date", "datetime", "sql", "time", "timedelta", "types",
     }
 )  # fmt: skip
 

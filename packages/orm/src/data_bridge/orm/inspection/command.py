@@ -62,14 +62,16 @@ def main(argv: Sequence[str]) -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="data-bridge inspect",
-        description="Writes Table classes from the tables of a database: columns, keys, links and what leads back, enums, "
+        description="Writes Table classes from the tables and views of a database: columns, keys, links and what leads back, enums, "
         "domains, checks and indexes. What a class cannot say is a comment in it and a line on standard error.",
         epilog=_EXITS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--database", metavar="DSN", help="the database; otherwise the settings, or $DATABASE_URL")
     parser.add_argument("--schema", action="append", default=[], help="a schema to read, instead of public; repeatable")
-    parser.add_argument("--table", action="append", default=[], help="a table to read, instead of all; repeatable")
+    parser.add_argument(
+        "--table", action="append", default=[], help="a table or view to read, instead of all; repeatable"
+    )
     parser.add_argument("--output", metavar="FILE", help="the file to write, instead of standard output")
     parser.add_argument("--force", action="store_true", help="replace the file when it is there")
     parser.add_argument("--strict", action="store_true", help="exit 3 when a class cannot say everything")
@@ -118,14 +120,16 @@ async def _run(options: argparse.Namespace) -> int:
     async with Database(dsn, max_connections=1) as database:
         schema = await read_schema(database, schemas, tables)
         name = await database.fetch_val("SELECT current_database()::text")
-    missing = [
-        name for name in tables if name not in {n for t in schema.tables.values() for n in table_names(schema, t)}
-    ]
+    known = {n for t in schema.tables.values() for n in table_names(schema, t)}
+    known |= {n for v in schema.views.values() for n in table_names(schema, v)}
+    missing = [name for name in tables if name not in known]
     if missing:
-        raise ConfigurationError(f"the database has no table {missing[0]!r}")
+        raise ConfigurationError(f"the database has no table or view {missing[0]!r}")
     enums, classes, without_key = classes_of(schema, names=config.classes, left_out=(_HISTORY,))
     if not classes:
-        raise ConfigurationError(f"there are no tables with a primary key in {', '.join(schemas or ['public'])}")
+        raise ConfigurationError(
+            f"there are no views, and no tables with a primary key, in {', '.join(schemas or ['public'])}"
+        )
     text = module_text(f"Tables of the database {name}, as `data-bridge inspect` read them.", enums, classes)
     if path is None:
         sys.stdout.write(text)
@@ -134,6 +138,7 @@ async def _run(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{path}: {len(classes)} classes\n")
     unsaid = [f"{made.name}: {what}" for made in classes for what in made.unsaid]
     unsaid += [f"table {table}: it has no primary key, which a class needs" for table in without_key]
+    unsaid += [f"{function.kind} {function.name}" for function in schema.functions.values()]
     unsaid += [f"{u.kind} {u.name}" for u in schema.unmodelled]
     unsaid += [f"extension {name}, which has to be there first" for name in schema.extensions if name != "plpgsql"]
     used = used_types(made.table for made in classes)

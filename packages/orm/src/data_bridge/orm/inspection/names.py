@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Collection, Container, Iterable
 
-from data_bridge.query import TableDef
+from data_bridge.query import TableDef, ViewDef
 from data_bridge.query.catalog import Schema
 
 __all__ = ["attribute_name", "class_name", "free", "plural", "singular", "table_names"]
@@ -54,7 +54,7 @@ def plural(word: str) -> str:
     return f"{word}s"
 
 
-def table_names(schema: Schema, table: TableDef) -> tuple[str, str]:
+def table_names(schema: Schema, table: TableDef | ViewDef) -> tuple[str, str]:
     """How a user may call a table: without its schema, and with it."""
     return table.name, f"{table.schema or schema.default_schema}.{table.name}"
 

@@ -18,7 +18,7 @@ _DEFAULT = "public"
 
 
 async def read_schema(database: Any, schemas: Collection[str], tables: Collection[str]) -> Schema:
-    """What is in these schemas, or in `public`; with `tables`, only the tables of these names."""
+    """What is in these schemas, or in `public`; with `tables`, only the tables and views of these names."""
     wanted = list(schemas) or [_DEFAULT]
     async with pg_transaction(using=database, isolation="REPEATABLE READ", read_only=True) as tx:
         # The planner's guesses for large catalogs are high enough for compiling, which takes longer than the query.
@@ -32,4 +32,5 @@ async def read_schema(database: Any, schemas: Collection[str], tables: Collectio
     return replace(
         found,
         tables={key: t for key, t in found.tables.items() if not names.isdisjoint(table_names(found, t))},
+        views={key: v for key, v in found.views.items() if not names.isdisjoint(table_names(found, v))},
     )

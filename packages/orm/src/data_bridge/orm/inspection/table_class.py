@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from data_bridge.query import ConstraintDef, TableDef
+from data_bridge.query import ConstraintDef, TableDef, ViewDef
 
 __all__ = ["EnumClass", "FieldLine", "Key", "TableClass"]
 
@@ -53,11 +53,12 @@ class EnumClass:
 
 @dataclass(slots=True)
 class TableClass:
-    """A table.
+    """A table or a view.
 
     Attributes:
         name: of the class.
-        table: as the database has it.
+        table: as the database has it; of a view, its columns.
+        view: as the database has it; None for a table.
         fields: in the order of the columns, relations behind them.
         settings: lines of Settings by their key, as they are written.
         indexes: items of Settings.indexes.
@@ -69,6 +70,7 @@ class TableClass:
 
     name: str
     table: TableDef
+    view: ViewDef | None = None
     fields: list[FieldLine] = field(default_factory=list[FieldLine])
     settings: dict[str, str] = field(default_factory=dict[str, str])
     indexes: list[str] = field(default_factory=list[str])

@@ -8,7 +8,7 @@ from data_bridge.core import quote_identifier
 from data_bridge.orm.inspection.column_types import quoted
 from data_bridge.orm.inspection.columns import text_of
 from data_bridge.orm.inspection.table_class import FieldLine, TableClass
-from data_bridge.query import ConstraintDef, IndexDef, Node, default_name
+from data_bridge.query import ConstraintDef, IndexDef, Node, PolicyDef, ViewDef, default_name
 from data_bridge.query.spi import constraint_name, read
 
 __all__ = ["add_settings"]
@@ -23,6 +23,16 @@ def add_settings(made: TableClass, class_default_name: str) -> None:
         made.settings["schema"] = quoted(table.schema)
     if table.comment is not None:
         made.settings["comment"] = quoted(table.comment)
+    if table.policies:
+        made.imports |= {("data_bridge.postgres", "Policy"), ("data_bridge.postgres", "sql")}
+        made.settings["policies"] = f"[{', '.join(map(_policy, table.policies))}]"
+    if table.row_security != ("forced" if table.policies else None):
+        made.settings["row_security"] = quoted(table.row_security) if table.row_security else "None"
+    grants = table.grants if made.view is None else made.view.grants
+    made.unsaid += [f"the privileges of {grant.role}" for grant in grants]
+    made.unsaid += [f"the trigger {trigger.name}" for trigger in table.triggers]
+    if made.view is not None:
+        _add_view(made, made.view)
     for constraint in table.constraints:
         _add_constraint(made, constraint)
     for field in made.fields:
@@ -30,6 +40,27 @@ def add_settings(made: TableClass, class_default_name: str) -> None:
     for index in table.indexes:
         if not _is_of_one_column(made, index):
             _add_index(made, index)
+
+
+def _policy(policy: PolicyDef) -> str:
+    said = policy.given()
+    options = [f"{key}={quoted(said[key])}" for key in ("command", "comment") if key in said]
+    options += [f"{key}=sql({quoted(text_of(said[key]))})" for key in ("check", "using") if key in said]
+    options += [f"{key}={said[key]!r}" for key in ("roles", "restrictive") if key in said]
+    return f"Policy({', '.join([quoted(policy.name), *options])})"
+
+
+def _add_view(made: TableClass, view: ViewDef) -> None:
+    text = str(view.query)
+    lines = '"""' + text + '"""'
+    query = quoted(text) if "\n" not in text or '"""' in text or "\\" in text or text.endswith('"') else lines
+    said = view.given()
+    names = [n for n in ("materialized", "security_barrier", "security_invoker", "check_option") if n in said]
+    options = [f"{name}={quoted(said[name]) if isinstance(said[name], str) else said[name]}" for name in names]
+    if options:
+        made.imports.add(("data_bridge.postgres", "View"))
+        query = f"View({', '.join([query, *options])})"
+    made.settings["view"] = query
 
 
 def _add_constraint(made: TableClass, c: ConstraintDef) -> None:

@@ -290,7 +290,9 @@ def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
     given = [_index(entity, i) for i in entity.settings.indexes]
     # Settings say what an index of these columns is called: it is the one that a foreign key needs.
     said = {i.columns for i in given if _is_plain(i)}
-    keyed: set[str] = {*entity.pk_names[:1]}
+    # The key of a view is no constraint, and has no index.
+    key = () if entity.settings.view is not None else entity.pk_names
+    keyed: set[str] = {*key[:1]}
     made: list[IndexDef] = []
     for f in entity.fields:
         is_key = f.spec.foreign_key is not None and not f.spec.unique and f.name not in keyed
@@ -300,14 +302,10 @@ def table_indexes(entity: Entity) -> tuple[IndexDef, ...]:
     for link in entity.links:
         if len(link.near) > 1:
             names = tuple(entity.by_key[k].name for k in link.near)
-            if (
-                names != entity.pk_names[: len(names)]
-                and names not in said
-                and link.declaration.target.options.index is not False
-            ):
+            if names != key[: len(names)] and names not in said and link.declaration.target.options.index is not False:
                 made.append(IndexDef(default_name(entity.settings.name, names, "idx"), names))
     # A unique constraint has its index already: saying both, as a class may well do, makes one.
-    covered = {(f.name,) for f in entity.fields if f.spec.unique} | {entity.pk_names}
+    covered = {(f.name,) for f in entity.fields if f.spec.unique} | {key}
     made += [i for i in given if not (i.unique and _is_plain(i) and i.columns in covered)]
     named = {_given(entity, i).name for i in entity.settings.indexes} | {f.spec.index for f in entity.fields}
     return _numbered(entity, made, named)

@@ -19,15 +19,15 @@ from data_bridge.orm.mapping.column_fit import misfit_of
 from data_bridge.orm.mapping.constraints import table_constraints, table_indexes
 from data_bridge.orm.mapping.document_shape import misfit
 from data_bridge.orm.mapping.documents import is_same, plain
-from data_bridge.orm.mapping.entity_keys import primary_key, refuse_shared_columns, revision
+from data_bridge.orm.mapping.entity_keys import need_key, primary_key, refuse_shared_columns, revision
 from data_bridge.orm.mapping.field import Field, factory, validated_name
 from data_bridge.orm.mapping.mixed_plans import MixedPlans
 from data_bridge.orm.mapping.natural_type import shown
 from data_bridge.orm.mapping.relation import Relation, of_class
 from data_bridge.orm.mapping.rounding import kept_as_sent, may_change
-from data_bridge.orm.mapping.settings import Settings
+from data_bridge.orm.mapping.settings import Settings, policies_of, view_of
 from data_bridge.query import ColumnProxy, DocumentPath, Node, TableDef, TableSource, sql
-from data_bridge.query.spi import build, clauses
+from data_bridge.query.spi import build, clauses, refuse_view
 
 if TYPE_CHECKING:
     from data_bridge.orm.queries.builder import QueryBuilder
@@ -63,9 +63,15 @@ class Entity(MixedPlans):
             constraints=table_constraints(self),
             indexes=table_indexes(self),
             comment=settings.comment,
+            triggers=settings.triggers,
+            policies=policies_of(self),
+            grants=settings.grants,
+            row_security=settings.row_security,
             renamed_from=settings.renamed_from,
+            is_view=settings.view is not None,
             owner=self.label,
         )
+        self.view = view_of(settings, self.definition)
         self.source = TableSource(self.definition, owner=self.label, keys={f.name: f.key for f in fields})
         self.complete(self.source)
         self.columns: dict[str, ColumnProxy[Any]] = {f.key: self.source.columns[f.name] for f in fields}
@@ -169,6 +175,15 @@ class Entity(MixedPlans):
     def executor(self, tx: Any) -> Any:
         """Where statements run: where `tx` says, or in the database of the class, or in the current one."""
         return resolve(tx if tx is not None else self.settings.using)
+
+    def writer(self, tx: Any) -> Any:
+        """Where statements that write run: every way of writing a row asks this first.
+
+        Raises:
+            TypeError: the class reads a view.
+        """
+        refuse_view(self.source)
+        return self.executor(tx)
 
     # -------------------------------------------------------------------------------------------------- loading
     def converters(self, keys: Iterable[str]) -> list[Any]:
@@ -357,8 +372,7 @@ class Entity(MixedPlans):
         binds = self.pk_binds
         if len(binds) == 1:
             return (binds[0].bind(pk),)
-        if not binds:
-            raise TypeError(f"{self.label} has no primary key")
+        need_key(self, "this")
         values: list[Any]
         if isinstance(pk, dict):
             values = [pk[k] for k in self.pk_keys]

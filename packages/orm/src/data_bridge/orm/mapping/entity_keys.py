@@ -33,6 +33,19 @@ def primary_key(entity: Entity) -> tuple[Field, ...]:
     return tuple(entity.by_key[n] for n in named)
 
 
+def need_key(entity: Entity, doing: str) -> None:
+    """Refuses what finds rows by their key, for rows without one: those of a view may have none.
+
+    Raises:
+        TypeError: naming the class.
+    """
+    if not entity.pk_keys:
+        raise TypeError(
+            f"{doing} needs the key of {entity.label}, which has none: Column(primary_key=True) marks the column that tells "
+            "the rows apart"
+        )
+
+
 def revision(entity: Entity) -> str | None:
     """The field that Settings.use_revision counts; None without one.
 

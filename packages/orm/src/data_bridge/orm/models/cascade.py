@@ -35,7 +35,7 @@ class DeleteRules(StrEnum):
 async def save(entity: Entity, row: Any, skip: Any, tx: Any, work: Any) -> Any:
     """`work(transaction)` writes the row itself; all or nothing."""
     links = dict(links_of(row) or {})
-    async with pg_transaction(using=entity.executor(tx)) as inner:
+    async with pg_transaction(using=entity.writer(tx)) as inner:
         for relation in entity.relations.values():
             other = links.get(relation.name)
             if relation.kind == "link" and other is not None and _needs_saving(other):
@@ -75,7 +75,7 @@ async def _write(relation: Relation, rows: list[Any], skip: Any, tx: Any) -> Non
 
 async def delete(entity: Entity, row: Any, skip: Any, tx: Any, work: Any) -> Any:
     """`work(transaction)` deletes the row itself; all or nothing."""
-    async with pg_transaction(using=entity.executor(tx)) as inner:
+    async with pg_transaction(using=entity.writer(tx)) as inner:
         held = links_of(row) or {}
         missing = [r.name for r in entity.relations.values() if r.kind != "many" and r.name not in held]
         if missing:

@@ -31,7 +31,7 @@ async def save(entity: Entity, row: Any, only: Any, force: bool, rule: Any, skip
     if hooks is None or skip is True:
         return await single_row.save(entity, row, only, force, tx)
     event = Insert if state_of(row) is None else Update
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
 
     async def inside(inner: Any) -> Any:
         state = state_of(row)
@@ -54,7 +54,7 @@ async def insert(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any) -> An
     if entity.hooks is None:
         return await single_row.insert(entity, row, tx)
     return await happening(
-        entity.hooks, [Insert], [row], skip, entity.executor(tx), lambda e: single_row.insert(entity, row, e)
+        entity.hooks, [Insert], [row], skip, entity.writer(tx), lambda e: single_row.insert(entity, row, e)
     )
 
 
@@ -65,6 +65,7 @@ async def update(
     same statement, what the caller says wins.
     """
     assert entity.hooks is not None
+    executor = entity.writer(tx)
     state = single_row.saved(entity, row, "update()")
     made = assignments(entity, values, operators, kw, defaults=False)
     if not made:
@@ -84,13 +85,13 @@ async def update(
             pending.setdefault(f.key, data.get(f.key, ABSENT))
             data[f.key] = value
 
-    async def work(executor: Any) -> Any:
+    async def work(inner: Any) -> Any:
         more = {k: v for k, v in row.get_changes().items() if k not in said and (k not in before or before[k] is not v)}
         tried.update({k: (v, had.get(k, ABSENT), k in recorded) for k, v in more.items()})
-        return await single_row.update(entity, row, values, operators, {**more, **kw}, executor)
+        return await single_row.update(entity, row, values, operators, {**more, **kw}, inner)
 
     try:
-        return await happening(entity.hooks, [Update], [row], skip, entity.executor(tx), work)
+        return await happening(entity.hooks, [Update], [row], skip, executor, work)
     except BaseException:
         now = state_of(row)
         for k, (value, before_it, was_pending) in tried.items():
@@ -109,7 +110,7 @@ async def replace(entity: Entity, row: Any, skip: Skip, tx: Any) -> Any:
     """replace() with Replace."""
     assert entity.hooks is not None
     return await happening(
-        entity.hooks, [Replace], [row], skip, entity.executor(tx), lambda e: single_row.replace(entity, row, e)
+        entity.hooks, [Replace], [row], skip, entity.writer(tx), lambda e: single_row.replace(entity, row, e)
     )
 
 
@@ -120,5 +121,5 @@ async def delete(entity: Entity, row: Any, rule: Any, skip: Skip, tx: Any, hard:
     if entity.hooks is None:
         return await deletion.delete(entity, row, tx, hard)
     return await happening(
-        entity.hooks, [Delete], [row], skip, entity.executor(tx), lambda e: deletion.delete(entity, row, e, hard)
+        entity.hooks, [Delete], [row], skip, entity.writer(tx), lambda e: deletion.delete(entity, row, e, hard)
     )

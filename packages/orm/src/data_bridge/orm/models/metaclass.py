@@ -29,7 +29,7 @@ from data_bridge.orm.models import pydantic_schema
 from data_bridge.orm.queries.borrowed_names import CLASS_NAMES, FIELD_OPTIONS, META, ON_CLASS, found
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.relations.descriptors import RelationAttribute
-from data_bridge.query import TableDef, TableSource, type_of
+from data_bridge.query import TableDef, TableSource, ViewDef, type_of
 from data_bridge.query.spi import SourceColumns
 
 PARAMETERS = frozenset({"tx", "defaults", "fetch_links", "skip_events"})
@@ -203,14 +203,14 @@ class TableMeta(ModelMetaclass):
     else:
         c = _ColumnsByName()
 
-    def __table_defs__(cls) -> list[TableDef]:
-        """The definition of the class's table, and those of the tables that its many-to-many relations name; none for an
+    def __table_defs__(cls) -> list[TableDef | ViewDef]:
+        """The definition of the class's table or view, and those of the tables that its many-to-many relations name; none for an
         abstract class. This is how data-bridge-migrate, which does not know the ORM, finds the tables of an application.
         """
         if not _maps_table(cls):
             return []
         entity = entity_of(cls)
-        return [entity.definition, *(c.__db__.definition for c in entity.make_through_tables())]
+        return [entity.view or entity.definition, *(c.__db__.definition for c in entity.make_through_tables())]
 
     # Properties, so that a class that waits for others does not show the table of its base.
     @property
@@ -276,7 +276,7 @@ def install(cls: Any) -> None:
     ]
     entity = Entity(cls, settings, fields)
     _refuse_foreign_relations(cls, entity)
-    if not entity.primary_key:
+    if not entity.primary_key and entity.view is None:
         raise ConfigurationError(
             f"{cls.__name__} has no primary key: mark a field with Column(primary_key=True), name it in Settings.primary_key, "
             "inherit IdMixin, or set Settings.abstract = True"

@@ -177,4 +177,4 @@ class Row(TrackedModel):
         if not isinstance(other, Row):
             return False
         mine, theirs = entity_of(type(self)), entity_of(type(other))
-        return mine.table == theirs.table and self.pk is not None and bool(self.pk == other.pk)
+        return mine.table == theirs.table and bool(mine.pk_keys) and self.pk is not None and bool(self.pk == other.pk)

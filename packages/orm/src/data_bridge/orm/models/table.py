@@ -25,7 +25,7 @@ from data_bridge.orm.queries.find_one import FindOne
 from data_bridge.orm.registry import entity_of
 from data_bridge.orm.schema.create import create_all, drop_all
 from data_bridge.query import Expr
-from data_bridge.query.ddl import script
+from data_bridge.query.ddl import create_view_operations, script
 from data_bridge.query.spi import build
 
 if TYPE_CHECKING:
@@ -392,8 +392,11 @@ class Table(Row, metaclass=TableMeta):
     # -------------------------------------------------------------------------------------------------------- schema
     @classmethod
     def ddl(cls) -> str:
-        """The statements that make the table, its indexes and comments."""
-        return script(entity_of(cls).definition)
+        """The statements that make the table or the view, its indexes and comments."""
+        entity = entity_of(cls)
+        if entity.view is not None:
+            return "\n".join(f"{operation};" for operation in create_view_operations(entity.view))
+        return script(entity.definition)
 
     @classmethod
     async def create_table(cls, *, checkfirst: bool = True, using: Any = None) -> None:

@@ -100,7 +100,7 @@ async def insert_many(
         if progress is not None:
             progress(done)
 
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     if (
         not second
         and hooks is None

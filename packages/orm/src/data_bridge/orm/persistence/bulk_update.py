@@ -62,7 +62,7 @@ async def bulk_update(entity: Entity, rows: Iterable[Any], fields: Sequence[Any]
     """Writes what changed in each row, or these fields of all; returns the number of rows that were there."""
     wanted = None if fields is None else frozenset(entity.field(f).key for f in fields)
     given = list(rows)
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     hooks = entity.hooks
     if hooks is None or skip is True or not hooks.concern(Update):
         return await _write(entity, given, wanted, executor)

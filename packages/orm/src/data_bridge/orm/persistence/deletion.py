@@ -19,7 +19,7 @@ _COUNT = LoadPlan.affected()
 
 async def delete(entity: Entity, row: Any, tx: Any, hard: bool = False) -> bool:
     """DELETE by key, or the mark of a soft deletion; False when the row was gone."""
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = single_row.saved(entity, row, "delete()")
@@ -55,7 +55,7 @@ async def restore(entity: Entity, row: Any, tx: Any) -> bool:
     """Takes the mark of a soft deletion away; False when there was none."""
     if entity.soft is None:
         raise TypeError(f"{entity.label} has no soft deletion: inherit SoftDeleteMixin")
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         key = original_key(entity, row, single_row.saved(entity, row, "restore()"))

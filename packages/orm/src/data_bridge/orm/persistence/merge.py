@@ -87,7 +87,7 @@ class MergeQuery:
 
     async def _run(self) -> int:
         statement = self.__statement__()
-        count: int = await self._entity.executor(self._tx).run(statement.ir, statement.params, _COUNT)
+        count: int = await self._entity.writer(self._tx).run(statement.ir, statement.params, _COUNT)
         return count
 
     def __await__(self) -> Generator[Any, Any, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from data_bridge.orm.mapping.entity import Entity
+from data_bridge.orm.mapping.entity_keys import need_key
 from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.change_tracking import changed_fields, original_key
 from data_bridge.orm.persistence.in_flight import begin, turn
@@ -14,6 +15,7 @@ from data_bridge.query.spi import build
 async def refresh(entity: Entity, row: Any, columns: tuple[Any, ...], keep_changes: bool, locking: Any, tx: Any) -> Any:
     """SELECT by key into the instance."""
     keys = tuple(entity.field(c).key for c in columns) or tuple(f.key for f in entity.loaded)
+    need_key(entity, "refresh()")
     executor = entity.executor(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:

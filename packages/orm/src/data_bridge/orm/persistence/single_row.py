@@ -173,7 +173,7 @@ def _insert_shape(
 
 async def insert(entity: Entity, row: Any, tx: Any) -> Any:
     """Plain INSERT; what the database fills comes back in the same round trip."""
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = state_of(row)
@@ -193,7 +193,7 @@ def _insert(entity: Entity, row: Any, given: tuple[str, ...], executor: Any) -> 
 
 async def save(entity: Entity, row: Any, only: Any, force: bool, tx: Any) -> Any:
     """INSERT, upsert by key, or UPDATE of what changed; nothing when nothing did."""
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = state_of(row)
@@ -377,7 +377,7 @@ async def update(entity: Entity, row: Any, values: Any, operators: Any, keywords
     if not made:
         return row
     keys = tuple(f.key for f, _, _ in made) + tuple(f.key for f in entity.fields if f.spec.computed)
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = saved(entity, row, "update()")
@@ -429,7 +429,7 @@ async def _bring(
 
 async def replace(entity: Entity, row: Any, tx: Any) -> Any:
     """UPDATE of every column by key."""
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, (row,)) or await turn(executor, (row,))
     try:
         state = state_of(row)

@@ -63,7 +63,7 @@ async def upsert_many(
             [Save],
             made,
             skip,
-            entity.executor(tx),
+            entity.writer(tx),
             lambda e: _upsert_all(entity, made, conflict, update, e),
         )
         return found
@@ -73,7 +73,7 @@ async def upsert_many(
 async def _upsert_all(
     entity: Entity, made: list[Any], conflict: Sequence[Any] | Conflict, update: Any, tx: Any
 ) -> list[tuple[Any, bool]]:
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     flight = begin(executor, made) or await turn(executor, made)
     try:
         upsert = Upsert(entity, made, conflict, update)
@@ -97,5 +97,5 @@ async def insert_from(entity: Entity, query: Any, columns: Sequence[Any] | None,
     if clause is not None:
         made = clauses.with_conflict(made, *clause[:2])
     statement = made.__statement__()
-    count: int = await entity.executor(tx).run(statement.ir, statement.params, _COUNT)
+    count: int = await entity.writer(tx).run(statement.ir, statement.params, _COUNT)
     return count

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_bridge.orm.mapping.entity import Entity
+from data_bridge.orm.mapping.entity_keys import need_key
 from data_bridge.orm.persistence.single_row import row_not_found
 from data_bridge.orm.queries.builder import QueryBuilder
 from data_bridge.query import row
@@ -60,6 +61,7 @@ def with_keys(query: QueryBuilder[Any], keys: Sequence[Any]) -> QueryBuilder[Any
         TypeError: a key has another number of values.
     """
     entity = query._entity
+    need_key(entity, "get_many()")
     if entity.pk_key is not None:
         return query.find(entity.pk_binds[0].in_(keys))
     return query.find(row(*entity.pk_binds).in_([entity.key_values(key) for key in keys]))

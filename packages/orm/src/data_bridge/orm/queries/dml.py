@@ -10,7 +10,7 @@ from data_bridge.core.errors import UnfilteredWrite
 from data_bridge.orm import _events
 from data_bridge.orm.persistence.assignments import assignments, plain_assignments
 from data_bridge.query import func
-from data_bridge.query.spi import Columns, apart, build, clauses, filters_rows
+from data_bridge.query.spi import Columns, apart, build, clauses, filters_rows, refuse_view
 from data_bridge.query.spi.table_names import mentioned
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def update(
 ) -> tuple[Any, tuple[Any, ...]]:
     """Structure and parameters of an UPDATE."""
     entity = query._entity
+    refuse_view(entity.source)
     if keywords and values is None and not operators:
         plain = plain_assignments(entity, keywords)
         if plain is not None:
@@ -103,6 +104,7 @@ def update(
 def delete(query: Any, returning: Any) -> tuple[Any, tuple[Any, ...]]:
     """Structure and parameters of a DELETE; of a table with soft deletion, of the UPDATE that marks the rows."""
     entity = query._entity
+    refuse_view(entity.source)
     if entity.soft is not None and not query._hard:
         return update(query, {entity.soft.key: func.now()}, (), {}, returning)
     where, where_p, sources = _conditions(query, "delete")

@@ -76,7 +76,7 @@ async def get_or_create(cls: Any, defaults: Mapping[str, Any], keys: Mapping[str
     entity = entity_of(cls)
     named = _named(entity, keys)
     wanted = _validated(entity, named)
-    executor = entity.executor(tx)
+    executor = entity.writer(tx)
     made: Any = None
     for _ in range(3):
         row = await _find(entity, wanted, executor)

@@ -9,6 +9,7 @@ from data_bridge.core import RowStream, resolve
 from data_bridge.core.errors import ConfigurationError
 from data_bridge.orm._events import loaded
 from data_bridge.orm._page import Page
+from data_bridge.orm.mapping.entity_keys import need_key
 from data_bridge.orm.queries.keyset import Keyset, check_page, keyset_of, page_by_key
 from data_bridge.orm.queries.result_types import ShapedQuery
 from data_bridge.orm.queries.total_order import in_total_order
@@ -87,6 +88,7 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
             raise ConfigurationError("by_pk_batches() goes by key: the query has an order, a limit or an offset")
         if size < 1:
             raise ConfigurationError(f"by_pk_batches({size}): a batch has at least one row")
+        need_key(self._entity, "by_pk_batches()")
         keys = self._entity.pk_keys
         columns = [self._entity.columns[k] for k in keys]
         query: Any = self.order_by(*columns).limit(size)

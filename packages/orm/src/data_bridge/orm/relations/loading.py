@@ -200,7 +200,8 @@ def _attach(found: list[Any], joined: list[tuple[Branch, int]]) -> None:
 
 
 def _getter(keys: tuple[str, ...]) -> Any:
-    return itemgetter(*keys)
+    # A row of a view without a key is told from others by itself.
+    return itemgetter(*keys) if keys else id
 
 
 def _unique(rows: Iterable[Any]) -> list[Any]:

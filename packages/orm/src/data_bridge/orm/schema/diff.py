@@ -18,7 +18,7 @@ class Difference(NamedTuple):
     """One difference; its text says what the class has and what the database."""
 
     kind: str
-    """table, column, type, nullable, default, primary key, unique, foreign key or index."""
+    """table, view, column, type, nullable, default, primary key, unique, foreign key or index."""
     name: str
     """The table, or "table.column"."""
     expected: Any
@@ -47,7 +47,13 @@ async def differences(entity: Entity, using: Any) -> list[Difference]:
             rows = await catalog_rows(tx, schemas)
     schema = catalog.read(rows)
     own = entity.definition
-    there = schema.tables.get((None if own.schema == schema.default_schema else own.schema, own.name))
+    key = (None if own.schema == schema.default_schema else own.schema, own.name)
+    if own.is_view:
+        view = schema.views.get(key)
+        if view is None:
+            return [Difference("view", own.name, own.name, None)]
+        return list(_columns(own, view.source.__table_def__, nullable=False))
+    there = schema.tables.get(key)
     if there is None:
         return [Difference("table", own.name, own.name, None)]
     return list(_compared(own, there))
@@ -59,7 +65,8 @@ async def catalog_rows(executor: Any, schemas: list[str] | None) -> dict[str, An
     return {name: await executor.run(statement.ir, statement.params, _TUPLES) for name, statement in queries.items()}
 
 
-def _compared(own: TableDef, there: TableDef) -> Iterable[Difference]:
+def _columns(own: TableDef, there: TableDef, *, nullable: bool) -> Iterable[Difference]:
+    """Differences of columns; of a view PostgreSQL knows neither NOT NULL nor defaults."""
     found = {c.name: c for c in there.columns}
     keys = set(own.primary_key)
     for column in own.columns:
@@ -71,6 +78,8 @@ def _compared(own: TableDef, there: TableDef) -> Iterable[Difference]:
         # The server quotes the names of types only where it must.
         if column.type.name.replace('"', "") != other.type.name.replace('"', ""):
             yield Difference("type", name, column.type.name, other.type.name)
+        if not nullable:
+            continue
         is_null = column.nullable and column.name not in keys
         if is_null != other.nullable:
             yield Difference("nullable", name, is_null, other.nullable)
@@ -79,6 +88,10 @@ def _compared(own: TableDef, there: TableDef) -> Iterable[Difference]:
             yield Difference("default", name, "a default" if has else "none", "a default" if had else "none")
     for name in found:
         yield Difference("column", own.name, None, name)
+
+
+def _compared(own: TableDef, there: TableDef) -> Iterable[Difference]:
+    yield from _columns(own, there, nullable=True)
     for kind in ("primary_key", "unique", "foreign_key"):
         mine, theirs = _constraints(own, kind), _constraints(there, kind)
         label = kind.replace("_", " ")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from data_bridge.core import Statement
+from data_bridge.core import Statement, quote_identifier
 
 from ..definitions.tables import (
     ColumnDef,
@@ -14,14 +14,21 @@ from ..definitions.tables import (
     DomainDef,
     EnumDef,
     ExtensionDef,
+    FunctionDef,
+    GrantDef,
     IndexDef,
+    PolicyDef,
     SequenceDef,
     TableDef,
+    TriggerDef,
+    Use,
+    ViewDef,
 )
 from ..expressions.expr import Built
 from ..expressions.raw import raw, sql
 from ..types.sql_types import Array, Enum, SQLType
 from ..types.typemap import parse_type
+from .other_texts import OTHERS
 from .sql_texts import TEXTS
 
 __all__ = ["Rows", "Schema", "Unmodelled", "queries", "read"]
@@ -36,7 +43,7 @@ class Unmodelled(NamedTuple):
     """An object that no definition can say."""
 
     kind: str
-    """view, function, trigger, policy, partition and so on."""
+    """aggregate, partition, rule and so on."""
     schema: str | None
     name: str
     """Of a trigger, policy or rule with its table before it."""
@@ -49,6 +56,9 @@ class Schema:
     """What is there, by (schema, name)."""
 
     tables: dict[Key, TableDef] = field(default_factory=dict[Key, TableDef])
+    views: dict[Key, ViewDef] = field(default_factory=dict[Key, ViewDef])
+    functions: dict[Key, FunctionDef] = field(default_factory=dict[Key, FunctionDef])
+    """Functions and procedures that are alone under their name."""
     enums: dict[Key, EnumDef] = field(default_factory=dict[Key, EnumDef])
     domains: dict[Key, DomainDef] = field(default_factory=dict[Key, DomainDef])
     sequences: dict[Key, SequenceDef] = field(default_factory=dict[Key, SequenceDef])
@@ -57,20 +67,20 @@ class Schema:
     server_version: int = 0
     """As the server says it: 180001."""
     unmodelled: tuple[Unmodelled, ...] = ()
-    """What is there and has no definition here: views, functions, triggers, policies, partitions and the like."""
+    """What is there and has no definition here: overloaded functions, partitions and the like."""
 
 
 def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
     """The statements to run, by name. Without `schemas` they look into the schemas of the search path.
 
     >>> from data_bridge.query import catalog
-    >>> sorted(catalog.queries(["public"]))
-    ['columns', 'constraints', 'domains', 'enums', 'extensions', 'indexes', 'sequences', 'server', 'tables', 'unmodelled']
+    >>> sorted(catalog.queries(["public"]))[:5]
+    ['columns', 'constraints', 'domains', 'enums', 'extensions']
     """
     wanted = None if schemas is None else list(schemas)
     return {
         name: raw(text, wanted).__statement__() if "$1" in text else raw(text).__statement__()
-        for name, text in TEXTS.items()
+        for name, text in {**TEXTS, "others": OTHERS}.items()
     }
 
 
@@ -85,6 +95,8 @@ def read(rows: Rows) -> Schema:
     reader = _Reader(rows, default)
     return Schema(
         tables=reader.tables(),
+        views=reader.views(),
+        functions=reader.functions(),
         enums={(d.schema, d.name): d for d in reader.enums.values()},
         domains=reader.domains(),
         sequences=reader.sequences(),
@@ -95,13 +107,15 @@ def read(rows: Rows) -> Schema:
         server_version=version,
         unmodelled=tuple(
             Unmodelled(kind, reader.where(where), name, digest)
-            for kind, where, name, digest in rows.get("unmodelled", ())
+            for kind, where, name, digest in (*rows.get("unmodelled", ()), *rows.get("others", ()))
         ),
     )
 
 
 _ACTIONS: dict[str, Any] = {"r": "restrict", "c": "cascade", "n": "set null", "d": "set default"}
 _KINDS: dict[str, Any] = {"p": "primary_key", "u": "unique", "c": "check", "f": "foreign_key", "x": "exclude"}
+_COMMANDS: dict[str, Any] = {"*": "all", "r": "select", "a": "insert", "w": "update", "d": "delete"}
+_TRUE = ("true", "on", "yes", "1")
 _DESCENDING, _NULLS_FIRST = 1, 2
 
 
@@ -115,7 +129,7 @@ class _Reader:
         for schema, name, values, comment in rows.get("enums", ()):
             self.enums[schema, name] = EnumDef(name, tuple(values), schema=self.where(schema), comment=comment)
 
-    def where(self, schema: str) -> str | None:
+    def where(self, schema: str | None) -> str | None:
         return None if schema == self.default else schema
 
     def _grouped(self, name: str) -> dict[Key, list[Sequence[Any]]]:
@@ -125,9 +139,11 @@ class _Reader:
         return groups
 
     def tables(self) -> dict[Key, TableDef]:
-        columns, constraints, indexes = map(self._grouped, ("columns", "constraints", "indexes"))
+        columns, constraints, indexes, triggers, policies, grants = map(
+            self._grouped, ("columns", "constraints", "indexes", "triggers", "policies", "grants")
+        )
         found: dict[Key, TableDef] = {}
-        for schema, name, comment in self.rows.get("tables", ()):
+        for schema, name, comment, row_security in self.rows.get("tables", ()):
             key = (schema, name)
             definition = TableDef(
                 name,
@@ -136,9 +152,69 @@ class _Reader:
                 constraints=tuple(self._constraint(row) for row in constraints.get(key, ())),
                 indexes=tuple(self._index(row) for row in indexes.get(key, ())),
                 comment=comment,
+                triggers=tuple(
+                    TriggerDef(called, event, action, constraint=is_constraint, comment=said)
+                    for called, is_constraint, event, action, said in triggers.get(key, ())
+                ),
+                policies=tuple(self._policy(row) for row in policies.get(key, ())),
+                grants=tuple(GrantDef(tuple(sorted(privileges)), role) for role, privileges in grants.get(key, ())),
+                row_security=row_security,
             )
             found[definition.schema, name] = definition
         return found
+
+    def views(self) -> dict[Key, ViewDef]:
+        columns, indexes, uses, grants = map(self._grouped, ("columns", "indexes", "uses", "grants"))
+        found: dict[Key, ViewDef] = {}
+        for schema, name, materialized, text, options, comment in self.rows.get("views", ()):
+            key = (schema, name)
+            said = dict(item.split("=", 1) for item in options or () if not materialized)
+            made = ViewDef(
+                name,
+                text,
+                schema=self.where(schema),
+                columns=tuple(self._column(row) for row in columns.get(key, ())),
+                materialized=materialized,
+                security_barrier=said.get("security_barrier") in _TRUE,
+                security_invoker=said.get("security_invoker") in _TRUE,
+                check_option=said.get("check_option"),  # pyright: ignore[reportArgumentType]
+                indexes=tuple(self._index(row) for row in indexes.get(key, ())),
+                comment=comment,
+                grants=tuple(GrantDef(tuple(sorted(privileges)), role) for role, privileges in grants.get(key, ())),
+                uses=self._uses(uses.get(key, ())),
+            )
+            found[made.schema, name] = made
+        return found
+
+    def functions(self) -> dict[Key, FunctionDef]:
+        uses = self._grouped("function_uses")
+        found: dict[Key, FunctionDef] = {}
+        for schema, name, is_procedure, text, serves_tables, comment in self.rows.get("functions", ()):
+            where = self.where(schema)
+            path = ".".join(quote_identifier(part) for part in (where, name) if part is not None)
+            found[where, name] = FunctionDef(
+                f"CREATE {'PROCEDURE' if is_procedure else 'FUNCTION'} {path}{text}",
+                comment=comment,
+                uses=self._uses(uses.get((schema, name), ())),
+                serves_tables=serves_tables,
+            )
+        return found
+
+    def _uses(self, rows: Sequence[Sequence[Any]]) -> tuple[Use, ...]:
+        return tuple(Use(kind, self.where(schema), name, part) for kind, schema, name, part in rows)
+
+    @staticmethod
+    def _policy(row: Sequence[Any]) -> PolicyDef:
+        name, command, permissive, roles, using, check, comment = row
+        return PolicyDef(
+            name,
+            command=_COMMANDS[command],
+            using=None if using is None else sql(using),
+            check=None if check is None else sql(check),
+            roles=tuple(roles or ()),
+            restrictive=not permissive,
+            comment=comment,
+        )
 
     def _type(self, spelling: str, enum_schema: str | None, enum: str | None) -> SQLType:
         if enum is None or enum_schema is None:

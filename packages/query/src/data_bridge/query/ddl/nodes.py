@@ -11,6 +11,9 @@ from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from data_bridge.core import Statement
+
+from .._compile import compile as compile_
 from .._compile import statement_of
 from ..definitions.tables import ColumnDef, ConstraintDef, IndexDef, SequenceDef, TableDef, default_name
 from ..expressions import coercion
@@ -49,6 +52,12 @@ def named(thing: Path | Any) -> str:
 def literal_structure(node: Node[Any]) -> Structure:
     """The structure of an expression with literals for its values and bare columns: what DDL can hold."""
     return _literal(node.s, iter(node.p), bare=True)
+
+
+def condition_text(node: Node[Any]) -> str:
+    """A condition in brackets, as DDL has it: that of a check constraint, which is where the core writes one."""
+    check = ("add_constraint", ("check", "c", literal_structure(node), None))
+    return compile_(Statement(("alter_table", "t", (check,)), ())).sql.partition(" CHECK ")[2]
 
 
 def literal_statement(query: Any) -> Structure:

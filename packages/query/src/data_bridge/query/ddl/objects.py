@@ -4,23 +4,44 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from data_bridge.core import quote_identifier
+
 from ..definitions.base import field
-from ..definitions.tables import DomainDef, IndexDef, SequenceDef, default_name
-from .nodes import Path, flags, index_elements, index_extras, literal_statement, named, path_of, sequence_settings
+from ..definitions.tables import DomainDef, FunctionDef, IndexDef, PolicyDef, SequenceDef, TriggerDef, default_name
+from .nodes import (
+    Path,
+    condition_text,
+    flags,
+    index_elements,
+    index_extras,
+    literal_statement,
+    named,
+    path_of,
+    sequence_settings,
+)
 from .tables import Operation
 
 __all__ = [
     "AddEnumValue",
+    "AlterPolicy",
     "AlterSequence",
     "Comment",
     "CreateDomain",
     "CreateEnum",
     "CreateExtension",
+    "CreateFunction",
     "CreateIndex",
+    "CreatePolicy",
     "CreateSchema",
     "CreateSequence",
+    "CreateTrigger",
     "CreateView",
+    "DropPolicy",
+    "DropTrigger",
+    "Grant",
     "RenameEnumValue",
+    "Revoke",
+    "SetRowSecurity",
 ]
 
 
@@ -121,7 +142,7 @@ class AlterSequence(Operation):
 
 
 class Comment(Operation):
-    """COMMENT ON; text None removes it. For a column or constraint `of` names it, and `name` its table."""
+    """COMMENT ON; text None removes it. For a part of a table `of` names it, and `name` its table."""
 
     kind: Literal[
         "table",
@@ -133,8 +154,12 @@ class Comment(Operation):
         "domain",
         "schema",
         "extension",
+        "function",
+        "procedure",
         "column",
         "constraint",
+        "trigger",
+        "policy",
     ]
     name: Path
     text: str | None
@@ -169,7 +194,12 @@ class CreateSchema(Operation):
 
 
 class CreateView(Operation):
-    """CREATE VIEW of a query, whose values become literals."""
+    """CREATE VIEW of a query, whose values become literals, or of trusted SQL text.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.CreateView("adults", "SELECT id FROM users WHERE age >= 18", security_barrier=True))
+    CREATE VIEW "adults" WITH (security_barrier = true) AS SELECT id FROM users WHERE age >= 18
+    """
 
     name: Path
     query: Any
@@ -178,6 +208,9 @@ class CreateView(Operation):
     materialized: bool = field(default=False, kw_only=True)
     if_not_exists: bool = field(default=False, kw_only=True)
     with_no_data: bool = field(default=False, kw_only=True)
+    security_barrier: bool = field(default=False, kw_only=True)
+    security_invoker: bool = field(default=False, kw_only=True)
+    check_option: Literal["local", "cascaded"] | None = field(default=None, kw_only=True)
 
     def _ir(self) -> tuple[Any, ...]:
         options = flags(
@@ -185,8 +218,172 @@ class CreateView(Operation):
             materialized=self.materialized,
             if_not_exists=self.if_not_exists,
             with_no_data=self.with_no_data,
+            security_barrier=self.security_barrier,
+            security_invoker=self.security_invoker,
+            local_check_option=self.check_option == "local",
+            cascaded_check_option=self.check_option == "cascaded",
         )
-        return ("create_view", path_of(self.name), self.columns or None, literal_statement(self.query), options)
+        query = ("raw", self.query) if isinstance(self.query, str) else literal_statement(self.query)
+        return ("create_view", path_of(self.name), self.columns or None, query, options)
+
+
+class CreateFunction(Operation):
+    """CREATE FUNCTION, or CREATE PROCEDURE.
+
+    >>> from data_bridge.query import FunctionDef, ddl
+    >>> print(ddl.CreateFunction(FunctionDef("create function one() returns int return 1"), or_replace=True))
+    CREATE OR REPLACE FUNCTION "one"() returns int return 1
+    """
+
+    function: FunctionDef
+    or_replace: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        function = self.function
+        head = f"CREATE {'OR REPLACE ' if self.or_replace else ''}{function.kind.upper()}"
+        return ("raw", f"{head} {_path((function.schema, function.name))}{function.definition}")
+
+
+class CreateTrigger(Operation):
+    """CREATE TRIGGER; a constraint trigger cannot be replaced.
+
+    >>> from data_bridge.query import TriggerDef, ddl
+    >>> trigger = TriggerDef("touch", "BEFORE UPDATE", "FOR EACH ROW EXECUTE FUNCTION touch()")
+    >>> print(ddl.CreateTrigger("users", trigger))
+    CREATE TRIGGER "touch" BEFORE UPDATE ON "users" FOR EACH ROW EXECUTE FUNCTION touch()
+    """
+
+    table: Path
+    trigger: TriggerDef
+    or_replace: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        trigger = self.trigger
+        head = f"CREATE {'OR REPLACE ' if self.or_replace else ''}{'CONSTRAINT ' if trigger.constraint else ''}TRIGGER"
+        name, action = quote_identifier(trigger.name), action_of(trigger)
+        return ("raw", f"{head} {name} {trigger.event} ON {_path(path_of(self.table))} {action}")
+
+
+class DropTrigger(Operation):
+    """DROP TRIGGER."""
+
+    table: Path
+    name: str
+    if_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        head = f"DROP TRIGGER {'IF EXISTS ' if self.if_exists else ''}{quote_identifier(self.name)}"
+        return ("raw", f"{head} ON {_path(path_of(self.table))}")
+
+
+class CreatePolicy(Operation):
+    """CREATE POLICY.
+
+    >>> from data_bridge.query import PolicyDef, ddl, sql
+    >>> print(ddl.CreatePolicy("users", PolicyDef("own", command="select", using=sql("name = current_user"), roles=("app",))))
+    CREATE POLICY "own" ON "users" FOR SELECT TO "app" USING (name = current_user)
+    """
+
+    table: Path
+    policy: PolicyDef
+
+    def _ir(self) -> tuple[Any, ...]:
+        policy = self.policy
+        head = f"CREATE POLICY {quote_identifier(policy.name)} ON {_path(path_of(self.table))}"
+        kind = f"{' AS RESTRICTIVE' if policy.restrictive else ''} FOR {policy.command.upper()}"
+        return _conditions(f"{head}{kind}", policy)
+
+
+class AlterPolicy(Operation):
+    """ALTER POLICY: other roles, or other conditions in the place of those that are there."""
+
+    table: Path
+    policy: PolicyDef
+
+    def _ir(self) -> tuple[Any, ...]:
+        head = f"ALTER POLICY {quote_identifier(self.policy.name)} ON {_path(path_of(self.table))}"
+        return _conditions(head, self.policy)
+
+
+class DropPolicy(Operation):
+    """DROP POLICY."""
+
+    table: Path
+    name: str
+    if_exists: bool = field(default=False, kw_only=True)
+
+    def _ir(self) -> tuple[Any, ...]:
+        head = f"DROP POLICY {'IF EXISTS ' if self.if_exists else ''}{quote_identifier(self.name)}"
+        return ("raw", f"{head} ON {_path(path_of(self.table))}")
+
+
+class SetRowSecurity(Operation):
+    """ALTER TABLE … ENABLE, FORCE or DISABLE ROW LEVEL SECURITY; None disables it.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.SetRowSecurity("users", "forced"))
+    ALTER TABLE "users" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY
+    """
+
+    table: Path
+    to: Literal["enabled", "forced"] | None
+
+    def _ir(self) -> tuple[Any, ...]:
+        words = ("DISABLE" if self.to is None else "ENABLE", "FORCE" if self.to == "forced" else "NO FORCE")
+        actions = tuple(("sql", f"{word} ROW LEVEL SECURITY") for word in words)
+        return ("alter_table", path_of(self.table), actions)
+
+
+class Grant(Operation):
+    """GRANT on a table or a view.
+
+    >>> from data_bridge.query import ddl
+    >>> print(ddl.Grant("users", ("SELECT", "INSERT"), "web"))
+    GRANT SELECT, INSERT ON "users" TO "web"
+    """
+
+    table: Path
+    privileges: tuple[str, ...]
+    role: str
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("raw", f"GRANT {', '.join(self.privileges)} ON {_path(path_of(self.table))} TO {_role(self.role)}")
+
+
+class Revoke(Operation):
+    """REVOKE on a table or a view."""
+
+    table: Path
+    privileges: tuple[str, ...]
+    role: str
+
+    def _ir(self) -> tuple[Any, ...]:
+        return ("raw", f"REVOKE {', '.join(self.privileges)} ON {_path(path_of(self.table))} FROM {_role(self.role)}")
+
+
+def _role(name: str) -> str:
+    return "PUBLIC" if name.lower() == "public" else quote_identifier(name)
+
+
+def _conditions(head: str, policy: PolicyDef) -> tuple[Any, ...]:
+    roles = ", ".join(map(_role, policy.roles))
+    said = f"{head} TO {roles or 'PUBLIC'}"
+    for word, condition in (("USING", policy.using), ("WITH CHECK", policy.check)):
+        if condition is not None:
+            said += f" {word} {condition_text(condition)}"
+    return ("raw", said)
+
+
+def action_of(trigger: TriggerDef) -> str:
+    """What stands behind the table in CREATE TRIGGER."""
+    if isinstance(trigger.action, str):
+        return trigger.action
+    return f"FOR EACH ROW EXECUTE FUNCTION {_path((trigger.action.schema, trigger.action.name))}()"
+
+
+def _path(path: Any) -> str:
+    parts: tuple[str | None, ...] = (path,) if isinstance(path, str) else path
+    return ".".join(quote_identifier(part) for part in parts if part is not None)
 
 
 class CreateDomain(Operation):

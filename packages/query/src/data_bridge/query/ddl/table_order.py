@@ -1,12 +1,12 @@
-"""The order in which tables are made: those that foreign keys point to come first."""
+"""The order in which tables and views are made: what others point to or read comes first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..definitions.tables import ConstraintDef, TableDef
+from ..definitions.tables import ConstraintDef, TableDef, ViewDef
 
-__all__ = ["tables_in_order", "without_later_keys"]
+__all__ = ["tables_in_order", "views_in_order", "without_later_keys"]
 
 
 def tables_in_order(tables: Iterable[TableDef]) -> list[TableDef]:
@@ -55,3 +55,22 @@ def without_later_keys(ordered: list[TableDef]) -> tuple[list[TableDef], list[tu
             table.replace(constraints=tuple(c for c in table.constraints if c not in waiting)) if waiting else table
         )
     return made, later
+
+
+def views_in_order(views: Iterable[ViewDef]) -> list[ViewDef]:
+    """Views behind those that they read; by name where the order is free, or where nobody knows what they read.
+
+    >>> from data_bridge.query import ViewDef, ddl
+    >>> from data_bridge.query.definitions.tables import Use
+    >>> a = ViewDef("a", "SELECT n FROM b", uses=(Use("column", None, "b", "n"),))
+    >>> [view.name for view in ddl.views_in_order([a, ViewDef("b", "SELECT 1 AS n")])]
+    ['b', 'a']
+    """
+    left = {(view.schema, view.name): view for view in sorted(views, key=lambda v: (v.schema or "", v.name))}
+    made: list[ViewDef] = []
+    while left:
+        free = [view for view in left.values() if not any((use.schema, use.name) in left for use in view.uses)]
+        for view in free or list(left.values()):
+            made.append(view)
+            del left[view.schema, view.name]
+    return made

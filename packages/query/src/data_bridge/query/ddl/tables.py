@@ -127,6 +127,15 @@ class DropView(_Drop):
         return "materialized view" if self.materialized else "view"
 
 
+class DropFunction(_Drop):
+    """DROP FUNCTION, or DROP PROCEDURE, of the only one that has this name."""
+
+    kind: Literal["function", "procedure"] = field(default="function", kw_only=True)
+
+    def _kind(self) -> str:
+        return self.kind
+
+
 class DropIndex(_Drop):
     """DROP INDEX; `concurrently` cannot run inside a transaction."""
 

@@ -32,6 +32,10 @@ def _key(value: Any) -> Any:
     if isinstance(value, Node):
         node: Node[Any] = value  # pyright: ignore[reportUnknownVariableType]
         return ("node", node.s, node.p)
+    statement = getattr(value, "__statement__", None)
+    if statement is not None:
+        made = statement()
+        return ("statement", made.ir, made.params)
     if isinstance(value, tuple):
         items: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
         return tuple(_key(item) for item in items)

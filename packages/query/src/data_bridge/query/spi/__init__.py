@@ -16,6 +16,7 @@ from ..expressions.sources import QuerySource, Source
 from ..expressions.truth import filters_rows
 from ..statements.base import cte_of
 from ..statements.disambiguation import apart
+from ..statements.dml_base import refuse_view
 from ..statements.inlining import inlined
 from ..statements.joins import How
 from ..statements.results import EMPTY, Columns, columns_of
@@ -52,6 +53,7 @@ __all__ = [
     "path_of",
     "place_of",
     "read",
+    "refuse_view",
     "removed",
     "sampled",
     "source_of_column",

@@ -18,7 +18,7 @@ from ..types.sql_types import SQLType
 from .base import cte_of, merged, with_clause
 from .results import EMPTY, Columns, columns_of
 
-__all__ = ["Default", "Write", "assignments_of", "cell", "column_of", "default", "target_of"]
+__all__ = ["Default", "Write", "assignments_of", "cell", "column_of", "default", "refuse_view", "target_of"]
 
 W = TypeVar("W", bound="Write")
 
@@ -149,7 +149,18 @@ def target_of(table: Any) -> Source:
     source = source_of(table)
     if not isinstance(source, TableSource):
         raise TypeError(f"only tables are written, {source.label} is none")
+    refuse_view(source)
     return source
+
+
+def refuse_view(source: TableSource) -> None:
+    """Refuses the source of a view as the target of a statement.
+
+    Raises:
+        TypeError: naming the view.
+    """
+    if source.__table_def__.is_view:
+        raise TypeError(f"{source.label} is a view: its rows are only read")
 
 
 def column_of(source: Source, key: Any) -> ColumnProxy[Any]:
