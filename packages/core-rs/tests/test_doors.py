@@ -49,6 +49,16 @@ async def stream(on: Any, options: dict[str, Any], mark: str) -> None:
     # A stream outside a transaction has one of its own, which only reads.
 
 
+async def fetch_arrow(on: Any, options: dict[str, Any], mark: str) -> None:
+    table = await on.fetch_arrow("INSERT INTO doors VALUES ($1) RETURNING mark", mark, **options)
+    assert table.to_pyarrow().to_pylist() == [{"mark": mark}]
+
+
+async def stream_arrow(on: Any, options: dict[str, Any], mark: str) -> None:
+    async with on.stream_arrow("SELECT put($1) AS mark", mark, batch=1, **options) as batches:
+        assert [batch.to_pyarrow().to_pylist() async for batch in batches] == [[{"mark": mark}]]
+
+
 async def copy_in(on: Any, options: dict[str, Any], mark: str) -> None:
     assert await on.copy_in("doors", [(mark,)], **options) == 1
 
@@ -59,7 +69,19 @@ async def copy_out(on: Any, options: dict[str, Any], mark: str) -> None:
 
 
 DOORS: dict[str, Door] = {
-    f.__name__: f for f in (execute, fetch, fetch_one, fetch_val, execute_script, stream, copy_in, copy_out)
+    f.__name__: f
+    for f in (
+        execute,
+        fetch,
+        fetch_one,
+        fetch_val,
+        execute_script,
+        stream,
+        fetch_arrow,
+        stream_arrow,
+        copy_in,
+        copy_out,
+    )
 }
 STYLES = ("function", "alias", "database", "method", "transaction")
 

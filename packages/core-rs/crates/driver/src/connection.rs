@@ -2,6 +2,7 @@
 pub mod arguments;
 pub mod connect;
 pub mod copy;
+mod described;
 pub mod effect;
 pub(crate) mod panic_guard;
 pub(crate) mod patience;
@@ -30,7 +31,7 @@ use sqlx::postgres::{PgConnection, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, Statement};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -245,11 +246,11 @@ impl Connection {
             }
         };
         let (sql, second) = (self.readable(text), Second::of(&args, types));
-        match self.fetch(&sql, args, false, None, reply).await {
+        match self.fetch(text, &sql, args, false, None, reply).await {
             Err(Error::Undescribed) => {
                 taught_types::teach(&mut self.pg, &sql).await?;
                 let args = second.arguments(reply).await?;
-                self.fetch(&sql, args, false, None, reply).await
+                self.fetch(text, &sql, args, false, None, reply).await
             }
             other => other,
         }
@@ -257,12 +258,17 @@ impl Connection {
 
     async fn fetch(
         &mut self,
+        text: &Text,
         sql: &Arc<str>,
         args: Arguments,
         persistent: bool,
         kept: Option<PgStatement>,
         reply: &Reply,
     ) -> Result<(), Error> {
+        if reply.describes.load(Relaxed) {
+            let columns = self.columns(text, sql, kept.as_ref()).await?;
+            reply.with(|a| a.columns = Some(columns));
+        }
         let (is_large, args) = (args.is_large(), args.into_encoded());
         let mut stream = match &kept {
             Some(statement) => self.pg.fetch_many(statement.query_with(args)),

@@ -10,11 +10,39 @@ const MAX_INTEGER_DIGITS: i64 = 131_072;
 /// Most digits behind the decimal point.
 const MAX_SCALE: i64 = 16_383;
 
-/// Appends the decimal text of a `numeric` (`-12.50`, `NaN`, `-Infinity`).
+/// What a `numeric` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A number.
+    Finite(Finite<'a>),
+    /// `NaN`, `Infinity` or `-Infinity`.
+    Special(&'static str),
+}
+
+/// The groups of four digits of a number, each as two bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finite<'a> {
+    /// Whether it is below zero.
+    pub negative: bool,
+    /// The power of 10,000 of the first group.
+    pub weight: i32,
+    /// Digits behind the decimal point, as they are shown.
+    pub scale: usize,
+    groups: &'a [u8],
+}
+
+impl Finite<'_> {
+    /// The groups, from the most significant one, as numbers below 10,000.
+    pub fn groups(&self) -> impl DoubleEndedIterator<Item = u16> + ExactSizeIterator {
+        self.groups.chunks_exact(2).map(|g| u16::from_be_bytes([g[0], g[1]]))
+    }
+}
+
+/// Reads the header of a `numeric`, and checks its digits.
 ///
 /// # Errors
 /// [`WireError`] when the digits are short, out of range or the sign is unknown.
-pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+pub fn value(b: &[u8]) -> Result<Value<'_>, WireError> {
     if b.len() < 8 {
         return Err(WireError::Truncated);
     }
@@ -25,18 +53,37 @@ pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         std::cmp::Ordering::Greater => return Err(WireError::Trailing),
         std::cmp::Ordering::Equal => {}
     }
-    match sign {
-        0 => {}
-        NEGATIVE => out.push(b'-'),
-        NAN => return text(out, b"NaN"),
-        INFINITY => return text(out, b"Infinity"),
-        MINUS_INFINITY => return text(out, b"-Infinity"),
+    let negative = match sign {
+        0 => false,
+        NEGATIVE => true,
+        NAN => return Ok(Value::Special("NaN")),
+        INFINITY => return Ok(Value::Special("Infinity")),
+        MINUS_INFINITY => return Ok(Value::Special("-Infinity")),
         _ => return Err(WireError::Malformed("sign of a numeric")),
+    };
+    let number = Finite { negative, weight, scale, groups: &b[8..] };
+    if number.groups().any(|group| group > 9999) {
+        return Err(WireError::Malformed("digit of a numeric"));
     }
-    for i in 0..count {
-        if word(4 + i) > 9999 {
-            return Err(WireError::Malformed("digit of a numeric"));
+    Ok(Value::Finite(number))
+}
+
+/// Appends the decimal text of a `numeric` (`-12.50`, `NaN`, `-Infinity`).
+///
+/// # Errors
+/// [`WireError`] when the digits are short, out of range or the sign is unknown.
+pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+    let number = match value(b)? {
+        Value::Finite(number) => number,
+        Value::Special(text) => {
+            out.extend(text.as_bytes());
+            return Ok(());
         }
+    };
+    let (count, weight, scale) = (number.groups().len(), number.weight, number.scale);
+    let word = |i: usize| u16::from_be_bytes([b[2 * i], b[2 * i + 1]]);
+    if number.negative {
+        out.push(b'-');
     }
     // The group with exponent 10000^e; outside the stored ones all are zero.
     let group = |e: i32| -> u16 {
@@ -61,11 +108,6 @@ pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         }
         out.truncate(end);
     }
-    Ok(())
-}
-
-fn text(out: &mut Vec<u8>, s: &[u8]) -> Result<(), WireError> {
-    out.extend(s);
     Ok(())
 }
 

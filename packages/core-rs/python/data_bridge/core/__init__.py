@@ -52,13 +52,17 @@ if TYPE_CHECKING:
         execute,
         execute_script,
         fetch,
+        fetch_arrow,
         fetch_one,
         fetch_val,
         listen,
         notify,
         stream,
+        stream_arrow,
     )
     from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
+    from data_bridge.core.frames.table import ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
@@ -70,6 +74,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FEATURES",
     "IR_VERSION",
+    "ArrowNumeric",
+    "ArrowStream",
+    "ArrowTable",
     "BaseExecutor",
     "ClassAttribute",
     "Compiled",
@@ -108,6 +115,7 @@ __all__ = [
     "execute",
     "execute_script",
     "fetch",
+    "fetch_arrow",
     "fetch_one",
     "fetch_val",
     "get_database",
@@ -133,6 +141,7 @@ __all__ = [
     "resolve",
     "settle",
     "stream",
+    "stream_arrow",
     "text",
     "tokenize",
     "transaction_attempts",
@@ -175,16 +184,20 @@ _MODULES = {
         "execute",
         "execute_script",
         "fetch",
+        "fetch_arrow",
         "fetch_one",
         "fetch_val",
         "listen",
         "notify",
         "stream",
+        "stream_arrow",
     ),
     "transactions.savepoint": ("Savepoint", "SavepointBlock"),
     "types.range": ("Range",),
     "connection.custom_types": ("register_type",),
     "connection.streams": ("RowStream",),
+    "frames.arrow": ("ArrowNumeric", "ArrowStream"),
+    "frames.table": ("ArrowTable",),
     "transactions.current": ("begin_transaction", "current_transaction", "on_commit"),
     "transactions.transaction": ("Transaction",),
     "transactions.block": ("TransactionBlock", "backoff", "pg_transaction", "transaction_attempts"),

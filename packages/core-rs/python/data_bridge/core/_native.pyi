@@ -11,6 +11,7 @@ __all__ = [
     "CopyEncoder",
     "CopyReader",
     "CopyWriter",
+    "Frame",
     "Lease",
     "Listener",
     "LoadPlan",
@@ -85,6 +86,8 @@ class LoadPlan:
         fields: list[tuple[str, Callable[[str, str, str], str | int | None] | None] | None] = ...,
     ) -> LoadPlan: ...
     @staticmethod
+    def arrow(*, numeric: str | tuple[int, int], names: list[str] = ..., like: Frame | None = None) -> LoadPlan: ...
+    @staticmethod
     def model(
         class_: type,
         fields: list[str],
@@ -123,6 +126,16 @@ class LoadPlan:
     def describe(self, ir: tuple[Any, ...]) -> Plan: ...
     @property
     def planned(self) -> int: ...
+
+@final
+class Frame:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any: ...
+    def __arrow_c_schema__(self) -> Any: ...
+    def __len__(self) -> int: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def nbytes(self) -> int: ...
 
 @final
 class Bridge:

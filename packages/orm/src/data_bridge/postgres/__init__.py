@@ -3,6 +3,7 @@
 >>> from data_bridge.postgres import Column, Table, init, pg_transaction
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import (
@@ -31,6 +32,7 @@ from data_bridge.core import (
     execute,
     execute_script,
     fetch,
+    fetch_arrow,
     fetch_one,
     fetch_val,
     get_database,
@@ -43,6 +45,7 @@ from data_bridge.core import (
     register_type,
     remove_observer,
     stream,
+    stream_arrow,
     transaction_attempts,
     use_database,
 )
@@ -114,6 +117,7 @@ from data_bridge.query import (
 )
 
 if TYPE_CHECKING:
+    from data_bridge.core import ArrowStream, ArrowTable
     from data_bridge.migrate import (
         AppliedMigration,
         Migration,
@@ -125,6 +129,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppliedMigration",
+    "ArrowStream",
+    "ArrowTable",
     "BackLink",
     "BulkDelete",
     "BulkUpdate",
@@ -202,6 +208,7 @@ __all__ = [
     "execute_script",
     "exists",
     "fetch",
+    "fetch_arrow",
     "fetch_one",
     "fetch_val",
     "func",
@@ -225,6 +232,7 @@ __all__ = [
     "run_migrations",
     "sql",
     "stream",
+    "stream_arrow",
     "transaction_attempts",
     "types",
     "use_database",
@@ -232,20 +240,22 @@ __all__ = [
 ]  # fmt: skip
 __all__ += errors.__all__
 
-# An application that serves requests runs no migrations: theirs is imported when it is first named.
-_MIGRATE = frozenset(
-    {"AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"}
-)
+# An application that serves requests runs no migrations and reads no data frames: theirs is imported when it is first named.
+_HOMES = {
+    **dict.fromkeys(
+        ("AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"),
+        "data_bridge.migrate",
+    ),
+    **dict.fromkeys(("ArrowStream", "ArrowTable"), "data_bridge.core"),
+}
 
 
 if not TYPE_CHECKING:
     # To checkers a module with __getattr__ has every name, also the misspelled ones.
     def __getattr__(name: str) -> Any:
-        if name not in _MIGRATE:
+        if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from data_bridge import migrate
-
-        found = globals()[name] = getattr(migrate, name)
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
         return found
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from data_bridge.core.connection.notifications import Gap, Notification
     from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
+    from data_bridge.core.frames.table import ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock
 
 V = TypeVar("V")
@@ -33,6 +35,18 @@ class Executor(Protocol):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement; the plan says what its rows become."""
+        ...
+
+    async def run_arrow(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        *,
+        numeric: ArrowNumeric = "text",
+        names: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> ArrowTable:
+        """Runs a statement; its rows become columns of Arrow."""
         ...
 
     async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int:
@@ -88,6 +102,20 @@ class BaseExecutor:
     ) -> Awaitable[Any]:
         """Starts a statement; the plan says what its rows become."""
         raise TypeError(f"{type(self).__name__} must define run()")
+
+    async def run_arrow(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        *,
+        numeric: ArrowNumeric = "text",
+        names: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> ArrowTable:
+        """Runs a statement; its rows become columns of Arrow, called `names` or as the server calls them."""
+        from data_bridge.core.frames.arrow import arrow_of
+
+        return await arrow_of(self, ir, params, numeric, names=names, timeout=timeout)
 
     def _joined(self) -> Any:
         """What runs a statement here: this context's open transaction of this database, else the executor itself."""
@@ -170,6 +198,33 @@ class BaseExecutor:
             return _instances(as_, rows)
 
         return RowStream(self._joined(), sql, params, plan, batch, None if as_ in (tuple, dict) else convert)
+
+    async def fetch_arrow(
+        self, sql: str, *params: Any, numeric: ArrowNumeric = "text", timeout: float | None = None
+    ) -> ArrowTable:
+        """Runs a query; returns its rows as columns of Arrow, which no Python object is made for.
+
+        Args:
+            sql: the query, with parameters as $1, $2 ….
+            params: their values.
+            numeric: what a numeric without a declared precision becomes: `"text"`, `"float"`, or `(precision, scale)`.
+            timeout: seconds after which the statement is cancelled.
+
+        Raises:
+            DatabaseError: when the server refuses it.
+            DecodeError: a column has a type or a value that Arrow does not have, or two columns have one name.
+        """
+        table: ArrowTable = await self._joined().run_arrow(("text", sql), params, numeric=numeric, timeout=timeout)
+        return table
+
+    def stream_arrow(self, sql: str, *params: Any, batch: int = 65_536, numeric: ArrowNumeric = "text") -> ArrowStream:
+        """Tables of at most `batch` rows by a cursor on the server, in bounded memory; options as for fetch_arrow().
+
+        A query without rows returns one table, which has the columns.
+        """
+        from data_bridge.core.frames.arrow import ArrowStream
+
+        return ArrowStream(self._joined(), sql, params, batch, numeric)
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Sends a notification; inside a transaction it is delivered at COMMIT."""

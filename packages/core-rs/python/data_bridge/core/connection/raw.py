@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from data_bridge.core.connection.context import resolve
 from data_bridge.core.connection.notifications import Gap, Notification, listen_on
 from data_bridge.core.connection.streams import RowStream
+
+if TYPE_CHECKING:
+    from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
+    from data_bridge.core.frames.table import ArrowTable
 
 V = TypeVar("V")
 
@@ -117,6 +121,33 @@ def stream(sql: str, *params: Any, as_: type[V], batch: int = 1000, using: Any =
 def stream(sql: str, *params: Any, as_: Any = dict, batch: int = 1000, using: Any = None) -> Any:
     """Rows by a cursor on the server, `batch` at a time, in bounded memory."""
     return _on(using).stream(sql, *params, as_=as_, batch=batch)
+
+
+async def fetch_arrow(
+    sql: str, *params: Any, numeric: ArrowNumeric = "text", timeout: float | None = None, using: Any = None
+) -> ArrowTable:
+    """Runs a query; returns its rows as columns of Arrow, which no Python object is made for.
+
+    `numeric` says what a numeric without a declared precision becomes: `"text"`, `"float"`, or `(precision, scale)`.
+
+    >>> import asyncio
+    >>> from data_bridge.core import close, fetch_arrow, init
+    >>> async def main() -> None:
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     table = await fetch_arrow("SELECT n FROM generate_series(1, $1) AS n", 3)
+    ...     print(table)
+    ...     await close()
+    >>> asyncio.run(main())
+    <ArrowTable of 3 rows: n>
+    """
+    return await _on(using).fetch_arrow(sql, *params, numeric=numeric, timeout=timeout)  # type: ignore[no-any-return]
+
+
+def stream_arrow(
+    sql: str, *params: Any, batch: int = 65_536, numeric: ArrowNumeric = "text", using: Any = None
+) -> ArrowStream:
+    """Tables of at most `batch` rows by a cursor on the server, in bounded memory; options as for fetch_arrow()."""
+    return _on(using).stream_arrow(sql, *params, batch=batch, numeric=numeric)  # type: ignore[no-any-return]
 
 
 async def copy_in(

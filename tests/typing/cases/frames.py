@@ -1,0 +1,30 @@
+"""Data frames: what reads them, and what it returns."""
+
+from typing import Any, assert_type
+
+from data_bridge.core import Database
+from data_bridge.postgres import ArrowStream, ArrowTable, Col, IdMixin, Transaction, fetch_arrow, stream_arrow
+
+
+class Sale(IdMixin):
+    shop: Col[str]
+    total: Col[int]
+
+
+async def read(db: Database, tx: Transaction) -> None:
+    assert_type(await fetch_arrow("SELECT 1", numeric="float", using=db), ArrowTable)
+    assert_type(await db.fetch_arrow("SELECT $1", 1, numeric=(38, 10)), ArrowTable)
+    assert_type(await tx.fetch_arrow("SELECT 1", timeout=1), ArrowTable)
+    assert_type(stream_arrow("SELECT 1", batch=10), ArrowStream)
+    async with db.stream_arrow("SELECT 1") as batches:
+        async for batch in batches:
+            assert_type(batch, ArrowTable)
+            assert_type(len(batch), int)
+            assert_type(batch.column_names, list[str])
+
+
+async def query() -> None:
+    assert_type(await Sale.find(Sale.total > 1).arrow(), ArrowTable)
+    assert_type(await Sale.find().values(Sale.shop).arrow(numeric="text"), ArrowTable)
+    both: Any = Sale.find().tuples(Sale.shop).union(Sale.find().tuples(Sale.shop))
+    assert_type(await Sale.find().tuples(Sale.shop).union(both).arrow(), ArrowTable)
