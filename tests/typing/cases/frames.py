@@ -3,7 +3,7 @@
 from typing import Any, assert_type
 
 from data_bridge.core import Database
-from data_bridge.postgres import ArrowStream, ArrowTable, Col, IdMixin, Transaction, fetch_arrow, stream_arrow
+from data_bridge.postgres import ArrowStream, ArrowTable, Col, IdMixin, Transaction, copy_in, fetch_arrow, stream_arrow
 
 
 class Sale(IdMixin):
@@ -28,3 +28,8 @@ async def query() -> None:
     assert_type(await Sale.find().values(Sale.shop).arrow(numeric="text"), ArrowTable)
     both: Any = Sale.find().tuples(Sale.shop).union(Sale.find().tuples(Sale.shop))
     assert_type(await Sale.find().tuples(Sale.shop).union(both).arrow(), ArrowTable)
+
+
+async def write(db: Database, table: ArrowTable) -> None:
+    assert_type(await copy_in(Sale, table), int)
+    assert_type(await db.copy_in("sales", table, columns=["shop"], nulls="nan"), int)

@@ -18,6 +18,7 @@ from data_bridge.postgres import (
     Link,
     SoftDeleteMixin,
     aliased,
+    copy_in,
     create_all,
     func,
     optional,
@@ -156,3 +157,21 @@ async def test_it_joins_the_transaction(db: Any) -> None:
             assert len(await FramedAuthor.find().arrow()) == 3
             raise ZeroDivisionError
     assert len(await FramedAuthor.find().arrow()) == 2
+
+
+async def test_a_frame_goes_back_into_its_table(db: Any) -> None:
+    """By the names of the fields, as arrow() returns them; what the frame leaves out has its default."""
+    await fill()
+    authors = (await FramedAuthor.find().order_by(FramedAuthor.id).arrow()).to_pyarrow()
+    rows = [a.model_dump() for a in await FramedAuthor.find().order_by(FramedAuthor.id)]
+    await FramedBook.find(FramedBook.id > 0).with_deleted().hard_delete()
+    await FramedAuthor.find(FramedAuthor.id > 0).delete()
+    assert await copy_in(FramedAuthor, authors.to_reader()) == 2
+    assert [a.model_dump() for a in await FramedAuthor.find().order_by(FramedAuthor.id)] == rows
+    assert await copy_in(FramedAuthor, authors.select(["name"])) == 2
+    assert len({a.id for a in await FramedAuthor.find()}) == 4
+    assert await copy_in(FramedAuthor, authors, columns=["label"]) == 2
+    with pytest.raises(ConfigurationError, match="no column 'age'"):
+        await copy_in(FramedAuthor, authors.rename_columns(["id", "age", "kind"]))
+    with pytest.raises(ConfigurationError, match=r"two columns for framed_authors?\.label"):
+        await copy_in(FramedAuthor, authors.rename_columns(["label", "name", "kind"]))

@@ -11,7 +11,7 @@ mod rows;
 mod statements;
 
 use codec::{json, registered};
-use connections::{copy, lease, listen, pool};
+use connections::{copy, frame_copy, lease, listen, pool};
 use event_loop::{bridge, future, reactor_kind};
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -64,6 +64,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<lease::PyLease>()?;
     m.add_class::<copy::CopyEncoder>()?;
     m.add_class::<copy::CopyWriter>()?;
+    m.add_class::<frame_copy::FrameReader>()?;
     m.add_class::<copy::CopyReader>()?;
     m.add_class::<listen::Listener>()?;
     m.add_class::<class_attribute::ClassAttribute>()?;

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     )
     from data_bridge.core.connection.streams import RowStream
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
-    from data_bridge.core.frames.table import ArrowTable
+    from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
@@ -76,6 +76,7 @@ __all__ = [
     "IR_VERSION",
     "ArrowNumeric",
     "ArrowStream",
+    "ArrowStreamable",
     "ArrowTable",
     "BaseExecutor",
     "ClassAttribute",
@@ -197,7 +198,7 @@ _MODULES = {
     "connection.custom_types": ("register_type",),
     "connection.streams": ("RowStream",),
     "frames.arrow": ("ArrowNumeric", "ArrowStream"),
-    "frames.table": ("ArrowTable",),
+    "frames.table": ("ArrowStreamable", "ArrowTable"),
     "transactions.current": ("begin_transaction", "current_transaction", "on_commit"),
     "transactions.transaction": ("Transaction",),
     "transactions.block": ("TransactionBlock", "backoff", "pg_transaction", "transaction_attempts"),

@@ -12,6 +12,7 @@ __all__ = [
     "CopyReader",
     "CopyWriter",
     "Frame",
+    "FrameReader",
     "Lease",
     "Listener",
     "LoadPlan",
@@ -244,8 +245,20 @@ class CopyEncoder:
 @final
 class CopyWriter:
     def put_rows(self, encoder: CopyEncoder, rows: list[Any]) -> Op: ...
+    def put_frame(self, frame: FrameReader) -> Op | None: ...
     def finish(self, last: bytes) -> None: ...
     def fail(self, reason: str) -> None: ...
+
+@final
+class FrameReader:
+    def __new__(cls, capsule: Any) -> FrameReader: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def rows(self) -> int: ...
+    def aim(
+        self, columns: list[tuple[str, int, int, int]], asked: Op | None = None, *, nan_is_null: bool = False
+    ) -> None: ...
 
 @final
 class CopyReader:

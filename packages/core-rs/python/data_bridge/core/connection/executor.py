@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from data_bridge.core.connection.notifications import Gap, Notification
     from data_bridge.core.connection.streams import RowStream
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
-    from data_bridge.core.frames.table import ArrowTable
+    from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock
 
 V = TypeVar("V")
@@ -239,12 +239,15 @@ class BaseExecutor:
     def copy_in(
         self,
         table: Any,
-        rows: Iterable[Any] | AsyncIterable[Any],
+        rows: Iterable[Any] | AsyncIterable[Any] | ArrowStreamable,
         *,
         columns: Sequence[str] | None = None,
         nulls: Literal["none", "nan"] = "none",
     ) -> Awaitable[int]:
-        """COPY … FROM STDIN in binary; returns the number of rows. See `data_bridge.core.connection.copy`."""
+        """COPY … FROM STDIN in binary, of rows or of a data frame; returns the number of rows.
+
+        See `data_bridge.core.connection.copy`.
+        """
         from data_bridge.core.connection.copy import copy_in
 
         return copy_in(self._joined(), table, rows, columns, nulls)

@@ -12,7 +12,7 @@ from data_bridge.core.connection.streams import RowStream
 
 if TYPE_CHECKING:
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
-    from data_bridge.core.frames.table import ArrowTable
+    from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
 
 V = TypeVar("V")
 
@@ -152,7 +152,7 @@ def stream_arrow(
 
 async def copy_in(
     table: Any,
-    rows: Iterable[Any] | AsyncIterable[Any],
+    rows: Iterable[Any] | AsyncIterable[Any] | ArrowStreamable,
     *,
     columns: Sequence[str] | None = None,
     nulls: Literal["none", "nan"] = "none",
@@ -160,7 +160,8 @@ async def copy_in(
 ) -> int:
     """COPY … FROM STDIN in binary; returns the number of rows.
 
-    `nulls="nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`.
+    `rows` are sequences, mappings or instances, or a data frame: an object with `__arrow_c_stream__`, whose columns are found by
+    their names. `nulls="nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`.
     """
     count: int = await _on(using).copy_in(table, rows, columns=columns, nulls=nulls)
     return count

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from data_bridge.core._native import Frame
+
+
+class ArrowStreamable(Protocol):
+    """A data frame: what has the method of the Arrow PyCapsule interface for streams."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Returns the capsule of a stream of record batches."""
+        ...
 
 
 class ArrowTable:
