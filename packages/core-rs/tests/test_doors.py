@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +66,26 @@ async def copy_in(on: Any, options: dict[str, Any], mark: str) -> None:
     assert await on.copy_in("doors", [(mark,)], **options) == 1
 
 
+def contents(folder: str) -> dict[str, str]:
+    """The files of a folder."""
+    return {file.name: file.read_text() for file in Path(folder).iterdir()}
+
+
+async def copy_in_csv(on: Any, options: dict[str, Any], mark: str) -> None:
+    assert await on.copy_in_csv("doors", f"mark\n{mark}\n".encode(), **options) == 1
+
+
+async def copy_out_csv(on: Any, options: dict[str, Any], mark: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        statement = "INSERT INTO doors VALUES ($1::text) RETURNING mark"
+        try:
+            await on.copy_out_csv(statement, f"{folder}/doors.csv", mark, **options)
+        except BaseException:
+            assert os.listdir(folder) == []
+            raise
+        assert contents(folder) == {"doors.csv": f"mark\n{mark}\n"}
+
+
 async def copy_out(on: Any, options: dict[str, Any], mark: str) -> None:
     chunks = on.copy_out("INSERT INTO doors VALUES ($1::text) RETURNING mark", mark, **options)
     assert b"".join([chunk async for chunk in chunks]) == mark.encode() + b"\n"
@@ -80,7 +103,9 @@ DOORS: dict[str, Door] = {
         fetch_arrow,
         stream_arrow,
         copy_in,
+        copy_in_csv,
         copy_out,
+        copy_out_csv,
     )
 }
 STYLES = ("function", "alias", "database", "method", "transaction")

@@ -1,9 +1,21 @@
 """Data frames: what reads them, and what it returns."""
 
-from typing import Any, assert_type
+from pathlib import Path
+from typing import Any, BinaryIO, assert_type
 
 from data_bridge.core import Database
-from data_bridge.postgres import ArrowStream, ArrowTable, Col, IdMixin, Transaction, copy_in, fetch_arrow, stream_arrow
+from data_bridge.postgres import (
+    ArrowStream,
+    ArrowTable,
+    Col,
+    IdMixin,
+    Transaction,
+    copy_in,
+    copy_in_csv,
+    copy_out_csv,
+    fetch_arrow,
+    stream_arrow,
+)
 
 
 class Sale(IdMixin):
@@ -33,3 +45,11 @@ async def query() -> None:
 async def write(db: Database, table: ArrowTable) -> None:
     assert_type(await copy_in(Sale, table), int)
     assert_type(await db.copy_in("sales", table, columns=["shop"], nulls="nan"), int)
+
+
+async def csv(db: Database, tx: Transaction, file: BinaryIO) -> None:
+    assert_type(await copy_in_csv(Sale, b"shop,total\n"), int)
+    assert_type(await db.copy_in_csv("sales", Path("sales.csv"), header=False, columns=["shop"]), int)
+    assert_type(await tx.copy_in_csv("sales", file, delimiter=";", null="-"), int)
+    assert_type(await copy_out_csv("SELECT $1", "sales.csv", 1), int)
+    assert_type(await copy_out_csv(Sale.find(), Path("sales.csv"), header=False), int)

@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     )
     from data_bridge.core.connection.raw import (
         copy_in,
+        copy_in_csv,
         copy_out,
+        copy_out_csv,
         execute,
         execute_script,
         fetch,
@@ -107,7 +109,9 @@ __all__ = [
     "close",
     "compile",
     "copy_in",
+    "copy_in_csv",
     "copy_out",
+    "copy_out_csv",
     "current_database",
     "current_transaction",
     "detached",
@@ -181,7 +185,9 @@ _MODULES = {
     ),
     "connection.raw": (
         "copy_in",
+        "copy_in_csv",
         "copy_out",
+        "copy_out_csv",
         "execute",
         "execute_script",
         "fetch",

@@ -201,6 +201,11 @@ impl CopyWriter {
         self.start(rows.py(), encoder.get().encode(rows)?)
     }
 
+    /// Hands over bytes as they are; waits while the server is behind.
+    fn put_chunk(&self, py: Python<'_>, chunk: &[u8]) -> PyResult<Op> {
+        self.start(py, chunk.to_vec())
+    }
+
     /// `last` ends what was sent.
     fn finish(&self, last: &[u8]) {
         self.pipe.finish(last.to_vec());

@@ -53,7 +53,13 @@ def _unquoted(part: str) -> str:
     return part[1:-1].replace('""', '"') if re.fullmatch(_QUOTED, part) else part
 
 
-def _table(given: Any) -> tuple[str | None, str]:
+def table_name(given: Any, function: str = "copy_in") -> tuple[str | None, str]:
+    """Schema and name of a Table class, or of a name as SQL writes it.
+
+    Raises:
+        ConfigurationError: a text that is not the name of a table.
+        TypeError: for anything else.
+    """
     definition = getattr(given, "__table_def__", None)
     if definition is not None:
         return definition.schema, definition.name
@@ -61,16 +67,18 @@ def _table(given: Any) -> tuple[str | None, str]:
         found = _TABLE_NAME.fullmatch(given)
         if found is None:
             raise ConfigurationError(
-                f"copy_in({given!r}): the name of a table is 'table' or 'schema.table'; a part that holds a dot or a quote "
+                f"{function}({given!r}): the name of a table is 'table' or 'schema.table'; a part that holds a dot or a quote "
                 "is written as in SQL: '\"my.table\"'"
             )
         schema, name = (part and _unquoted(part) for part in found.groups())
         return schema, name
-    raise TypeError(f"copy_in() takes the name of a table or a Table class, not {type(given).__name__}")
+    raise TypeError(f"{function}() takes the name of a table or a Table class, not {type(given).__name__}")
 
 
 class _RowSource:
     """Rows as Python objects: sequences, mappings or instances."""
+
+    needs_types = True
 
     def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
         self._rows = rows
@@ -90,6 +98,10 @@ class _RowSource:
             if n not in known:
                 raise ConfigurationError(f"{table} has no column {n!r} that COPY can write; it has {', '.join(known)}")
         return written
+
+    def statement(self, schema: str | None, table: str, columns: Sequence[str]) -> str:
+        """The COPY."""
+        return binary_copy(schema, table, columns)
 
     def aim(self, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool) -> None:
         """Takes name and type of each column that is written."""
@@ -130,7 +142,13 @@ class _RowSource:
 
 
 _Source = Any
-"""A _RowSource or a FrameSource."""
+"""What is written: a _RowSource, a FrameSource, or the lines of a CSV."""
+
+
+def binary_copy(schema: str | None, table: str, columns: Sequence[str]) -> str:
+    """COPY … FROM STDIN in the binary format."""
+    sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, table, None), tuple(columns), "binary"))
+    return sql
 
 
 def _source(rows: Any) -> _Source:
@@ -169,8 +187,14 @@ async def copy_in(
     """
     if nulls not in ("none", "nan"):
         raise ConfigurationError(f"nulls={nulls!r} is not none or nan")
-    source = _source(rows)
-    schema, name = _table(table)
+    return await copy_from(executor, table, _source(rows), columns, nulls)
+
+
+async def copy_from(
+    executor: Any, table: Any, source: _Source, columns: Sequence[str] | None, nulls: Literal["none", "nan"] = "none"
+) -> int:
+    """COPY … FROM STDIN of a source; all rows or none."""
+    schema, name = table_name(table)
     path = ".".join(quote_identifier(p) for p in (schema, name) if p)
     known = {found[0]: found for found in await executor.run(("text", _COLUMNS), (path,), _TUPLES)}
     fields = getattr(table, "__table_source__", None)
@@ -178,7 +202,7 @@ async def copy_in(
     names = source.columns(name, known, columns, {key: column for column, key in keys.items()})
     described = [known[n] for n in names]
     source.keys = [keys.get(n, n) for n in names]
-    sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
+    sql = source.statement(schema, name, names)
     marker = object()
     around = _enclosing.get()
     # Whatever the source of rows runs, and tasks that it makes, is inside this COPY.
@@ -228,6 +252,8 @@ async def _transfer(lease: Any, sql: str, source: _Source, timeout: float | None
 
 
 async def _aim(lease: Any, source: _Source, columns: list[tuple[str, int, str, int]], nulls: str) -> None:
+    if not source.needs_types:
+        return
     asked = None
     if not all(CopyEncoder.knows(oid) for _, oid, _, _ in columns):
         # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them. The statement
@@ -244,13 +270,14 @@ class CopyStream:
     A step that is cancelled or fails ends the stream, and every later step raises QueryCancelled.
     """
 
-    def __init__(self, executor: Any, sql: str, params: tuple[Any, ...], format_: str) -> None:
+    def __init__(self, executor: Any, sql: str, params: tuple[Any, ...], format_: str, options: str = "") -> None:
         if format_ not in ("csv", "text", "binary"):
             raise ConfigurationError(f"format={format_!r} is not csv, text or binary")
         self._executor = executor
         self._sql = sql
         self._params = params
         self._format = format_
+        self._options = options
         self._lease: Any = None
         self._hold: Hold | None = None
         self._reader: Any = None
@@ -331,6 +358,9 @@ class CopyStream:
             await self._lease.take()
         query = _native.query_with_literals(self._sql, await _literals(self._lease, self._sql, self._params))
         sql, *_ = _native.compile_ir(("copy", "out", ("raw", query), None, self._format))
+        if self._options:
+            # The options stand at the end, in parentheses.
+            sql = f"{sql[: sql.rindex('(')]}({self._options})"
         # Without the values, which stand in the text that is sent.
         self._watched = Observation(executor, "copy", f"COPY ({self._sql}) TO STDOUT")
         # An error before the first byte of a COPY would cost the connection, because the driver does not read the answer to

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.connection.context import open_transaction
@@ -12,6 +12,7 @@ from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+    from os import PathLike
 
     from data_bridge.core.connection.notifications import Gap, Notification
     from data_bridge.core.connection.streams import RowStream
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from data_bridge.core.transactions.block import TransactionBlock
 
 V = TypeVar("V")
+CsvData: TypeAlias = "str | PathLike[str] | bytes | BinaryIO | AsyncIterable[bytes]"
+"""Where a CSV comes from: a path, bytes, a file, or an asynchronous stream of bytes."""
 
 
 class Executor(Protocol):
@@ -262,6 +265,68 @@ class BaseExecutor:
         from data_bridge.core.connection.copy import copy_out
 
         return copy_out(self._joined(), sql, params, format)
+
+    async def copy_in_csv(
+        self,
+        table: Any,
+        source: CsvData,
+        *,
+        header: bool = True,
+        delimiter: str = ",",
+        null: str = "",
+        columns: Sequence[str] | None = None,
+    ) -> int:
+        """Writes a CSV into a table by COPY; all lines or none. Returns the number of rows.
+
+        Args:
+            table: the name of a table, or a Table class.
+            source: a path, bytes, a file or an asynchronous stream of bytes, in UTF-8.
+            header: whether the first line names the columns, in any order; without it, the lines have all columns in the
+                order of the table.
+            delimiter: the character between values.
+            null: the text that stands for NULL where it is not quoted.
+            columns: the columns of the lines in their order, whatever the first line calls them.
+
+        Raises:
+            ConfigurationError: an option that CSV does not have, or a column that the table does not have.
+            DatabaseError: a line that the server does not take; a note of the error names line and column.
+        """
+        from data_bridge.core.connection.csv_in import copy_in_csv
+
+        return await copy_in_csv(
+            self._joined(), table, source, header=header, delimiter=delimiter, null=null, columns=columns
+        )
+
+    async def copy_out_csv(
+        self,
+        query: Any,
+        path: str | PathLike[str],
+        *params: Any,
+        header: bool = True,
+        delimiter: str = ",",
+        null: str = "",
+    ) -> int:
+        """Writes a query or a table into a CSV file by COPY; returns its size in bytes.
+
+        The file has its name when it is complete, in place of an older one: after an error or a cancellation nothing of it is
+        left.
+
+        Args:
+            query: SQL, a query, the name of a table, or a Table class.
+            path: where the file goes.
+            params: the values of $1, $2 … of SQL.
+            header: whether the first line names the columns.
+            delimiter: the character between values.
+            null: the text for NULL.
+
+        Raises:
+            ConfigurationError: an option that CSV does not have.
+            DatabaseError: when the server refuses the query.
+            OSError: when the file cannot be written.
+        """
+        from data_bridge.core.connection.csv_out import copy_out_csv
+
+        return await copy_out_csv(self._joined(), query, path, params, header=header, delimiter=delimiter, null=null)
 
     def transaction(self, isolation: Any = None, **options: Any) -> TransactionBlock:
         """A transaction on this executor; options as for pg_transaction()."""

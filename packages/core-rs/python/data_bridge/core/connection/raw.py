@@ -11,6 +11,9 @@ from data_bridge.core.connection.notifications import Gap, Notification, listen_
 from data_bridge.core.connection.streams import RowStream
 
 if TYPE_CHECKING:
+    from os import PathLike
+
+    from data_bridge.core.connection.executor import CsvData
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
     from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
 
@@ -165,6 +168,54 @@ async def copy_in(
     """
     count: int = await _on(using).copy_in(table, rows, columns=columns, nulls=nulls)
     return count
+
+
+async def copy_in_csv(
+    table: Any,
+    source: CsvData,
+    *,
+    header: bool = True,
+    delimiter: str = ",",
+    null: str = "",
+    columns: Sequence[str] | None = None,
+    using: Any = None,
+) -> int:
+    """Writes a CSV (a path, bytes, a file or an asynchronous stream) into a table by COPY; returns the number of rows.
+
+    The first line names the columns, in any order; `header=False` says that there is none, and `columns=` names them
+    instead.
+
+    >>> import asyncio
+    >>> from data_bridge.core import close, copy_in_csv, execute, fetch, init
+    >>> async def main() -> None:
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     await execute("CREATE TABLE city (name text, size int)")
+    ...     print(await copy_in_csv("city", b"size;name\\n126;Ulm\\n336;Bonn\\n", delimiter=";"))
+    ...     await close()
+    >>> asyncio.run(main())
+    2
+    """
+    count: int = await _on(using).copy_in_csv(
+        table, source, header=header, delimiter=delimiter, null=null, columns=columns
+    )
+    return count
+
+
+async def copy_out_csv(
+    query: Any,
+    path: str | PathLike[str],
+    *params: Any,
+    header: bool = True,
+    delimiter: str = ",",
+    null: str = "",
+    using: Any = None,
+) -> int:
+    """Writes SQL, a query or a table into a CSV file by COPY; returns its size in bytes.
+
+    The file has its name when it is complete: after an error or a cancellation nothing of it is left.
+    """
+    size: int = await _on(using).copy_out_csv(query, path, *params, header=header, delimiter=delimiter, null=null)
+    return size
 
 
 def copy_out(

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_bridge.core._native import FrameReader
+from data_bridge.core.connection.copy import binary_copy
 from data_bridge.core.errors import ConfigurationError
 
 
 class FrameSource:
     """The columns of an object with `__arrow_c_stream__`, each for the column of the table that has its name."""
+
+    needs_types = True
 
     def __init__(self, data: Any) -> None:
         try:
@@ -63,6 +66,10 @@ class FrameSource:
             raise ConfigurationError("the data has no columns")
         self._at = [places[name] for name in written]
         return written
+
+    def statement(self, schema: str | None, table: str, columns: Sequence[str]) -> str:
+        """The COPY."""
+        return binary_copy(schema, table, columns)
 
     def aim(self, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool) -> None:
         """Takes name, type (its OID) and modifier of each column that is written, and checks that the types fit.
