@@ -107,7 +107,7 @@ TAKEN: list[tuple[str, pa.DataType, Any, Any]] = [
     ("json", pa.string(), '{"a":  1}', {"a": 1}),
     ("jsonb", pa.json_(), '{"a":  1}', {"a": 1}),
     ("frames_in.mood", pa.string(), "ok", "ok"),
-    ("frames_in.mood", pa.dictionary(pa.int32(), pa.large_string()), "sad", "sad"),
+    ("frames_in.mood", pa.dictionary(pa.int32(), pa.string()), "sad", "sad"),
     ("varbit", pa.string(), "0110", "0110"),
     ("macaddr", pa.string(), "08:00:2b:01:02:03", "08:00:2b:01:02:03"),
     *(("int8[]", of, [1, None, 3], [1, None, 3]) for of in (LIST, pa.large_list(pa.int8()), pa.list_(pa.int64(), 3))),
