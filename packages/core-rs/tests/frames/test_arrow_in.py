@@ -33,6 +33,8 @@ SETUP = """
     CREATE TYPE mood AS ENUM ('sad', 'ok');
     CREATE DOMAIN price AS numeric(8, 3);
     CREATE TYPE item AS (label text, count int);
+    CREATE TYPE cost AS (net numeric(6, 2), tax price, rates numeric(3, 1)[]);
+    CREATE DOMAIN costs AS cost;
 """
 
 
@@ -49,6 +51,8 @@ ID = uuid.UUID("1b671a64-40d5-491e-99b0-da01ff1f3341")
 LIST = pa.list_(pa.int32())
 ITEM = pa.struct([("count", pa.int32()), ("label", pa.large_string())])
 FLAGS = [(name, pa.bool_()) for name in ("lower_inclusive", "upper_inclusive", "is_empty")]
+PLACES = pa.decimal128(12, 4)
+COST = pa.struct([("net", PLACES), ("tax", PLACES), ("rates", pa.list_(PLACES))])
 SPAN = pa.struct([("lower", pa.int32()), ("upper", pa.int32()), *FLAGS])
 
 
@@ -117,6 +121,12 @@ TAKEN: list[tuple[str, pa.DataType, Any, Any]] = [
     ("frames_in.mood[]", pa.list_(pa.dictionary(pa.int32(), pa.string())), ["ok", None], ["ok", None]),
     ("frames_in.item", ITEM, {"count": 3, "label": None}, {"label": None, "count": 3}),
     ("frames_in.item[]", pa.list_(ITEM), [{"count": 3, "label": "x"}], [{"label": "x", "count": 3}]),
+    (
+        "frames_in.costs",
+        COST,
+        {"net": Decimal("1.2500"), "tax": Decimal("1.1250"), "rates": [Decimal("1.5000")]},
+        {"net": Decimal("1.25"), "tax": Decimal("1.125"), "rates": [Decimal("1.5")]},
+    ),
     ("int4range", SPAN, span(1, 5), Range(1, 5)),
     ("int4range", SPAN, span(None, 5, "[)"), Range(None, 5)),
     ("int4multirange", pa.list_(SPAN), [span(1, 2), span(5, 6)], [Range(1, 2), Range(5, 6)]),
@@ -194,6 +204,11 @@ BEYOND: list[tuple[str, pa.DataType, Any, str]] = [
     ("frames_in.price", pa.string(), "1.00001", "3 digits behind the point"),
     ("numeric(7, 1)[]", pa.list_(pa.decimal128(10, 4)), [Decimal("1.2345")], "1 digits behind the point"),
     ("numeric", pa.string(), "1,5", "decimal text"),
+    ("frames_in.cost", COST, {"net": Decimal("1.005")}, "2 digits behind the point"),
+    ("frames_in.cost", COST, {"tax": Decimal("1.0005")}, "3 digits behind the point"),
+    ("frames_in.cost", COST, {"rates": [None, Decimal("1.25")]}, "1 digits behind the point"),
+    ("frames_in.costs", COST, {"net": Decimal("1.005")}, "2 digits behind the point"),
+    ("frames_in.cost[]", pa.list_(COST), [{"net": Decimal("1.005")}], "2 digits behind the point"),
     ("text", pa.string(), "a\0b", "NUL"),
     ("uuid", pa.string(), "1b671a64", "not a UUID"),
     ("varbit", pa.string(), "012", "zeros and ones"),
@@ -209,7 +224,9 @@ BEYOND: list[tuple[str, pa.DataType, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("column", "of", "value", "message"), BEYOND, ids=[f"{b[0]} {b[1]}" for b in BEYOND])
+@pytest.mark.parametrize(
+    ("column", "of", "value", "message"), BEYOND, ids=[f"{b[0]} {b[1]} {n}" for n, b in enumerate(BEYOND)]
+)
 async def test_values_that_do_not_fit_are_named(
     postgres_dsn: str, column: str, of: pa.DataType, value: Any, message: str
 ) -> None:

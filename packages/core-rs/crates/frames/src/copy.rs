@@ -1,8 +1,8 @@
 //! A stream of record batches as the rows of a binary COPY.
-use crate::encode::{Cells, Target, cells};
+use crate::encode::{Cells, FieldModifiers, Target, cells};
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{RecordBatch, RecordBatchReader, new_empty_array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use data_bridge_wire::Type;
 
 /// What a binary COPY begins with (PostgreSQL manual, "COPY", "Binary Format").
@@ -17,6 +17,8 @@ pub struct CopyColumn {
     pub name: String,
     /// The name of its type, for messages.
     pub type_name: String,
+    /// The OID of its type.
+    pub oid: u32,
     /// The layout of its type.
     pub layout: Type,
     /// The modifier of its type; -1 for none.
@@ -39,6 +41,7 @@ pub struct FrameCopy {
     reader: RecordBatchStreamReader,
     schema: SchemaRef,
     columns: Vec<CopyColumn>,
+    fields: FieldModifiers,
     nan_is_null: bool,
     batch: Vec<Box<dyn Cells>>,
     left: std::ops::Range<usize>,
@@ -62,6 +65,7 @@ impl FrameCopy {
             schema: reader.schema(),
             reader,
             columns: vec![],
+            fields: FieldModifiers::new(),
             nan_is_null: false,
             batch: vec![],
             left: 0..0,
@@ -76,23 +80,39 @@ impl FrameCopy {
         self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// Whether a column has structs in it, whose fields may have modifiers.
+    pub fn has_structs(&self) -> bool {
+        fn has(data_type: &DataType) -> bool {
+            match data_type {
+                DataType::Struct(_) => true,
+                DataType::List(item)
+                | DataType::LargeList(item)
+                | DataType::ListView(item)
+                | DataType::LargeListView(item)
+                | DataType::FixedSizeList(item, _) => has(item.data_type()),
+                _ => false,
+            }
+        }
+        self.schema.fields().iter().any(|field| has(field.data_type()))
+    }
+
     /// How many rows were encoded.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Says which columns are written, and checks that their types fit.
+    /// Says which columns are written, with the modifiers of fields in them, and checks that their types fit.
     ///
     /// # Errors
     /// A message that names the column and both types.
-    pub fn aim(&mut self, columns: Vec<CopyColumn>, nan_is_null: bool) -> Result<(), String> {
+    pub fn aim(&mut self, columns: Vec<CopyColumn>, fields: FieldModifiers, nan_is_null: bool) -> Result<(), String> {
         for column in &columns {
             let data_type = self.schema.field(column.at).data_type();
-            if cells(&new_empty_array(data_type), column.target(nan_is_null)).is_none() {
+            if cells(&new_empty_array(data_type), column.target(&fields, nan_is_null)).is_none() {
                 return Err(column.mismatch(data_type));
             }
         }
-        (self.columns, self.nan_is_null) = (columns, nan_is_null);
+        (self.columns, self.fields, self.nan_is_null) = (columns, fields, nan_is_null);
         Ok(())
     }
 
@@ -143,7 +163,7 @@ impl FrameCopy {
             }
             for column in &self.columns {
                 let array = batch.column(column.at);
-                let Some(values) = cells(array, column.target(self.nan_is_null)) else {
+                let Some(values) = cells(array, column.target(&self.fields, self.nan_is_null)) else {
                     return Err(Stop::Misfit(column.mismatch(array.data_type())));
                 };
                 self.batch.push(values);
@@ -156,11 +176,11 @@ impl FrameCopy {
 }
 
 impl CopyColumn {
-    fn target(&self, nan_is_null: bool) -> Target<'_> {
-        Target { layout: &self.layout, modifier: self.modifier, nan_is_null }
+    fn target<'a>(&'a self, fields: &'a FieldModifiers, nan_is_null: bool) -> Target<'a> {
+        Target { oid: self.oid, layout: &self.layout, modifier: self.modifier, fields, nan_is_null }
     }
 
-    fn mismatch(&self, data_type: &arrow_schema::DataType) -> String {
+    fn mismatch(&self, data_type: &DataType) -> String {
         format!(
             "{}: the data has {data_type}, which the column's type {} does not take: cast it",
             self.name, self.type_name

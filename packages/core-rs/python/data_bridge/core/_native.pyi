@@ -256,9 +256,16 @@ class FrameReader:
     @property
     def column_names(self) -> list[str]: ...
     @property
+    def has_structs(self) -> bool: ...
+    @property
     def rows(self) -> int: ...
     def aim(
-        self, columns: list[tuple[str, int, int, int]], asked: Op | None = None, *, nan_is_null: bool = False
+        self,
+        columns: list[tuple[str, int, int, int]],
+        asked: Op | None = None,
+        *,
+        fields: list[tuple[int, str, int]] = ...,
+        nan_is_null: bool = False,
     ) -> None: ...
 
 @final

@@ -73,12 +73,12 @@ pub fn cells(array: &ArrayRef, target: Target<'_>) -> Option<Box<dyn Cells>> {
                 return None;
             }
             let has_null = values.null_count() > 0;
-            let items = any_cells(&values, target.inside(element))?;
+            let items = any_cells(&values, target.inside(*oid, element))?;
             Some(Box::new(Arrays { levels, oid: *oid, has_null, items }))
         }
         Type::Multirange(bound) => {
             let range = Type::Range(bound.clone());
-            let items = any_cells(&values, target.inside(&range))?;
+            let items = any_cells(&values, target.inside(0, &range))?;
             Some(Box::new(Ranges { level, values, items }))
         }
         Type::Vector if *values.data_type() == DataType::Float32 => {

@@ -12,6 +12,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use data_bridge_wire::Type;
+use std::collections::HashMap;
 
 /// Whether a value was written.
 pub type Written = Result<(), Misfit>;
@@ -25,28 +26,35 @@ pub trait Cells: Send {
     fn write(&self, row: usize, out: &mut Vec<u8>) -> Written;
 }
 
+/// The modifiers of fields, by the OID of a composite type and the name of the field.
+pub type FieldModifiers = HashMap<(u32, String), i32>;
+
 /// What a column is.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
+    /// The OID of its type.
+    pub oid: u32,
     /// How the bytes of its values are laid out.
     pub layout: &'a Type,
     /// The modifier of its type; -1 for none.
     pub modifier: i32,
+    /// The modifiers of fields.
+    pub fields: &'a FieldModifiers,
     /// Whether the NaN of floats stands for NULL.
     pub nan_is_null: bool,
 }
 
 impl<'a> Target<'a> {
     /// What is inside it.
-    fn inside(self, layout: &'a Type) -> Self {
-        Self { layout, ..self }
+    fn inside(self, oid: u32, layout: &'a Type) -> Self {
+        Self { oid, layout, ..self }
     }
 }
 
 /// The writer for the values of `array`; `None` when a column of this type does not take them.
 pub fn cells(array: &ArrayRef, target: Target<'_>) -> Option<Box<dyn Cells>> {
     if let Type::Named(_, inner) = target.layout {
-        return cells(array, target.inside(inner));
+        return cells(array, target.inside(target.oid, inner));
     }
     match array.data_type() {
         DataType::Null => Some(Box::new(Nothing)),

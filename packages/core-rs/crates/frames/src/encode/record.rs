@@ -16,14 +16,15 @@ pub fn cells(array: &ArrayRef, target: Target<'_>) -> Option<Box<dyn Cells>> {
                 return None;
             }
             let parts = fields.iter().map(|(name, oid, layout)| {
-                let inside = Target { layout, modifier: -1, ..target };
+                let modifier = target.fields.get(&(target.oid, name.to_string())).copied().unwrap_or(-1);
+                let inside = Target { oid: *oid, layout, modifier, ..target };
                 Some((*oid, any_cells(given.column_by_name(name)?, inside)?))
             });
             Some(Box::new(Composites { array: given.clone(), fields: parts.collect::<Option<_>>()? }))
         }
         Type::Range(bound) => {
             let [lower, upper, flags @ ..] = RANGE;
-            let inside = Target { layout: bound, modifier: -1, ..target };
+            let inside = Target { oid: 0, layout: bound, modifier: -1, ..target };
             let bound =
                 |name| Some((given.column_by_name(name)?.clone(), any_cells(given.column_by_name(name)?, inside)?));
             let flag = |name| given.column_by_name(name)?.as_boolean_opt().cloned();

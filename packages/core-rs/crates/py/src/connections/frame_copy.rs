@@ -39,6 +39,12 @@ impl FrameReader {
         self.copy().names()
     }
 
+    /// Whether a column has structs in it, whose fields may have modifiers.
+    #[getter]
+    fn has_structs(&self) -> bool {
+        self.copy().has_structs()
+    }
+
     /// Rows encoded so far.
     #[getter]
     fn rows(&self) -> u64 {
@@ -46,13 +52,14 @@ impl FrameReader {
     }
 
     /// Says which columns are written: the name, type (its OID) and modifier of each, and where the stream has its values.
-    /// `asked` is as for a CopyEncoder.
-    #[pyo3(signature = (columns, asked=None, *, nan_is_null=false))]
+    /// `asked` is as for a CopyEncoder; `fields` are the modifiers of fields: OID of a composite type, name and modifier.
+    #[pyo3(signature = (columns, asked=None, *, fields=vec![], nan_is_null=false))]
     fn aim(
         &self,
         py: Python<'_>,
         columns: Vec<(String, u32, i32, usize)>,
         asked: Option<&Op>,
+        fields: Vec<(u32, String, i32)>,
         nan_is_null: bool,
     ) -> PyResult<()> {
         let types = column_types(py, columns.iter().map(|(name, oid, ..)| (name.clone(), *oid)).collect(), asked)?;
@@ -61,10 +68,18 @@ impl FrameReader {
                 let message = format!("{name} ({}): a data frame has no values of a registered type", typed.name);
                 return Err(refused(py, message));
             }
-            Ok(CopyColumn { name, type_name: typed.name.to_string(), layout: typed.layout, modifier, at })
+            Ok(CopyColumn {
+                name,
+                type_name: typed.name.to_string(),
+                oid: typed.oid,
+                layout: typed.layout,
+                modifier,
+                at,
+            })
         });
         let made = made.collect::<PyResult<_>>()?;
-        self.copy().aim(made, nan_is_null).map_err(|message| refused(py, message))
+        let fields = fields.into_iter().map(|(oid, name, modifier)| ((oid, name), modifier)).collect();
+        self.copy().aim(made, fields, nan_is_null).map_err(|message| refused(py, message))
     }
 }
 

@@ -103,7 +103,9 @@ class _RowSource:
         """The COPY."""
         return binary_copy(schema, table, columns)
 
-    def aim(self, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool) -> None:
+    async def aim(
+        self, lease: Any, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool
+    ) -> None:
         """Takes name and type of each column that is written."""
         types = [(name, oid) for name, oid, _, _ in described]
         self._encoder = CopyEncoder(types, self.keys, asked, nan_is_null=nan_is_null)
@@ -261,7 +263,7 @@ async def _aim(lease: Any, source: _Source, columns: list[tuple[str, int, str, i
         parameters = ", ".join(f"${i}::{kind}" for i, (_, _, kind, _) in enumerate(columns, 1))
         asked = lease.describe(f"SELECT {parameters}")
         await asked
-    source.aim(columns, asked, nan_is_null=nulls == "nan")
+    await source.aim(lease, columns, asked, nan_is_null=nulls == "nan")
 
 
 class CopyStream:

@@ -7,7 +7,24 @@ from typing import Any
 
 from data_bridge.core._native import FrameReader
 from data_bridge.core.connection.copy import binary_copy
+from data_bridge.core.connection.plans import TUPLES
 from data_bridge.core.errors import ConfigurationError
+
+# The modifiers of the numerics in composite types, and in domains over them: OID of the type, field, modifier.
+_FIELDS = """
+    WITH RECURSIVE based(oid, type, modifier) AS (
+        SELECT oid, oid, -1 FROM pg_catalog.pg_type WHERE typtype IN ('b', 'c', 'd') UNION ALL
+        SELECT b.oid, t.typbasetype, t.typtypmod FROM based b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
+    ), final(oid, type, modifier) AS (
+        SELECT oid, (pg_catalog.array_agg(type ORDER BY type))[1], pg_catalog.max(modifier) FROM based b
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = b.type AND t.typtype = 'd') GROUP BY oid
+    )
+    SELECT c.oid, a.attname, GREATEST(a.atttypmod, f.modifier) FROM final c
+    JOIN pg_catalog.pg_type t ON t.oid = c.type AND t.typtype = 'c'
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN final f ON f.oid = a.atttypid AND f.type IN (1700, 1231)
+    WHERE GREATEST(a.atttypmod, f.modifier) >= 0
+"""
 
 
 class FrameSource:
@@ -71,14 +88,19 @@ class FrameSource:
         """The COPY."""
         return binary_copy(schema, table, columns)
 
-    def aim(self, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool) -> None:
+    async def aim(
+        self, lease: Any, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool
+    ) -> None:
         """Takes name, type (its OID) and modifier of each column that is written, and checks that the types fit.
 
         Raises:
             EncodeError: a column whose type does not take the data, with both types.
         """
+        fields: list[tuple[int, str, int]] = []
+        if self._frame.has_structs:
+            fields = await lease.run(("text", _FIELDS), (), TUPLES)
         columns = [(name, oid, modifier, at) for (name, oid, _, modifier), at in zip(described, self._at, strict=True)]
-        self._frame.aim(columns, asked, nan_is_null=nan_is_null)
+        self._frame.aim(columns, asked, fields=fields, nan_is_null=nan_is_null)
 
     async def pour(self, writer: Any, op: Any) -> None:
         """Sends every row.
