@@ -139,6 +139,19 @@ async def test_types_are_those_of_the_columns(db: Any) -> None:
     assert (await rounded.arrow(numeric="float")).to_pyarrow().schema.field("half").type == pa.float64()
 
 
+async def test_there_are_as_many_rows_as_instances(db: Any) -> None:
+    await fill()
+    await FramedBook.insert_many([FramedBook(title="t0", price=Decimal(9)) for _ in range(3)])
+    for query in (
+        FramedBook.find().select(FramedBook.title).distinct(),
+        FramedBook.find().select(FramedBook.title).order_by(FramedBook.price).limit(4).offset(1),
+        FramedBook.find().select(FramedBook.price).order_by(FramedBook.title).distinct_on(FramedBook.title),
+    ):
+        assert len(await query.arrow()) == len(await query) > 0
+    first = FramedBook.find().select(FramedBook.title).order_by(-FramedBook.price).limit(2)
+    assert (await first.arrow()).to_pyarrow()["title"].to_pylist() == [book.title for book in await first]
+
+
 async def test_what_a_frame_has_no_place_for_is_refused(db: Any) -> None:
     await fill()
     with pytest.raises(ConfigurationError, match="fetch_links"):

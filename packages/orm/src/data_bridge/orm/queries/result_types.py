@@ -119,7 +119,9 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         chosen = self._chosen
         if chosen is None:
             of = cast("Source", clauses.source_of(self)).columns
-            names = [name for name, _ in (self._said or clauses.result_of(self)).names]
+            # DISTINCT of fewer columns would have fewer rows than the query returns as instances.
+            said = None if clauses.has_clause(self, "distinct", "distinct_on") else self._said
+            names = [name for name, _ in (said or clauses.result_of(self)).names]
             return self.values(*(of[name] for name in names))
         if chosen.by in {"values", "project"}:
             return self  # type: ignore[return-value]
