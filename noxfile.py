@@ -35,7 +35,7 @@ NEEDS = {
     "testing": ["core", "testing"],
 }
 MODULES = ["core", "query", "orm", "postgres", "migrate", "testing"]
-PURE_CRATES = ["data-bridge-ir", "data-bridge-sql", "data-bridge-wire", "data-bridge-lint"]
+PURE_CRATES = ["data-bridge-ir", "data-bridge-sql", "data-bridge-wire", "data-bridge-lint", "data-bridge-frames"]
 FAULTS = "tests/faults"
 ON_LOCAL_SERVER = [
     "packages/core-rs/tests",

@@ -18,11 +18,12 @@ EDGES = {
     "sql": {"ir"},
     "lint": {"ir"},
     "wire": set[str](),
+    "frames": {"wire"},
     "driver": {"wire"},
-    "py": {"ir", "sql", "lint", "wire", "driver"},
+    "py": {"ir", "sql", "lint", "wire", "frames", "driver"},
 }
 ONLY = {"pyo3": {"py"}, "sqlx": {"driver"}, "sqlx-core": {"driver"}, "sqlx-postgres": {"driver"}}
-PURE = {"ir", "sql", "lint", "wire"}
+PURE = {"ir", "sql", "lint", "wire", "frames"}
 IMPURE = {"tokio", "sqlx", "pyo3", "libc", "mio", "socket2", "async-std", "futures-util", "reqwest"}
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from data_bridge.core import Database
@@ -129,6 +130,34 @@ async def copy_out(db: Database, go: asyncio.Event, mark: str) -> None:
     assert size == 300_000
 
 
+async def fetch_arrow(db: Database, go: asyncio.Event, mark: str) -> None:
+    go.set()
+    table = await db.fetch_arrow("SELECT n, n::numeric AS d, $1 AS mark FROM generate_series(1, 3000) n", mark)
+    assert len(table) == 3000
+
+
+async def stream_arrow(db: Database, go: asyncio.Event, mark: str) -> None:
+    go.set()
+    async with db.stream_arrow("SELECT n, $1 AS mark FROM generate_series(1, 300) n", mark, batch=100) as batches:
+        assert [len(batch) async for batch in batches] == [100, 100, 100]
+
+
+async def copy_frame(db: Database, go: asyncio.Event, mark: str) -> None:
+    data = pa.table({"mark": [mark] * ROWS, "a": pa.array([1] * ROWS, pa.int32())})
+    go.set()
+    assert await db.copy_in("halves", data.to_reader(max_chunksize=7)) == ROWS
+
+
+async def copy_csv(db: Database, go: asyncio.Event, mark: str) -> None:
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"mark,a\n"
+        for _ in range(ROWS):
+            yield f"{mark},1\n".encode()
+
+    go.set()
+    assert await db.copy_in_csv("halves", lines()) == ROWS
+
+
 async def listen(db: Database, go: asyncio.Event, mark: str) -> None:
     go.set()
     async with db.listen("every_await") as heard:
@@ -149,7 +178,10 @@ async def release(db: Database, go: asyncio.Event, mark: str) -> None:
 
 OPERATIONS: dict[str, Operation] = {
     f.__name__: f
-    for f in (acquire, connect, close, begin, insert, fetch, stream, commit, rollback, savepoint, copy_in, copy_out, listen, release)
+    for f in (
+        acquire, connect, close, begin, insert, fetch, stream, commit, rollback, savepoint, copy_in, copy_out, fetch_arrow,
+        stream_arrow, copy_frame, copy_csv, listen, release,
+    )
 }  # fmt: skip
 DSN: list[str] = []
 

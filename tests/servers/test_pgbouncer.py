@@ -132,11 +132,21 @@ async def test_types_of_the_database(bouncer: Callable[[str], str], mode: str, c
         async with db.stream("SELECT * FROM moods") as rows:
             return [row async for row in rows]
 
+    async def framed(db: core.Database) -> list[dict[str, object]]:
+        table = await db.fetch_arrow("SELECT * FROM moods WHERE mood = $1", "glad")
+        return table.to_pyarrow().to_pylist()
+
+    async def framed_stream(db: core.Database) -> list[dict[str, object]]:
+        async with db.stream_arrow("SELECT * FROM moods") as tables:
+            return [row async for table in tables for row in table.to_pyarrow().to_pylist()]
+
     for first in (
         lambda db: db.fetch("SELECT * FROM moods"),
         lambda db: db.fetch("SELECT * FROM moods WHERE mood = $1", "glad"),
         lambda db: db.fetch("SELECT $1::mood AS mood", "glad"),
         streamed,
+        framed,
+        framed_stream,
     ):
         async with core.Database(url, statement_cache_size=cache, ssl="disable") as db:
             for _ in range(3):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,8 +52,38 @@ async def stream(on: Any, options: dict[str, Any], mark: str) -> None:
     # A stream outside a transaction has one of its own, which only reads.
 
 
+async def fetch_arrow(on: Any, options: dict[str, Any], mark: str) -> None:
+    table = await on.fetch_arrow("INSERT INTO doors VALUES ($1) RETURNING mark", mark, **options)
+    assert table.to_pyarrow().to_pylist() == [{"mark": mark}]
+
+
+async def stream_arrow(on: Any, options: dict[str, Any], mark: str) -> None:
+    async with on.stream_arrow("SELECT put($1) AS mark", mark, batch=1, **options) as batches:
+        assert [batch.to_pyarrow().to_pylist() async for batch in batches] == [[{"mark": mark}]]
+
+
 async def copy_in(on: Any, options: dict[str, Any], mark: str) -> None:
     assert await on.copy_in("doors", [(mark,)], **options) == 1
+
+
+def contents(folder: str) -> dict[str, str]:
+    """The files of a folder."""
+    return {file.name: file.read_text() for file in Path(folder).iterdir()}
+
+
+async def copy_in_csv(on: Any, options: dict[str, Any], mark: str) -> None:
+    assert await on.copy_in_csv("doors", f"mark\n{mark}\n".encode(), **options) == 1
+
+
+async def copy_out_csv(on: Any, options: dict[str, Any], mark: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        statement = "INSERT INTO doors VALUES ($1::text) RETURNING mark"
+        try:
+            await on.copy_out_csv(statement, f"{folder}/doors.csv", mark, **options)
+        except BaseException:
+            assert os.listdir(folder) == []
+            raise
+        assert contents(folder) == {"doors.csv": f"mark\n{mark}\n"}
 
 
 async def copy_out(on: Any, options: dict[str, Any], mark: str) -> None:
@@ -59,7 +92,21 @@ async def copy_out(on: Any, options: dict[str, Any], mark: str) -> None:
 
 
 DOORS: dict[str, Door] = {
-    f.__name__: f for f in (execute, fetch, fetch_one, fetch_val, execute_script, stream, copy_in, copy_out)
+    f.__name__: f
+    for f in (
+        execute,
+        fetch,
+        fetch_one,
+        fetch_val,
+        execute_script,
+        stream,
+        fetch_arrow,
+        stream_arrow,
+        copy_in,
+        copy_in_csv,
+        copy_out,
+        copy_out_csv,
+    )
 }
 STYLES = ("function", "alias", "database", "method", "transaction")
 

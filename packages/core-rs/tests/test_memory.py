@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from data_bridge.core import Database, Notification
@@ -84,6 +85,61 @@ async def test_copy_in_and_out(postgres_dsn: str) -> None:
                 memory.look()
                 await asyncio.sleep(0)
         assert came > count * ROW
+        await db.execute_script("DROP TABLE flow")
+
+
+async def test_frames_of_a_stream(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn) as db:
+        count = FLOW // ROW
+        seen = 0
+        query = "SELECT g, repeat('x', $1::int) AS text FROM generate_series(1, $2::int) g"
+        (await db.fetch_arrow("SELECT 1 AS one")).to_pyarrow()  # what the library takes once
+        with constant(40) as memory:  # a batch that is read, and one that comes
+            async with db.stream_arrow(query, ROW, count, batch=4096) as batches:
+                async for batch in batches:
+                    seen += len(batch)
+                    memory.look()
+        assert seen == count
+
+
+async def test_a_frame_takes_its_size(postgres_dsn: str) -> None:
+    """Every batch is as large as its values, and only one of them grows at a time."""
+    async with Database(postgres_dsn) as db:
+        query = (
+            "SELECT g, g::float8 AS f, 'row ' || g AS t, g % 2 = 0 AS b, now() AS at FROM generate_series(1, $1::int) g"
+        )
+        await db.fetch_arrow(query, 1000)
+        with constant(1000) as memory:
+            table = await db.fetch_arrow(query, 2_000_000)
+            memory.look()
+        assert 0.7 * table.nbytes < memory.most - memory.before < 1.3 * table.nbytes
+
+
+async def test_copy_in_of_a_reader(postgres_dsn: str) -> None:
+    async with Database(postgres_dsn) as db:
+        await db.execute_script("DROP TABLE IF EXISTS flow; CREATE UNLOGGED TABLE flow (a int8, b text)")
+        count = FLOW // ROW
+        batch = pa.record_batch({"a": list(range(1000)), "b": ["x" * ROW] * 1000})
+
+        def batches(memory: Memory) -> Iterator[pa.RecordBatch]:
+            for _ in range(count // 1000):
+                memory.look()
+                yield batch
+
+        with constant() as memory:
+            reader = pa.RecordBatchReader.from_batches(batch.schema, batches(memory))
+            assert await db.copy_in("flow", reader) == count
+        await db.execute_script("DROP TABLE flow")
+
+
+async def test_csv_files(postgres_dsn: str, tmp_path: Path) -> None:
+    async with Database(postgres_dsn) as db:
+        await db.execute_script("DROP TABLE IF EXISTS flow; CREATE UNLOGGED TABLE flow (a int8, b text)")
+        query = "SELECT g AS a, repeat('x', $1::int) AS b FROM generate_series(1, $2::int) g"
+        with constant() as memory:
+            await db.copy_out_csv(query, tmp_path / "flow.csv", ROW, FLOW // ROW)
+            memory.look()
+            assert await db.copy_in_csv("flow", tmp_path / "flow.csv") == FLOW // ROW
         await db.execute_script("DROP TABLE flow")
 
 

@@ -2,6 +2,7 @@
 pub mod arguments;
 pub mod connect;
 pub mod copy;
+mod described;
 pub mod effect;
 pub(crate) mod panic_guard;
 pub(crate) mod patience;
@@ -31,7 +32,7 @@ use sqlx::postgres::{PgConnection, PgStatement};
 use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row, Statement};
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -246,11 +247,11 @@ impl Connection {
             }
         };
         let (sql, second) = (self.readable(text), Second::of(&args, types));
-        match self.fetch(&sql, args, false, None, reply).await {
+        match self.fetch(text, &sql, args, false, None, reply).await {
             Err(Error::Undescribed) => {
                 taught_types::teach(&mut self.pg, &sql).await?;
                 let args = second.arguments(reply).await?;
-                self.fetch(&sql, args, false, None, reply).await
+                self.fetch(text, &sql, args, false, None, reply).await
             }
             other => other,
         }
@@ -258,12 +259,17 @@ impl Connection {
 
     async fn fetch(
         &mut self,
+        text: &Text,
         sql: &Arc<str>,
         args: Arguments,
         persistent: bool,
         kept: Option<PgStatement>,
         reply: &Reply,
     ) -> Result<(), Error> {
+        if reply.describes.load(Relaxed) {
+            let columns = self.columns(text, sql, kept.as_ref()).await?;
+            reply.with(|a| a.columns = Some(columns));
+        }
         let is_large = args.is_large();
         let args = self.in_binary(args, persistent).await?;
         let mut stream = match &kept {

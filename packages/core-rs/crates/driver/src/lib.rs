@@ -7,11 +7,12 @@ pub mod connection;
 pub mod error;
 pub mod event_loop;
 pub mod execution;
+pub mod modifiers;
 pub mod pool;
 pub mod types;
 
 pub use connection::arguments::Arguments;
-pub use connection::reply::{Arrived, Reply, Shield, Typed};
+pub use connection::reply::{Arrived, Described, Reply, Shield, Typed};
 pub use error::{Error, Reached, ServerError};
 pub use event_loop::executor::{Executor, Home, Told};
 pub use execution::lease::{Lease, Status, Step};

@@ -1,9 +1,12 @@
 //! sqlx's type information to ours.
 use crate::connection::reply::Typed;
 use crate::connection::taught_types;
+use crate::modifiers::Modifiers;
 use data_bridge_wire::Type;
+use data_bridge_wire::form::Form;
 use sqlx::TypeInfo;
 use sqlx::postgres::{PgTypeInfo, PgTypeKind};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -54,5 +57,62 @@ fn layout(info: &PgTypeInfo) -> Type {
             Type::Named(name(), Arc::new(Type::Composite(fields)))
         }
         _ => Type::of_extension(info.name()).unwrap_or_else(|| Type::Unknown(name())),
+    }
+}
+
+/// The OID of `numeric`.
+const NUMERIC: u32 = 1700;
+
+/// Whether a type holds numerics, whose modifier that of the column tells. Notes the domains and composite types inside,
+/// whose own modifiers the catalog has.
+pub fn modifiers(info: &PgTypeInfo, domains: &mut BTreeSet<u32>, composites: &mut BTreeSet<u32>) -> bool {
+    match info.kind() {
+        PgTypeKind::Domain(base) => {
+            if modifiers(base, domains, composites) {
+                domains.insert(oid(info));
+            }
+            false
+        }
+        PgTypeKind::Array(element) => modifiers(element, domains, composites),
+        PgTypeKind::Range(bound) => {
+            modifiers(bound, domains, composites);
+            false
+        }
+        PgTypeKind::Composite(fields) => {
+            for (_, field) in fields.iter() {
+                if modifiers(field, domains, composites) {
+                    composites.insert(oid(info));
+                }
+            }
+            false
+        }
+        _ => oid(info) == NUMERIC,
+    }
+}
+
+/// What a type consists of, with the modifier of its column (-1: none).
+pub fn form(info: &PgTypeInfo, modifier: i32, known: &Modifiers) -> Form {
+    if let Some(layout) = Type::built_in(oid(info)) {
+        return Form::of(&layout, modifier);
+    }
+    let of_bound = |bound: &PgTypeInfo| Arc::new(form(bound, -1, known));
+    match info.kind() {
+        PgTypeKind::Enum(labels) => Form::Enum(labels.iter().map(|label| label.as_str().into()).collect()),
+        // A domain over a domain has the modifier of that one.
+        PgTypeKind::Domain(base) => form(base, known.domain(oid(info)).max(modifier), known),
+        PgTypeKind::Array(element) if taught_types::is_multirange(info, element) => match form(element, -1, known) {
+            Form::Range(bound) => Form::Multirange(bound),
+            _ => Form::Plain(layout(info)),
+        },
+        PgTypeKind::Array(element) => Form::Array(Arc::new(form(element, modifier, known))),
+        PgTypeKind::Range(bound) => Form::Range(of_bound(bound)),
+        PgTypeKind::Composite(fields) => {
+            let of = |(name, field): &(String, PgTypeInfo)| {
+                let modifier = known.field(oid(info), name);
+                (name.as_str().into(), oid(field), form(field, modifier, known))
+            };
+            Form::Composite(fields.iter().map(of).collect())
+        }
+        _ => Form::Plain(layout(info)),
     }
 }

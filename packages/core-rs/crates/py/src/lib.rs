@@ -11,11 +11,11 @@ mod rows;
 mod statements;
 
 use codec::{json, registered};
-use connections::{copy, lease, listen, pool};
+use connections::{copy, frame_copy, lease, listen, pool};
 use event_loop::{bridge, future, reactor_kind};
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
-use rows::{class_attribute, load_plan};
+use rows::{class_attribute, frame, load_plan};
 use statements::{compile, lint, plan, text};
 
 /// The calling thread, as a number.
@@ -58,11 +58,13 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<future::Op>()?;
     future::Op::returns_without_exception(m.py());
     m.add_class::<load_plan::LoadPlan>()?;
+    m.add_class::<frame::PyFrame>()?;
     m.add_class::<plan::Plan>()?;
     m.add_class::<pool::PyPool>()?;
     m.add_class::<lease::PyLease>()?;
     m.add_class::<copy::CopyEncoder>()?;
     m.add_class::<copy::CopyWriter>()?;
+    m.add_class::<frame_copy::FrameReader>()?;
     m.add_class::<copy::CopyReader>()?;
     m.add_class::<listen::Listener>()?;
     m.add_class::<class_attribute::ClassAttribute>()?;

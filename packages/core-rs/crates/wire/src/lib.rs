@@ -7,6 +7,7 @@ pub mod bits;
 pub mod civil;
 pub mod composite;
 pub mod error;
+pub mod form;
 pub mod hstore;
 pub mod interval;
 pub mod network;

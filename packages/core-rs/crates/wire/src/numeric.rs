@@ -10,11 +10,49 @@ const MAX_INTEGER_DIGITS: i64 = 131_072;
 /// Most digits behind the decimal point.
 const MAX_SCALE: i64 = 16_383;
 
-/// Appends the decimal text of a `numeric` (`-12.50`, `NaN`, `-Infinity`).
+/// What a `numeric` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A number.
+    Finite(Finite<'a>),
+    /// `NaN`, `Infinity` or `-Infinity`.
+    Special(&'static str),
+}
+
+/// The groups of four digits of a number, each as two bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finite<'a> {
+    /// Whether it is below zero.
+    pub negative: bool,
+    /// The power of 10,000 of the first group.
+    pub weight: i32,
+    /// Digits behind the decimal point, as they are shown.
+    pub scale: usize,
+    groups: &'a [u8],
+}
+
+impl Finite<'_> {
+    /// The groups, from the most significant one, as numbers below 10,000.
+    pub fn groups(&self) -> impl DoubleEndedIterator<Item = u16> + ExactSizeIterator {
+        self.groups.chunks_exact(2).map(|g| u16::from_be_bytes([g[0], g[1]]))
+    }
+
+    /// Digits behind the decimal point up to the last one that is not zero; below zero for whole hundreds.
+    #[must_use]
+    pub fn places(&self) -> i32 {
+        let Some((i, last)) = self.groups().enumerate().rfind(|(_, group)| *group != 0) else {
+            return i32::MIN;
+        };
+        let zeros = (1..4).take_while(|n| last % 10u16.pow(*n) == 0).count() as i32;
+        4 * (i as i32 - self.weight) - zeros
+    }
+}
+
+/// Reads the header of a `numeric`, and checks its digits.
 ///
 /// # Errors
 /// [`WireError`] when the digits are short, out of range or the sign is unknown.
-pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+pub fn value(b: &[u8]) -> Result<Value<'_>, WireError> {
     if b.len() < 8 {
         return Err(WireError::Truncated);
     }
@@ -25,18 +63,37 @@ pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         std::cmp::Ordering::Greater => return Err(WireError::Trailing),
         std::cmp::Ordering::Equal => {}
     }
-    match sign {
-        0 => {}
-        NEGATIVE => out.push(b'-'),
-        NAN => return text(out, b"NaN"),
-        INFINITY => return text(out, b"Infinity"),
-        MINUS_INFINITY => return text(out, b"-Infinity"),
+    let negative = match sign {
+        0 => false,
+        NEGATIVE => true,
+        NAN => return Ok(Value::Special("NaN")),
+        INFINITY => return Ok(Value::Special("Infinity")),
+        MINUS_INFINITY => return Ok(Value::Special("-Infinity")),
         _ => return Err(WireError::Malformed("sign of a numeric")),
+    };
+    let number = Finite { negative, weight, scale, groups: &b[8..] };
+    if number.groups().any(|group| group > 9999) {
+        return Err(WireError::Malformed("digit of a numeric"));
     }
-    for i in 0..count {
-        if word(4 + i) > 9999 {
-            return Err(WireError::Malformed("digit of a numeric"));
+    Ok(Value::Finite(number))
+}
+
+/// Appends the decimal text of a `numeric` (`-12.50`, `NaN`, `-Infinity`).
+///
+/// # Errors
+/// [`WireError`] when the digits are short, out of range or the sign is unknown.
+pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+    let number = match value(b)? {
+        Value::Finite(number) => number,
+        Value::Special(text) => {
+            out.extend(text.as_bytes());
+            return Ok(());
         }
+    };
+    let (count, weight, scale) = (number.groups().len(), number.weight, number.scale);
+    let word = |i: usize| u16::from_be_bytes([b[2 * i], b[2 * i + 1]]);
+    if number.negative {
+        out.push(b'-');
     }
     // The group with exponent 10000^e; outside the stored ones all are zero.
     let group = |e: i32| -> u16 {
@@ -61,11 +118,6 @@ pub fn read(b: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
         }
         out.truncate(end);
     }
-    Ok(())
-}
-
-fn text(out: &mut Vec<u8>, s: &[u8]) -> Result<(), WireError> {
-    out.extend(s);
     Ok(())
 }
 
@@ -143,6 +195,41 @@ pub fn write(s: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
     Ok(())
 }
 
+/// Appends the binary form of `digits`, of which `scale` are behind the decimal point: 34 at most.
+///
+/// # Panics
+/// With a larger scale, whose groups may leave 128 bits.
+pub fn write_scaled(digits: i128, scale: u16, out: &mut Vec<u8>) {
+    assert!(scale <= 34, "the scale of a numeric of 128 bits");
+    let (whole, part) = {
+        let unit = 10u128.pow(scale.into());
+        (digits.unsigned_abs() / unit, digits.unsigned_abs() % unit)
+    };
+    // From the last group to the first: those behind the point, then those before it.
+    let (mut groups, mut count) = ([0u16; 24], 0);
+    let behind = scale.div_ceil(4);
+    let mut rest = part * 10u128.pow(u32::from(behind * 4 - scale));
+    for _ in 0..behind {
+        groups[count] = (rest % 10_000) as u16;
+        (rest, count) = (rest / 10_000, count + 1);
+    }
+    rest = whole;
+    while rest > 0 {
+        groups[count] = (rest % 10_000) as u16;
+        (rest, count) = (rest / 10_000, count + 1);
+    }
+    let mut weight = count as i32 - i32::from(behind) - 1;
+    let first = groups[..count].iter().take_while(|group| **group == 0).count();
+    let mut kept = &groups[first..count];
+    while let [rest @ .., 0] = kept {
+        (kept, weight) = (rest, weight - 1);
+    }
+    let weight = if kept.is_empty() { 0 } else { weight };
+    let sign = if digits < 0 { NEGATIVE } else { 0 };
+    header(out, kept.len() as u16, weight as i16, sign, scale);
+    kept.iter().rev().for_each(|group| out.extend(group.to_be_bytes()));
+}
+
 fn exponent(s: &[u8]) -> Result<i64, WireError> {
     std::str::from_utf8(s)
         .ok()
@@ -199,6 +286,29 @@ mod tests {
         assert_eq!(round("0E+5"), "0");
         assert_eq!(round("-0"), "0");
         assert_eq!(round("000123.4"), "123.4");
+    }
+
+    #[test]
+    fn scaled_digits_are_what_their_text_is() {
+        for scale in 0..=34u16 {
+            for digits in [0, 1, -1, 5, 9999, 10_000, 123_456_789, -1_000_000, 10i128.pow(34), i128::MAX, i128::MIN] {
+                let (mut scaled, mut text, mut of_text) = (vec![], vec![], vec![]);
+                write_scaled(digits, scale, &mut scaled);
+                write(format!("{digits}E-{scale}").as_bytes(), &mut of_text).unwrap();
+                assert_eq!(scaled, of_text, "{digits} {scale}");
+                read(&scaled, &mut text).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn places_behind_the_point() {
+        for (text, places) in [("1.50", 1), ("1.0001", 4), ("0.00001", 5), ("12300", -2), ("10000", -4), ("7", 0)] {
+            let mut b = vec![];
+            write(text.as_bytes(), &mut b).unwrap();
+            let Value::Finite(number) = value(&b).unwrap() else { panic!("{text}") };
+            assert_eq!(number.places(), places, "{text}");
+        }
     }
 
     #[test]

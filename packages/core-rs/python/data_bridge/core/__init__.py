@@ -52,15 +52,19 @@ if TYPE_CHECKING:
     )
     from data_bridge.core.connection.raw import (
         copy_in,
+        copy_in_csv,
         copy_out,
+        copy_out_csv,
         execute,
         execute_script,
         fetch,
+        fetch_arrow,
         fetch_one,
         fetch_val,
         listen,
         notify,
         stream,
+        stream_arrow,
     )
     from data_bridge.core.connection.streams import RowStream
     from data_bridge.core.development import (
@@ -71,6 +75,8 @@ if TYPE_CHECKING:
         RepeatedStatementWarning,
         UnboundedResultWarning,
     )
+    from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
+    from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
@@ -83,6 +89,10 @@ __all__ = [
     "FEATURES",
     "IR_VERSION",
     "Annotator",
+    "ArrowNumeric",
+    "ArrowStream",
+    "ArrowStreamable",
+    "ArrowTable",
     "BaseExecutor",
     "ClassAttribute",
     "Compiled",
@@ -121,7 +131,9 @@ __all__ = [
     "close",
     "compile",
     "copy_in",
+    "copy_in_csv",
     "copy_out",
+    "copy_out_csv",
     "current_database",
     "current_transaction",
     "detached",
@@ -131,6 +143,7 @@ __all__ = [
     "execute",
     "execute_script",
     "fetch",
+    "fetch_arrow",
     "fetch_one",
     "fetch_val",
     "get_database",
@@ -157,6 +170,7 @@ __all__ = [
     "resolve",
     "settle",
     "stream",
+    "stream_arrow",
     "text",
     "tokenize",
     "transaction_attempts",
@@ -207,20 +221,26 @@ _MODULES = {
     ),
     "connection.raw": (
         "copy_in",
+        "copy_in_csv",
         "copy_out",
+        "copy_out_csv",
         "execute",
         "execute_script",
         "fetch",
+        "fetch_arrow",
         "fetch_one",
         "fetch_val",
         "listen",
         "notify",
         "stream",
+        "stream_arrow",
     ),
     "transactions.savepoint": ("Savepoint", "SavepointBlock"),
     "types.range": ("Range",),
     "connection.custom_types": ("register_type",),
     "connection.streams": ("RowStream",),
+    "frames.arrow": ("ArrowNumeric", "ArrowStream"),
+    "frames.table": ("ArrowStreamable", "ArrowTable"),
     "transactions.current": ("begin_transaction", "current_transaction", "on_commit"),
     "transactions.transaction": ("Transaction",),
     "transactions.block": ("TransactionBlock", "backoff", "pg_transaction", "transaction_attempts"),

@@ -11,6 +11,8 @@ __all__ = [
     "CopyEncoder",
     "CopyReader",
     "CopyWriter",
+    "Frame",
+    "FrameReader",
     "Lease",
     "Listener",
     "LoadPlan",
@@ -90,6 +92,8 @@ class LoadPlan:
         ] = ...,
     ) -> LoadPlan: ...
     @staticmethod
+    def arrow(*, numeric: str | tuple[int, int], names: list[str] = ..., like: Frame | None = None) -> LoadPlan: ...
+    @staticmethod
     def model(
         class_: type,
         fields: list[str],
@@ -130,6 +134,16 @@ class LoadPlan:
     def describe(self, ir: tuple[Any, ...]) -> Plan: ...
     @property
     def planned(self) -> int: ...
+
+@final
+class Frame:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any: ...
+    def __arrow_c_schema__(self) -> Any: ...
+    def __len__(self) -> int: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def nbytes(self) -> int: ...
 
 @final
 class Bridge:
@@ -238,8 +252,28 @@ class CopyEncoder:
 @final
 class CopyWriter:
     def put_rows(self, encoder: CopyEncoder, rows: list[Any]) -> Op: ...
+    def put_chunk(self, chunk: bytes) -> Op: ...
+    def put_frame(self, frame: FrameReader) -> Op | None: ...
     def finish(self, last: bytes) -> None: ...
     def fail(self, reason: str) -> None: ...
+
+@final
+class FrameReader:
+    def __new__(cls, capsule: Any) -> FrameReader: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def has_structs(self) -> bool: ...
+    @property
+    def rows(self) -> int: ...
+    def aim(
+        self,
+        columns: list[tuple[str, int, int, int]],
+        asked: Op | None = None,
+        *,
+        fields: list[tuple[int, str, int]] = ...,
+        nan_is_null: bool = False,
+    ) -> None: ...
 
 @final
 class CopyReader:

@@ -3,6 +3,7 @@
 >>> from data_bridge.postgres import Column, Table, init, pg_transaction
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core import (
@@ -24,13 +25,16 @@ from data_bridge.core import (
     begin_transaction,
     close,
     copy_in,
+    copy_in_csv,
     copy_out,
+    copy_out_csv,
     current_transaction,
     detached,
     errors,
     execute,
     execute_script,
     fetch,
+    fetch_arrow,
     fetch_one,
     fetch_val,
     get_database,
@@ -43,6 +47,7 @@ from data_bridge.core import (
     register_type,
     remove_observer,
     stream,
+    stream_arrow,
     transaction_attempts,
     use_database,
 )
@@ -121,6 +126,8 @@ from data_bridge.query import (
 
 if TYPE_CHECKING:
     from data_bridge.core import (
+        ArrowStream,
+        ArrowTable,
         DevelopmentLimits,
         DevelopmentWarning,
         HeldConnectionWarning,
@@ -141,6 +148,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppliedMigration",
+    "ArrowStream",
+    "ArrowTable",
     "BackLink",
     "BulkDelete",
     "BulkUpdate",
@@ -221,7 +230,9 @@ __all__ = [
     "close",
     "col",
     "copy_in",
+    "copy_in_csv",
     "copy_out",
+    "copy_out_csv",
     "create_all",
     "current_transaction",
     "detached",
@@ -231,6 +242,7 @@ __all__ = [
     "execute_script",
     "exists",
     "fetch",
+    "fetch_arrow",
     "fetch_one",
     "fetch_val",
     "func",
@@ -255,6 +267,7 @@ __all__ = [
     "run_migrations",
     "sql",
     "stream",
+    "stream_arrow",
     "transaction_attempts",
     "types",
     "use_database",
@@ -263,33 +276,35 @@ __all__ = [
 __all__ += errors.__all__
 
 # Most applications that serve requests need none of these: they are imported when they are first named.
-_MIGRATE = frozenset(
-    {"AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"}
-)
-_RARE = frozenset(
-    {
-        "DevelopmentLimits",
-        "DevelopmentWarning",
-        "HeldConnectionWarning",
-        "MissingIndexWarning",
-        "RepeatedStatementWarning",
-        "UnboundedResultWarning",
-        "add_annotator",
-        "remove_annotator",
-    }
-)
+_HOMES = {
+    **dict.fromkeys(
+        ("AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"),
+        "data_bridge.migrate",
+    ),
+    **dict.fromkeys(
+        (
+            "ArrowStream",
+            "ArrowTable",
+            "DevelopmentLimits",
+            "DevelopmentWarning",
+            "HeldConnectionWarning",
+            "MissingIndexWarning",
+            "RepeatedStatementWarning",
+            "UnboundedResultWarning",
+            "add_annotator",
+            "remove_annotator",
+        ),
+        "data_bridge.core",
+    ),
+}
 
 
 if not TYPE_CHECKING:
     # To checkers a module with __getattr__ has every name, also the misspelled ones.
     def __getattr__(name: str) -> Any:
-        if name in _RARE:
-            from data_bridge import core as home
-        elif name in _MIGRATE:
-            from data_bridge import migrate as home
-        else:
+        if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(home, name)
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
         return found
 
 

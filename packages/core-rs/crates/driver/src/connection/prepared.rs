@@ -1,7 +1,7 @@
 //! Statements that a connection has prepared, and the types of parameters for which it did.
 use super::Connection;
 use crate::connection::arguments::Arguments;
-use crate::connection::reply::{Reply, Typed};
+use crate::connection::reply::{Described, Reply, Typed};
 use crate::connection::second_attempt::Second;
 use crate::connection::text::Text;
 use crate::connection::{taught_types, text_columns};
@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Texts of which a connection remembers the types of their parameters.
-const KNOWN: usize = 4096;
+pub(super) const KNOWN: usize = 4096;
 
 /// What a connection remembers of the texts that it was sent.
 #[derive(Default)]
@@ -26,6 +26,8 @@ pub(super) struct Texts {
     cursors: HashSet<u64>,
     /// The statements that make the binary form of a text, by the OIDs of their types.
     pub(super) spelled: HashMap<u32, String>,
+    /// The columns of those whose caller asked for them.
+    pub(super) columns: HashMap<u64, Arc<[Described]>>,
 }
 
 impl Texts {
@@ -75,7 +77,7 @@ impl Connection {
         let mut second = Second::of(&args, types);
         let (mut replanned, mut retyped, mut taught) = (in_transaction, in_transaction, false);
         loop {
-            let result = self.fetch(&sql, args, text.is_kept, kept.take(), reply).await;
+            let result = self.fetch(text, &sql, args, text.is_kept, kept.take(), reply).await;
             match result {
                 Err(Error::Server(e)) if e.is_stale_plan() => {
                     self.forget_statements().await?;
@@ -189,6 +191,7 @@ impl Connection {
         self.texts.types.clear();
         self.texts.readable.clear();
         self.texts.spelled.clear();
+        self.texts.columns.clear();
         self.pg.clear_cached_statements().await.map_err(|e| Error::from_sqlx(e, false))
     }
 

@@ -3,6 +3,7 @@ use crate::connection::arguments::Arguments;
 use crate::error::{Error, Reached};
 use crate::event_loop::run_queue::{Note, Ready};
 use data_bridge_wire::Type;
+use data_bridge_wire::form::Form;
 use sqlx::postgres::PgRow;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, Ordering::*};
@@ -21,6 +22,17 @@ pub struct Typed {
     pub name: Arc<str>,
 }
 
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// What the server calls it.
+    pub name: Arc<str>,
+    /// Its type.
+    pub typed: Typed,
+    /// What its type consists of.
+    pub form: Form,
+}
+
 /// What has come so far.
 #[derive(Default)]
 pub struct Arrived {
@@ -32,6 +44,8 @@ pub struct Arrived {
     pub asked: Option<Arc<[Typed]>>,
     /// The types of the parameters, when they were all that was wanted.
     pub described: Option<Arc<[Typed]>>,
+    /// The columns of the result, when the caller asked for them; they come before its rows.
+    pub columns: Option<Arc<[Described]>>,
     /// The types that the parameters were encoded to are those of an earlier schema.
     pub stale: bool,
     /// The types of the parameters are not to be remembered: each connection must describe the statement itself.
@@ -96,6 +110,8 @@ pub struct Reply {
     hurried: Arc<AtomicBool>,
     /// Whether [`Arrived::times`] is wanted.
     pub timed: AtomicBool,
+    /// Whether [`Arrived::columns`] is wanted.
+    pub describes: AtomicBool,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -126,6 +142,7 @@ impl Reply {
             shield,
             hurried,
             timed: AtomicBool::new(false),
+            describes: AtomicBool::new(false),
         })
     }
 

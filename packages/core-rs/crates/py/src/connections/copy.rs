@@ -126,6 +126,26 @@ fn is_missing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok((kind == "bool" || kind == "bool_") && unequal.is_truthy()?)
 }
 
+/// The types of columns, from their OIDs. `asked` has described a statement with one parameter of the type of every column;
+/// only needed where [`CopyEncoder::knows`] says no.
+pub fn column_types(py: Python<'_>, columns: Vec<(String, u32)>, asked: Option<&Op>) -> PyResult<Vec<(String, Typed)>> {
+    let asked =
+        asked.and_then(|op| op.ticket.with(|p| p.described.clone())).filter(|types| types.len() == columns.len());
+    let typed = |i: usize, oid: u32| match Type::built_in(oid) {
+        Some(layout) => Some(Typed { oid, layout, name: Type::name(oid).unwrap_or_default().into() }),
+        None => Some(asked.as_ref()?[i].clone()),
+    };
+    let columns = columns.into_iter().enumerate().map(|(i, (column, oid))| match typed(i, oid) {
+        Some(Typed { layout: Type::Unknown(name), .. }) => {
+            let message = format!("{column} ({name}): COPY has no encoder for this type; use insert statements");
+            Err(crate::errors::named(py, "EncodeError", message))
+        }
+        Some(typed) => Ok((column, typed)),
+        None => Err(PyTypeError::new_err("the server was not asked about a type")),
+    });
+    columns.collect()
+}
+
 #[pymethods]
 impl CopyEncoder {
     /// Name and type (its OID) of every column, and where mappings and instances have its value. `asked` has described a
@@ -142,23 +162,10 @@ impl CopyEncoder {
         if keys.len() != columns.len() {
             return Err(PyTypeError::new_err("one key for each column"));
         }
-        let asked =
-            asked.and_then(|op| op.ticket.with(|p| p.described.clone())).filter(|types| types.len() == columns.len());
         let intern = |text: &str| PyString::intern(py, text).unbind();
         let names = columns.iter().zip(&keys).map(|((column, _), key)| (intern(column), intern(key))).collect();
-        let typed = |i: usize, oid: u32| match Type::built_in(oid) {
-            Some(layout) => Some(Typed { oid, layout, name: Type::name(oid).unwrap_or_default().into() }),
-            None => Some(asked.as_ref()?[i].clone()),
-        };
-        let columns = columns.into_iter().enumerate().map(|(i, (column, oid))| match typed(i, oid) {
-            Some(Typed { layout: Type::Unknown(name), .. }) => {
-                let message = format!("{column} ({name}): COPY has no encoder for this type; use insert statements");
-                Err(crate::errors::named(py, "EncodeError", message))
-            }
-            Some(typed) => Ok((column, typed)),
-            None => Err(PyTypeError::new_err("the server was not asked about a type")),
-        });
-        Ok(Self { columns: columns.collect::<PyResult<_>>()?, names, nan_is_null, progress: Mutex::default() })
+        let columns = column_types(py, columns, asked)?;
+        Ok(Self { columns, names, nan_is_null, progress: Mutex::default() })
     }
 
     /// Whether values of the type can be encoded without asking the server what is in it.
@@ -203,6 +210,11 @@ impl CopyWriter {
         self.start(rows.py(), encoder.get().encode(rows)?)
     }
 
+    /// Hands over bytes as they are; waits while the server is behind.
+    fn put_chunk(&self, py: Python<'_>, chunk: &[u8]) -> PyResult<Op> {
+        self.start(py, chunk.to_vec())
+    }
+
     /// `last` ends what was sent.
     fn finish(&self, last: &[u8]) {
         self.pipe.finish(last.to_vec());
@@ -215,7 +227,8 @@ impl CopyWriter {
 }
 
 impl CopyWriter {
-    fn start(&self, py: Python<'_>, chunk: Vec<u8>) -> PyResult<Op> {
+    /// Hands over a chunk.
+    pub fn start(&self, py: Python<'_>, chunk: Vec<u8>) -> PyResult<Op> {
         let reply = Reply::new(None, Shield::No);
         // The loop gets a turn after every chunk: it leaves while the next one is made.
         let progress = Progress { breathe: true, ..Progress::default() };

@@ -98,6 +98,7 @@ pub fn prepare(
     let work = Work::Query { text: p.text.clone(), args, afresh };
     let effect = p.effect(pool);
     let reply = Reply::new(deadline(py, timeout)?, Shield::No);
+    reply.describes.store(load.get().describes(), Relaxed);
     let mut progress = Progress { into, ..Progress::default() };
     if !params.is_empty() || p.count.is_none() {
         progress.params = Some(params.clone().unbind());

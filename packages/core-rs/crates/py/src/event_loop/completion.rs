@@ -4,6 +4,7 @@ use crate::errors::exception;
 use crate::event_loop::bridge::Bridge;
 use crate::event_loop::operation::Ticket;
 use crate::rows::columns::Columns;
+use crate::rows::frame::{Framing, Growing};
 use crate::rows::load_plan::{LoadPlan, Shape};
 use crate::{codec::encode, codec::registered, ready_thread};
 use data_bridge_driver::connection::reply::Wanted;
@@ -21,6 +22,9 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
     let arrived = ticket.reply.take();
     if let Some(types) = &arrived.asked {
         answer(py, ticket, types, arrived.unlearned);
+    }
+    if let Some(columns) = arrived.columns {
+        ticket.with(|p| p.framed = Some(columns));
     }
     let wanted = ticket.reply.wanted() == Wanted::Yes;
     if !arrived.rows.is_empty() && wanted {
@@ -57,6 +61,12 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
                 decoding,
             ));
         });
+    }
+    if end.is_ok()
+        && wanted
+        && let Err(e) = framed(py, ticket)
+    {
+        ticket.with(|p| p.error = Some(e));
     }
     finish(py, ticket, end, arrived.affected);
     tell(py, bridge, ticket);
@@ -155,8 +165,36 @@ fn columns(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, first: &PgRow) -> P
     Ok(columns)
 }
 
+/// The frame of a ticket that is to have one; begun with what the server described.
+fn growing(py: Python<'_>, ticket: &Ticket, framing: &Framing) -> PyResult<Growing> {
+    let (begun, described) = ticket.with(|p| (p.frame.take(), p.framed.clone()));
+    begun.map_or_else(|| framing.start(py, described), Ok)
+}
+
+/// Makes the result of a statement whose rows, if there were any, are columns now.
+fn framed(py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
+    let Some(load) = &ticket.load else { return Ok(()) };
+    let Shape::Arrow(framing) = &load.bind(py).get().shape else { return Ok(()) };
+    if ticket.with(|p| p.error.is_some()) {
+        return Ok(());
+    }
+    let made = careful(py, "DecodeError", || growing(py, ticket, framing)?.finish(py))?;
+    let made = Py::new(py, made)?.into_any();
+    ticket.with(|p| p.out = Some(made));
+    Ok(())
+}
+
 fn decode(py: Python<'_>, ticket: &Ticket, load: &LoadPlan, rows: &[PgRow]) -> PyResult<()> {
     if ticket.with(|p| p.error.is_some()) || rows.is_empty() {
+        return Ok(());
+    }
+    if let Shape::Arrow(framing) = &load.shape {
+        let mut frame = growing(py, ticket, framing)?;
+        frame.push(py, rows)?;
+        ticket.with(|p| {
+            p.rows += rows.len();
+            p.frame = Some(frame);
+        });
         return Ok(());
     }
     let env = env(py)?;

@@ -1,8 +1,9 @@
 //! An operation as the event loop's side sees it.
 use crate::rows::columns::Columns;
+use crate::rows::frame::Growing;
 use crate::rows::load_plan::LoadPlan;
 use crate::statements::plan::Plan;
-use data_bridge_driver::{Error, PgRow, Reply, Told, Typed};
+use data_bridge_driver::{Described, Error, PgRow, Reply, Told, Typed};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,10 @@ pub struct Progress {
     pub error: Option<PyErr>,
     /// Rows whose decoding runs the user's code.
     pub kept: Vec<PgRow>,
+    /// The columns that the server described, for a frame.
+    pub framed: Option<Arc<[Described]>>,
+    /// The frame, while its rows are coming.
+    pub frame: Option<Growing>,
     /// Decoders of this result.
     pub columns: Option<Arc<Columns>>,
     /// The types of a statement's parameters, when they were all that was wanted.

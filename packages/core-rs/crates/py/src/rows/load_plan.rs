@@ -2,6 +2,7 @@
 use crate::env::Env;
 use crate::rows::column_fit;
 use crate::rows::columns::{Column, Columns};
+use crate::rows::frame::{Framing, PyFrame};
 use crate::rows::model::{Features, Model, Slots, keep_wire};
 use crate::rows::plain_rows::{dict, no_name_twice, tuple};
 use data_bridge_driver::PgRow;
@@ -47,6 +48,8 @@ pub enum Shape {
     Mixed(Vec<Part>),
     /// Into an instance.
     Merge(Box<Merge>),
+    /// Columns of Arrow.
+    Arrow(Box<Framing>),
 }
 
 /// What becomes of the rows of a statement; also keeps the plans of the statements that it was used with.
@@ -119,6 +122,11 @@ impl LoadPlan {
         }
     }
 
+    /// Whether the server must describe the columns before the rows come.
+    pub fn describes(&self) -> bool {
+        matches!(&self.shape, Shape::Arrow(framing) if framing.describes())
+    }
+
     /// Gives the columns of a result the keys, converters and labels of this plan.
     pub fn prepare(&self, py: Python<'_>, columns: &mut Columns) -> PyResult<()> {
         match &self.shape {
@@ -168,7 +176,7 @@ impl LoadPlan {
                 }
                 self.convert(py, columns)
             }
-            Shape::Affected | Shape::Tuple | Shape::Scalar => self.convert(py, columns),
+            Shape::Affected | Shape::Tuple | Shape::Scalar | Shape::Arrow(_) => self.convert(py, columns),
         }
     }
 
@@ -217,7 +225,7 @@ impl LoadPlan {
             },
             Shape::Mixed(parts) => mixed(py, env, parts, all, row),
             Shape::Merge(m) => tuple(py, env, all, row, m.fields.len()),
-            Shape::Affected => Ok(py.None().into_ptr()),
+            Shape::Affected | Shape::Arrow(_) => Ok(py.None().into_ptr()),
         }
     }
 
@@ -316,6 +324,15 @@ impl LoadPlan {
     #[pyo3(signature = (*, many=true, converters=vec![], fields=vec![]))]
     fn scalars(py: Python<'_>, many: bool, converters: Vec<Option<Py<PyAny>>>, fields: Vec<Option<Single>>) -> Self {
         Self { converters, fields, ..Self::make(py, Shape::Scalar, many, None) }
+    }
+
+    /// All rows as columns of Arrow. `numeric` is for numerics without a precision; `names` are those of the columns; `like`
+    /// is a result with the columns of these rows, so that the server is not asked for them.
+    #[staticmethod]
+    #[pyo3(signature = (*, numeric, names=vec![], like=None))]
+    fn arrow(numeric: &Bound<'_, PyAny>, names: Vec<String>, like: Option<Py<PyFrame>>) -> PyResult<Self> {
+        let framing = Framing::new(numeric, names, like)?;
+        Ok(Self::make(numeric.py(), Shape::Arrow(Box::new(framing)), true, None))
     }
 
     /// Instances of a class with `__pydantic_validator__` and the slots `__db_state__` and `__db_wire__`.
@@ -418,6 +435,7 @@ impl LoadPlan {
             Shape::Scalar => "scalar".to_owned(),
             Shape::Model(m) => m.class(py).to_string(),
             Shape::Mixed(parts) => format!("{} parts", parts.len()),
+            Shape::Arrow(_) => "arrow".to_owned(),
             Shape::Merge(_) => format!("merge into {}", self.label.as_deref().unwrap_or("?")),
         };
         format!("<LoadPlan {what}{}>", if self.many { "" } else { ", one" })

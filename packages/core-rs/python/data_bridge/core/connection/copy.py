@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from itertools import islice
@@ -18,6 +18,7 @@ from data_bridge.core.errors import ConfigurationError, EncodeError, QueryCancel
 from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
+    from data_bridge.core.frames.table import ArrowStreamable
     from data_bridge.core.transactions.gate import Hold
     from data_bridge.core.transactions.transaction import Transaction
 
@@ -31,9 +32,14 @@ _SCALARS = LoadPlan.scalars()
 _SAVEPOINT = "data_bridge_copy"
 _enclosing: ContextVar[tuple[object, ...]] = ContextVar("data_bridge_copies", default=())
 
-# Column, OID of its type, and the type as SQL writes it.
+# Column, OID of its type, the type as SQL writes it, and its modifier, which may be that of a domain.
 _COLUMNS = """
-    SELECT attname, atttypid, pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute
+    SELECT attname, atttypid, pg_catalog.format_type(atttypid, NULL), GREATEST(atttypmod, (
+        WITH RECURSIVE d(type, modifier) AS (
+            VALUES (atttypid, -1) UNION ALL
+            SELECT t.typbasetype, t.typtypmod FROM d JOIN pg_catalog.pg_type t ON t.oid = d.type WHERE t.typtype = 'd'
+        ) SELECT pg_catalog.max(modifier) FROM d
+    )) FROM pg_catalog.pg_attribute
     WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
 
@@ -47,7 +53,13 @@ def _unquoted(part: str) -> str:
     return part[1:-1].replace('""', '"') if re.fullmatch(_QUOTED, part) else part
 
 
-def _table(given: Any) -> tuple[str | None, str]:
+def table_name(given: Any, function: str = "copy_in") -> tuple[str | None, str]:
+    """Schema and name of a Table class, or of a name as SQL writes it.
+
+    Raises:
+        ConfigurationError: a text that is not the name of a table.
+        TypeError: for anything else.
+    """
     definition = getattr(given, "__table_def__", None)
     if definition is not None:
         return definition.schema, definition.name
@@ -55,40 +67,105 @@ def _table(given: Any) -> tuple[str | None, str]:
         found = _TABLE_NAME.fullmatch(given)
         if found is None:
             raise ConfigurationError(
-                f"copy_in({given!r}): the name of a table is 'table' or 'schema.table'; a part that holds a dot or a quote "
+                f"{function}({given!r}): the name of a table is 'table' or 'schema.table'; a part that holds a dot or a quote "
                 "is written as in SQL: '\"my.table\"'"
             )
         schema, name = (part and _unquoted(part) for part in found.groups())
         return schema, name
-    raise TypeError(f"copy_in() takes the name of a table or a Table class, not {type(given).__name__}")
+    raise TypeError(f"{function}() takes the name of a table or a Table class, not {type(given).__name__}")
 
 
-async def _batches(rows: Iterable[Any] | AsyncIterable[Any], size: Callable[[], int]) -> AsyncIterator[list[Any]]:
-    batch: list[Any] = []
-    if not isinstance(rows, AsyncIterable):
-        given = iter(rows)
-        while batch := list(islice(given, size())):
+class _RowSource:
+    """Rows as Python objects: sequences, mappings or instances."""
+
+    needs_types = True
+
+    def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self._rows = rows
+        self._encoder: Any = None
+        self.keys: list[str] = []
+
+    def columns(
+        self, table: str, known: Mapping[str, Any], columns: Sequence[str] | None, names: Mapping[str, str]
+    ) -> list[str]:
+        """The columns that are written: `columns`, or all that COPY can write.
+
+        Raises:
+            ConfigurationError: the table has no such column.
+        """
+        written = list(columns) if columns is not None else list(known)
+        for n in written:
+            if n not in known:
+                raise ConfigurationError(f"{table} has no column {n!r} that COPY can write; it has {', '.join(known)}")
+        return written
+
+    def statement(self, schema: str | None, table: str, columns: Sequence[str]) -> str:
+        """The COPY."""
+        return binary_copy(schema, table, columns)
+
+    async def aim(
+        self, lease: Any, described: Sequence[tuple[str, int, str, int]], asked: Any, *, nan_is_null: bool
+    ) -> None:
+        """Takes name and type of each column that is written."""
+        types = [(name, oid) for name, oid, _, _ in described]
+        self._encoder = CopyEncoder(types, self.keys, asked, nan_is_null=nan_is_null)
+
+    async def pour(self, writer: Any, op: Any) -> None:
+        """Sends every row.
+
+        Raises:
+            EncodeError: a value that its column does not have, with row and column.
+        """
+        async for batch in self._batches():
+            await writer.put_rows(self._encoder, batch)
+            if op.done():
+                break
+        writer.finish(self._encoder.trailer())
+
+    async def _batches(self) -> AsyncIterator[list[Any]]:
+        batch: list[Any] = []
+        if not isinstance(self._rows, AsyncIterable):
+            given = iter(self._rows)
+            while batch := list(islice(given, self._size())):
+                yield batch
+            return
+        full = self._size()
+        async for row in self._rows:
+            batch.append(row)
+            if len(batch) >= full:
+                yield batch
+                batch, full = [], self._size()
+        if batch:
             yield batch
-        return
-    full = size()
-    async for row in rows:
-        batch.append(row)
-        if len(batch) >= full:
-            yield batch
-            batch, full = [], size()
-    if batch:
-        yield batch
+
+    def _size(self) -> int:
+        rows, written = self._encoder.written
+        return _FIRST_ROWS if not rows else max(64, min(8192, _CHUNK_BYTES * rows // written))
 
 
-def _batch_size(encoder: CopyEncoder) -> int:
-    rows, written = encoder.written
-    return _FIRST_ROWS if not rows else max(64, min(8192, _CHUNK_BYTES * rows // written))
+_Source = Any
+"""What is written: a _RowSource, a FrameSource, or the lines of a CSV."""
+
+
+def binary_copy(schema: str | None, table: str, columns: Sequence[str]) -> str:
+    """COPY … FROM STDIN in the binary format."""
+    sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, table, None), tuple(columns), "binary"))
+    return sql
+
+
+def _source(rows: Any) -> _Source:
+    if not hasattr(rows, "__arrow_c_stream__"):
+        return _RowSource(rows)
+    # Few programs write data frames.
+    from data_bridge.core.frames.source import FrameSource
+
+    return FrameSource(rows)
 
 
 async def copy_in(
     executor: Any,
     table: Any,
-    rows: Iterable[Any] | AsyncIterable[Any],
+    rows: Iterable[Any] | AsyncIterable[Any] | ArrowStreamable,
     columns: Sequence[str] | None,
     nulls: Literal["none", "nan"] = "none",
 ) -> int:
@@ -98,28 +175,36 @@ async def copy_in(
         executor: where it runs; outside a transaction on a connection of its own.
         table: the name of a table (`"table"`, `"schema.table"`, quoted as in SQL where a part holds a dot), or a Table
             class.
-        rows: sequences in the order of the columns, mappings, or instances; an iterable or an asynchronous one.
-        columns: their names; by default all that are not computed.
+        rows: sequences in the order of the columns, mappings, or instances, in an iterable or an asynchronous one; or a data
+            frame: an object with `__arrow_c_stream__`, as polars, pandas, pyarrow and DuckDB have, whose columns are found by
+            their names.
+        columns: their names; by default all that are not computed, or those that the data frame has.
         nulls: `"nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`. By
             default NaN is a number, which integers and dates refuse.
 
     Raises:
-        EncodeError: naming row and column; nothing of the COPY is kept.
+        ConfigurationError: the table, or the data frame, has no such column.
+        EncodeError: naming row and column, or the column and both types; nothing of the COPY is kept.
         DatabaseError: when the server refuses a row.
     """
     if nulls not in ("none", "nan"):
         raise ConfigurationError(f"nulls={nulls!r} is not none or nan")
-    schema, name = _table(table)
+    return await copy_from(executor, table, _source(rows), columns, nulls)
+
+
+async def copy_from(
+    executor: Any, table: Any, source: _Source, columns: Sequence[str] | None, nulls: Literal["none", "nan"] = "none"
+) -> int:
+    """COPY … FROM STDIN of a source; all rows or none."""
+    schema, name = table_name(table)
     path = ".".join(quote_identifier(p) for p in (schema, name) if p)
     known = {found[0]: found for found in await executor.run(("text", _COLUMNS), (path,), _TUPLES)}
-    names = list(columns) if columns is not None else list(known)
-    for n in names:
-        if n not in known:
-            raise ConfigurationError(f"{name} has no column {n!r} that COPY can write; it has {', '.join(known)}")
-    source = getattr(table, "__table_source__", None)
-    keys = [n if source is None else source.columns[n].__column__.key for n in names]
+    fields = getattr(table, "__table_source__", None)
+    keys = {} if fields is None else {n: fields.columns[n].__column__.key for n in fields.columns}
+    names = source.columns(name, known, columns, {key: column for column, key in keys.items()})
     described = [known[n] for n in names]
-    sql, *_ = _native.compile_ir(("copy", "in", ("table", schema, name, None), tuple(names), "binary"))
+    source.keys = [keys.get(n, n) for n in names]
+    sql = source.statement(schema, name, names)
     marker = object()
     around = _enclosing.get()
     # Whatever the source of rows runs, and tasks that it makes, is inside this COPY.
@@ -128,32 +213,25 @@ async def copy_in(
         if executor.is_transaction:
             hold = await executor.occupy("copy_in()", lambda: marker in _enclosing.get())
             try:
-                encoder = await _encoder(executor._lease, described, keys, nulls)
-                return await _send(executor, executor._lease, sql, encoder, rows, executor._timeout(None))
+                await _aim(executor._lease, source, described, nulls)
+                return await _send(executor, executor._lease, sql, source, executor._timeout(None))
             finally:
                 executor.vacate(hold)
         lease = await executor.taken()
         try:
             await lease.take()
-            encoder = await _encoder(lease, described, keys, nulls)
-            return await _send(executor, lease, sql, encoder, rows, executor.command_timeout)
+            await _aim(lease, source, described, nulls)
+            return await _send(executor, lease, sql, source, executor.command_timeout)
         finally:
             await to_the_end(lease.give_back())
     finally:
         _enclosing.set(around)
 
 
-async def _send(
-    executor: Any,
-    lease: Any,
-    sql: str,
-    encoder: CopyEncoder,
-    rows: Iterable[Any] | AsyncIterable[Any],
-    timeout: float | None,
-) -> int:
+async def _send(executor: Any, lease: Any, sql: str, source: _Source, timeout: float | None) -> int:
     watched = Observation(executor, "copy", sql)
     try:
-        count = await _transfer(lease, sql, encoder, rows, timeout)
+        count = await _transfer(lease, sql, source, timeout)
     except BaseException as e:
         watched.finish(e)
         raise
@@ -161,16 +239,10 @@ async def _send(
     return count
 
 
-async def _transfer(
-    lease: Any, sql: str, encoder: CopyEncoder, rows: Iterable[Any] | AsyncIterable[Any], timeout: float | None
-) -> int:
+async def _transfer(lease: Any, sql: str, source: _Source, timeout: float | None) -> int:
     writer, op = lease.copy_in(sql, timeout)
     try:
-        async for batch in _batches(rows, lambda: _batch_size(encoder)):
-            await writer.put_rows(encoder, batch)
-            if op.done():
-                break
-        writer.finish(encoder.trailer())
+        await source.pour(writer, op)
     except BaseException as e:
         writer.fail(f"{type(e).__name__} in the client")
         op.hurry()
@@ -181,17 +253,17 @@ async def _transfer(
     return count
 
 
-async def _encoder(lease: Any, columns: list[tuple[str, int, str]], keys: list[str], nulls: str) -> CopyEncoder:
-    described = [(name, oid) for name, oid, _ in columns]
-    nan_is_null = nulls == "nan"
-    if all(CopyEncoder.knows(oid) for _, oid in described):
-        return CopyEncoder(described, keys, nan_is_null=nan_is_null)
-    # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them. The statement is
-    # only described, so that no domain refuses a NULL.
-    parameters = ", ".join(f"${i}::{kind}" for i, (_, _, kind) in enumerate(columns, 1))
-    asked = lease.describe(f"SELECT {parameters}")
-    await asked
-    return CopyEncoder(described, keys, asked, nan_is_null=nan_is_null)
+async def _aim(lease: Any, source: _Source, columns: list[tuple[str, int, str, int]], nulls: str) -> None:
+    if not source.needs_types:
+        return
+    asked = None
+    if not all(CopyEncoder.knows(oid) for _, oid, _, _ in columns):
+        # Enums, domains, composites, the types of extensions: parameters of these types tell what is in them. The statement
+        # is only described, so that no domain refuses a NULL.
+        parameters = ", ".join(f"${i}::{kind}" for i, (_, _, kind, _) in enumerate(columns, 1))
+        asked = lease.describe(f"SELECT {parameters}")
+        await asked
+    await source.aim(lease, columns, asked, nan_is_null=nulls == "nan")
 
 
 class CopyStream:
@@ -200,13 +272,14 @@ class CopyStream:
     A step that is cancelled or fails ends the stream, and every later step raises QueryCancelled.
     """
 
-    def __init__(self, executor: Any, sql: str, params: tuple[Any, ...], format_: str) -> None:
+    def __init__(self, executor: Any, sql: str, params: tuple[Any, ...], format_: str, options: str = "") -> None:
         if format_ not in ("csv", "text", "binary"):
             raise ConfigurationError(f"format={format_!r} is not csv, text or binary")
         self._executor = executor
         self._sql = sql
         self._params = params
         self._format = format_
+        self._options = options
         self._lease: Any = None
         self._hold: Hold | None = None
         self._reader: Any = None
@@ -287,6 +360,9 @@ class CopyStream:
             await self._lease.take()
         query = _native.query_with_literals(self._sql, await _literals(self._lease, self._sql, self._params))
         sql, *_ = _native.compile_ir(("copy", "out", ("raw", query), None, self._format))
+        if self._options:
+            # The options stand at the end, in parentheses.
+            sql = f"{sql[: sql.rindex('(')]}({self._options})"
         # Without the values, which stand in the text that is sent.
         self._watched = Observation(executor, "copy", f"COPY ({self._sql}) TO STDOUT")
         # An error before the first byte of a COPY would cost the connection, because the driver does not read the answer to

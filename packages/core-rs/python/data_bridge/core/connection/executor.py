@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.connection.context import open_transaction
@@ -12,12 +12,17 @@ from data_bridge.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+    from os import PathLike
 
     from data_bridge.core.connection.notifications import Gap, Notification
     from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
+    from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock
 
 V = TypeVar("V")
+CsvData: TypeAlias = "str | PathLike[str] | bytes | BinaryIO | AsyncIterable[bytes]"
+"""Where a CSV comes from: a path, bytes, a file, or an asynchronous stream of bytes."""
 
 
 class Executor(Protocol):
@@ -33,6 +38,18 @@ class Executor(Protocol):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement; the plan says what its rows become."""
+        ...
+
+    async def run_arrow(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        *,
+        numeric: ArrowNumeric = "text",
+        names: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> ArrowTable:
+        """Runs a statement; its rows become columns of Arrow."""
         ...
 
     async def execute(self, sql: str, *params: Any, timeout: float | None = None) -> int:
@@ -90,6 +107,20 @@ class BaseExecutor:
     ) -> Awaitable[Any]:
         """Starts a statement; the plan says what its rows become."""
         raise TypeError(f"{type(self).__name__} must define run()")
+
+    async def run_arrow(
+        self,
+        ir: tuple[Any, ...],
+        params: tuple[Any, ...],
+        *,
+        numeric: ArrowNumeric = "text",
+        names: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> ArrowTable:
+        """Runs a statement; its rows become columns of Arrow, called `names` or as the server calls them."""
+        from data_bridge.core.frames.arrow import arrow_of
+
+        return await arrow_of(self, ir, params, numeric, names=names, timeout=timeout)
 
     def _joined(self) -> Any:
         """What runs a statement here: this context's open transaction of this database, else the executor itself."""
@@ -173,6 +204,33 @@ class BaseExecutor:
 
         return RowStream(self._joined(), sql, params, plan, batch, None if as_ in (tuple, dict) else convert)
 
+    async def fetch_arrow(
+        self, sql: str, *params: Any, numeric: ArrowNumeric = "text", timeout: float | None = None
+    ) -> ArrowTable:
+        """Runs a query; returns its rows as columns of Arrow, which no Python object is made for.
+
+        Args:
+            sql: the query, with parameters as $1, $2 ….
+            params: their values.
+            numeric: what a numeric without a declared precision becomes: `"text"`, `"float"`, or `(precision, scale)`.
+            timeout: seconds after which the statement is cancelled.
+
+        Raises:
+            DatabaseError: when the server refuses it.
+            DecodeError: a column has a type or a value that Arrow does not have, or two columns have one name.
+        """
+        table: ArrowTable = await self._joined().run_arrow(("text", sql), params, numeric=numeric, timeout=timeout)
+        return table
+
+    def stream_arrow(self, sql: str, *params: Any, batch: int = 65_536, numeric: ArrowNumeric = "text") -> ArrowStream:
+        """Tables of at most `batch` rows by a cursor on the server, in bounded memory; options as for fetch_arrow().
+
+        A query without rows returns one table, which has the columns.
+        """
+        from data_bridge.core.frames.arrow import ArrowStream
+
+        return ArrowStream(self._joined(), sql, params, batch, numeric)
+
     async def notify(self, channel: str, payload: str = "") -> None:
         """Sends a notification; inside a transaction it is delivered at COMMIT."""
         await self._joined().run(("text", "SELECT pg_catalog.pg_notify($1, $2)"), (channel, payload), COUNT)
@@ -186,12 +244,15 @@ class BaseExecutor:
     def copy_in(
         self,
         table: Any,
-        rows: Iterable[Any] | AsyncIterable[Any],
+        rows: Iterable[Any] | AsyncIterable[Any] | ArrowStreamable,
         *,
         columns: Sequence[str] | None = None,
         nulls: Literal["none", "nan"] = "none",
     ) -> Awaitable[int]:
-        """COPY … FROM STDIN in binary; returns the number of rows. See `data_bridge.core.connection.copy`."""
+        """COPY … FROM STDIN in binary, of rows or of a data frame; returns the number of rows.
+
+        See `data_bridge.core.connection.copy`.
+        """
         from data_bridge.core.connection.copy import copy_in
 
         return copy_in(self._joined(), table, rows, columns, nulls)
@@ -206,6 +267,68 @@ class BaseExecutor:
         from data_bridge.core.connection.copy import copy_out
 
         return copy_out(self._joined(), sql, params, format)
+
+    async def copy_in_csv(
+        self,
+        table: Any,
+        source: CsvData,
+        *,
+        header: bool = True,
+        delimiter: str = ",",
+        null: str = "",
+        columns: Sequence[str] | None = None,
+    ) -> int:
+        """Writes a CSV into a table by COPY; all lines or none. Returns the number of rows.
+
+        Args:
+            table: the name of a table, or a Table class.
+            source: a path, bytes, a file or an asynchronous stream of bytes, in UTF-8.
+            header: whether the first line names the columns, in any order; without it, the lines have all columns in the
+                order of the table.
+            delimiter: the character between values.
+            null: the text that stands for NULL where it is not quoted.
+            columns: the columns of the lines in their order, whatever the first line calls them.
+
+        Raises:
+            ConfigurationError: an option that CSV does not have, or a column that the table does not have.
+            DatabaseError: a line that the server does not take; a note of the error names line and column.
+        """
+        from data_bridge.core.connection.csv_in import copy_in_csv
+
+        return await copy_in_csv(
+            self._joined(), table, source, header=header, delimiter=delimiter, null=null, columns=columns
+        )
+
+    async def copy_out_csv(
+        self,
+        query: Any,
+        path: str | PathLike[str],
+        *params: Any,
+        header: bool = True,
+        delimiter: str = ",",
+        null: str = "",
+    ) -> int:
+        """Writes a query or a table into a CSV file by COPY; returns its size in bytes.
+
+        The file has its name when it is complete, in place of an older one: after an error or a cancellation nothing of it is
+        left.
+
+        Args:
+            query: SQL, a query, the name of a table, or a Table class.
+            path: where the file goes.
+            params: the values of $1, $2 … of SQL.
+            header: whether the first line names the columns.
+            delimiter: the character between values.
+            null: the text for NULL.
+
+        Raises:
+            ConfigurationError: an option that CSV does not have.
+            DatabaseError: when the server refuses the query.
+            OSError: when the file cannot be written.
+        """
+        from data_bridge.core.connection.csv_out import copy_out_csv
+
+        return await copy_out_csv(self._joined(), query, path, params, header=header, delimiter=delimiter, null=null)
 
     def transaction(self, isolation: Any = None, **options: Any) -> TransactionBlock:
         """A transaction on this executor; options as for pg_transaction()."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from data_bridge.core.connection.context import resolve
 from data_bridge.core.connection.notifications import Gap, Notification, listen_on
 from data_bridge.core.connection.streams import RowStream
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from data_bridge.core.connection.executor import CsvData
+    from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
+    from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
 
 V = TypeVar("V")
 
@@ -119,9 +126,36 @@ def stream(sql: str, *params: Any, as_: Any = dict, batch: int = 1000, using: An
     return _on(using).stream(sql, *params, as_=as_, batch=batch)
 
 
+async def fetch_arrow(
+    sql: str, *params: Any, numeric: ArrowNumeric = "text", timeout: float | None = None, using: Any = None
+) -> ArrowTable:
+    """Runs a query; returns its rows as columns of Arrow, which no Python object is made for.
+
+    `numeric` says what a numeric without a declared precision becomes: `"text"`, `"float"`, or `(precision, scale)`.
+
+    >>> import asyncio
+    >>> from data_bridge.core import close, fetch_arrow, init
+    >>> async def main() -> None:
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     table = await fetch_arrow("SELECT n FROM generate_series(1, $1) AS n", 3)
+    ...     print(table)
+    ...     await close()
+    >>> asyncio.run(main())
+    <ArrowTable of 3 rows: n>
+    """
+    return await _on(using).fetch_arrow(sql, *params, numeric=numeric, timeout=timeout)  # type: ignore[no-any-return]
+
+
+def stream_arrow(
+    sql: str, *params: Any, batch: int = 65_536, numeric: ArrowNumeric = "text", using: Any = None
+) -> ArrowStream:
+    """Tables of at most `batch` rows by a cursor on the server, in bounded memory; options as for fetch_arrow()."""
+    return _on(using).stream_arrow(sql, *params, batch=batch, numeric=numeric)  # type: ignore[no-any-return]
+
+
 async def copy_in(
     table: Any,
-    rows: Iterable[Any] | AsyncIterable[Any],
+    rows: Iterable[Any] | AsyncIterable[Any] | ArrowStreamable,
     *,
     columns: Sequence[str] | None = None,
     nulls: Literal["none", "nan"] = "none",
@@ -129,10 +163,59 @@ async def copy_in(
 ) -> int:
     """COPY … FROM STDIN in binary; returns the number of rows.
 
-    `nulls="nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`.
+    `rows` are sequences, mappings or instances, or a data frame: an object with `__arrow_c_stream__`, whose columns are found by
+    their names. `nulls="nan"` also writes NULL for what data frames put where a value is missing: NaN, NaT and `pandas.NA`.
     """
     count: int = await _on(using).copy_in(table, rows, columns=columns, nulls=nulls)
     return count
+
+
+async def copy_in_csv(
+    table: Any,
+    source: CsvData,
+    *,
+    header: bool = True,
+    delimiter: str = ",",
+    null: str = "",
+    columns: Sequence[str] | None = None,
+    using: Any = None,
+) -> int:
+    """Writes a CSV (a path, bytes, a file or an asynchronous stream) into a table by COPY; returns the number of rows.
+
+    The first line names the columns, in any order; `header=False` says that there is none, and `columns=` names them
+    instead.
+
+    >>> import asyncio
+    >>> from data_bridge.core import close, copy_in_csv, execute, fetch, init
+    >>> async def main() -> None:
+    ...     await init("embedded:")  # or postgresql://user:password@host/database
+    ...     await execute("CREATE TABLE city (name text, size int)")
+    ...     print(await copy_in_csv("city", b"size;name\\n126;Ulm\\n336;Bonn\\n", delimiter=";"))
+    ...     await close()
+    >>> asyncio.run(main())
+    2
+    """
+    count: int = await _on(using).copy_in_csv(
+        table, source, header=header, delimiter=delimiter, null=null, columns=columns
+    )
+    return count
+
+
+async def copy_out_csv(
+    query: Any,
+    path: str | PathLike[str],
+    *params: Any,
+    header: bool = True,
+    delimiter: str = ",",
+    null: str = "",
+    using: Any = None,
+) -> int:
+    """Writes SQL, a query or a table into a CSV file by COPY; returns its size in bytes.
+
+    The file has its name when it is complete: after an error or a cancellation nothing of it is left.
+    """
+    size: int = await _on(using).copy_out_csv(query, path, *params, header=header, delimiter=delimiter, null=null)
+    return size
 
 
 def copy_out(

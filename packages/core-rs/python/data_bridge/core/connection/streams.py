@@ -52,6 +52,8 @@ class RowStream(Generic[R]):
     ...             print(order["id"])
     """
 
+    _what = "stream()"
+
     def __init__(
         self,
         executor: Any,
@@ -67,6 +69,7 @@ class RowStream(Generic[R]):
         self._sql = sql
         self._params = params
         self._plan = plan
+        self._declaring = COUNT
         self._batch = batch
         self._convert = convert
         self._rows: list[R] = []
@@ -99,7 +102,7 @@ class RowStream(Generic[R]):
         executor = self._executor
         kind = self._plan.describe(("text", self._sql)).kind
         if kind and kind not in _QUERIES:
-            raise ConfigurationError(f"stream() takes a query, not {kind.upper()}: run it by fetch() or execute()")
+            raise ConfigurationError(f"{self._what} takes a query, not {kind.upper()}: run it by fetch() or execute()")
         self._number = _numbers.take()
         if executor.is_transaction:
             lease = executor
@@ -112,9 +115,17 @@ class RowStream(Generic[R]):
             self._lease = lease
             await observed_step(executor, "begin", "BEGIN", lease.begin("BEGIN", self._timeout))
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
-        await self._run(lease, declare, self._params, COUNT)
+        self._opened(await self._run(lease, declare, self._params, self._declaring))
         self._lease = lease
         return lease
+
+    def _opened(self, declared: Any) -> None:
+        """Takes the result of DECLARE."""
+
+    def _taken(self, rows: Any) -> list[R]:
+        """What the reader gets of the rows of one FETCH."""
+        taken: list[R] = self._convert(rows) if self._convert else rows
+        return taken
 
     async def _run(self, lease: Any, sql: str, params: tuple[Any, ...], plan: LoadPlan) -> Any:
         if self._own:
@@ -131,7 +142,7 @@ class RowStream(Generic[R]):
         rows = await self._run(lease, f'FETCH FORWARD {self._batch} FROM "{self._cursor}"', (), self._plan)
         if len(rows) < self._batch:
             self._done = True
-        self._rows = self._convert(rows) if self._convert else rows
+        self._rows = self._taken(rows)
         self._at = 0
 
     def __aiter__(self) -> Self:

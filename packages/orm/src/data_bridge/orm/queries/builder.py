@@ -23,6 +23,8 @@ from data_bridge.query.spi import build, clauses, columns_of, read
 if TYPE_CHECKING:
     from typing import Self
 
+    from data_bridge.core import ArrowNumeric, ArrowTable
+
 T = TypeVar("T")
 A = TypeVar("A")
 N = TypeVar("N", Decimal, float, timedelta)
@@ -62,6 +64,26 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, list[T]]:
         return self.to_list().__await__()
+
+    async def arrow(self, *, numeric: ArrowNumeric = "text") -> ArrowTable:
+        """The rows as columns of Arrow under the names of the fields, without an object for any value.
+
+        The values are those of the database: no validator, no converter and no function for Load sees them.
+
+        Args:
+            numeric: what a numeric without a declared precision becomes: `"text"`, `"float"`, or `(precision, scale)`.
+
+        Raises:
+            ConfigurationError: two columns have one name, or the query loads relations.
+            DecodeError: a column has a type or a value that Arrow does not have.
+
+        >>> async def frame(Order):
+        ...     return (await Order.find(Order.total > 100).arrow()).to_polars()
+        """
+        self._instances()
+        statement = self._as_columns().__statement__()
+        executor = resolve(self._using)
+        return await executor.run_arrow(statement.ir, statement.params, numeric=numeric, timeout=self._timeout)
 
     async def first(self) -> T | None:
         """The first row by the stated order, else by key; or None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.errors import ConfigurationError
@@ -18,6 +18,7 @@ from data_bridge.query.spi import Built, Columns, QuerySource, clauses, columns_
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
     from data_bridge.orm.queries.builder import QueryBuilder
+    from data_bridge.query.spi import Source
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -105,6 +106,27 @@ class ShapedQuery(RowQuery[T], Generic[T]):
         )
         return self._shaped(columns_of(things), *_DICTS, model, chosen=Chosen("project", things))
 
+    def _as_columns(self) -> QueryBuilder[Any]:
+        """The query with a named column for each value of its rows, as a data frame has them.
+
+        Raises:
+            ConfigurationError: two columns have one name, or the query loads relations.
+        """
+        if self._links is not None:
+            raise ConfigurationError(
+                "fetch_links() loads rows of other tables, which a data frame has no place for: join() them"
+            )
+        chosen = self._chosen
+        if chosen is None:
+            of = cast("Source", clauses.source_of(self)).columns
+            # DISTINCT of fewer columns would have fewer rows than the query returns as instances.
+            said = None if clauses.has_clause(self, "distinct", "distinct_on") else self._said
+            names = [name for name, _ in (said or clauses.result_of(self)).names]
+            return self.values(*(of[name] for name in names))
+        if chosen.by in {"values", "project"}:
+            return self  # type: ignore[return-value]
+        return self.values(*(c for thing in chosen.columns for c in _columns_in(thing)))
+
     def column_names(self) -> list[str]:
         """The names of the result's columns in their order: the loaded fields of instances, the keys of dicts.
 
@@ -177,6 +199,15 @@ def _scalar(source: QuerySource) -> Any:
 def dicts_of(entity: Entity, things: tuple[Any, ...]) -> tuple[LoadPlan, LoadPlan]:
     """The plans of dicts of these columns: of all rows, and of one."""
     return plain_plans(entity, dict, things, _DICTS)
+
+
+def _columns_in(thing: Any) -> tuple[Any, ...]:
+    """The columns of a whole table, or the column itself."""
+    table: Any = thing.table if isinstance(thing, Optional_) else thing
+    entity = entity_if_table(table)
+    if entity is None or isinstance(table, Node):
+        return (thing,)
+    return tuple(table.__table_source__.columns[f.name] for f in entity.loaded)
 
 
 def _labelled(key: Any) -> Any:

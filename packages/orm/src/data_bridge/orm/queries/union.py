@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from data_bridge.core import LoadPlan, RowStream, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound
@@ -14,6 +14,9 @@ from data_bridge.orm.queries.union_pages import union_page
 from data_bridge.orm.queries.with_home import WithHome
 from data_bridge.query import Compound, Node, Order, Select, func
 from data_bridge.query.spi import build, clauses, columns_of, read
+
+if TYPE_CHECKING:
+    from data_bridge.core import ArrowNumeric, ArrowTable
 
 T = TypeVar("T")
 _SCALAR = LoadPlan.scalars(many=False)
@@ -122,6 +125,23 @@ class UnionQuery(WithHome, Compound, Generic[T]):
         if entity.load_hooked and plan in entity.load_hooked:
             await _events.loaded_as(entity, plan, rows)
         return rows if first._model is None else [first._model.model_validate(r) for r in rows]
+
+    async def arrow(self, *, numeric: ArrowNumeric = "text") -> ArrowTable:
+        """The rows as columns of Arrow, without an object for any value; see `QueryBuilder.arrow`.
+
+        Raises:
+            DecodeError: a column has a type or a value that Arrow does not have, or two columns have one name.
+        """
+        first = self._first
+        names = clauses.names_of(self)
+        if first._plan in first._entity.instance_plans:
+            columns = first._entity.source.columns
+            names = [columns[name].__column__.key for name in names]
+        statement = self.__statement__()
+        executor = resolve(self._using)
+        return await executor.run_arrow(
+            statement.ir, statement.params, numeric=numeric, names=names, timeout=self._timeout
+        )
 
     def __await__(self) -> Generator[Any, Any, list[T]]:
         return self.to_list().__await__()

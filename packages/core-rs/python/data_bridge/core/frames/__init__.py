@@ -1,0 +1,1 @@
+"""Data frames: results as columns of Arrow, and columns of Arrow into tables."""
