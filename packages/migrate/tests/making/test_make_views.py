@@ -23,13 +23,16 @@ def _models(price: str = "int", limit: str = "10", more: str = "", options: str 
     return _HEAD + _ITEM.format(price) + _CHEAP.format(limit, options, price) + more
 
 
+def _bare(text: str) -> str:
+    """Without white space, and without the table that PostgreSQL prints before each column up to version 15."""
+    return "".join(text.split()).replace("item.", "").replace("cheap.", "")
+
+
 def test_a_view_is_made_of_a_query(project: Project) -> None:
     project.models(_models())
     text = project.make()
-    assert (
-        '        ddl.CreateView(\n            "cheap",\n'
-        '            "SELECT id,\\n    name,\\n    price\\n   FROM item\\n  WHERE (price < 10)",\n        ),\n'
-    ) in text
+    created = 'ddl.CreateView("cheap", "SELECT id,\\n name,\\n price\\n FROM item\\n WHERE (price < 10)"'
+    assert _bare(created) in _bare(text)
     assert 'ddl.Comment("view", "cheap", "for all")' in text
     assert project.run("up")[0] == 0
     project.query("INSERT INTO item (name, price) VALUES ('a', 5), ('b', 15)")
@@ -72,8 +75,8 @@ def test_a_change_of_a_view_keeps_rows_and_leads_back(change: str, project: Proj
     new, said, unsaid = CHANGES[change]
     project.models(new)
     text = project.make()
-    up = text.partition("down_operations")[0]
-    assert all(word in up for word in said) and not any(word in up for word in unsaid), text
+    up = _bare(text.partition("down_operations")[0])
+    assert all(_bare(word) in up for word in said) and not any(_bare(word) in up for word in unsaid), text
     status, out, err = project.run("lint")
     assert status == 0, out + err
     assert project.run("up")[0] == 0

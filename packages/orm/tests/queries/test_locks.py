@@ -73,5 +73,5 @@ async def test_locks_outside_of_a_transaction(request: pytest.FixtureRequest, pl
         assert await query.update({LockedJob.done: True}) == 1
         assert await LockedJob.find(LockedJob.done == True).count() == 1  # noqa: E712
     if place != "sandbox":
-        assert database.pool_stats().used == 0
         await database.close()
+        assert database.pool_stats().used == 0

@@ -299,15 +299,15 @@ class DatabaseError(DataBridgeError):
         """
         sql = self.sql or ""
         if self.sqlstate.startswith("22"):
-            return _without_values(self.message, lambda text: f"'{text}'" in sql or f'"{text}"' in sql)
+            known = f"{_SETTING.findall(self.message)[0]} {sql}"  # the name of a setting is not a value
+            return _without_values(self.message, lambda text: f"'{text}'" in known or f'"{text}"' in known)
         if self.sqlstate == "42601" and sql:
             # Of the statement, or of a value that is a query of its own: jsonpath, tsquery. A script has no values.
             return _without_values(self.message, lambda text: text in sql)
         return self.message
 
     def __str__(self) -> str:
-        sql = self.sql or ""
-        # `detail` of a constraint violation repeats the values: it is an attribute and not part of the text.
+        sql = self.sql or ""  # `detail` of a constraint violation, which repeats the values, is an attribute only
         text = f"{self.message_without_values} [{self.sqlstate}]"
         if self.hint:
             text += f"\nHint: {self.hint}"
@@ -320,6 +320,7 @@ class DatabaseError(DataBridgeError):
 
 # The quotes of the server's languages (its `po` files): "x", „x“, “x”, «x», ‹x›, ‘x’, 「x」, 『x』.
 _OPENING, _CLOSING = '"„“«‹‘「『', '"“”»›’」』'
+_SETTING = re.compile(r'(?:invalid value for parameter "[\w.]+")?')
 _QUOTED = re.compile(rf"[{_OPENING}](.*?)[{_CLOSING}]", re.DOTALL)
 _LAST_QUOTED = re.compile(rf"[{_OPENING}].*[{_CLOSING}]", re.DOTALL)
 
