@@ -24,8 +24,8 @@ def _models(price: str = "int", limit: str = "10", more: str = "", options: str 
 
 
 def _bare(text: str) -> str:
-    """Without white space, and without the table that PostgreSQL prints before each column up to version 15."""
-    return "".join(text.split()).replace("item.", "").replace("cheap.", "")
+    """Without white space and the ends of lines in a text, and without the table that PostgreSQL prints before each column up to version 15."""
+    return "".join(text.split()).replace('""', "").replace("item.", "").replace("cheap.", "")
 
 
 def test_a_view_is_made_of_a_query(project: Project) -> None:
