@@ -199,7 +199,10 @@ impl Lease {
                 if self.perform(held, Work::Simple(sql), reply).await.is_ok() {
                     self.set(held, Status::Active);
                 } else if !matches!(held.status, Status::Closed) {
-                    self.give_back(held).await;
+                    // What follows BEGIN may have failed, which leaves a transaction that is aborted.
+                    self.set(held, Status::Failed);
+                    let _ = self.roll_back(held, reply).await;
+                    self.ended(held, false).await;
                 }
             }
             Step::RollbackTo(sql) => {
