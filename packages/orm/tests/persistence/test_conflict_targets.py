@@ -10,7 +10,18 @@ import pytest
 from pydantic import BaseModel
 
 from data_bridge.core.errors import ConfigurationError, DatabaseError
-from data_bridge.postgres import Col, Column, Conflict, IdMixin, SoftDeleteMixin, create_all, excluded, execute, func
+from data_bridge.postgres import (
+    Col,
+    Column,
+    Conflict,
+    IdMixin,
+    SoftDeleteMixin,
+    create_all,
+    excluded,
+    execute,
+    execute_script,
+    func,
+)
 from data_bridge.query import types
 
 
@@ -208,3 +219,20 @@ async def test_upsert_says_itself_what_it_updates(db: Any) -> None:
     await create_all(Member)
     with pytest.raises(DatabaseError, match="no unique or exclusion constraint"):
         await Member.upsert(member("a"), conflict=[func.lower(Member.email)])
+
+
+@pytest.mark.parametrize(
+    "column", ["email", Member.email, func.lower(Member.email)], ids=["name", "column", "expression"]
+)
+async def test_a_single_column_needs_no_list(db: Any, column: Any) -> None:
+    await create_all(Member)
+    await execute_script(
+        "CREATE UNIQUE INDEX ON members_of_conflict (email); CREATE UNIQUE INDEX ON members_of_conflict (lower(email))"
+    )
+    first = await Member.create(email="ann")
+    await Member.insert_many([Member(email="ann", number=1)], on_conflict=Conflict(column, update="number"))
+    assert (await Member.get(first.id)).number == 1
+    await Member.insert_many([Member(email="ann", number=2)], on_conflict=Conflict(column, update=Member.number))
+    await Member.upsert(Member(email="ann", number=3, code="d"), conflict=column, update="number")
+    found = await Member.get(first.id)
+    assert (found.number, found.code) == (3, "c   ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from data_bridge.core.errors import ConfigurationError
@@ -19,10 +19,11 @@ class Conflict:
     """What insert_many() does with rows that are there: `Conflict(["email"], update=["name"])`; without `update`, nothing.
 
     Args:
-        columns: the columns of a unique index, by name or as columns, and its expressions: `[func.lower(User.email)]`.
+        columns: a column of a unique index, or several, by name or as columns, and its expressions:
+            `[func.lower(User.email)]`.
         constraint: the name of a constraint, instead of columns.
         where: the condition of a partial index, such as `User.deleted_at.is_null()`.
-        update: fields that take the proposed values, or what update() takes as a mapping.
+        update: a field that takes the proposed value, or several, or what update() takes as a mapping.
         update_where: the condition for rows that are there to be updated; others stay as they are.
 
     >>> def by_lower_email(User, func):
@@ -31,13 +32,14 @@ class Conflict:
 
     def __init__(
         self,
-        columns: Sequence[Any] = (),
+        columns: Any = (),
         *,
         constraint: str | None = None,
         where: Any = None,
         update: Any = None,
         update_where: Any = None,
     ) -> None:
+        columns, update = one_or_many(columns), one_or_many(update)
         if columns and constraint:
             raise ConfigurationError("Conflict takes columns or a constraint, not both")
         if where is not None and not columns:
@@ -85,6 +87,11 @@ class Conflict:
         if self.update_where is not None:
             where, params = (self.update_where.s,), params + self.update_where.p
         return build.conflict_update(target, ((f.name, s) for f, s, _ in made), where), params
+
+
+def one_or_many(given: Any) -> Any:
+    """What is given alone, in a tuple: a text would be taken for a sequence of one-letter names."""
+    return (given,) if isinstance(given, (str, Node)) else given
 
 
 def _is_expression(column: Any) -> bool:

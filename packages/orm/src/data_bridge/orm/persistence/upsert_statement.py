@@ -10,7 +10,7 @@ from data_bridge.orm.persistence import single_row
 from data_bridge.orm.persistence.assignments import assignments, stored
 from data_bridge.orm.persistence.brought_rows import Brought
 from data_bridge.orm.persistence.bulk_insert import columns_of, has_arrays
-from data_bridge.orm.persistence.conflict import Conflict, is_same_revision, proposed
+from data_bridge.orm.persistence.conflict import Conflict, is_same_revision, one_or_many, proposed
 from data_bridge.orm.persistence.row_errors import named
 from data_bridge.query.spi import build
 
@@ -30,6 +30,7 @@ class Upsert:
 
     def __init__(self, entity: Entity, rows: Sequence[Any], conflict: Sequence[Any] | Conflict, update: Any) -> None:
         self._entity = entity
+        update = one_or_many(update)
         on = conflict if isinstance(conflict, Conflict) else Conflict(conflict)
         if on.update or not (on.columns or on.constraint):
             raise ConfigurationError(
