@@ -13,11 +13,19 @@ from typing import Any
 import pytest
 
 from data_bridge import core
-from data_bridge.core import Database, TransactionBusy, TransactionClosed, detached, pg_transaction
+from data_bridge.core import (
+    ConfigurationError,
+    Database,
+    TransactionBusy,
+    TransactionClosed,
+    detached,
+    pg_transaction,
+    tenant,
+)
 
 SETUP = """
     DROP TABLE IF EXISTS doors;
-    CREATE TABLE doors (mark text);
+    CREATE TABLE doors (mark text, who text DEFAULT current_setting('app.tenant', true));
     CREATE OR REPLACE FUNCTION put(m text) RETURNS text LANGUAGE sql VOLATILE AS 'INSERT INTO doors VALUES (m) RETURNING mark';
 """
 Door = Callable[[Any, dict[str, Any], str], Awaitable[Any]]
@@ -63,7 +71,7 @@ async def stream_arrow(on: Any, options: dict[str, Any], mark: str) -> None:
 
 
 async def copy_in(on: Any, options: dict[str, Any], mark: str) -> None:
-    assert await on.copy_in("doors", [(mark,)], **options) == 1
+    assert await on.copy_in("doors", [(mark,)], columns=["mark"], **options) == 1
 
 
 def contents(folder: str) -> dict[str, str]:
@@ -234,6 +242,53 @@ async def test_detached(db: Database, door: Callable[[], Awaitable[Any]], style:
                 await door()
             raise ZeroDivisionError
     assert await marks(db) in ([style], [])
+
+
+async def owners(db: Database) -> list[tuple[str, str | None]]:
+    return await db.fetch("SELECT mark, NULLIF(who, '') FROM doors ORDER BY 1, 2", as_=tuple)  # type: ignore[return-value]
+
+
+@each_style
+async def test_for_a_tenant(db: Database, door: Callable[[], Awaitable[Any]], style: str) -> None:
+    """Outside of a transaction, in one, and in a child task: the setting is there, and nowhere afterwards."""
+    async with tenant("o'ne"):
+        await door()
+        alone = await owners(db)
+        assert alone in ([(style, "o'ne")], [])
+        async with pg_transaction():
+            await door()
+            await asyncio.gather(door())
+        assert await owners(db) == [(style, "o'ne")] * (2 + len(alone))
+    await db.execute("TRUNCATE doors")
+    for _ in range(3):
+        assert await db.fetch_val("SELECT NULLIF(current_setting('app.tenant', true), '')") is None
+    async with pg_transaction():
+        await door()
+    assert await owners(db) == [(style, None)]
+
+
+@each_style
+async def test_for_a_tenant_inside_a_transaction(db: Database, door: Callable[[], Awaitable[Any]], style: str) -> None:
+    """A statement never runs for somebody else: it is refused, unless a block with the settings is begun."""
+    async with tenant(1), pg_transaction():
+        async with tenant(2):
+            with pytest.raises(ConfigurationError, match=r"other settings \(app\.tenant\)"):
+                await door()
+            async with pg_transaction():
+                await door()
+            with pytest.raises(ZeroDivisionError):
+                async with pg_transaction():
+                    await door()
+                    raise ZeroDivisionError
+        await door()
+    assert await owners(db) == [(style, "1"), (style, "2")]
+    async with pg_transaction():
+        async with tenant(3), pg_transaction():
+            await door()
+        await door()
+    assert await owners(db) == [
+        (style, "1"), (style, "2"), (style, "3"), (style, None)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("how", ["commit", "rollback"])

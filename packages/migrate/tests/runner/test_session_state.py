@@ -9,7 +9,17 @@ import pytest
 
 from data_bridge.migrate import run_migrations
 from data_bridge.migrate.runner.session_state import touches_session
-from data_bridge.postgres import MigrationError, begin_transaction, detached, execute, execute_script, fetch, fetch_val
+from data_bridge.postgres import (
+    ConfigurationError,
+    MigrationError,
+    begin_transaction,
+    detached,
+    execute,
+    execute_script,
+    fetch,
+    fetch_val,
+    tenant,
+)
 
 Folder = Any
 
@@ -187,3 +197,15 @@ async def test_the_record_of_a_failure_is_written_by_the_own_role(isolated_db: A
 )  # fmt: skip
 def test_what_may_change_a_session(sql: str, touches: bool) -> None:
     assert touches_session(sql) is touches
+
+
+@pytest.mark.parametrize("database", ["db", "isolated_db"])
+async def test_migrations_do_not_run_for_a_tenant(
+    request: pytest.FixtureRequest, database: str, folder: Folder
+) -> None:
+    request.getfixturevalue(database)
+    place = folder(**{"0001_a.sql": "CREATE TABLE public.made (a int)"})
+    async with tenant("acme"):
+        with pytest.raises(ConfigurationError, match="outside of the block"):
+            await run_migrations(directory=place)
+    assert await run_migrations(directory=place) == ["0001"]

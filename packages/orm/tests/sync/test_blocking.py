@@ -25,6 +25,8 @@ from data_bridge.postgres import (
     execute,
     fetch_val,
     get_database,
+    stream,
+    tenant,
 )
 from data_bridge.postgres.sync import close, init, iterate, pg_transaction, run, run_migrations
 
@@ -361,3 +363,13 @@ def test_a_nested_run_in_a_notebook_is_refused() -> None:
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, check=True
     )
     assert "an event loop is running in this thread" in found.stdout
+
+
+def test_a_tenant(opened: str) -> None:
+    now = "SELECT NULLIF(current_setting('app.tenant', true), '')"
+    with tenant("acme"):
+        assert run(fetch_val(now)) == "acme"
+        with pg_transaction():
+            assert run(fetch_val(now)) == "acme"
+        assert list(iterate(stream(now, as_=tuple))) == [("acme",)]
+    assert run(fetch_val(now)) is None

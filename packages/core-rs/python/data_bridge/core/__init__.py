@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         stream_arrow,
     )
     from data_bridge.core.connection.streams import RowStream
+    from data_bridge.core.connection.transaction_settings import tenant, transaction_settings
     from data_bridge.core.development import (
         DevelopmentLimits,
         DevelopmentWarning,
@@ -171,9 +172,11 @@ __all__ = [
     "settle",
     "stream",
     "stream_arrow",
+    "tenant",
     "text",
     "tokenize",
     "transaction_attempts",
+    "transaction_settings",
     "use_database",
 ]
 __all__ += errors.__all__
@@ -211,6 +214,7 @@ _MODULES = {
         "observers",
         "remove_observer",
     ),
+    "connection.transaction_settings": ("tenant", "transaction_settings"),
     "development": (
         "DevelopmentLimits",
         "DevelopmentWarning",

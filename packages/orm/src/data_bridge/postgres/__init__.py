@@ -136,6 +136,8 @@ if TYPE_CHECKING:
         UnboundedResultWarning,
         add_annotator,
         remove_annotator,
+        tenant,
+        transaction_settings,
     )
     from data_bridge.migrate import (
         AppliedMigration,
@@ -268,7 +270,9 @@ __all__ = [
     "sql",
     "stream",
     "stream_arrow",
+    "tenant",
     "transaction_attempts",
+    "transaction_settings",
     "types",
     "use_database",
     "uuid7",
@@ -293,6 +297,8 @@ _HOMES = {
             "UnboundedResultWarning",
             "add_annotator",
             "remove_annotator",
+            "tenant",
+            "transaction_settings",
         ),
         "data_bridge.core",
     ),

@@ -58,8 +58,9 @@ def remove_annotator(annotator: Annotator) -> None:
     raise ConfigurationError("remove_annotator(): this function was not added")
 
 
-def commented(ir: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The structure of a statement with the comment that the annotators make now."""
+def commented(ir: tuple[Any, ...], search_path: str | None = None) -> tuple[Any, ...]:
+    """The structure of a statement with the comment that the annotators make now, and with the search path."""
+    path = {} if search_path is None else {"search_path": search_path}
     kept: dict[str, str] = {}
     unique: dict[str, str] = {}
     for annotator, once in annotators:
@@ -68,11 +69,15 @@ def commented(ir: tuple[Any, ...]) -> tuple[Any, ...]:
         except Exception:
             _log.exception("an annotator failed")
     if unique:
-        return ("annotated", _comment({**kept, **unique}), ir, True)
+        return ("annotated", _comment({**kept, **unique, **path}), ir, True)
+    kept.update(path)
     if not kept:
         return ir
     comment = _kept_comment(tuple(sorted(kept.items())))
-    return ir if comment is None else ("annotated", comment, ir, False)
+    if comment is None:
+        # Without the path it would be the prepared statement of another schema.
+        return ("annotated", _comment(path), ir, True) if path else ir
+    return ("annotated", comment, ir, False)
 
 
 def _kept_comment(pairs: tuple[tuple[str, str], ...]) -> str | None:

@@ -12,12 +12,14 @@ from data_bridge.core.errors import ConfigurationError, NotInitialized
 if TYPE_CHECKING:
     from data_bridge.core.connection.database import Database
     from data_bridge.core.connection.executor import Executor
+    from data_bridge.core.connection.transaction_settings import TransactionSettings
     from data_bridge.core.transactions.transaction import Transaction
 
 _databases: dict[str, Database] = {}
 _NONE_OPEN: Mapping[Any, Transaction] = {}
 _open: ContextVar[Mapping[Any, Transaction]] = ContextVar("data_bridge_transactions", default=_NONE_OPEN)
 _chosen: ContextVar[Any] = ContextVar("data_bridge_database", default=None)
+_settings: ContextVar[TransactionSettings | None] = ContextVar("data_bridge_settings", default=None)
 _scopes: list[Any] = []
 _blockers: list[str] = []
 _refusals: list[str] = []
@@ -125,12 +127,13 @@ def set_transaction(database: Any, transaction: Transaction | None) -> None:
 
 
 def adopt_context(other: Context) -> None:
-    """Makes the database and the transactions of another context those of this one.
+    """Makes the database, the settings and the transactions of another context those of this one.
 
     For code that runs coroutines in contexts of their own, and whose callers go on with what those have opened.
     """
     _open.set(other.get(_open, _NONE_OPEN))
     _chosen.set(other.get(_chosen, None))
+    _settings.set(other.get(_settings, None))
 
 
 def has_new_transaction(other: Context) -> bool:
@@ -140,6 +143,45 @@ def has_new_transaction(other: Context) -> bool:
         not transaction._ended and mine.get(database) is not transaction
         for database, transaction in other.get(_open, _NONE_OPEN).items()
     )
+
+
+local_settings = _settings.get
+"""Returns what every transaction that begins in this context sets, or None."""
+
+
+def refuse_settings() -> None:
+    """Refuses a session outside of the pool, such as that of the runner of migrations, which would not have the settings.
+
+    Raises:
+        ConfigurationError: the context has settings of tenant() or transaction_settings().
+    """
+    if _settings.get() is not None:
+        raise ConfigurationError(
+            "migrations run on a session of their own, which has no settings of tenant() or transaction_settings(): run them "
+            "outside of the block"
+        )
+
+
+def begin(lease: Any, sql: str, timeout: float | None) -> Any:
+    """Starts BEGIN on a connection, with the settings of this context.
+
+    Args:
+        lease: the connection.
+        sql: BEGIN, with its options.
+        timeout: seconds.
+    """
+    settings = _settings.get()
+    if settings is None:
+        return lease.begin(sql, timeout)
+    # Few programs have settings.
+    from data_bridge.core.connection import transaction_settings
+
+    return transaction_settings.begin(settings, lease, sql, timeout)
+
+
+def set_local_settings(settings: TransactionSettings | None) -> None:
+    """Changes what transactions that begin in this context set."""
+    _settings.set(settings)
 
 
 @asynccontextmanager

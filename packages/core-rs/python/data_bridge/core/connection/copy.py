@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from data_bridge.core import _native
 from data_bridge.core._native import CopyEncoder, LoadPlan, quote_identifier
+from data_bridge.core.connection import context
 from data_bridge.core.connection.observer import Observation
 from data_bridge.core.errors import ConfigurationError, EncodeError, QueryCancelled
 from data_bridge.core.uncancellable import to_the_end
@@ -197,6 +198,9 @@ async def copy_from(
 ) -> int:
     """COPY … FROM STDIN of a source; all rows or none."""
     schema, name = table_name(table)
+    if context.local_settings() is not None and not executor.is_transaction:
+        async with await executor.begin_alone() as transaction:
+            return await copy_from(transaction, table, source, columns, nulls)
     path = ".".join(quote_identifier(p) for p in (schema, name) if p)
     known = {found[0]: found for found in await executor.run(("text", _COLUMNS), (path,), _TUPLES)}
     fields = getattr(table, "__table_source__", None)
@@ -281,6 +285,7 @@ class CopyStream:
         self._format = format_
         self._options = options
         self._lease: Any = None
+        self._begun = False
         self._hold: Hold | None = None
         self._reader: Any = None
         self._op: Any = None
@@ -357,7 +362,8 @@ class CopyStream:
             await self._lease.script(f"SAVEPOINT {_SAVEPOINT}", None, False, False)
         else:
             self._lease, timeout = await executor.taken(), executor.command_timeout
-            await self._lease.take()
+            self._begun = context.local_settings() is not None
+            await (context.begin(self._lease, "BEGIN", timeout) if self._begun else self._lease.take())
         query = _native.query_with_literals(self._sql, await _literals(self._lease, self._sql, self._params))
         sql, *_ = _native.compile_ir(("copy", "out", ("raw", query), None, self._format))
         if self._options:
@@ -381,7 +387,8 @@ class CopyStream:
         if hold is not None:
             await _leave(self._executor, lease, hold, complete=self._is_complete)
         elif lease is not None:
-            await to_the_end(lease.give_back())
+            is_done = self._begun and self._is_complete and lease.status == "active"
+            await to_the_end(lease.commit() if is_done else lease.give_back())
 
     async def __aenter__(self) -> Self:
         return self

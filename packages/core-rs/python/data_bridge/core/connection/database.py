@@ -304,6 +304,8 @@ class Database(BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on a connection of the pool."""
+        if context.local_settings() is not None:
+            return self.run_with_settings(ir, params, plan, into, timeout)
         ir = annotated(ir)
         if self._hooks is not None:
             return self._run_hooked(ir, params, plan, into, self.command_timeout if timeout is None else timeout)
@@ -338,6 +340,8 @@ class Database(BaseExecutor):
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
+        if context.local_settings() is not None:
+            return self.script_with_settings(sql)
         if self._hooks is not None:
             return self._script_hooked(sql)
         if observers:
@@ -364,6 +368,8 @@ class Database(BaseExecutor):
     def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
         """A connection for one owner: the native handle that transactions, cursors and test sandboxes are built on."""
         self._check_open()
+        if not counted:
+            context.refuse_settings()
         if shared:  # the sandbox of a test, whose database never connects by itself
             self._watching.start(self)
         return self._pool.lease(shared=shared, counted=counted)

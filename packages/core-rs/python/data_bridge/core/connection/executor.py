@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, S
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.call_site import call_site
 from data_bridge.core.connection.context import open_transaction
 from data_bridge.core.connection.plans import COUNT, DICT, DICTS, TUPLE, TUPLES, VALUE
 from data_bridge.core.errors import ConfigurationError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
     from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
     from data_bridge.core.transactions.block import TransactionBlock
+    from data_bridge.core.transactions.transaction import Transaction
 
 V = TypeVar("V")
 CsvData: TypeAlias = "str | PathLike[str] | bytes | BinaryIO | AsyncIterable[bytes]"
@@ -95,6 +97,7 @@ class BaseExecutor:
     """
 
     is_transaction = False
+    command_timeout: float | None = None
 
     def run(
         self,
@@ -125,6 +128,29 @@ class BaseExecutor:
     def _joined(self) -> Any:
         """What runs a statement here: this context's open transaction of this database, else the executor itself."""
         return open_transaction(self) or self
+
+    async def run_with_settings(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
+    ) -> Any:
+        """Runs a statement in a transaction of its own, which begins with the settings of tenant()."""
+        plan.describe(ir).refuse_locks()
+        async with await self.begin_alone(timeout) as transaction:
+            return await transaction.run(ir, params, plan, into)
+
+    async def script_with_settings(self, sql: str) -> int:
+        """Runs several statements in a transaction of their own, which begins with the settings of tenant()."""
+        async with await self.begin_alone() as transaction:
+            return await transaction.script(sql)
+
+    async def begin_alone(self, timeout: float | None = None) -> Transaction:
+        """Begins a transaction that no other statement of the context joins.
+
+        Args:
+            timeout: seconds for the whole of it; by default those of a statement.
+        """
+        from data_bridge.core.transactions.begin import begin
+
+        return await begin(self, None, False, False, self.command_timeout if timeout is None else timeout, call_site())
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol; returns the affected rows."""

@@ -9,10 +9,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.call_site import call_site
+
+if TYPE_CHECKING:
+    from data_bridge.core.connection.transaction_settings import TransactionSettings
 
 observers: list[Observer] = []
 annotators: list[tuple[Callable[[], Mapping[str, str]], bool]] = []
@@ -142,14 +145,18 @@ def end_link(token: Token[LoadedLink | None] | None) -> None:
         _loaded_link.reset(token)
 
 
-def annotated(ir: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The structure of a statement, with a comment if there are annotators."""
-    if not annotators:
+def annotated(ir: tuple[Any, ...], settings: TransactionSettings | None = None) -> tuple[Any, ...]:
+    """The structure of a statement, with a comment if there are annotators, or if its transaction has a search path.
+
+    A statement that is prepared knows the tables and types that its names meant then: another path makes it another text.
+    """
+    path = None if settings is None else settings.search_path
+    if not annotators and path is None:
         return ir
     # For start-up time.
     from data_bridge.core.connection.annotators import commented
 
-    return commented(ir)
+    return commented(ir, path)
 
 
 class _Told:

@@ -7,13 +7,17 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from data_bridge.core._native import LoadPlan
+from data_bridge.core.connection import context
 from data_bridge.core.connection.observer import annotated, observed, observed_step, observers
 from data_bridge.core.connection.plans import COUNT
 from data_bridge.core.errors import ConfigurationError, QueryCancelled
 from data_bridge.core.uncancellable import to_the_end
+
+if TYPE_CHECKING:
+    from data_bridge.core.connection.transaction_settings import TransactionSettings
 
 R = TypeVar("R")
 
@@ -78,6 +82,7 @@ class RowStream(Generic[R]):
         self._step = asyncio.Lock()
         self._interrupted = False
         self._lease: Any = None
+        self._settings: TransactionSettings | None = None
         self._own = False
         self._timeout: float | None = None
         self._done = False
@@ -113,7 +118,8 @@ class RowStream(Generic[R]):
             self._timeout = executor.command_timeout
             lease = await executor.taken()
             self._lease = lease
-            await observed_step(executor, "begin", "BEGIN", lease.begin("BEGIN", self._timeout))
+            self._settings = context.local_settings()
+            await observed_step(executor, "begin", "BEGIN", context.begin(lease, "BEGIN", self._timeout))
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
         self._opened(await self._run(lease, declare, self._params, self._declaring))
         self._lease = lease
@@ -131,7 +137,7 @@ class RowStream(Generic[R]):
         if self._own:
             ir: tuple[Any, ...] = ("text", sql)
             if plan is COUNT:  # FETCH and CLOSE are known by their text
-                ir = annotated(ir)
+                ir = annotated(ir, self._settings)
             if observers:
                 return await observed(self._executor, lease.run, ir, params, plan, None, self._timeout)
             return await lease.run(ir, params, plan, None, self._timeout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from data_bridge.core.connection import context
 from data_bridge.core.connection.observer import observed_step
 from data_bridge.core.transactions.isolation import IsolationLevel, begin_statement
 from data_bridge.core.transactions.transaction import Transaction
@@ -44,7 +45,7 @@ async def begin_on_server(
         transaction._deadline = time.monotonic() + timeout
     try:
         sql = begin_statement(isolation, read_only, deferrable)
-        await observed_step(transaction, "begin", sql, lease.begin(sql, timeout))
+        await observed_step(transaction, "begin", sql, context.begin(lease, sql, timeout))
     except BaseException:
         transaction._ended = True
         lease.abandon()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.core._native import quote_identifier
+from data_bridge.core._native import quote_identifier, quote_literal
+from data_bridge.core.connection import context
 from data_bridge.core.connection.observer import observed_step
+from data_bridge.core.connection.plans import TUPLE
+from data_bridge.core.errors import DataBridgeError
 from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
+    from data_bridge.core.connection.transaction_settings import TransactionSettings
     from data_bridge.core.transactions.transaction import Transaction
 
 
@@ -35,12 +40,17 @@ async def begin_inside(outer: Transaction, inner: Transaction, timeout: float | 
         until = time.monotonic() + timeout
         inner._deadline = until if outer._deadline is None else min(until, outer._deadline)
     await outer._gate.acquire(inner._place, outer.database.acquire_timeout)
+    settings = context.local_settings()
     try:
         outer._check_open()
         outer._inner = inner
         name = f"data_bridge_{next(outer._names)}"
         sql = f"SAVEPOINT {quoted(name)}"
-        await observed_step(outer, "savepoint", sql, outer._lease.script(sql, inner._timeout(None), False, False))
+        if settings is outer._begun_with:
+            op = outer._lease.script(sql, inner._timeout(None), False, False)
+        else:
+            op = _with_settings(outer, inner, sql, settings)
+        await observed_step(outer, "savepoint", sql, op)
     except BaseException:
         inner._ended = True
         outer._inner = None
@@ -48,6 +58,42 @@ async def begin_inside(outer: Transaction, inner: Transaction, timeout: float | 
         raise
     inner._savepoint = name
     inner._mark = outer._journal.mark()
+
+
+async def _with_settings(
+    outer: Transaction, inner: Transaction, sql: str, settings: TransactionSettings | None
+) -> None:
+    """SAVEPOINT for a block that has other settings than the transaction around it, which has its own again afterwards."""
+    # Few blocks have settings.
+    from data_bridge.core.connection.transaction_settings import TransactionSettings, change, with_settings
+
+    changed = TransactionSettings(change(outer._begun_with, settings, f"{outer._site[0]}:{outer._site[1]}"))
+    inner._begun_with = settings
+    if changed.values:
+        reads = ", ".join(f"pg_catalog.current_setting({quote_literal(name)}, true)" for name in changed.values)
+        before = await outer._lease.run(("text", f"SELECT {reads}"), (), TUPLE, inner._timeout(None))
+        old = {name: value or "" for name, value in zip(changed.values, before, strict=True)}
+        inner._restoring = f"{TransactionSettings(old).sql.removeprefix('; ')}; "
+    try:
+        await with_settings(changed, outer._lease.script(sql + changed.sql, inner._timeout(None), False, False))
+    except BaseException:
+        if outer._lease.status in ("active", "failed"):
+            # The savepoint may be there: what comes next belongs to the transaction around it.
+            with suppress(DataBridgeError):
+                await to_the_end(outer._lease.rollback_to(f"ROLLBACK TO {sql}; RELEASE {sql}"))
+        raise
+
+
+async def end_inside(inner: Transaction, how: str) -> None:
+    """Ends a block inside a transaction: RELEASE SAVEPOINT, or ROLLBACK TO it."""
+    name = quoted(inner._savepoint or "")
+    if how == "commit":
+        sql = f"RELEASE SAVEPOINT {name}"
+        op = to_the_end(inner._lease.script(inner._restoring + sql, None, True, False))
+        await observed_step(inner, "release", sql, op)
+    else:
+        sql = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
+        await observed_step(inner, "rollback", sql, to_the_end(inner._lease.rollback_to(sql)))
 
 
 async def set_savepoint(transaction: Transaction, name: str) -> Savepoint:

@@ -26,11 +26,12 @@ from data_bridge.core.transactions import savepoint as savepoints
 from data_bridge.core.transactions.gate import Gate, Hold, task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
 from data_bridge.core.transactions.journal import Callback, Journal
-from data_bridge.core.transactions.savepoint import Savepoint, SavepointBlock, begin_inside, quoted
+from data_bridge.core.transactions.savepoint import Savepoint, SavepointBlock, begin_inside, end_inside
 from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
     from data_bridge.core.connection.database import Database
+    from data_bridge.core.connection.transaction_settings import TransactionSettings
 
 _numbers = itertools.count(1)
 
@@ -50,6 +51,8 @@ class Transaction(BaseExecutor):
         self.isolation: IsolationLevel | None = parent.isolation if parent else None
         self.read_only: bool = parent.read_only if parent else False
         self._lease = lease
+        self._begun_with: TransactionSettings | None = parent._begun_with if parent else context.local_settings()
+        self._restoring = ""  # SQL by which a block inside sets back what its settings have changed
         self._parent = parent
         self._outer: Transaction | None = parent
         self._journal: Journal = parent._journal if parent else Journal()
@@ -75,8 +78,7 @@ class Transaction(BaseExecutor):
         self._task = task_name()
 
     def __repr__(self) -> str:
-        state = "closed" if self._ended else self._lease.status
-        return f"<Transaction {self.number} {state}, begun at {self._site[0]}:{self._site[1]}>"
+        return f"<Transaction {self.number} {'closed' if self._ended else self._lease.status}, begun at {self._site[0]}:{self._site[1]}>"
 
     def __del__(self) -> None:
         if not getattr(self, "_ended", True) and self._parent is None and self._lease.status in ("active", "failed"):
@@ -88,7 +90,6 @@ class Transaction(BaseExecutor):
                 stacklevel=2,
             )
 
-    # ----------------------------------------------------------------------------------------------------- state
     @property
     def is_active(self) -> bool:
         """Whether statements can run in it, or could but for a failure."""
@@ -132,6 +133,13 @@ class Transaction(BaseExecutor):
         if self._ended:
             raise self._closed()
 
+    def _check_usable(self) -> None:
+        self._check_open()
+        if self._begun_with is not context.local_settings():
+            from data_bridge.core.connection.transaction_settings import check_same
+
+            check_same(self._begun_with, f"{self._site[0]}:{self._site[1]}")
+
     async def occupy(
         self,
         what: str,
@@ -144,7 +152,7 @@ class Transaction(BaseExecutor):
             TransactionBusy: the connection is not to be had.
             TransactionClosed: the transaction has ended.
         """
-        self._check_open()
+        self._check_usable()
         hold = Hold(what, call_site(), encloses_caller, interrupt)
         await self._gate.acquire(hold, self.database.acquire_timeout)
         try:
@@ -167,7 +175,6 @@ class Transaction(BaseExecutor):
         finally:
             self.vacate(hold)
 
-    # --------------------------------------------------------------------------------------------------- running
     def _timeout(self, timeout: float | None) -> float | None:
         if timeout is None:
             timeout = self.database.command_timeout
@@ -186,7 +193,7 @@ class Transaction(BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Starts a statement on the transaction's connection, behind those that run there."""
-        self._check_open()
+        self._check_usable()
         if self._gate.holder is None:
             return self._started(self._lease.run, ir, params, plan, into, timeout)
         return self._in_turn(
@@ -203,7 +210,7 @@ class Transaction(BaseExecutor):
         timeout: float | None,
     ) -> Awaitable[Any]:
         timeout = self._timeout(timeout)
-        ir = annotated(ir)
+        ir = annotated(ir, self._begun_with)
         if observers:
             return observed(self, run, ir, params, plan, into, timeout)
         started: Awaitable[Any] = run(ir, params, plan, into, timeout)
@@ -211,7 +218,7 @@ class Transaction(BaseExecutor):
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
-        self._check_open()
+        self._check_usable()
         if self._gate.holder is None:
             return self._started_script(self._lease.script, sql)
         return self._in_turn("a script", self._lease.script, lambda script: self._started_script(script, sql))
@@ -219,8 +226,7 @@ class Transaction(BaseExecutor):
     def _started_script(self, script: Any, sql: str) -> Awaitable[int]:
         if observers:
             return observed_script(self, lambda: script(sql, self._timeout(None)), sql)
-        started: Awaitable[int] = script(sql, self._timeout(None))
-        return started
+        return script(sql, self._timeout(None))  # type: ignore[no-any-return]
 
     async def _in_turn(self, what: str, start: Callable[..., Any], through: Callable[[Any], Awaitable[Any]]) -> Any:
         """Waits for the turn, and passes it on when the statement has its place in the order of the connection."""
@@ -348,17 +354,11 @@ class Transaction(BaseExecutor):
             inner = inner._inner
 
     async def _end(self, how: str) -> None:
-        if self._parent is None:
+        if self._parent is not None:
+            await end_inside(self, how)
+        else:
             op = self._lease.commit() if how == "commit" else self._lease.rollback()
             await observed_step(self, how, how.upper(), to_the_end(op))
-            return
-        name = quoted(self._savepoint or "")
-        if how == "commit":
-            sql = f"RELEASE SAVEPOINT {name}"
-            await observed_step(self, "release", sql, to_the_end(self._lease.script(sql, None, True, False)))
-        else:
-            sql = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
-            await observed_step(self, "rollback", sql, to_the_end(self._lease.rollback_to(sql)))
 
     def enter(self) -> None:
         """Statements of this context join this transaction from now on, and at its end the one they joined before."""

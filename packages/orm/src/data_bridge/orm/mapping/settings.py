@@ -245,12 +245,14 @@ class RowPolicy:
 
     __slots__ = ("column", "name", "roles", "setting")
 
-    def __init__(self, column: str, setting: str, *, name: str | None = None, roles: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, column: str, setting: str = "app.tenant", *, name: str | None = None, roles: tuple[str, ...] = ()
+    ) -> None:
         """Describes the policy.
 
         Args:
             column: a field of the class.
-            setting: the name of the setting, with a dot: `app.tenant`.
+            setting: the name of the setting, with a dot; by default that of tenant().
             name: of the policy; by default the names of the table and the column.
             roles: whom it concerns; by default everybody.
 

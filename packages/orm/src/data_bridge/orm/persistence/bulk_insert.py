@@ -176,7 +176,8 @@ async def _insert_group(
 
     values = len(rows) * len(given)
     many = len(rows) >= COPY_ROWS or (values > PARAMETERS and has_arrays(entity.by_key[k] for k in given))
-    copies = not returning and conflict is None and values > 0 and many
+    # PostgreSQL refuses COPY for a role that policies hold for.
+    copies = not returning and conflict is None and values > 0 and many and entity.settings.row_security is None
 
     async def run(low: int, high: int, on: Any) -> Any:
         if copies:

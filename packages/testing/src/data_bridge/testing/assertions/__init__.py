@@ -3,6 +3,7 @@
 from data_bridge.testing.assertions.explain import explain_guard
 from data_bridge.testing.assertions.queries import assert_no_n_plus_one, assert_queries, assert_sql
 from data_bridge.testing.assertions.query_log import Query, QueryLog, capture_sql
+from data_bridge.testing.assertions.tenants import assert_tenant_isolation
 
 __all__ = [
     "Query",
@@ -10,6 +11,7 @@ __all__ = [
     "assert_no_n_plus_one",
     "assert_queries",
     "assert_sql",
+    "assert_tenant_isolation",
     "capture_sql",
     "explain_guard",
 ]

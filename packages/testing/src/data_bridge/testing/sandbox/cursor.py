@@ -7,10 +7,11 @@ from collections.abc import Awaitable
 from typing import Any
 
 from data_bridge.core import LoadPlan
+from data_bridge.core.connection import context
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.leaks import Hold
-from data_bridge.testing.sandbox.operation import Shielded, nothing
+from data_bridge.testing.sandbox.operation import Operation, Shielded, nothing
 from data_bridge.testing.sandbox.protocol import SandboxProtocol
 
 __all__ = ["SandboxCursor"]
@@ -30,6 +31,7 @@ class SandboxCursor:
         what, site = taken_for()
         self._hold = Hold(what, site, task_name())
         self._cursor: str | None = None
+        self._settings = context.local_settings()
 
     def __del__(self) -> None:
         if getattr(self, "_cursor", None) is not None and self._hold.open:
@@ -58,7 +60,21 @@ class SandboxCursor:
         """DECLARE and FETCH, one statement after another."""
         if declared := DECLARED.match(str(ir[-1])):
             self._cursor = declared[1]
+        if self._settings is not None:
+            return Operation(self._run_with_settings(ir, params, plan, into, timeout))
         return self._sandbox.operation(ir, params, plan, into, timeout)
+
+    async def _run_with_settings(
+        self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
+    ) -> Any:
+        """Run a statement with the settings that the stream was opened with, whatever those of its reader are."""
+        before = context.local_settings()
+        context.set_local_settings(self._settings)
+        try:
+            async with await self._sandbox.begin_alone(timeout):
+                return await self._sandbox.lease_handle.run(ir, params, plan, into, timeout)
+        finally:
+            context.set_local_settings(before)
 
     def rollback(self, *, keep: bool = False) -> Shielded:
         """Close the cursor."""

@@ -17,6 +17,7 @@ from data_bridge.core import (
     QueryTimeout,
     TransactionBusy,
 )
+from data_bridge.core.connection.context import local_settings, refuse_settings
 from data_bridge.core.connection.observer import annotated, observed, observers
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.core.transactions.isolation import IsolationLevel
@@ -119,6 +120,8 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         timeout: float | None = None,
     ) -> Awaitable[Any]:
         """Run a statement outside a transaction: alone, in a savepoint of its own."""
+        if local_settings() is not None:
+            return self.run_with_settings(ir, params, plan, into, timeout)
         if ir[0] == "text":
             ir = ("text", alone(str(ir[-1])))
         elif ir[0] == "select":
@@ -158,6 +161,8 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
 
     def script(self, sql: str) -> Awaitable[int]:
         """Run several statements, which PostgreSQL takes as one transaction."""
+        if local_settings() is not None:
+            return self.script_with_settings(sql)
         self._refuse(sql)
         self._schema_changes()
 
@@ -258,6 +263,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
             self.begin_if_new()
             mode = "; SET TRANSACTION READ ONLY" if read_only else ""
             await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}{mode}")
+            await transaction.set_own()
         except BaseException:
             transaction.discard()
             try:
@@ -288,7 +294,10 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
 
     def lease(self, *, shared: bool = False, counted: bool = True) -> Any:
         """What COPY asks for: the connection of the test, as an emulated transaction; or a session outside of the pool."""
-        return SandboxLease(self) if counted else SandboxSession(self, self._sessions)
+        if counted:
+            return SandboxLease(self)
+        refuse_settings()
+        return SandboxSession(self, self._sessions)
 
     async def hear(self) -> None:
         """Tell what the transaction that has just been committed has sent."""

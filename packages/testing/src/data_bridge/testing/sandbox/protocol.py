@@ -38,6 +38,10 @@ class SandboxProtocol(Protocol):
         """Begin an emulated transaction."""
         ...
 
+    async def begin_alone(self, timeout: float | None = None) -> Any:
+        """Begin an emulated transaction that no statement of the context joins."""
+        ...
+
     async def close_cursor(self, name: str) -> None:
         """Close a cursor of a stream."""
         ...

@@ -9,6 +9,7 @@ from typing import Any
 
 from data_bridge.core import Transaction
 from data_bridge.core._native import quote_literal
+from data_bridge.core.connection.transaction_settings import with_settings
 from data_bridge.core.uncancellable import to_the_end
 from data_bridge.testing.connections.leaks import Hold
 from data_bridge.testing.sandbox.journal import ShownJournal
@@ -68,6 +69,13 @@ class EmulatedTransaction(Transaction):
         if name not in self._settings:
             self._settings[name] = await self.fetch_val("SELECT pg_catalog.current_setting($1, true)", name)
         await super().set_local(name, value)
+
+    async def set_own(self) -> None:
+        """Set what tenant() and transaction_settings() have a transaction begin with."""
+        settings = self._begun_with
+        if settings is not None:
+            for name, value in settings.values.items():
+                await with_settings(settings, self.set_local(name, value))
 
     async def _end(self, how: str) -> None:
         name = self._savepoint

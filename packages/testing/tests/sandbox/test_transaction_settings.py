@@ -1,0 +1,69 @@
+"""tenant() and transaction_settings() under the fixture `db`: as in production, and nothing stays behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_bridge import core
+from data_bridge.core import ConfigurationError, tenant, transaction_settings
+from data_bridge.testing.sandbox import Sandbox
+
+NOW = "SELECT NULLIF(current_setting('app.tenant', true), '')"
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_every_door(db: Sandbox, attempt: int) -> None:
+    assert await core.fetch_val(NOW) is None
+    await core.execute_script("CREATE TABLE seen (n int, who text DEFAULT current_setting('app.tenant', true))")
+    async with tenant("o'ne"):
+        await core.execute("INSERT INTO seen VALUES (1)")
+        await core.execute_script("SELECT 1; INSERT INTO seen VALUES (2)")
+        await core.copy_in("seen", [(3,)], columns=["n"])
+        async with core.pg_transaction():
+            await core.execute("INSERT INTO seen VALUES (4)")
+            async with core.pg_transaction():
+                await core.execute("INSERT INTO seen VALUES (5)")
+        chunks = core.copy_out("INSERT INTO seen VALUES (6) RETURNING who")
+        assert b"".join([chunk async for chunk in chunks]) == b"o'ne\n"
+        assert await core.fetch_val(NOW) == "o'ne"
+    assert await core.fetch_val(NOW) is None
+    assert await core.fetch("SELECT n, who FROM seen ORDER BY n", as_=tuple) == [(n, "o'ne") for n in range(1, 7)]
+
+
+async def test_a_stream_keeps_the_settings_that_it_was_opened_with(db: Sandbox) -> None:
+    sql = "SELECT current_setting('app.tenant', true) FROM generate_series(1, 6)"
+    async with tenant("reader"):
+        rows = core.stream(sql, batch=2, as_=tuple)
+        assert await anext(rows) == ("reader",)
+        await core.execute("SELECT 1")
+    async with tenant("other"):
+        assert [row async for row in rows] == [("reader",)] * 5
+        assert await core.fetch_val(NOW) == "other"
+    assert await core.fetch_val(NOW) is None
+
+
+async def test_another_transaction_is_refused(db: Sandbox) -> None:
+    async with core.pg_transaction():
+        async with tenant("a"):
+            with pytest.raises(ConfigurationError, match="other settings"):
+                await core.execute("SELECT 1")
+            async with core.pg_transaction():
+                assert await core.fetch_val(NOW) == "a"
+        assert await core.fetch_val(NOW) is None
+
+
+async def test_a_setting_that_the_server_refuses(db: Sandbox) -> None:
+    for _ in range(3):
+        async with transaction_settings({"work_mem": "s3cret"}):
+            with pytest.raises(ConfigurationError, match="work_mem") as caught:
+                await core.execute("SELECT 1")
+        assert "s3cret" not in str(caught.value)
+    assert await core.fetch_val("SELECT 1") == 1
+
+
+async def test_a_failed_statement_leaves_nothing(db: Sandbox) -> None:
+    async with tenant("a"):
+        with pytest.raises(core.DatabaseError):
+            await core.execute("SELECT 1/0")
+        assert await core.fetch_val(NOW) == "a"
+    assert await core.fetch_val(NOW) is None
