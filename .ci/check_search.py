@@ -33,6 +33,8 @@ WANTED = {
     "optimistic locking": "how-to/optimistic-locking/",
     "full text search": "how-to/full-text-search/",
     "enum": "how-to/enums/",
+    "read replica": "how-to/replicas/",
+    "read your writes": "how-to/replicas/",
     "multi-tenant": "how-to/tenants/",
     "tenants": "how-to/tenants/",
     "row-level security": "how-to/row-level-security/",

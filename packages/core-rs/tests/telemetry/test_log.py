@@ -10,6 +10,7 @@ import pytest
 from data_bridge import core
 from data_bridge.core import Database
 from data_bridge.core.connection.observer import observers
+from data_bridge.core.telemetry import POOL, STATEMENTS
 
 
 @pytest.fixture
@@ -22,7 +23,11 @@ def lines(log: pytest.LogCaptureFixture, logger: str) -> list[str]:
     return [r.getMessage() for r in log.records if r.name == f"data_bridge.{logger}"]
 
 
-async def test_nothing_is_registered_when_nothing_is_asked_for(postgres_dsn: str) -> None:
+async def test_nothing_is_registered_when_nothing_is_asked_for(
+    postgres_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for logger in ("data_bridge", POOL.name, STATEMENTS.name):  # an example of another page may have set them
+        caplog.set_level(logging.WARNING, logger)
     before = list(observers)
     async with Database(postgres_dsn):
         assert observers == before

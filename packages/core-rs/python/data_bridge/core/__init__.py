@@ -22,6 +22,7 @@ from data_bridge.core.statement import Compiled, HasStatement, Statement, compil
 if TYPE_CHECKING:
     from data_bridge.core.connection.annotators import Annotator, add_annotator, remove_annotator
     from data_bridge.core.connection.context import (
+        AtLevel,
         adopt_context,
         current_database,
         detached,
@@ -78,6 +79,9 @@ if TYPE_CHECKING:
     )
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
     from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
+    from data_bridge.core.replication.consistency import Consistency, consistency, read_your_writes
+    from data_bridge.core.replication.database import ReplicatedDatabase
+    from data_bridge.core.replication.member import ReplicaStats
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
@@ -94,9 +98,11 @@ __all__ = [
     "ArrowStream",
     "ArrowStreamable",
     "ArrowTable",
+    "AtLevel",
     "BaseExecutor",
     "ClassAttribute",
     "Compiled",
+    "Consistency",
     "Database",
     "DevelopmentLimits",
     "DevelopmentWarning",
@@ -116,6 +122,8 @@ __all__ = [
     "QueryStarted",
     "Range",
     "RepeatedStatementWarning",
+    "ReplicaStats",
+    "ReplicatedDatabase",
     "RowStream",
     "Savepoint",
     "SavepointBlock",
@@ -131,6 +139,7 @@ __all__ = [
     "begin_transaction",
     "close",
     "compile",
+    "consistency",
     "copy_in",
     "copy_in_csv",
     "copy_out",
@@ -163,6 +172,7 @@ __all__ = [
     "pg_transaction",
     "quote_identifier",
     "quote_literal",
+    "read_your_writes",
     "register_type",
     "registered",
     "remove_annotator",
@@ -185,6 +195,7 @@ __all__ += errors.__all__
 _MODULES = {
     "connection.annotators": ("Annotator", "add_annotator", "remove_annotator"),
     "connection.context": (
+        "AtLevel",
         "adopt_context",
         "current_database",
         "detached",
@@ -215,6 +226,9 @@ _MODULES = {
         "remove_observer",
     ),
     "connection.transaction_settings": ("tenant", "transaction_settings"),
+    "replication.consistency": ("Consistency", "consistency", "read_your_writes"),
+    "replication.database": ("ReplicatedDatabase",),
+    "replication.member": ("ReplicaStats",),
     "development": (
         "DevelopmentLimits",
         "DevelopmentWarning",

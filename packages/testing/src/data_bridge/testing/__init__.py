@@ -10,12 +10,13 @@ from data_bridge.testing.databases.committed import TestDatabase
 from data_bridge.testing.errors import ConfigurationError, ServerError
 from data_bridge.testing.faults.test_server import TestServer
 from data_bridge.testing.sandbox import Notification, Sandbox
-from data_bridge.testing.server import EmbeddedServer
+from data_bridge.testing.server import EmbeddedCluster, EmbeddedServer
 
 require(ir=1, features=set())
 
 __all__ = [
     "ConfigurationError",
+    "EmbeddedCluster",
     "EmbeddedServer",
     "Factory",
     "Notification",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from data_bridge.core.connection.transaction_settings import TransactionSettings
     from data_bridge.core.transactions.transaction import Transaction
 
+LEVELS = ("primary", "read_your_writes", "eventual")
+"""How old the rows of a read may be."""
 _databases: dict[str, Database] = {}
 _NONE_OPEN: Mapping[Any, Transaction] = {}
 _open: ContextVar[Mapping[Any, Transaction]] = ContextVar("data_bridge_transactions", default=_NONE_OPEN)
@@ -66,6 +68,36 @@ def current_database() -> Any:
     return _chosen.get() or named()
 
 
+def checked_level(level: Any) -> str:
+    """A level of consistency, as it is.
+
+    Raises:
+        ConfigurationError: it is not one.
+    """
+    if level not in LEVELS:
+        raise ConfigurationError(f"consistency={level!r} is not one of {', '.join(LEVELS)}")
+    checked: str = level
+    return checked
+
+
+class AtLevel:
+    """What a query runs on, and how old the rows that it reads may be.
+
+    Args:
+        using: as for `resolve`.
+        level: one of `LEVELS`.
+
+    Raises:
+        ConfigurationError: it is not one.
+    """
+
+    __slots__ = ("level", "using")
+
+    def __init__(self, using: Any, level: str) -> None:
+        self.using: Any = using.using if isinstance(using, AtLevel) else using
+        self.level = checked_level(level)
+
+
 def resolve(using: Any = None) -> Executor:
     """What runs a statement: an explicit transaction or database, else the open transaction, else the pool.
 
@@ -81,6 +113,8 @@ def resolve(using: Any = None) -> Executor:
             executor: Executor = using
             return executor
         database = using
+    elif isinstance(using, AtLevel):
+        return resolve(using.using).at(using.level)
     else:
         raise ConfigurationError(f"using= takes an alias, a Database or a Transaction, not {type(using).__name__}")
     opened = _open.get()

@@ -228,6 +228,7 @@ async def copy_from(
             return await _send(executor, lease, sql, source, executor.command_timeout)
         finally:
             await to_the_end(lease.give_back())
+            executor.wrote()
     finally:
         _enclosing.set(around)
 
@@ -389,6 +390,7 @@ class CopyStream:
         elif lease is not None:
             is_done = self._begun and self._is_complete and lease.status == "active"
             await to_the_end(lease.commit() if is_done else lease.give_back())
+            self._executor.wrote()
 
     async def __aenter__(self) -> Self:
         return self

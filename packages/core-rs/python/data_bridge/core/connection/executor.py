@@ -66,6 +66,10 @@ class Executor(Protocol):
         """Several statements in one text, without parameters."""
         ...
 
+    def at(self, level: str) -> Executor:
+        """The executor for reads of a level of consistency."""
+        ...
+
 
 def _plan(as_: Any, default: LoadPlan, *, many: bool) -> LoadPlan:
     if as_ is dict:
@@ -129,12 +133,32 @@ class BaseExecutor:
         """What runs a statement here: this context's open transaction of this database, else the executor itself."""
         return open_transaction(self) or self
 
+    def at(self, level: str) -> Executor:
+        """This executor for reads of a level of consistency; itself, where there are no replicas to choose from."""
+        return self
+
+    def reading(self, described: Any) -> Any:
+        """The executor for the cursor of a query: a replica, where there is one that may serve it."""
+        return self
+
+    def instead(self, error: BaseException) -> bool:
+        """Whether another server may answer what this one did not."""
+        return False
+
+    def only_reads(self, described: Any) -> bool:
+        """Whether a statement may run in a read-only transaction, as far as is known."""
+        return False
+
+    def wrote(self) -> None:
+        """Takes note that a write outside of a transaction has ended."""
+
     async def run_with_settings(
         self, ir: tuple[Any, ...], params: tuple[Any, ...], plan: LoadPlan, into: object, timeout: float | None
     ) -> Any:
         """Runs a statement in a transaction of its own, which begins with the settings of tenant()."""
-        plan.describe(ir).refuse_locks()
-        async with await self.begin_alone(timeout) as transaction:
+        described = plan.describe(ir)
+        described.refuse_locks()
+        async with await self.begin_alone(timeout, read_only=self.only_reads(described)) as transaction:
             return await transaction.run(ir, params, plan, into)
 
     async def script_with_settings(self, sql: str) -> int:
@@ -142,15 +166,17 @@ class BaseExecutor:
         async with await self.begin_alone() as transaction:
             return await transaction.script(sql)
 
-    async def begin_alone(self, timeout: float | None = None) -> Transaction:
+    async def begin_alone(self, timeout: float | None = None, *, read_only: bool = False) -> Transaction:
         """Begins a transaction that no other statement of the context joins.
 
         Args:
             timeout: seconds for the whole of it; by default those of a statement.
+            read_only: refuse writes.
         """
         from data_bridge.core.transactions.begin import begin
 
-        return await begin(self, None, False, False, self.command_timeout if timeout is None else timeout, call_site())
+        timeout = self.command_timeout if timeout is None else timeout
+        return await begin(self, None, read_only, False, timeout, call_site())
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol; returns the affected rows."""

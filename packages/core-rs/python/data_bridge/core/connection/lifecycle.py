@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from data_bridge.core.settings.session import CONNECT_TIMEOUT
 
 if TYPE_CHECKING:
     from data_bridge.core.development.limits import DevelopmentLimits
+    from data_bridge.core.replication.consistency import Consistency
 
 __all__ = ["close", "get_database", "init", "is_connected", "settle"]
 
@@ -55,6 +56,9 @@ async def init(
     slow_query_plan: bool = False,
     metrics: bool = False,
     dev: bool | DevelopmentLimits | None = None,
+    replicas: Sequence[str] | Literal["hosts"] | None = None,
+    consistency: Consistency = "read_your_writes",
+    max_lag: float = 10.0,
     **unknown: Any,
 ) -> Database:
     """Opens a database and makes it the one that statements use.
@@ -93,6 +97,11 @@ async def init(
         metrics: True counts operations for `Database.metrics()`.
         dev: True warns of what will not stand more rows and users: N+1, results without LIMIT, missing indexes, long
             transactions; `DevelopmentLimits` says from what on. Without it $DATA_BRIDGE_DEV decides.
+        replicas: connection strings of replicas, which reads outside of transactions and read-only transactions go to;
+            "hosts" for the hosts of `dsn`, whichever of them is the primary just then.
+        consistency: what such a read sees: "read_your_writes" at least what the process, or the session of a
+            read_your_writes() block, has written; "eventual" what a replica has; "primary" reads on the primary.
+        max_lag: seconds that a replica may be behind the primary before it leaves the rotation.
 
     Raises:
         ConnectError: with host, port, step and SQLSTATE.
@@ -109,9 +118,10 @@ async def init(
     42
     """
     options = {name: value for name, value in locals().items() if name not in ("dsn", "unknown")}
+    routing = {name: options.pop(name) for name in ("replicas", "consistency", "max_lag")}
     if unknown:
         name = next(iter(unknown))
-        near = NEAR.get(name) or next(iter(get_close_matches(name, options, n=1)), None)
+        near = NEAR.get(name) or next(iter(get_close_matches(name, [*options, *routing], n=1)), None)
         raise TypeError(f"init() has no option {name!r}" + (f"; did you mean {near}=?" if near else ""))
     # A server of its own, which ends with the process, can hurt nobody.
     scoped = None if (dsn or "").startswith("embedded:") else context.test_database(alias)
@@ -119,7 +129,7 @@ async def init(
         context.register(alias, scoped)
         found: Database = scoped
         return found
-    opened = Database(dsn, **options)
+    opened = Database(dsn, **options) if replicas is None else _replicated(dsn, {**options, **routing})
     try:
         opened._registered = False
         await opened.connect()
@@ -132,6 +142,13 @@ async def init(
     if before is not None:
         await before.close()
     return opened
+
+
+def _replicated(dsn: str | None, options: dict[str, Any]) -> Database:
+    # Few programs have replicas.
+    from data_bridge.core.replication.database import ReplicatedDatabase
+
+    return ReplicatedDatabase(dsn, **options)
 
 
 NEAR = MappingProxyType(
@@ -148,6 +165,8 @@ NEAR = MappingProxyType(
         "max_overflow": "max_connections",
         "name": "alias",
         "options": "server_settings",
+        "read_replicas": "replicas",
+        "slaves": "replicas",
     }
 )
 """Options of other libraries."""

@@ -13,7 +13,7 @@ from data_bridge.core._native import LoadPlan
 from data_bridge.core.connection import context
 from data_bridge.core.connection.observer import annotated, observed, observed_step, observers
 from data_bridge.core.connection.plans import COUNT
-from data_bridge.core.errors import ConfigurationError, QueryCancelled
+from data_bridge.core.errors import ConfigurationError, DataBridgeError, QueryCancelled
 from data_bridge.core.uncancellable import to_the_end
 
 if TYPE_CHECKING:
@@ -103,23 +103,44 @@ class RowStream(Generic[R]):
     def _cursor(self) -> str:
         return f"data_bridge_{self._number}"
 
-    async def _open(self) -> Any:
-        executor = self._executor
-        kind = self._plan.describe(("text", self._sql)).kind
+    async def _first_rows(self) -> Any:
+        """Opens the cursor and fetches its first rows; from the primary, where a replica does not answer so far."""
+        described = self._plan.describe(("text", self._sql))
+        kind = described.kind
         if kind and kind not in _QUERIES:
             raise ConfigurationError(f"{self._what} takes a query, not {kind.upper()}: run it by fetch() or execute()")
         self._number = _numbers.take()
-        if executor.is_transaction:
-            lease = executor
+        if self._executor.is_transaction:
             # A statement of a transaction has the deadline of its block already.
             self._timeout = None
-        else:
-            self._own = True
-            self._timeout = executor.command_timeout
-            lease = await executor.taken()
-            self._lease = lease
-            self._settings = context.local_settings()
-            await observed_step(executor, "begin", "BEGIN", context.begin(lease, "BEGIN", self._timeout))
+            return await self._fetched(await self._declare(self._executor))
+        self._own = True
+        primary = self._executor
+        self._executor = primary.reading(described)
+        try:
+            return await self._fetched(await self._open_own())
+        except DataBridgeError as error:
+            if not self._executor.instead(error):
+                raise
+            await self._end_own()
+            self._executor = primary
+            return await self._fetched(await self._open_own())
+
+    async def _open_own(self) -> Any:
+        """Begins a transaction for the cursor."""
+        executor = self._executor
+        self._timeout = executor.command_timeout
+        self._lease = lease = await executor.taken()
+        self._settings = context.local_settings()
+        await observed_step(executor, "begin", "BEGIN", context.begin(lease, "BEGIN", self._timeout))
+        return await self._declare(lease)
+
+    async def _end_own(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await observed_step(self._executor, "rollback", "ROLLBACK", to_the_end(lease.rollback()))
+
+    async def _declare(self, lease: Any) -> Any:
         declare = f'DECLARE "{self._cursor}" NO SCROLL CURSOR FOR {self._sql}'
         self._opened(await self._run(lease, declare, self._params, self._declaring))
         self._lease = lease
@@ -143,9 +164,11 @@ class RowStream(Generic[R]):
             return await lease.run(ir, params, plan, None, self._timeout)
         return await lease.run(("text", sql), params, plan)
 
+    async def _fetched(self, lease: Any) -> Any:
+        return await self._run(lease, f'FETCH FORWARD {self._batch} FROM "{self._cursor}"', (), self._plan)
+
     async def _fetch(self) -> None:
-        lease = self._lease or await self._open()
-        rows = await self._run(lease, f'FETCH FORWARD {self._batch} FROM "{self._cursor}"', (), self._plan)
+        rows = await (self._first_rows() if self._lease is None else self._fetched(self._lease))
         if len(rows) < self._batch:
             self._done = True
         self._rows = self._taken(rows)

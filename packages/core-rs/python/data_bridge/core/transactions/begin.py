@@ -36,10 +36,22 @@ async def begin_on_server(
     deferrable: bool,
     timeout: float | None,
     site: tuple[str, int],
+    *,
+    on: Any = None,
+    kind: type[Transaction] = Transaction,
 ) -> Transaction:
-    """Begins a transaction by BEGIN, also on a database with its own `begin`, which builds on this."""
-    lease = await database.taken()
-    transaction = Transaction(database, lease, None, site)
+    """Begins a transaction by BEGIN, also on a database with its own `begin`, which builds on this.
+
+    Args:
+        database: whose transaction it is.
+        isolation, read_only, deferrable: options of BEGIN.
+        timeout: seconds for the whole of it.
+        site: the file and line that asked for it.
+        on: the database whose connection it has, if that is another one.
+        kind: its class.
+    """
+    lease = await (database if on is None else on).taken()
+    transaction = kind(database, lease, None, site)
     transaction.isolation, transaction.read_only = isolation, read_only
     if timeout is not None:
         transaction._deadline = time.monotonic() + timeout

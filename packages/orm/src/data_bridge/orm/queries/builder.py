@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from data_bridge.core import LoadPlan, Statement, resolve
+from data_bridge.core import AtLevel, LoadPlan, Statement, resolve
 from data_bridge.core.errors import ConfigurationError, MultipleRowsFound, RowNotFound
 from data_bridge.orm import _events
 from data_bridge.orm.mapping.entity import Entity
@@ -23,7 +23,7 @@ from data_bridge.query.spi import build, clauses, columns_of, read
 if TYPE_CHECKING:
     from typing import Self
 
-    from data_bridge.core import ArrowNumeric, ArrowTable
+    from data_bridge.core import ArrowNumeric, ArrowTable, Consistency
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -201,6 +201,22 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         """The greatest value, or None."""
         found: A | None = await self._aggregated(func.max(column))
         return found
+
+    def consistency(self, level: Consistency) -> Self:
+        """How old the rows may be, where the database has replicas: see `consistency()`.
+
+        Args:
+            level: "primary", "read_your_writes" or "eventual".
+
+        Raises:
+            ConfigurationError: another level.
+
+        >>> def report(Order):
+        ...     return Order.find().consistency("eventual").count()
+        """
+        new = self._copy()
+        new._using = AtLevel(self._using, level)
+        return new
 
     def prepare(self) -> Prepared[T]:
         """A handle for hot paths: the statement as it is now, with param("name") where values come with each call.

@@ -1,4 +1,4 @@
-"""data-bridge in ASGI applications of any framework: transactions, disconnects, errors as problem details, routes as comments.
+"""data-bridge in ASGI applications of any framework: transactions, disconnects, problem details, routes, replicas.
 
 `data_bridge.postgres.fastapi` builds on it. Nothing here imports a framework.
 """
@@ -6,6 +6,7 @@
 from data_bridge.postgres.asgi.comments import RouteComments
 from data_bridge.postgres.asgi.disconnect import CancelOnDisconnect
 from data_bridge.postgres.asgi.problem import Problem, problem_of
+from data_bridge.postgres.asgi.read_your_writes import ReadYourWrites
 from data_bridge.postgres.asgi.transaction import TransactionMiddleware
 
-__all__ = ["CancelOnDisconnect", "Problem", "RouteComments", "TransactionMiddleware", "problem_of"]
+__all__ = ["CancelOnDisconnect", "Problem", "ReadYourWrites", "RouteComments", "TransactionMiddleware", "problem_of"]

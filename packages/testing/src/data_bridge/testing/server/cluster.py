@@ -14,16 +14,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from data_bridge.testing.errors import ServerError
 from data_bridge.testing.server.account import Account
 from data_bridge.testing.server.programs import Supplier
 from data_bridge.testing.server.run_folder import RunFolder
 
-__all__ = ["cache_folder", "make_cluster", "server_settings"]
+__all__ = ["cache_folder", "copy_cluster", "make_cluster", "server_settings"]
 
 CACHE_VARIABLE = "DATA_BRIDGE_CACHE"
 SUPERUSER = "postgres"
@@ -73,6 +74,33 @@ def make_cluster(supplier: Supplier, data: Path, account: Account | None) -> Non
     data.chmod(0o700)
     if account:
         account.own(data)
+
+
+def copy_cluster(supplier: Supplier, primary: Mapping[str, Any], data: Path, account: Account | None) -> None:
+    """Make the data folder of a replica, which follows the primary by its unix socket.
+
+    Raises ServerError with the words of pg_basebackup when it fails.
+    """
+    data.parent.chmod(0o711 if account else 0o700)
+    data.mkdir(mode=0o700)
+    if account:
+        os.chown(data, account.uid, account.gid)
+    done = subprocess.run(
+        [
+            supplier.program("pg_basebackup"), f"--pgdata={data}", f"--host={primary['sockets']}",
+            f"--port={primary['port']}", f"--username={SUPERUSER}", "--wal-method=stream", "--checkpoint=fast",
+            "--write-recovery-conf", "--no-sync", "--no-password",
+        ],
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))} | {"LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **(account.drop() if account else {}),
+    )  # fmt: skip
+    if done.returncode:
+        raise ServerError(f"pg_basebackup of {supplier.name} {supplier.version} failed:\n{done.stdout}{done.stderr}")
 
 
 def _is_prepared(prepared: Path) -> bool:

@@ -19,7 +19,7 @@ from data_bridge.testing.errors import ServerError
 from data_bridge.testing.server.account import Account, server_account
 from data_bridge.testing.server.admin import AdminSession
 from data_bridge.testing.server.client import SupervisorClient
-from data_bridge.testing.server.cluster import SUPERUSER, make_cluster, server_settings
+from data_bridge.testing.server.cluster import SUPERUSER, copy_cluster, make_cluster, server_settings
 from data_bridge.testing.server.kept_folder import KeptFolder
 from data_bridge.testing.server.programs import Supplier, find_supplier
 from data_bridge.testing.server.run_folder import RunFolder, sweep
@@ -66,6 +66,14 @@ class EmbeddedServer:
         self._connections = connections
         self._link: SupervisorClient | None = None
         self._state: dict[str, Any] = {}
+        self._primary: EmbeddedServer | None = None
+
+    @classmethod
+    def standby_of(cls, primary: EmbeddedServer) -> Self:
+        """A server that replicates another one; see `EmbeddedCluster`."""
+        server = cls(provider=primary._provider, settings=primary._settings, connections=primary._connections)
+        server._primary = primary
+        return server
 
     # -------------------------------------------------------------------------------------------------- facts
     @property
@@ -212,7 +220,10 @@ class EmbeddedServer:
         try:
             supplier = _made_reachable(find_supplier(self._provider), account, run)
             data = run.data_home / "data"
-            make_cluster(supplier, data, account)
+            if self._primary is None:
+                make_cluster(supplier, data, account)
+            else:
+                copy_cluster(supplier, self._primary._running(), data, account)
             self._launch(run, data, supplier, account)
         except BaseException:
             self.close()
@@ -264,6 +275,9 @@ class EmbeddedServer:
             "bin": str(supplier.bin),
         }
         _check_loopback(int(self._state["port"]))
+        if self._primary is not None:
+            self._state["password"] = self._primary._running()["password"]
+            return
         with self.admin() as session:
             # Written at once: a server that is crashed on purpose a moment later must still know it.
             session.run("SET synchronous_commit = on")
