@@ -207,6 +207,17 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def failover(session: nox.Session) -> None:
+    """Kills the primary of a Patroni cluster under load; $DATA_BRIDGE_KILLS says how often. Needs Debian's packages."""
+    needed = {"patroni": "patroni", "etcd": "etcd-server", "haproxy": "haproxy"}
+    missing = [p for name, p in needed.items() if shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin") is None]
+    if missing:
+        session.error(f"missing on this machine: apt-get install {' '.join(missing)} postgresql")
+    sync(session, "test")
+    session.run("pytest", "-m", "failover", "tests/failover", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Random input for decoders and compiler; `nox -s fuzz -- 60`: 60 seconds for each target. Needs nightly Rust."""
     if shutil.which("cargo-fuzz") is None:
