@@ -119,6 +119,24 @@ async def test_statements_and_transactions(bouncer: Callable[[str], str], mode: 
 
 
 @pytest.mark.parametrize(("mode", "cache"), MODES)
+async def test_tenants(bouncer: Callable[[str], str], mode: str, cache: int) -> None:
+    """Settings of transactions need no session: each transaction has them, whatever session it is given."""
+    now = "SELECT NULLIF(current_setting('app.tenant', true), '')"
+    async with core.Database(bouncer(mode), statement_cache_size=cache, max_connections=6) as db:
+
+        async def work(who: str | None) -> None:
+            if who is None:
+                assert await db.fetch_val(now) is None
+                return
+            async with core.tenant(who):
+                assert await db.fetch_val(now) == who
+                async with db.transaction():
+                    assert await db.fetch_val(now) == who
+
+        await asyncio.gather(*(work(None if n % 3 == 0 else f"t{n}") for n in range(60)))
+
+
+@pytest.mark.parametrize(("mode", "cache"), MODES)
 async def test_types_of_the_database(bouncer: Callable[[str], str], mode: str, cache: int) -> None:
     """The first statement of a connection has a column, a parameter or a streamed column of an own type."""
     url = bouncer(mode)
