@@ -12,7 +12,7 @@ exit status:
   2  usage, configuration, no database      6  history and files disagree, or there is a history already
   3  something is open: migrations are         (baseline)
      pending (status --check), classes      7  a migration stopped half-way: run up again, or resolve
-     have changed (make --check), a         8  a migration is not proved (make, baseline, verify)
+     have changed (make --check), a         8  a migration is not proved (make, baseline, rebase, verify)
      database differs (drift), or make
      has a question that nobody answers
 """
@@ -55,6 +55,14 @@ _ABOUT = {
             "proves both on a shadow database, and records the migration as applied on the database that was read. The "
             "history tables of Alembic, Django, Aerich, Flyway, Prisma, golang-migrate and dbmate are named and left out. The "
             "exit status is 6 when the folder or the database has a history already."
+        ),
+    ),
+    "rebase": (
+        "make one history of two branches",
+        (
+            "For a merge or a rebase in git where both branches have migrations: gives those of one branch versions behind "
+            "those of the other, proves them on a shadow database, and writes schema.lock. In a rebase the commits that "
+            "are applied move, in a merge the branch with the newest migration. Needs no database."
         ),
     ),
     "verify": (
@@ -202,7 +210,9 @@ def _schema_arguments(made: dict[str, argparse.ArgumentParser]) -> None:
     made["drift"].add_argument(
         "--strict", action="store_true", help="what is not recorded or not modelled counts as a difference"
     )
-    for name in ("make", "baseline", "verify", "drift"):
+    made["rebase"].add_argument("--onto", metavar="COMMIT", help="the branch whose migrations stay as they are")
+    made["rebase"].add_argument("--dry-run", action="store_true", help="try it, print it, and write nothing")
+    for name in ("make", "baseline", "rebase", "verify", "drift"):
         made[name].add_argument(
             "--shadow",
             metavar="URL",

@@ -31,6 +31,7 @@ FILE_COMMANDS: dict[str, Callable[[Call], Awaitable[int]]] = {
     "sql": file_commands.sql,
     "lint": file_commands.lint,
     "make": schema_commands.make,
+    "rebase": schema_commands.rebase,
     "verify": schema_commands.verify,
 }
 DATABASE_COMMANDS: dict[str, Callable[[Call, Database], Awaitable[int]]] = {

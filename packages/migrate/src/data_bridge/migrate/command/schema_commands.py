@@ -1,4 +1,4 @@
-"""The commands that know the schema: make, baseline, verify, drift."""
+"""The commands that know the schema: make, baseline, rebase, verify, drift."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from data_bridge.migrate.lint import LintReport
 from data_bridge.migrate.making.baseline import BaselineRequest, make_baseline
 from data_bridge.migrate.making.drift import find_drift
 from data_bridge.migrate.making.proof import Proof, prove_history
+from data_bridge.migrate.making.rebase import rebase as rebase_branch
 from data_bridge.migrate.making.recorded import is_current, owners, projected
 from data_bridge.migrate.making.shadow import Shadow
 from data_bridge.migrate.sources import discover, templates
@@ -154,6 +155,26 @@ async def baseline(call: Call, database: Database) -> int:
             "the classes are not as the database is (- database, + classes); the next `make` writes this change:"
         )
         _say(call, made.changes)
+    return 0
+
+
+async def rebase(call: Call) -> int:
+    """Gives the migrations of one branch versions behind those of the other, and writes schema.lock."""
+    options, terminal = call.options, call.terminal
+    call.find_directory()
+    made = await rebase_branch(
+        _directory(call), configuration.read(), onto=options.onto, shadow=options.shadow, dry_run=options.dry_run
+    )
+    if call.is_json:
+        call.show_json(asdict(made))
+        return 0
+    for old, new in made.moved.items():
+        terminal.say(f"{old} is {new} now")
+    if not made.moved:
+        terminal.say("nothing to move")
+    for name in made.both:
+        terminal.say(terminal.paint(f"both branches change {name}: look at both migrations", "yellow"))
+    _say(call, [_near(path) for path in made.paths])
     return 0
 
 
