@@ -28,6 +28,8 @@ WANTED = {
     "prometheus": "how-to/metrics/",
     "opentelemetry": "how-to/tracing/",
     "existing database": "how-to/existing-database/",
+    "baseline": "how-to/existing-database/",
+    "alembic": "how-to/existing-database/",
     "introspection": "how-to/existing-database/",
     "production": "how-to/deployment/",
     "optimistic locking": "how-to/optimistic-locking/",

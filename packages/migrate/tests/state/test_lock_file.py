@@ -75,7 +75,7 @@ def test_the_reader_names_the_line(text: str, line: int, says: str) -> None:
 
 def test_a_merge_conflict_is_named(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("format 1\n<<<<<<< ours\nhead 1\n=======\nhead 2\n>>>>>>> theirs\npostgresql 18\n")
-    with pytest.raises(MigrationConflict, match=r"schema.lock:2: a merge conflict: take either side"):
+    with pytest.raises(MigrationConflict, match=r"schema.lock:2: a merge conflict: `data-bridge migrate rebase`"):
         read(tmp_path)
 
 

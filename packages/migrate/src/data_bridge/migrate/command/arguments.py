@@ -9,10 +9,10 @@ EXIT = """\
 exit status:
   0  done, or nothing to do                 4  lint found errors
   1  error                                  5  another runner is at work
-  2  usage, configuration, no database      6  history and files disagree
-  3  something is open: migrations are      7  a migration stopped half-way: run up again, or resolve
-     pending (status --check), classes      8  a migration is not proved (make, verify)
-     have changed (make --check), a
+  2  usage, configuration, no database      6  history and files disagree, or there is a history already
+  3  something is open: migrations are         (baseline)
+     pending (status --check), classes      7  a migration stopped half-way: run up again, or resolve
+     have changed (make --check), a         8  a migration is not proved (make, baseline, rebase, verify)
      database differs (drift), or make
      has a question that nobody answers
 """
@@ -46,6 +46,23 @@ _ABOUT = {
             "Compares schema.lock, the recorded schema, with the classes of [tool.data-bridge.migrate] models, writes the "
             "migration between them and its way back, and proves both on a shadow database. Writes nothing when the proof "
             "fails or something has to be decided: renames and lost data are never guessed."
+        ),
+    ),
+    "baseline": (
+        "start from a database that is there",
+        (
+            "Reads a database that has tables and no history, writes the migration that makes its schema, and schema.lock, "
+            "proves both on a shadow database, and records the migration as applied on the database that was read. The "
+            "history tables of Alembic, Django, Aerich, Flyway, Prisma, golang-migrate and dbmate are named and left out. The "
+            "exit status is 6 when the folder or the database has a history already."
+        ),
+    ),
+    "rebase": (
+        "make one history of two branches",
+        (
+            "For a merge or a rebase in git where both branches have migrations: gives those of one branch versions behind "
+            "those of the other, proves them on a shadow database, and writes schema.lock. In a rebase the commits that "
+            "are applied move, in a merge the branch with the newest migration. Needs no database."
         ),
     ),
     "verify": (
@@ -136,6 +153,33 @@ def _command(
     )
 
 
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module or package with the classes; repeatable",
+    )
+
+
+def _baseline_arguments(baseline: argparse.ArgumentParser) -> None:
+    baseline.add_argument("-m", "--message", "--name", metavar="NAME", help="what it is called, by default baseline")
+    _add_models(baseline)
+    baseline.add_argument(
+        "--all", action="store_true", help="schema.lock records what no class declares, too; needs no classes"
+    )
+    baseline.add_argument(
+        "--schema",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this schema, and the first of the search path; repeatable",
+    )
+    baseline.add_argument("--strict", action="store_true", help="what a migration cannot make is an error")
+    baseline.add_argument("--dry-run", action="store_true", help="prove it, print it, and write nothing")
+
+
 def _schema_arguments(made: dict[str, argparse.ArgumentParser]) -> None:
     make = made["make"]
     make.add_argument("-m", "--message", "--name", metavar="NAME", help="what it does, such as 'add price'")
@@ -143,13 +187,7 @@ def _schema_arguments(made: dict[str, argparse.ArgumentParser]) -> None:
     make.add_argument("--empty", action="store_true", help="a skeleton to fill by hand")
     make.add_argument("--sql", action="store_true", help="an SQL file instead of a Python one")
     make.add_argument("--dry-run", action="store_true", help="prove it, print it, and write nothing")
-    make.add_argument(
-        "--models",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="a module or package with the classes; repeatable",
-    )
+    _add_models(make)
     repeatable: tuple[tuple[str, str, str], ...] = (
         ("--rename", "OLD:NEW", "a table, table.column or enum.value has a new name"),
         ("--replace", "ENUM.VALUE:VALUE", "what rows get instead of an enum value that goes"),
@@ -167,11 +205,14 @@ def _schema_arguments(made: dict[str, argparse.ArgumentParser]) -> None:
         metavar="NAME",
         help="a table or table.column may be dropped with its data; without a name, all that are gone may",
     )
+    _baseline_arguments(made["baseline"])
     made["verify"].add_argument("versions", nargs="*", metavar="VERSION", help="these; by default all")
     made["drift"].add_argument(
         "--strict", action="store_true", help="what is not recorded or not modelled counts as a difference"
     )
-    for name in ("make", "verify", "drift"):
+    made["rebase"].add_argument("--onto", metavar="COMMIT", help="the branch whose migrations stay as they are")
+    made["rebase"].add_argument("--dry-run", action="store_true", help="try it, print it, and write nothing")
+    for name in ("make", "baseline", "rebase", "verify", "drift"):
         made[name].add_argument(
             "--shadow",
             metavar="URL",

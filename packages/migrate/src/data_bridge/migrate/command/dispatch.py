@@ -31,6 +31,7 @@ FILE_COMMANDS: dict[str, Callable[[Call], Awaitable[int]]] = {
     "sql": file_commands.sql,
     "lint": file_commands.lint,
     "make": schema_commands.make,
+    "rebase": schema_commands.rebase,
     "verify": schema_commands.verify,
 }
 DATABASE_COMMANDS: dict[str, Callable[[Call, Database], Awaitable[int]]] = {
@@ -39,6 +40,7 @@ DATABASE_COMMANDS: dict[str, Callable[[Call, Database], Awaitable[int]]] = {
     "to": database_commands.to,
     "redo": database_commands.redo,
     "plan": database_commands.plan,
+    "baseline": schema_commands.baseline,
     "drift": schema_commands.drift,
     "stamp": database_commands.up,
     "status": database_commands.status,
@@ -76,8 +78,9 @@ async def _run(call: Call) -> int:
     command: str = call.options.command
     if command in FILE_COMMANDS:
         return await FILE_COMMANDS[command](call)
-    call.find_directory()
-    discover(None, call.options.directory, configuration.read())  # what is wrong with the files needs no database
+    if command != "baseline":  # which writes the first file, perhaps with its folder
+        call.find_directory()
+        discover(None, call.options.directory, configuration.read())  # what is wrong with the files needs no database
     dsn = call.options.database or configuration.read().database or os.environ.get("DATABASE_URL")
     if dsn is None:
         raise NotInitialized("no database: give --database, set [tool.data-bridge.migrate] database, or $DATABASE_URL")

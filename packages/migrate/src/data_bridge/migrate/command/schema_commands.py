@@ -1,4 +1,4 @@
-"""The commands that know the schema: make, verify, drift."""
+"""The commands that know the schema: make, baseline, rebase, verify, drift."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from data_bridge.migrate.command.call import Call
 from data_bridge.migrate.diff.decisions import Ask
 from data_bridge.migrate.diff.instructions import Instructions
 from data_bridge.migrate.lint import LintReport
+from data_bridge.migrate.making.baseline import BaselineRequest, make_baseline
 from data_bridge.migrate.making.drift import find_drift
 from data_bridge.migrate.making.proof import Proof, prove_history
+from data_bridge.migrate.making.rebase import rebase as rebase_branch
 from data_bridge.migrate.making.recorded import is_current, owners, projected
 from data_bridge.migrate.making.shadow import Shadow
 from data_bridge.migrate.sources import discover, templates
@@ -114,6 +116,66 @@ def _asking(call: Call) -> Ask | None:
             return ""
 
     return ask
+
+
+async def baseline(call: Call, database: Database) -> int:
+    """Writes the migration that makes the schema of the database, and records it there as applied."""
+    options, terminal = call.options, call.terminal
+    made = await make_baseline(
+        BaselineRequest(
+            _directory(call),
+            options.models,
+            configuration.read(),
+            name=options.message or "",
+            schemas=options.schema,
+            records_all=options.all,
+            strict=options.strict,
+            shadow=options.shadow,
+            dry_run=options.dry_run,
+        ),
+        database,
+    )
+    if call.is_json:
+        call.show_json({**asdict(made), "findings": [output.finding_json(f) for f in made.findings]})
+        return 0
+    for history in made.histories:
+        newest = f", the last is {history.versions[-1]}" if history.versions else ""
+        terminal.say(f"{history.tool}: {history.schema}.{history.table} holds {len(history.versions)} versions{newest}")
+    for name in made.unmodelled:
+        terminal.say(terminal.paint(f"not modelled: {name}: the migration does not make it", "yellow"))
+    for name in made.foreign:
+        terminal.say(terminal.paint(f"no class declares the {name}: it is left alone", "yellow"))
+    if options.dry_run:
+        terminal.say(made.text.rstrip())
+        return 0
+    _say(call, [_near(path) for path in made.paths])
+    terminal.say(f"{made.version} is recorded as applied")
+    if made.changes:
+        terminal.say(
+            "the classes are not as the database is (- database, + classes); the next `make` writes this change:"
+        )
+        _say(call, made.changes)
+    return 0
+
+
+async def rebase(call: Call) -> int:
+    """Gives the migrations of one branch versions behind those of the other, and writes schema.lock."""
+    options, terminal = call.options, call.terminal
+    call.find_directory()
+    made = await rebase_branch(
+        _directory(call), configuration.read(), onto=options.onto, shadow=options.shadow, dry_run=options.dry_run
+    )
+    if call.is_json:
+        call.show_json(asdict(made))
+        return 0
+    for old, new in made.moved.items():
+        terminal.say(f"{old} is {new} now")
+    if not made.moved:
+        terminal.say("nothing to move")
+    for name in made.both:
+        terminal.say(terminal.paint(f"both branches change {name}: look at both migrations", "yellow"))
+    _say(call, [_near(path) for path in made.paths])
+    return 0
 
 
 async def verify(call: Call) -> int:

@@ -51,18 +51,22 @@ def written(
     waivers: dict[tuple[str, int], list[str]] | None = None,
     *,
     one_by_one: bool = False,
+    irreversible: str = "",
 ) -> str:
     """The text of the file.
 
     `waivers` are comments for the linter, by the direction and the position of the operation; `one_by_one` commits every
-    step for itself.
+    step for itself; `irreversible` says why there is no way back.
     """
     waivers = waivers or {}
     body = [f'    version = "{version}"']
     if one_by_one:
         body.append("    # Each step is a transaction of its own, so that no lock outlives its step.")
         body.append("    atomic = False")
-    for attribute, planned in (("operations", up), ("down_operations", down)):
+    if irreversible:
+        body.append(f"    irreversible = {string(irreversible)}")
+    ways = (("operations", up),) if irreversible else (("operations", up), ("down_operations", down))
+    for attribute, planned in ways:
         comments = [
             [*_wrapped(f"Look here: {p.note}."), *waivers.get((attribute, i), [])]
             if p.note

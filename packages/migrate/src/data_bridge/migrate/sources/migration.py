@@ -45,7 +45,7 @@ class Migration(Operations):
     _text_digest: ClassVar[str] = ""
     """Of the text of its file, as it was read: a file that changes afterwards is not what ran."""
     irreversible: ClassVar[str] = ""
-    """Why the migration is irreversible; the linter then does not ask for down()."""
+    """Why the migration is irreversible: down() then refuses, and the linter does not ask for it."""
     lock_timeout: ClassVar[str | None] = None
     """Instead of the configured step_lock_timeout, as PostgreSQL writes it."""
     statement_timeout: ClassVar[str | None] = None
@@ -86,11 +86,13 @@ class Migration(Operations):
         """The way back; by default `down_operations`, or the known inverses of all steps of up(), in reverse order.
 
         Raises:
-            IrreversibleMigration: when a step has none.
+            IrreversibleMigration: `irreversible` says why there is no way back, or a step has no inverse.
         """
         if self.down_operations is not None:
             await self._apply_all("down_operations", self.down_operations)
             return
+        if self.irreversible:
+            raise IrreversibleMigration(f"{self.version} {self.title()} is irreversible: {self.irreversible}")
         recorder = Recorder()
         try:
             await type(self)(recorder).up()

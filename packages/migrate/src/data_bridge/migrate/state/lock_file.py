@@ -15,7 +15,7 @@ __all__ = ["NAME", "Lock", "dumped", "parsed", "read", "write"]
 NAME = "schema.lock"
 _HEAD = """\
 # The schema behind the newest migration, as PostgreSQL prints it. `data-bridge migrate make` writes this file.
-# After a merge conflict: take either side and run `make` again, which looks at all migrations.
+# After a merge conflict: `data-bridge migrate rebase` makes one history of both branches.
 """
 _FORMAT = "1"
 _DECLARED = "declared"
@@ -124,7 +124,7 @@ class _Reader:
         self.number = number
         if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
             raise MigrationConflict(
-                f"{self.name}:{number}: a merge conflict: take either side and run `data-bridge migrate make` again"
+                f"{self.name}:{number}: a merge conflict: `data-bridge migrate rebase` makes one history of both branches"
             )
         if not line.strip() or line.startswith("#"):
             return

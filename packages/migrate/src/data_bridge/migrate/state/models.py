@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, TypeAlias, cast
 
 from data_bridge.core.errors import ConfigurationError
+from data_bridge.migrate._config import Config
 from data_bridge.migrate._sql_names import quote_literal
 from data_bridge.migrate.state.facts import Facts, function_facts, quoted, spelled, table_facts, view_facts
 from data_bridge.migrate.state.reading import DEFAULT_SCHEMA
@@ -31,7 +32,7 @@ from data_bridge.query import (
 from data_bridge.query.catalog import Schema
 from data_bridge.query.spi import constraint_name
 
-__all__ = ["declared_schema", "definitions_in", "imported"]
+__all__ = ["declared_by", "declared_schema", "definitions_in", "imported"]
 
 Declared: TypeAlias = TableDef | ViewDef | FunctionDef
 """What a module of models may declare."""
@@ -150,6 +151,25 @@ def _constraint(table: TableDef, c: ConstraintDef) -> ConstraintDef:
         if getattr(c, action) == "no action":
             changes[action] = None
     return c.replace(**changes)
+
+
+def declared_by(models: Sequence[str], config: Config) -> Schema:
+    """The schema that these modules declare, or else those of the settings.
+
+    Raises:
+        ConfigurationError: no module is named, one cannot be imported, or they declare no tables.
+    """
+    names = models or config.models
+    if not names:
+        raise ConfigurationError(
+            'no models: set `models = ["app.models"]` in [tool.data-bridge.migrate], or give --models app.models'
+        )
+    tables = definitions_in(imported(names, config.root))
+    if not tables:
+        raise ConfigurationError(
+            f"{', '.join(names)} declare no tables: a Table class, or a TableDef of data-bridge-query"
+        )
+    return declared_schema(tables, config.extensions)
 
 
 def declared_schema(definitions: Sequence[Declared], extensions: Iterable[str] = ()) -> Schema:
