@@ -224,6 +224,9 @@ class Transaction(BaseExecutor):
         return self._in_turn("a script", self._lease.script, lambda script: self._started_script(script, sql))
 
     def _started_script(self, script: Any, sql: str) -> Awaitable[int]:
+        from data_bridge.core.transactions.control import refuse_control
+
+        refuse_control(sql)
         if observers:
             return observed_script(self, lambda: script(sql, self._timeout(None)), sql)
         return script(sql, self._timeout(None))  # type: ignore[no-any-return]
@@ -254,7 +257,6 @@ class Transaction(BaseExecutor):
         """Takes an advisory lock if it is free, until the end of the transaction; returns whether it was."""
         return bool(await self.fetch_val(f"SELECT pg_catalog.pg_try_advisory_xact_lock({_lock(key)})", key))
 
-    # ------------------------------------------------------------------------------------------------- callbacks
     def on_commit(self, callback: Callback) -> None:
         """Calls `callback` when the outermost transaction has been committed; never, when this part is rolled back.
 
@@ -268,7 +270,6 @@ class Transaction(BaseExecutor):
         """Calls `undo` when this part of the transaction is rolled back."""
         self._journal.on_rollback(undo)
 
-    # ---------------------------------------------------------------------------------------------------- ending
     async def commit(self) -> None:
         """Commits, and runs what on_commit() registered.
 
@@ -416,7 +417,6 @@ class Transaction(BaseExecutor):
         if kind is None and late:
             raise QueryTimeout("the transaction took longer than its timeout and was rolled back")
 
-    # ------------------------------------------------------------------------------------------------ savepoints
     def savepoint(self, name: str | None = None) -> SavepointBlock:
         """`sp = await tx.savepoint("n")`, or `async with tx.savepoint() as sp:` which releases or rolls back."""
         return SavepointBlock(self, name or f"data_bridge_{next(self._names)}")
