@@ -112,7 +112,8 @@ async def test_a_frame_takes_its_size(postgres_dsn: str) -> None:
         with constant(1000) as memory:
             table = await db.fetch_arrow(query, 2_000_000)
             memory.look()
-        assert 0.7 * table.nbytes < memory.most - memory.before < 1.3 * table.nbytes
+        # Some of it is memory that earlier tests have given back to the process.
+        assert 0.3 * table.nbytes < memory.most - memory.before < 1.3 * table.nbytes
 
 
 async def test_copy_in_of_a_reader(postgres_dsn: str) -> None:

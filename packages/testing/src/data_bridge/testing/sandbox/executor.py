@@ -176,8 +176,8 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         token = f"a statement of {task_name()}"
         await self.turn.take(token)
         try:
-            # BEGIN sets the first savepoint itself.
-            renewed = self.begin_if_new() or self.lease_handle.script(self._renew)
+            # BEGIN sets the first savepoint itself. Shielded: between the two halves of it there is none to go back to.
+            renewed = self.begin_if_new() or self.lease_handle.script(self._renew, None, True)
             lease = self.lease_handle
             try:
                 result = await start()
@@ -262,7 +262,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         try:
             self.begin_if_new()
             mode = "; SET TRANSACTION READ ONLY" if read_only else ""
-            await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}{mode}")
+            await self.lease_handle.script(f"{self._renew}; SAVEPOINT {name}{mode}", None, True)
             await transaction.set_own()
         except BaseException:
             transaction.discard()
