@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from data_bridge.core import Database, DatabaseError
+from data_bridge.core.transactions.control import control_of
 from data_bridge.testing import Sandbox
 from data_bridge.testing.databases import Databases
-from data_bridge.testing.sandbox.statements import body, changes_schema, controls, outside_only, rewritten
+from data_bridge.testing.sandbox.statements import body, changes_schema, outside_only, rewritten
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_a_body_is_changed_once() -> None:
     ],
 )
 def test_controls(sql: str, expected: str | None) -> None:
-    assert controls(sql) == expected
+    assert control_of(sql) == expected
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_what_runs_outside_only(sql: str, expected: bool) -> None:
     ],
 )
 def test_text_is_read_as_the_server_reads_it(sql: str, expected: str | None) -> None:
-    assert controls(sql) == expected
+    assert control_of(sql) == expected
 
 
 def test_a_long_comment_hides_nothing() -> None:

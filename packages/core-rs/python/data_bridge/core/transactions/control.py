@@ -1,4 +1,4 @@
-"""Statements of a script that would end the transaction around it."""
+"""Statements that would begin or end a transaction."""
 
 from __future__ import annotations
 
@@ -7,40 +7,52 @@ import re
 from data_bridge.core._native import tokenize
 from data_bridge.core.errors import ConfigurationError
 
-__all__ = ["refuse_control"]
+__all__ = ["control_of", "refuse_control"]
 
 _MAY_HAVE = re.compile(r"\b(?:begin|start|commit|end|abort|rollback|prepare)\b", re.IGNORECASE)
-_CONTROL = frozenset({"BEGIN", "START", "COMMIT", "END", "ABORT", "ROLLBACK"})
+_CONTROL = frozenset({"BEGIN", "COMMIT", "END", "ABORT", "ROLLBACK"})
 _QUIET = frozenset({"line_comment", "block_comment"})
 _MOST_WORDS = 3
+
+
+def control_of(sql: str) -> str | None:
+    """The statement that would begin or end a transaction, as one or two words; None when there is none.
+
+    Every statement of a script counts; function bodies, strings and savepoints do not.
+
+    >>> control_of("INSERT INTO t VALUES ('COMMIT'); COMMIT")
+    'COMMIT'
+    >>> control_of("SAVEPOINT a; ROLLBACK TO SAVEPOINT a") is None
+    True
+    >>> control_of("CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT 1; END") is None
+    True
+    """
+    if _MAY_HAVE.search(sql) is None:
+        return None
+    for words in _statements(sql):
+        first, second = words[0], words[1] if len(words) > 1 else ""
+        if first in _CONTROL and not (first == "ROLLBACK" and "TO" in words):
+            return first
+        if second == "TRANSACTION" and first in ("START", "PREPARE"):
+            return f"{first} {second}"
+    return None
 
 
 def refuse_control(sql: str) -> None:
     """Refuses a script with BEGIN, COMMIT or ROLLBACK, behind which the rest would run outside of the transaction.
 
-    SAVEPOINT, ROLLBACK TO and RELEASE stay inside.
-
     Raises:
         ConfigurationError: naming the statement.
 
     >>> refuse_control("SAVEPOINT a; ROLLBACK TO a; SELECT 'COMMIT'")
-    >>> refuse_control("CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT 1; END")
     """
-    if _MAY_HAVE.search(sql) is None:
-        return
-    for words in _statements(sql):
-        if _ends(words):
-            raise ConfigurationError(
-                f"a script inside a transaction holds {words[0]}, behind which its statements would run outside of it"
-                "\nhint: transactions are controlled by pg_transaction(), begin_transaction() and their objects; a statement "
-                "of tenant() or transaction_settings() has a transaction, too"
-            )
-
-
-def _ends(words: list[str]) -> bool:
-    if words[0] == "PREPARE":
-        return words[1:2] == ["TRANSACTION"]
-    return words[0] in _CONTROL and not (words[0] == "ROLLBACK" and "TO" in words)
+    control = control_of(sql)
+    if control is not None:
+        raise ConfigurationError(
+            f"a script inside a transaction holds {control}, behind which its statements would run outside of it"
+            "\nhint: transactions are controlled by pg_transaction(), begin_transaction() and their objects; a statement "
+            "of tenant() or transaction_settings() has a transaction, too"
+        )
 
 
 def _statements(sql: str) -> list[list[str]]:

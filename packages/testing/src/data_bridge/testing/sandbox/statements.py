@@ -11,6 +11,7 @@ import re
 
 from data_bridge.core import ConfigurationError
 from data_bridge.core._native import quote_literal
+from data_bridge.core.transactions.control import control_of
 from data_bridge.testing._sql_tokens import first_word, tokens, words
 
 __all__ = [
@@ -20,16 +21,13 @@ __all__ = [
     "alone",
     "body",
     "changes_schema",
-    "controls",
     "may_notify",
     "outside_only",
     "refuse",
     "rewritten",
 ]
 
-ENDS = {"COMMIT", "END", "ABORT"}
 SCHEMA = {"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "SECURITY", "REINDEX", "IMPORT"}
-MAY_CONTROL = re.compile(r"\b(commit|end|abort|rollback|begin|start|prepare)\b", re.IGNORECASE)
 CLOCK = "data_bridge_clock"
 NOTIFY = "data_bridge_test.pg_notify"
 KEYWORDS = {"CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME"}
@@ -149,30 +147,6 @@ def _folded(name: str) -> str:
     return quote_literal(read)
 
 
-def controls(sql: str) -> str | None:
-    """The statement that would end or begin a transaction, as one or two words; None when there is none.
-
-    Every statement of a script counts; function bodies and strings do not.
-
-    >>> controls("INSERT INTO t VALUES ('COMMIT'); COMMIT")
-    'COMMIT'
-    >>> controls("ROLLBACK TO SAVEPOINT a") is None
-    True
-    """
-    if not MAY_CONTROL.search(sql):
-        return None
-    for statement in _statements(sql):
-        first, second = (statement[0], statement[1] if len(statement) > 1 else "")
-        if first in ENDS or first == "BEGIN":
-            # The body of an SQL function: BEGIN ATOMIC … END belongs to CREATE FUNCTION, which starts otherwise.
-            return first
-        if first == "ROLLBACK" and "TO" not in statement[1:3]:
-            return first
-        if (first, second) in (("START", "TRANSACTION"), ("PREPARE", "TRANSACTION")):
-            return f"{first} {second}"
-    return None
-
-
 class EndsTheTest(ConfigurationError):
     """Raw SQL would end the transaction of the test.
 
@@ -195,7 +169,7 @@ def refuse(sql: str) -> None:
         EndsTheTest: it would end it.
         ConfigurationError: PostgreSQL refuses it inside any transaction.
     """
-    control = controls(sql)
+    control = control_of(sql)
     if control is not None:
         raise EndsTheTest(control)
     if outside_only(sql):
@@ -203,25 +177,6 @@ def refuse(sql: str) -> None:
             f"PostgreSQL does not run this inside a transaction, and this test is one: {sql.strip()[:60]!r}"
             "\nhint: use the fixture `isolated_db`, which gives the test a database of its own"
         )
-
-
-def _statements(sql: str) -> list[list[str]]:
-    """The first words of each statement, upper case."""
-    found: list[list[str]] = [[]]
-    atomic = 0
-    previous = ""
-    for kind, text in words(sql):
-        word = text.upper() if kind == "name" else text
-        if (word == "ATOMIC" and previous == "BEGIN") or (atomic and word == "CASE"):
-            atomic += 1
-        elif atomic and word == "END":
-            atomic -= 1
-        if text == ";" and not atomic:
-            found.append([])
-        elif len(found[-1]) < 4:
-            found[-1].append(word)
-        previous = word
-    return [statement for statement in found if statement]
 
 
 def changes_schema(ir: tuple[object, ...]) -> bool:
