@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 
 __all__ = ["SIZES", "Positions", "end_of_log", "position_of"]
 
@@ -50,7 +49,8 @@ class Positions:
     """Where the primary was at which time. What was committed before a question lies before its answer."""
 
     def __init__(self) -> None:
-        self._answers: deque[tuple[float, int]] = deque(maxlen=_KEPT)
+        # Replaced by each answer and never changed, so that a read on another thread needs no copy.
+        self._answers: list[tuple[float, int]] = []
 
     def add(self, asked: float, position: int) -> None:
         """Remembers an answer.
@@ -59,17 +59,17 @@ class Positions:
             asked: when the question was sent, by `time.monotonic()`.
             position: the end of the log, in bytes.
         """
-        self._answers.append((asked, position))
+        self._answers = [*self._answers[1 - _KEPT :], (asked, position)]
 
     def after(self, moment: float) -> int | None:
         """A position behind everything that was committed before a moment; None when nobody has asked since."""
-        answers = list(self._answers)
+        answers = self._answers
         at = bisect_right(answers, moment, key=lambda answer: answer[0])
         return answers[at][1] if at < len(answers) else None
 
     def age(self, position: int) -> float | None:
         """Seconds between the newest answer and the newest one that lies at or before a position; None without one."""
-        answers = list(self._answers)
+        answers = self._answers
         for asked, known in reversed(answers):
             if known <= position:
                 return answers[-1][0] - asked

@@ -9,7 +9,6 @@ from typing import Any
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.errors import CommitUnknown, ConfigurationError
 from data_bridge.core.transactions.gate import Hold
-from data_bridge.core.transactions.savepoint import begin_inside
 from data_bridge.core.transactions.transaction import Transaction
 
 __all__ = ["ReplicaTransaction", "WritingTransaction"]
@@ -56,12 +55,8 @@ class WritingTransaction(Transaction):
             self._whole._wrote = True
         return await super().occupy(what, encloses_caller, interrupt)
 
-    async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:
-        """A block inside this one, whose writes are writes of the whole."""
-        self._check_open()
-        inner = WritingTransaction(self.database, self._lease, self, site)
-        await begin_inside(self, inner, timeout)
-        return inner
+    def _inside(self, site: tuple[str, int]) -> Transaction:
+        return WritingTransaction(self.database, self._lease, self, site)
 
     async def _end(self, how: str) -> None:
         try:
@@ -101,9 +96,5 @@ class ReplicaTransaction(Transaction):
             )
         return super().run(ir, params, plan, into, timeout=timeout)
 
-    async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:
-        """A block inside this one, on the same replica."""
-        self._check_open()
-        inner = ReplicaTransaction(self.database, self._lease, self, site)
-        await begin_inside(self, inner, timeout)
-        return inner
+    def _inside(self, site: tuple[str, int]) -> Transaction:
+        return ReplicaTransaction(self.database, self._lease, self, site)

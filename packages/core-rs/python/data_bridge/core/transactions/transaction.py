@@ -63,8 +63,7 @@ class Transaction(BaseExecutor):
         self._ended = False
         # Ended by the end of the transaction around it, while its own block was still open.
         self._is_cut_off = False
-        self._is_committed = False
-        self._rollback_only = False
+        self._is_committed = self._rollback_only = False
         self._deadline: float | None = parent._deadline if parent else None
         # Who has the connection instead of this level's statements: a block inside, or COPY.
         self._gate = Gate()
@@ -213,8 +212,7 @@ class Transaction(BaseExecutor):
         ir = annotated(ir, self._begun_with)
         if observers:
             return observed(self, run, ir, params, plan, into, timeout)
-        started: Awaitable[Any] = run(ir, params, plan, into, timeout)
-        return started
+        return run(ir, params, plan, into, timeout)  # type: ignore[no-any-return]
 
     def script(self, sql: str) -> Awaitable[int]:
         """Starts several statements by the simple protocol."""
@@ -433,13 +431,15 @@ class Transaction(BaseExecutor):
         """Forgets a savepoint and keeps what was done since."""
         await savepoints.release(self, savepoint)
 
-    # ------------------------------------------------------------------------------------- blocks inside blocks
     async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:
         """A block inside this one: a savepoint, which nobody else's statements get into."""
         self._check_open()
-        inner = Transaction(self.database, self._lease, self, site)
+        inner = self._inside(site)
         await begin_inside(self, inner, timeout)
         return inner
+
+    def _inside(self, site: tuple[str, int]) -> Transaction:
+        return Transaction(self.database, self._lease, self, site)
 
 
 def _lock(key: int | str) -> str:
