@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from data_bridge.core.connection.annotators import Annotator, add_annotator, remove_annotator
     from data_bridge.core.connection.context import (
         AtLevel,
+        Consistency,
         adopt_context,
         current_database,
         detached,
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
     )
     from data_bridge.core.frames.arrow import ArrowNumeric, ArrowStream
     from data_bridge.core.frames.table import ArrowStreamable, ArrowTable
-    from data_bridge.core.replication.consistency import Consistency, consistency, read_your_writes
+    from data_bridge.core.replication.consistency import consistency, read_your_writes
     from data_bridge.core.replication.database import ReplicatedDatabase
     from data_bridge.core.replication.member import ReplicaStats
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
@@ -196,6 +197,7 @@ _MODULES = {
     "connection.annotators": ("Annotator", "add_annotator", "remove_annotator"),
     "connection.context": (
         "AtLevel",
+        "Consistency",
         "adopt_context",
         "current_database",
         "detached",
@@ -226,7 +228,7 @@ _MODULES = {
         "remove_observer",
     ),
     "connection.transaction_settings": ("tenant", "transaction_settings"),
-    "replication.consistency": ("Consistency", "consistency", "read_your_writes"),
+    "replication.consistency": ("consistency", "read_your_writes"),
     "replication.database": ("ReplicatedDatabase",),
     "replication.member": ("ReplicaStats",),
     "development": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from data_bridge.core.errors import ConfigurationError, NotInitialized
 
@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     from data_bridge.core.connection.database import Database
     from data_bridge.core.connection.executor import Executor
     from data_bridge.core.connection.transaction_settings import TransactionSettings
+    from data_bridge.core.replication.consistency import ConsistencyBlock, Session
     from data_bridge.core.transactions.transaction import Transaction
 
-LEVELS = ("primary", "read_your_writes", "eventual")
+Consistency: TypeAlias = Literal["primary", "read_your_writes", "eventual"]
 """How old the rows of a read may be."""
+LEVELS: tuple[Consistency, ...] = get_args(Consistency)
 _databases: dict[str, Database] = {}
 _NONE_OPEN: Mapping[Any, Transaction] = {}
 _open: ContextVar[Mapping[Any, Transaction]] = ContextVar("data_bridge_transactions", default=_NONE_OPEN)
 _chosen: ContextVar[Any] = ContextVar("data_bridge_database", default=None)
 _settings: ContextVar[TransactionSettings | None] = ContextVar("data_bridge_settings", default=None)
+level_block: ContextVar[ConsistencyBlock | None] = ContextVar("data_bridge_consistency", default=None)
+"""The innermost consistency() block."""
+session_block: ContextVar[Session | None] = ContextVar("data_bridge_session", default=None)
+"""The innermost read_your_writes() block."""
 _scopes: list[Any] = []
 _blockers: list[str] = []
 _refusals: list[str] = []
@@ -68,15 +74,15 @@ def current_database() -> Any:
     return _chosen.get() or named()
 
 
-def checked_level(level: Any) -> str:
-    """A level of consistency, as it is.
+def checked_level(level: Any) -> Consistency:
+    """Returns a level of consistency unchanged.
 
     Raises:
         ConfigurationError: it is not one.
     """
     if level not in LEVELS:
         raise ConfigurationError(f"consistency={level!r} is not one of {', '.join(LEVELS)}")
-    checked: str = level
+    checked: Consistency = level
     return checked
 
 
@@ -93,9 +99,9 @@ class AtLevel:
 
     __slots__ = ("level", "using")
 
-    def __init__(self, using: Any, level: str) -> None:
+    def __init__(self, using: Any, level: Consistency) -> None:
         self.using: Any = using.using if isinstance(using, AtLevel) else using
-        self.level = checked_level(level)
+        self.level: Consistency = checked_level(level)
 
 
 def resolve(using: Any = None) -> Executor:
@@ -161,13 +167,15 @@ def set_transaction(database: Any, transaction: Transaction | None) -> None:
 
 
 def adopt_context(other: Context) -> None:
-    """Makes the database, the settings and the transactions of another context those of this one.
+    """Makes the database, the transactions, and the settings and levels of another context those of this one.
 
     For code that runs coroutines in contexts of their own, and whose callers go on with what those have opened.
     """
     _open.set(other.get(_open, _NONE_OPEN))
     _chosen.set(other.get(_chosen, None))
     _settings.set(other.get(_settings, None))
+    level_block.set(other.get(level_block, None))
+    session_block.set(other.get(session_block, None))
 
 
 def has_new_transaction(other: Context) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, TypeAlias, T
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.call_site import call_site
-from data_bridge.core.connection.context import open_transaction
+from data_bridge.core.connection.context import Consistency, open_transaction
 from data_bridge.core.connection.plans import COUNT, DICT, DICTS, TUPLE, TUPLES, VALUE
 from data_bridge.core.errors import ConfigurationError
 
@@ -66,7 +66,7 @@ class Executor(Protocol):
         """Several statements in one text, without parameters."""
         ...
 
-    def at(self, level: str) -> Executor:
+    def at(self, level: Consistency) -> Executor:
         """The executor for reads of a level of consistency."""
         ...
 
@@ -133,7 +133,7 @@ class BaseExecutor:
         """What runs a statement here: this context's open transaction of this database, else the executor itself."""
         return open_transaction(self) or self
 
-    def at(self, level: str) -> Executor:
+    def at(self, level: Consistency) -> Executor:
         """This executor for reads of a level of consistency; itself, where there are no replicas to choose from."""
         return self
 

@@ -16,8 +16,8 @@ from data_bridge.core.settings.password import PasswordFunction
 from data_bridge.core.settings.session import CONNECT_TIMEOUT
 
 if TYPE_CHECKING:
+    from data_bridge.core.connection.context import Consistency
     from data_bridge.core.development.limits import DevelopmentLimits
-    from data_bridge.core.replication.consistency import Consistency
 
 __all__ = ["close", "get_database", "init", "is_connected", "settle"]
 

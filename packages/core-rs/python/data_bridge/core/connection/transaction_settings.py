@@ -9,6 +9,7 @@ from uuid import UUID
 
 from data_bridge.core._native import quote_literal
 from data_bridge.core.connection import context
+from data_bridge.core.connection.block import ContextBlock
 from data_bridge.core.errors import ConfigurationError, DatabaseError
 
 __all__ = [
@@ -84,7 +85,7 @@ def check_same(settings: TransactionSettings | None, place: str) -> None:
     """Compares the settings of a transaction with those of the running context.
 
     Raises:
-        ConfigurationError: they differ, so that the statement would run with somebody else's.
+        ConfigurationError: they differ: the statement would run with the settings of another block.
     """
     here = context.local_settings()
     if settings == here:
@@ -118,7 +119,7 @@ async def begin(settings: TransactionSettings, lease: Any, sql: str, timeout: fl
     await with_settings(settings, lease.begin(sql + settings.sql, timeout))
 
 
-class SettingsBlock:
+class SettingsBlock(ContextBlock):
     """`async with tenant(…)` or `with tenant(…)`: a block whose transactions begin with settings of their own.
 
     Statements outside of a transaction run in one of their own, which takes two round trips more. A transaction that was
@@ -126,7 +127,7 @@ class SettingsBlock:
     settings.
     """
 
-    __slots__ = ("_before", "_given", "_inside", "_name")
+    __slots__ = ("_around", "_given", "_inside", "_name")
 
     def __init__(self, name: str, given: Mapping[str, SettingValue]) -> None:
         self._name = name
@@ -134,7 +135,7 @@ class SettingsBlock:
         if not self._given:
             raise ConfigurationError(f"{name}() without a setting does nothing")
         self._inside: TransactionSettings | None = None
-        self._before: TransactionSettings | None = None
+        self._around: TransactionSettings | None = None
 
     def __repr__(self) -> str:
         return f"<{self._name} {', '.join(self._given)}>"
@@ -142,23 +143,17 @@ class SettingsBlock:
     def __enter__(self) -> Self:
         if self._inside is not None:
             raise ConfigurationError(f"this {self._name}() block is entered already: each task makes one of its own")
-        self._before = context.local_settings()
-        around = {} if self._before is None else self._before.values
-        self._inside = TransactionSettings({**around, **self._given})
+        self._around = context.local_settings()
+        outer = {} if self._around is None else self._around.values
+        self._inside = TransactionSettings({**outer, **self._given})
         context.set_local_settings(self._inside)
         return self
 
     def __exit__(self, *exc: object) -> None:
         inside, self._inside = self._inside, None
-        # In another context, as when a generator is closed by somebody else, there is nothing of this block to end.
+        # A generator that is closed from another context leaves a block that is not the innermost one there.
         if context.local_settings() is inside:
-            context.set_local_settings(self._before)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.__exit__(*exc)
+            context.set_local_settings(self._around)
 
 
 def _checked_name(block: str, name: Any) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
 
-from data_bridge.core.connection.context import checked_level
-from data_bridge.core.errors import ConfigurationError
+from data_bridge.core.connection.block import ContextBlock
+from data_bridge.core.connection.context import Consistency, checked_level, level_block, session_block
+from data_bridge.core.errors import ConfigurationError, DataBridgeError
 
 if TYPE_CHECKING:
     from data_bridge.core.replication.database import ReplicatedDatabase
@@ -24,42 +25,41 @@ __all__ = [
     "read_your_writes",
 ]
 
-Consistency: TypeAlias = Literal["primary", "read_your_writes", "eventual"]
 _PART = re.compile(r"([0-9A-Za-z_.~%-]+)=([0-9A-F]{1,16})")
 _MOST_DATABASES = 20
-
-_level: ContextVar[str | None] = ContextVar("data_bridge_consistency", default=None)
-chosen_level = _level.get
-"""Returns the level of the innermost consistency() block, or None."""
+_ON_NO_REPLICA = 0xFFFF_FFFF_FFFF_FFFF
+_log = logging.getLogger("data_bridge.replicas")
 
 
-class ConsistencyBlock:
+class ConsistencyBlock(ContextBlock):
     """`async with consistency(…)` or `with consistency(…)`."""
 
-    __slots__ = ("_before", "_given", "_is_inside")
+    __slots__ = ("_around", "_is_inside", "level")
 
     def __init__(self, level: Consistency) -> None:
-        self._given = checked_level(level)
-        self._before: str | None = None
+        self.level: Consistency = checked_level(level)
+        self._around: ConsistencyBlock | None = None
         self._is_inside = False
 
     def __enter__(self) -> Self:
         if self._is_inside:
             raise ConfigurationError("this consistency() block is entered already: each task makes one of its own")
         self._is_inside = True
-        self._before = _level.get()
-        _level.set(self._given)
+        self._around = level_block.get()
+        level_block.set(self)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._is_inside = False
-        _level.set(self._before)
+        # A generator that is closed from another context leaves a block that is not the innermost one there.
+        if level_block.get() is self:
+            level_block.set(self._around)
 
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
 
-    async def __aexit__(self, *exc: object) -> None:
-        self.__exit__(*exc)
+def chosen_level() -> Consistency | None:
+    """Returns the level of the innermost consistency() block, or None."""
+    block = level_block.get()
+    return None if block is None else block.level
 
 
 def consistency(level: Consistency) -> ConsistencyBlock:
@@ -80,13 +80,13 @@ def consistency(level: Consistency) -> ConsistencyBlock:
     return ConsistencyBlock(level)
 
 
-class Session:
-    """What somebody has written, so that later reads of the same one see it: see `read_your_writes`."""
+class Session(ContextBlock):
+    """The writes that later reads of the same session see, on whatever server: see `read_your_writes`."""
 
-    __slots__ = ("_before", "_positions", "_writes")
+    __slots__ = ("_around", "_positions", "_writes")
 
     def __init__(self, token: str | None = None) -> None:
-        self._before: Session = self
+        self._around: Session | None = None
         # Positions that a token names, by alias; and when this process wrote last, by database.
         self._positions: dict[str, int] = {}
         self._writes: dict[ReplicatedDatabase, float] = {}
@@ -102,54 +102,49 @@ class Session:
     def needs(self, database: ReplicatedDatabase) -> int | None:
         """The position that a replica must have replayed; None while that is not known, so that only the primary serves."""
         at = self._writes.get(database)
-        named = self._positions.get(database.alias, 0)
-        if at is None:
-            return named
-        known = database.positions.after(at)
-        return None if known is None else max(known, named)
+        # The token is older than the writes of this process, so that their position lies behind the one that it names.
+        return self._positions.get(database.alias, 0) if at is None else database.positions.after(at)
 
     async def token(self) -> str | None:
-        """What carries the session to another process, such as a cookie; None when nothing has been written.
+        """Returns what carries the session to another process, such as in a cookie; None without a write.
 
-        It asks the primary for its position once, where that is not known yet.
-
-        Raises:
-            DatabaseError: the primary does not answer.
+        It asks the primary for its position once, where that is not known yet. While the primary does not answer, the token
+        names a position that no replica has: the session goes on with reads on the primary.
         """
         positions = dict(self._positions)
         for database, at in self._writes.items():
             known = database.positions.after(at)
             if known is None:
-                known = await database.position()
-            positions[database.alias] = max(known, positions.get(database.alias, 0))
+                try:
+                    known = await database.position()
+                except DataBridgeError as error:
+                    _log.warning("the position of %r is not known: %s", database.alias, type(error).__name__)
+                    known = _ON_NO_REPLICA
+            positions[database.alias] = known
         return "&".join(f"{quote(alias, safe='')}={lsn:X}" for alias, lsn in positions.items()) or None
 
     @property
     def has_written(self) -> bool:
-        """Whether anything has been written since it began."""
+        """Whether the session has written anything."""
         return bool(self._writes)
 
     def __enter__(self) -> Self:
-        self._before = _session.get()
-        _session.set(self)
+        self._around = session_block.get()
+        session_block.set(self)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if _session.get() is self:
-            _session.set(self._before)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.__exit__(*exc)
+        if session_block.get() is self:
+            session_block.set(self._around)
 
 
 _process = Session()
-"""Whoever opens no session of its own reads what any part of the process has written."""
-_session: ContextVar[Session] = ContextVar("data_bridge_session", default=_process)
-current_session = _session.get
-"""Returns the innermost session of this context, or that of the process."""
+"""The session of code outside of every read_your_writes() block: its reads see the writes of the whole process."""
+
+
+def current_session() -> Session:
+    """Returns the innermost session of this context, or that of the process."""
+    return session_block.get() or _process
 
 
 def read_your_writes(token: str | None = None) -> Session:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Literal, Self
 
 from data_bridge.core._native import LoadPlan
-from data_bridge.core.connection.context import checked_level
+from data_bridge.core.connection.context import Consistency, checked_level
 from data_bridge.core.connection.database import Database
 from data_bridge.core.connection.plans import TUPLE
 from data_bridge.core.errors import (
@@ -21,7 +21,7 @@ from data_bridge.core.errors import (
     DataBridgeError,
     PoolTimeout,
 )
-from data_bridge.core.replication.consistency import Consistency, chosen_level, current_session
+from data_bridge.core.replication.consistency import chosen_level, current_session
 from data_bridge.core.replication.member import Member, ReplicaStats
 from data_bridge.core.replication.monitor import Monitor
 from data_bridge.core.replication.positions import SIZES, Positions, end_of_log
@@ -84,7 +84,7 @@ class ReplicatedDatabase(Database):
         if isinstance(replicas, str) and replicas != "hosts":
             raise ConfigurationError("replicas= takes a list of connection strings, or 'hosts'")
         self._max_lag = max_lag
-        self._fixed_level: str | None = None
+        self._fixed_level: Consistency | None = None
         self._database: ReplicatedDatabase | None = None
         self.positions = Positions()
         self._readers = Readers()
@@ -140,11 +140,11 @@ class ReplicatedDatabase(Database):
 
     async def position(self) -> int:
         """The end of the write-ahead log of the primary, in bytes."""
-        text, segment, page = await super().run(("text", _POSITION), (), TUPLE)
+        text, segment, page = await super().run(("text", _POSITION), (), TUPLE, timeout=_FIRST_ANSWERS)
         return end_of_log(text, segment, page)
 
     # ---------------------------------------------------------------------------------------------------- routing
-    def at(self, level: str) -> ReplicatedDatabase:
+    def at(self, level: Consistency) -> ReplicatedDatabase:
         """This database for one query, whose reads have a level of their own."""
         made = copy.copy(self)
         made._fixed_level = level

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from http.cookies import CookieError, SimpleCookie
 
-from data_bridge.core import DataBridgeError, read_your_writes
+from data_bridge.core import read_your_writes
 from data_bridge.postgres.asgi.messages import Application, Message, Receive, Scope, Send
 
 __all__ = ["ReadYourWrites"]
-
-_log = logging.getLogger("data_bridge.replicas")
-_NOWHERE_YET = "default=FFFFFFFFFFFFFFFF"
-"""A position that no replica has: every read goes to the primary."""
 
 
 class ReadYourWrites:
@@ -55,12 +50,7 @@ class ReadYourWrites:
 
             async def telling(message: Message) -> None:
                 if message["type"] == "http.response.start" and session.has_written:
-                    try:
-                        token = await session.token() or ""
-                    except DataBridgeError as error:
-                        # The writes are committed: the client reads on the primary until it is there again.
-                        _log.warning("the position of the primary is not known: %s", type(error).__name__)
-                        token = _NOWHERE_YET
+                    token = await session.token() or ""
                     message["headers"] = [*message.get("headers", ()), *self._headers(scope, token)]
                 await send(message)
 
