@@ -125,7 +125,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and dependencies: ruff, rustfmt, clippy, import-linter, typos."""
+    """Style and dependencies: ruff, rustfmt, clippy, import-linter, typos, vocabulary."""
     sync(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -133,6 +133,7 @@ def lint(session: nox.Session) -> None:
     cargo(session, "clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings")
     session.run("lint-imports")
     session.run("typos")
+    session.run("python", ".ci/check_vocabulary.py")
 
 
 @nox.session

@@ -54,7 +54,7 @@ pub enum Tls {
     Disable,
     /// If the server offers it.
     Prefer,
-    /// Always, whoever answers.
+    /// Always, whichever server answers.
     Require,
     /// Always, with a certificate that a known authority signed for this host.
     VerifyFull,
@@ -146,7 +146,7 @@ impl Tls {
             "require" => Ok(Self::Require),
             "verify-full" => Ok(Self::VerifyFull),
             "verify-ca" => Err(Error::Configuration(
-                "ssl='verify-ca' is refused: the given root certificate would be trusted beside all public authorities, so anybody's certificate \
+                "ssl='verify-ca' is refused: the given root certificate would be trusted beside all public authorities, so a certificate of any of their customers \
                  would pass; use ssl='verify-full', which also checks the host name"
                     .into(),
             )),

@@ -73,7 +73,7 @@ pub struct Meta {
     pub fd: Option<RawFd>,
     /// A statement runs now.
     pub busy: AtomicBool,
-    /// Since when somebody has it; `None` while it is idle.
+    /// Since when it is in use; `None` while it is idle.
     pub taken: Mutex<Option<Instant>>,
     /// How long connecting took: the measure of what may be asked of this server in a hurry.
     pub connecting: Duration,
@@ -385,7 +385,7 @@ impl Connection {
             self.script(deallocate).await?;
         }
         if kept != Some(&self.pg.cached_statements_size().to_string()) {
-            self.forget_statements().await?; // somebody ran DEALLOCATE ALL
+            self.forget_statements().await?; // a statement ran DEALLOCATE ALL
         }
         self.dirty = false;
         self.greeted = false;
@@ -427,7 +427,7 @@ impl Drop for Connection {
     }
 }
 
-/// Lets everybody else have a turn.
+/// Lets other tasks have a turn.
 async fn aside() {
     let mut again = true;
     std::future::poll_fn(|cx| {

@@ -112,7 +112,7 @@ pub enum Reached {
     Cancelled,
     /// It ended before the server could cancel it.
     Completed,
-    /// Nobody knows: it may still run.
+    /// It is not known: the statement may still run.
     Running,
 }
 
@@ -162,7 +162,7 @@ pub enum Error {
     PoolClosed,
     /// The statement took longer than these seconds.
     QueryTimeout(f64, Reached),
-    /// The caller gave up; nobody reads this.
+    /// The caller gave up; the error is not read.
     Abandoned,
     /// The parameters do not fit; the caller knows why.
     Refused,

@@ -325,7 +325,7 @@ impl Pool {
         }
         connection.idle_since = now;
         match state.next(connection.home) {
-            Next::Nobody => state.idle.entry(connection.home).or_default().push(connection),
+            Next::Idle => state.idle.entry(connection.home).or_default().push(connection),
             Next::Waiter(first) => {
                 drop(state);
                 if let Some(Ok(back)) = first.give(Ok(connection)) {
@@ -422,7 +422,7 @@ impl Pool {
     }
 }
 
-/// Notes since when a connection is with somebody.
+/// Notes since when a connection is in use.
 fn taken(connection: Connection) -> Connection {
     *connection.meta.taken.lock().expect("the time of taking") = Some(Instant::now());
     connection

@@ -54,7 +54,7 @@ impl FrameCopy {
     /// Takes over the stream at `stream`.
     ///
     /// # Safety
-    /// `stream` points to a stream of the Arrow C stream interface that nobody else uses; it is left released.
+    /// `stream` points to a stream of the Arrow C stream interface that no one else uses; it is left released.
     ///
     /// # Errors
     /// The message of the producer.

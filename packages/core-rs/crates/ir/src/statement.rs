@@ -140,7 +140,7 @@ pub struct Conflict {
     pub update: Option<(Vec<Assignment>, Vec<Expr>)>,
 }
 
-/// Which index an ON CONFLICT speaks of.
+/// The index that an ON CONFLICT names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConflictTarget {
     /// Columns or expressions, and the predicate of a partial index.

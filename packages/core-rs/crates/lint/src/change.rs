@@ -96,7 +96,7 @@ pub enum Action {
     Rewrite(&'static str),
     /// ENABLE and DISABLE TRIGGER.
     Trigger,
-    /// Storage parameters, statistics: nobody is blocked.
+    /// Storage parameters, statistics: no session is blocked.
     Settings,
     Other,
 }
@@ -127,7 +127,7 @@ pub struct Table {
     pub partition_of: Option<Name>,
     pub columns: Vec<Column>,
     pub constraints: Vec<Constraint>,
-    /// AS SELECT, LIKE, INHERITS: there are columns that nobody sees here.
+    /// AS SELECT, LIKE, INHERITS: there are columns that the script does not show.
     pub open: bool,
 }
 

@@ -89,7 +89,7 @@ pub(crate) struct Cx<'a> {
     pub script: &'a Script,
     pub statement: &'a Statement,
     pub found: Vec<Finding>,
-    /// Objects that this script made: nobody uses them yet.
+    /// Objects that this script made, and that are not in use yet.
     pub fresh: HashSet<Name>,
     pub fresh_indexes: HashSet<String>,
     pub renamed_types: Vec<(Name, Name)>,
@@ -149,7 +149,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Whether nobody can be hurt: made by this script, or temporary.
+    /// Whether no other session can use it: made by this script, or temporary.
     pub fn is_fresh(&self, table: &Name) -> bool {
         self.fresh.contains(table) || self.schema.tables.get(table).is_some_and(|t| t.temporary)
     }

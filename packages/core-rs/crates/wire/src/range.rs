@@ -69,7 +69,7 @@ impl<'a> Ranges<'a> {
     pub fn read(b: &'a [u8]) -> Result<Self, WireError> {
         let (count, rest) = b.split_first_chunk::<4>().ok_or(WireError::Truncated)?;
         let left = u32::from_be_bytes(*count) as usize;
-        // Each takes a length and flags at least, so that no number makes anybody reserve much.
+        // Each takes a length and flags at least, so that no number makes the reader reserve much memory.
         if left > rest.len() / 5 {
             return Err(WireError::Truncated);
         }

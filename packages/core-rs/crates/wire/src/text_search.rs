@@ -1,4 +1,4 @@
-//! `tsvector` and `tsquery` as PostgreSQL prints them: drivers read these types, nobody computes with them.
+//! `tsvector` and `tsquery` as PostgreSQL prints them: drivers read these types and do not compute with them.
 use crate::WireError;
 use std::fmt::Write as _;
 

@@ -192,7 +192,7 @@ __all__ = [
 ]
 __all__ += errors.__all__
 
-# Whoever only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
+# A program that only builds SQL text loads neither asyncio nor ssl: what runs statements is imported when it is first named.
 _MODULES = {
     "connection.annotators": ("Annotator", "add_annotator", "remove_annotator"),
     "connection.context": (

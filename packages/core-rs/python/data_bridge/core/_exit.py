@@ -23,7 +23,7 @@ def remember(pool: Any) -> None:
 
 
 def _at_exit() -> None:
-    """A server runs a statement to its end even when its client is gone: tell it that nobody waits."""
+    """A server runs a statement to its end even when its client is gone: tell it that the client has gone away."""
     for pool in list(_pools):
         busy = pool.busy()
         if not busy:

@@ -1,4 +1,4 @@
-"""The line of the application that a message speaks of."""
+"""The line of the application that a message names."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from data_bridge.core import _native
 
 
 class Statement:
-    """A statement: its structure, and its values in the order in which the structure mentions them. Nobody changes one.
+    """A statement: its structure, and its values in the order in which the structure mentions them. It is immutable.
 
     Attributes:
         ir: nested tuples of str, int and None; see the contract of the structure (contract/ir.md).

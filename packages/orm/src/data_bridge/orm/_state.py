@@ -1,6 +1,6 @@
 """What a row is known to have in the database: one slot per instance, and one with the bytes of its mutable columns.
 
-The state is unset or None for a new row, CLEAN for a loaded one that nobody touched (its fields-set is shared with all
+The state is unset or None for a new row, CLEAN for a loaded one that was not touched (its fields-set is shared with all
 rows of the statement), GONE after delete(), and from the first change on a dict: the fields that were assigned, each with the
 value that the database has. A mutable column needs no entry there: its bytes tell what the database has, whether the value
 was assigned, edited in place or both.
@@ -48,7 +48,7 @@ NOT_LOADED = _Mark("<not loaded>")
 FORCED = _Mark("FORCED")
 """The key in a state under which stand the fields that mark_changed() has written whatever they are."""
 ABSENT = _Mark("ABSENT")
-"""The value before of a field that was not loaded: nobody knows what the database has."""
+"""The value before of a field that was not loaded: the database's value is not known."""
 
 
 # A slot that is read as an attribute and is unset goes on to BaseModel.__getattr__, which costs a microsecond.

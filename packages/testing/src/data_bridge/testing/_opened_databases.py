@@ -1,4 +1,4 @@
-"""Databases that the code under test opens by init(): whoever opens one closes it, or later tests would meet it."""
+"""Databases that the code under test opens by init(), and that it must close before the test ends."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class WorkerDatabases:
         return self.databases.keep(database.name)
 
     def isolated(self, content: Content) -> TestDatabase:
-        """A database that nobody else uses."""
+        """A database that no other worker uses."""
         return TestDatabase(self.source, self.databases.clone(self.template(content).database))
 
     def isolated_sandbox(self, content: Content, isolation: IsolationLevel | None) -> IsolatedSandbox:

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="start|stop|status|psql|run")
     for name, text in (
         ("start", "start the server (or find it running) and print its URL"),
-        ("stop", "stop it, whoever uses it"),
+        ("stop", "stop it, even while it is used"),
         ("status", "say whether it runs"),
         ("psql", "open psql on it; further arguments go to psql"),
     ):

@@ -119,9 +119,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Ask the fixtures what the test left behind: a failure of the test, not an error of its teardown."""
     item.stash[FAILED] = False  # it may have failed before, and run again
-    nobody: list[Callable[[], None]] = []
+    no_actions: list[Callable[[], None]] = []
     opened = OpenedDatabases(item.config.stash.setdefault(CLAIMED, []))
-    for call_begins in item.stash.get(STARTS, nobody):
+    for call_begins in item.stash.get(STARTS, no_actions):
         call_begins()
     try:
         result = yield

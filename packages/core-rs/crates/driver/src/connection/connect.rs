@@ -188,7 +188,7 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     };
     let may_watch = config.statement_cache > 0 && !config.settings.contains_key(WATCH);
     let ports = candidates.iter().filter_map(|&fd| socket::local_port(fd)).map(|p| p.to_string()).collect::<Vec<_>>();
-    // Only where nobody stands between: a pooler stays when its client is gone, and the setting would stay with it.
+    // Only on a direct connection: a pooler's session outlives its client, and the setting would stay in it.
     let watched = match may_watch && !ports.is_empty() {
         true => format!("CASE WHEN pg_catalog.inet_client_port() IN ({}) THEN {} END", ports.join(","), watch()),
         false => "NULL".to_owned(),
@@ -215,7 +215,7 @@ async fn one(config: &Config, host: &Host) -> Result<Fresh, Error> {
     if let Some(fd) = fd.filter(|_| !is_unix) {
         socket::tune(fd);
     }
-    // Somebody may stand between; then a process is only ours when one session is.
+    // A pooler may stand between; then a server process is ours only while our session has it.
     if seen.is_none() && !pooled && has_many_sessions(&mut pg).await.map_err(|e| failed(host, e))? {
         pid = 0;
     } else if is_unix && may_watch {
@@ -301,7 +301,7 @@ pub async fn connect(config: &Config, home: &Home) -> Result<Fresh, Error> {
     attempts(config, home, Instant::now() + config.connect_timeout, true).await
 }
 
-/// The same for somebody in a hurry: a server that is full or starting is not waited for.
+/// The same without patience: it does not wait for a server that is full or starting.
 ///
 /// # Errors
 /// [`Error::Connect`].

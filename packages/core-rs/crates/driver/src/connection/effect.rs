@@ -16,7 +16,7 @@ pub enum Defines {
 /// What a statement may do besides its own work.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effect {
-    /// It may change the session, which is reset before anybody else gets it.
+    /// It may change the session, which is reset before its next user gets it.
     pub dirty: bool,
     /// What it may define.
     pub defines: Defines,

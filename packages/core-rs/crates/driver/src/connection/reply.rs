@@ -36,7 +36,7 @@ pub struct Described {
 /// What has come so far.
 #[derive(Default)]
 pub struct Arrived {
-    /// Rows that nobody has taken yet.
+    /// Rows that were not taken yet.
     pub rows: Vec<PgRow>,
     /// Rows that the statement affected.
     pub affected: u64,
@@ -80,7 +80,7 @@ pub enum Shield {
 
 /// How far the cancelling of a statement is.
 pub(crate) mod cancel {
-    /// Nobody asked.
+    /// No deadline or caller asked for it.
     pub const NO: u8 = 0;
     /// A canceller is at work: a signal may be under way.
     pub const ASKED: u8 = 1;
@@ -90,7 +90,7 @@ pub(crate) mod cancel {
     pub const LOST: u8 = 3;
 }
 
-/// Shared by the future of an operation, its caller and whoever cancels it.
+/// Shared by the future of an operation, its caller and its canceller.
 pub struct Reply {
     arrived: Mutex<Arrived>,
     args: Mutex<Option<Result<Arguments, ()>>>,

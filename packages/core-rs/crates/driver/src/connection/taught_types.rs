@@ -28,7 +28,7 @@ const LESSON: &str = concat!(
 /// When the server refuses, or when this sqlx does not listen.
 pub(crate) async fn teach(pg: &mut PgConnection, sql: &str) -> Result<(), Error> {
     match pg.prepare_with("SELECT".into_sql_str(), &[PgTypeInfo::array_of(LESSON)]).await {
-        // The name itself is nobody's, of course.
+        // The name itself is not defined.
         Err(sqlx::Error::TypeNotFound { .. }) | Ok(_) => forget(pg, sql).await.map_err(|e| Error::from_sqlx(e, false)),
         Err(e) => Err(Error::from_sqlx(e, false)),
     }

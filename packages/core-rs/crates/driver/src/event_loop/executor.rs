@@ -16,7 +16,7 @@ const PASSES: usize = 2;
 
 static HOMES: AtomicUsize = AtomicUsize::new(1);
 
-/// Whoever waits for a future.
+/// The waiting side of a future.
 pub trait Told {
     /// It will never end: a fault of this library stopped it. Its connection was closed.
     fn gone(&self);

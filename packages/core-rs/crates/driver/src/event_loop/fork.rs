@@ -1,7 +1,7 @@
 //! Noticing that this process is a fork.
 //!
 //! A child shares the parent's epoll, sockets and eventfds: one destructor in the child would unregister the parent's
-//! sockets. So everything that owns a descriptor remembers the counter of its birth, and whoever finds another value
+//! sockets. So everything that owns a descriptor remembers the counter of its birth, and code that finds another value
 //! leaks instead of cleaning up.
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

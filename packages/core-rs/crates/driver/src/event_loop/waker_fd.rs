@@ -22,7 +22,7 @@ impl Bell {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `fd` is new and nobody else's.
+        // SAFETY: `fd` is new and has no other owner.
         Ok(Self { read: unsafe { OwnedFd::from_raw_fd(fd) } })
     }
 
@@ -44,7 +44,7 @@ impl Bell {
                 libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
             }
         }
-        // SAFETY: both are new and nobody else's.
+        // SAFETY: both are new and have no other owner.
         unsafe { Ok(Self { read: OwnedFd::from_raw_fd(fds[0]), write: OwnedFd::from_raw_fd(fds[1]) }) }
     }
 
@@ -59,7 +59,7 @@ impl Bell {
         unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
     }
 
-    /// Silences the bell. Whoever answers it silences it first and looks for news afterwards.
+    /// Silences the bell. The thread that answers it silences it first and looks for news afterwards.
     pub fn silence(&self) {
         let mut room = [0u8; 64];
         // SAFETY: `room` is writable for its length.

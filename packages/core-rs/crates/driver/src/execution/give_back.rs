@@ -14,7 +14,7 @@ pub async fn give_back(pool: &Arc<Pool>, home: &Home, mut connection: Connection
     }
     connection.defines = Defines::Nothing;
     if pool.session.has_work(&connection) {
-        // Nobody waits for this; on a connection that has become unresponsive it would take the place for good.
+        // This is not awaited: an unresponsive connection would keep its place for good.
         let until = Instant::now() + patience(connection.meta.connecting);
         if !matches!(within(home, until, pool.session.clean(&mut connection)).await, Some(Ok(()))) {
             return pool.discard(connection);

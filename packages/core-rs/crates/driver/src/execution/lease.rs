@@ -49,7 +49,7 @@ pub enum Step {
     Take,
     /// Gives the connection back, rolled back if need be. Said by owners who are gone.
     GiveBack,
-    /// Closes the connection: nobody else gets it.
+    /// Closes the connection, so that it is not handed out again.
     Discard,
     /// What on_connect changed is how the session is meant to be.
     Greet,
@@ -186,7 +186,7 @@ impl Lease {
             Step::Statement(work, effect) => {
                 if let Some(c) = held.connection.as_mut() {
                     let is_inside = held.status != Status::Idle;
-                    // What is defined inside a transaction is known to nobody until its end.
+                    // A definition inside a transaction is not visible to others until its end.
                     c.dirty |=
                         self.pool.session.makes_dirty(&effect) || (effect.defines > Defines::Nothing && is_inside);
                     c.defines = c.defines.max(effect.defines);
@@ -245,7 +245,7 @@ impl Lease {
         self.ended(held, keep).await;
     }
 
-    /// What was defined is visible to everybody from now on.
+    /// The definitions are visible to all sessions from now on.
     fn defined(&self, held: &mut Held) {
         if let Some(c) = held.connection.as_mut() {
             self.pool.defined(std::mem::take(&mut c.defines));

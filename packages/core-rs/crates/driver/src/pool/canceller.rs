@@ -52,7 +52,7 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    /// Its connection, when nobody is at work with it.
+    /// Its connection, while it is not in use.
     pub(crate) fn idle(&self) -> Option<Connection> {
         self.connection.try_lock().ok().and_then(|mut c| c.take())
     }
@@ -89,7 +89,7 @@ impl Canceller {
         if request.state.load(Acquire) == request::WAITING {
             // The task that holds the connection sends the signals of all tasks that wait for it.
             let requests = std::mem::take(&mut *self.requests());
-            // Taken out: when its answer does not come in time, nobody gets a connection that is out of step.
+            // Taken out: when its answer does not come in time, the connection is out of step and is not used again.
             let known = connection.take();
             let mut has_left = false;
             let sent = within(home, until, async {
@@ -153,7 +153,7 @@ pub(crate) async fn silence(pool: Arc<impl Control>, home: Arc<Home>, meta: Arc<
             return;
         }
         let until = Instant::now() + patience;
-        // Behind a pooler nobody knows which process it is.
+        // Behind a pooler the process is not known.
         let working = match meta.pid {
             0 => None,
             pid => pool.canceller(home.id).is_working(&pool, &home, pid, until).await,

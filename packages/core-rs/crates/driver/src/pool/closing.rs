@@ -24,13 +24,13 @@ impl Pool {
         idle.into_values().flatten().chain(cancellers.into_values().filter_map(|c| c.idle())).collect()
     }
 
-    /// Ends the connections that somebody still has, whatever thread they live in: both directions of their sockets are
+    /// Ends the connections that are still in use, whatever thread they live in: both directions of their sockets are
     /// shut, so the server ends the session at once and the owner hears it when it turns there again. Sockets that are
     /// not known (not Linux, or not found) end with their owners.
     pub fn shut(&self) {
         let metas = self.state().metas.iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
         for fd in metas.iter().filter_map(|m| m.fd) {
-            // Its owner may close it at this moment, and the number may be somebody else's already.
+            // Its owner may close it at this moment, and the number may belong to another file already.
             let ours = |host: &Host| match socket::peer_port(fd) {
                 Some(port) => host.1 == port,
                 None => host.0.starts_with('/'),
@@ -41,7 +41,7 @@ impl Pool {
         }
     }
 
-    /// Server processes that work for this pool now. Does not wait for a lock: `None` when somebody holds it.
+    /// Server processes that work for this pool now. Does not wait for a lock: `None` when it is held.
     pub fn busy(&self) -> Option<Vec<i32>> {
         let state = self.state.try_lock().ok()?;
         Some(

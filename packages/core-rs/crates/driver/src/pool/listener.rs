@@ -172,7 +172,7 @@ impl Listening {
         }
     }
 
-    /// Until the connection breaks, or nobody listens any more; the time at which it was last known to work.
+    /// Until the connection breaks, or no listener is left; the time at which it was last known to work.
     async fn receive(&self, listener: &mut PgListener) -> SystemTime {
         let (mut worked, mut at) = (SystemTime::now(), Instant::now());
         loop {

@@ -57,12 +57,12 @@ impl State {
     /// its way.
     pub(super) fn next(&mut self, home: usize) -> Next {
         let Some(at) = self.waiters.iter().position(|w| w.home.id == home) else {
-            return if self.uncovered().is_some() { Next::Elsewhere } else { Next::Nobody };
+            return if self.uncovered().is_some() { Next::Elsewhere } else { Next::Idle };
         };
         if at > 0 && self.uncovered().is_some_and(|u| u < at) {
             return Next::Elsewhere;
         }
-        self.waiters.remove(at).map_or(Next::Nobody, Next::Waiter)
+        self.waiters.remove(at).map_or(Next::Idle, Next::Waiter)
     }
 }
 
@@ -70,7 +70,8 @@ impl State {
 pub(super) enum Next {
     Waiter(Arc<Waiter>),
     Elsewhere,
-    Nobody,
+    /// Nothing waits: it stays in the pool.
+    Idle,
 }
 
 /// A connection that is being made.

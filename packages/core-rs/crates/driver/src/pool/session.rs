@@ -118,7 +118,7 @@ impl Session {
         self.reset == Reset::Auto && (read == 0 || self.age() > read + BELIEVED.as_millis() as u64)
     }
 
-    /// Reads the catalog through `connection`, when that is due and nobody else does.
+    /// Reads the catalog through `connection`, when that is due and no other task reads it.
     ///
     /// # Errors
     /// Those of the connection. A server that refuses the question leaves everything unknown.

@@ -1,4 +1,4 @@
-//! What a pool does while nobody asks: connections that are idle or old go, and the least number is kept.
+//! Upkeep of a pool: connections that are idle or old go, and the least number is kept.
 use super::Pool;
 use super::canceller::Control;
 use crate::connection::Connection;

@@ -92,7 +92,7 @@ pub(crate) fn not_null(cx: &mut Cx<'_>, table: &Name, column: &str, line: usize)
             );
         }
         None => {
-            let message = format!("SET NOT NULL reads all of {table} while nobody else can");
+            let message = format!("SET NOT NULL reads all of {table} under a lock that blocks reads and writes");
             cx.report("L09", Severity::Error, line, message, hint, EXCLUSIVE);
         }
     }

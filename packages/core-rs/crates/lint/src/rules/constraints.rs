@@ -48,7 +48,7 @@ pub(crate) fn add(cx: &mut Cx<'_>, table: &Name, c: &Constraint, line: usize) {
         }
         Kind::Exclude => {
             let message = format!(
-                "an exclusion constraint cannot be NOT VALID: {table} is read and indexed while nobody else can"
+                "an exclusion constraint cannot be NOT VALID: {table} is read and indexed under a lock that blocks reads and writes"
             );
             let hint = "a new table with the constraint, filled in batches, or a maintenance window";
             cx.report("L12", Severity::Error, line, message, hint, EXCLUSIVE);
@@ -135,7 +135,7 @@ pub(crate) fn attach(cx: &mut Cx<'_>, table: &Name, child: &Name, line: usize) {
         .is_some_and(|t| t.constraints.iter().any(|c| c.kind == Kind::Check && !c.not_valid));
     if !checked {
         let message = format!(
-            "all rows of {child} are checked against its bounds while nobody can use it; the default partition of {table} is, too"
+            "all rows of {child} are checked against its bounds under a lock that blocks reads and writes; the default partition of {table} is, too"
         );
         let hint =
             "first give the partition a CHECK like its bounds, NOT VALID and then validated: ATTACH then scans nothing";

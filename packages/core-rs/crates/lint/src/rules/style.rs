@@ -90,7 +90,7 @@ pub(crate) fn settings(cx: &mut Cx<'_>, change: &Change, line: usize) {
     let matters = name == "lock_timeout" || (name == "statement_timeout" && cx.script.atomic != Some(false));
     if matters && matches!(value.trim_matches('\'').trim(), "0" | "0s" | "0ms" | "default") {
         let message =
-            format!("{name} is switched off: a lock that is not to be had makes everybody wait behind this migration");
+            format!("{name} is switched off: while this migration waits for a lock, all other sessions wait behind it");
         cx.report(
             "L26",
             Severity::Warning,

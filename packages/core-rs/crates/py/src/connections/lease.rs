@@ -121,7 +121,7 @@ impl PyLease {
         self.step(py, Step::GiveBack, None, Shield::Brief)
     }
 
-    /// Closes the connection: nobody else gets it.
+    /// Closes the connection, so that it is not handed out again.
     fn discard(&self, py: Python<'_>) -> PyResult<Op> {
         self.step(py, Step::Discard, None, Shield::Brief)
     }
@@ -137,7 +137,7 @@ impl PyLease {
         self.lease.is_greeted()
     }
 
-    /// The same without anybody who waits for it.
+    /// The same without a caller that waits for it.
     fn abandon(&self) {
         self.lease.abandon();
     }

@@ -34,7 +34,7 @@ impl Listener {
         let bridge = Bridge::shared(py)?;
         let home = bridge.bind(py).get().executor.home.clone();
         let listening = Arc::new(Listening::default());
-        // On the runtime's own thread: the subscription goes on whoever runs, and holds no Python object.
+        // On the runtime's own thread: the subscription goes on whichever loop runs, and holds no Python object.
         home.reactor.handle().spawn(listening.clone().run(pool.config.clone(), home.clone(), channels));
         pool.remember(&listening);
         Ok(Self { listening, bridge, pool: pool.id })

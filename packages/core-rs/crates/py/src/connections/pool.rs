@@ -305,7 +305,7 @@ impl PyPool {
         self.get().busy().unwrap_or_default()
     }
 
-    /// Ends the connections that somebody still has, in whatever thread.
+    /// Ends the connections that are still in use, in whatever thread.
     fn shut(&self) {
         self.get().shut();
     }

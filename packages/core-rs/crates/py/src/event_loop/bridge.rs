@@ -119,7 +119,7 @@ impl Bridge {
         }
     }
 
-    /// A bridge that nobody uses, or a new one; it belongs to this thread from now on.
+    /// A free bridge, or a new one; it belongs to this thread from now on.
     fn take_free(py: Python<'_>) -> PyResult<Py<Self>> {
         let all: Vec<_> = BRIDGES.lock().expect("the bridges").iter().map(|b| b.clone_ref(py)).collect();
         let wanted = kind();
@@ -374,7 +374,7 @@ impl Bridge {
         Ok(())
     }
 
-    /// Operations that nobody waits for any more, or that were answered, and whose connection is not at rest yet, and
+    /// Operations that were given up, or that were answered, and whose connection is not at rest yet, and
     /// connections that are being made.
     fn dying(&self) -> usize {
         self.executor.tickets().iter().filter(|t| t.reply.wanted() != Wanted::Yes || t.with(|p| p.done)).count()

@@ -49,7 +49,7 @@ pub fn drain(py: Python<'_>, bridge: &Bridge, ticket: &Arc<Ticket>) {
     }
     let Some(end) = arrived.end else { return };
     if ticket.with(|p| p.done) {
-        return; // its caller has been told already, as at a deadline: what comes of it later is nobody's result
+        return; // its caller has been told already, as at a deadline: a later result is dropped
     }
     if let Some((started, ended)) = arrived.times {
         ticket.with(|p| {
@@ -133,7 +133,7 @@ struct Uncollected(bool);
 impl Drop for Uncollected {
     fn drop(&mut self) {
         if self.0 {
-            // SAFETY: attached, as whoever made it.
+            // SAFETY: attached, as its maker was.
             unsafe { ffi::PyGC_Enable() };
         }
     }
@@ -298,7 +298,7 @@ pub fn resume(py: Python<'_>, ticket: &Ticket) -> PyResult<Py<PyAny>> {
 /// Wakes the task that waits for `ticket`.
 fn tell(py: Python<'_>, bridge: &Bridge, ticket: &Ticket) {
     let Some((future, event_loop, thread)) = ticket.with(|p| p.future.take()) else { return };
-    // Both fail when the future was cancelled or its loop was closed meanwhile: then there is nobody to tell.
+    // Both fail when the future was cancelled or its loop was closed meanwhile: then no one waits for the result.
     let told = if thread == ready_thread() {
         future.call_method1(py, pyo3::intern!(py, "set_result"), (py.None(),)).map(|_| ())
     } else {

@@ -382,7 +382,7 @@ class CopyStream:
         self._is_over = True
         if self._watched is not None:
             self._watched.finish()
-        self._reader = self._op = None  # nobody waits for it: what is left is cancelled on the server
+        self._reader = self._op = None  # it is not awaited: what is left is cancelled on the server
         lease, self._lease = self._lease, None
         hold, self._hold = self._hold, None
         if hold is not None:

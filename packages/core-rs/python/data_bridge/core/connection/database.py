@@ -46,7 +46,7 @@ class PoolStats:
     Attributes:
         size: connections open or being opened.
         idle: of these, idle.
-        used: of these, with somebody.
+        used: of these, in use.
         waiting: callers waiting for one.
         max: the limit.
         opened: connections made since the start.
@@ -261,7 +261,7 @@ class Database(BaseExecutor):
     def settle(self, timeout: float = 1.0) -> None:
         """From synchronous code: waits, `timeout` seconds at most, for connections on their way to the pool.
 
-        An answer reaches its caller before its connection is at rest, and a connection may be in the making that nobody
+        An answer reaches its caller before its connection is at rest, and a connection may be in the making that no one
         needs any more; where the event loop stops right then, as at the end of a test, this lets them arrive.
         """
         until = time.monotonic() + timeout

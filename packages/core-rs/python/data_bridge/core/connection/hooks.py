@@ -85,7 +85,7 @@ class Hooks:
                 if not is_taken or attempt == _ATTEMPTS - 1:  # a busy pool, or a server that is away, is not a refusal
                     raise
             except BaseException:
-                # Cancelled: nobody waits for the connection to be closed, and nobody may get it as it is.
+                # Cancelled: the connection is closed without waiting, and is not handed out again.
                 found.discard()
                 raise
             else:

@@ -123,7 +123,7 @@ async def init(
         name = next(iter(unknown))
         near = NEAR.get(name) or next(iter(get_close_matches(name, [*options, *routing], n=1)), None)
         raise TypeError(f"init() has no option {name!r}" + (f"; did you mean {near}=?" if near else ""))
-    # A server of its own, which ends with the process, can hurt nobody.
+    # A private server, which ends with the process, is safe.
     scoped = None if (dsn or "").startswith("embedded:") else context.test_database(alias)
     if scoped is not None:
         context.register(alias, scoped)

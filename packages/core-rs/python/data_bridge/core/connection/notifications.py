@@ -18,7 +18,7 @@ _log = logging.getLogger("data_bridge.pool")
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What somebody sent.
+    """A message that a session has sent by NOTIFY.
 
     Attributes:
         channel: where.

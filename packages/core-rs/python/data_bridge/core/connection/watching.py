@@ -74,7 +74,7 @@ class Watching:
         from data_bridge.core.telemetry.slow_plan import SlowPlans
         from data_bridge.core.telemetry.statement_log import StatementLog
 
-        # The list of observers is the process's: it must not keep a database that nobody has any more.
+        # The list of observers is the process's: it must not keep a database alive.
         only = weakref.ref(database)
         made: list[Any] = []
         if logs:
@@ -101,7 +101,7 @@ class Watching:
         """What was counted.
 
         Raises:
-            ConfigurationError: nothing is counted, because nobody asked for it or the database never connected.
+            ConfigurationError: nothing is counted, because counting is off or the database never connected.
         """
         if self._metrics is None:
             raise ConfigurationError(
@@ -133,7 +133,7 @@ def _end(made: list[Any]) -> None:
 
 
 def _reader(only: Callable[[], Database | None]) -> Callable[[str, tuple[Any, ...]], Any]:
-    """Runs a query on a connection that nobody waits for; returns its first column."""
+    """Runs a query on an idle connection; returns its first column."""
 
     async def read(sql: str, params: tuple[Any, ...]) -> list[Any]:
         database = only()

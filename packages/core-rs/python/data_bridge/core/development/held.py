@@ -43,8 +43,8 @@ class HeldConnections:
         if number is None:
             return
         known = self._open.get(number)
-        if known is None:  # BEGIN, or the first statement in the sandbox of a test, where nobody tells of BEGIN
-            if len(self._open) >= _KEPT:  # transactions whose end nobody told
+        if known is None:  # BEGIN, or the first statement in the sandbox of a test, where BEGIN is not reported
+            if len(self._open) >= _KEPT:  # transactions whose end was not reported
                 self._open.clear()
             known = self._open[number] = _Open(now, event.site)
         known.running += 1

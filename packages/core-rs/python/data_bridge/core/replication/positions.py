@@ -62,7 +62,7 @@ class Positions:
         self._answers = [*self._answers[1 - _KEPT :], (asked, position)]
 
     def after(self, moment: float) -> int | None:
-        """A position behind everything that was committed before a moment; None when nobody has asked since."""
+        """A position behind everything that was committed before a moment; None when the primary was not asked since."""
         answers = self._answers
         at = bisect_right(answers, moment, key=lambda answer: answer[0])
         return answers[at][1] if at < len(answers) else None

@@ -93,7 +93,7 @@ class Readers:
 
 
 def names_any(sql: str, names: frozenset[str]) -> bool:
-    """Whether a text names one of these functions; names in quotes with escapes count, as nobody knows what they are."""
+    """Whether a text names one of these functions; names in quotes with escapes count, because they are not decoded."""
     for kind, start, end in tokenize(sql):
         if kind == "word":
             if sql[start:end].lower() in names:

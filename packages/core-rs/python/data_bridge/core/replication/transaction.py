@@ -91,7 +91,7 @@ class ReplicaTransaction(Transaction):
         """
         if ir[0] == "text" and _LOCKS in ir[1]:
             raise ConfigurationError(
-                "an advisory lock in a read-only transaction would be one of the replica, which nobody else sees"
+                "an advisory lock in a read-only transaction would be one of the replica, which no other client sees"
                 "\nhint: begin the transaction inside consistency('primary')"
             )
         return super().run(ir, params, plan, into, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Transactions: one connection for a block, savepoints for the blocks inside it, joined by whoever runs in the context."""
+"""Transactions: one connection for a block, savepoints for the blocks inside it, joined by all code that runs in the context."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Transaction(BaseExecutor):
         """Keeps the connection from everything else of this transaction until `vacate`.
 
         Raises:
-            TransactionBusy: the connection is not to be had.
+            TransactionBusy: another task has the connection.
             TransactionClosed: the transaction has ended.
         """
         self._check_usable()
@@ -162,7 +162,7 @@ class Transaction(BaseExecutor):
         return hold
 
     def vacate(self, hold: Hold) -> None:
-        """Ends `occupy`; whoever waits comes next."""
+        """Ends `occupy`; the first waiting operation is next."""
         self._gate.release(hold)
 
     @asynccontextmanager
@@ -338,7 +338,7 @@ class Transaction(BaseExecutor):
             self._leave()
 
     async def _interrupt(self) -> None:
-        """Ends what the running code has left open on the connection, such as a COPY whose chunks nobody reads any more."""
+        """Ends what the running code has left open on the connection, such as a COPY whose chunks are not read any more."""
         holder = self._gate.holder
         if holder is not None and holder.interrupt is not None and holder.encloses_caller():
             await holder.interrupt()
@@ -432,7 +432,7 @@ class Transaction(BaseExecutor):
         await savepoints.release(self, savepoint)
 
     async def nest(self, site: tuple[str, int], timeout: float | None = None) -> Transaction:
-        """A block inside this one: a savepoint, which nobody else's statements get into."""
+        """A block inside this one: a savepoint that statements of other tasks do not enter."""
         self._check_open()
         inner = self._inside(site)
         await begin_inside(self, inner, timeout)

@@ -14,7 +14,7 @@ exit status:
      pending (status --check), classes      7  a migration stopped half-way: run up again, or resolve
      have changed (make --check), a         8  a migration is not proved (make, baseline, rebase, verify)
      database differs (drift), or make
-     has a question that nobody answers
+     has a question without an answer
 """
 _EPILOG = f"""\
 a first hour:

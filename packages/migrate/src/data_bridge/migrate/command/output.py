@@ -94,7 +94,7 @@ def _statements(terminal: Terminal, step: PlannedStep) -> None:
 def _touched(t: Touched) -> str:
     if not t.blocks and not t.rewrite:
         return ""
-    text = f"{t.relation}: {t.lock}, {t.blocks or 'nobody'} wait" + ("s" if not t.blocks else "")
+    text = f"{t.relation}: {t.lock}" + (f", {t.blocks} wait" if t.blocks else ", no session waits")
     known = f"{size(t.bytes)}, about {t.rows:,} rows" if t.bytes is not None and t.rows is not None else ""
     if t.rewrite:
         text += f"; written again{f': {known}' if known else ''}"
@@ -115,7 +115,7 @@ def lint(terminal: Terminal, report: LintReport, *, waived: bool) -> None:
     for f in report.findings:
         head = terminal.paint(f"{f.rule} {f.severity}", _COLOURS[f.severity])
         terminal.say(f"{f.file}:{f.line}: {head}: {f.message}")
-        waits = f.lock is not None and not (f.blocks or "").startswith("nobody")
+        waits = f.lock is not None and not (f.blocks or "").startswith("no reads")
         marks = [f"lock {f.lock}: {f.blocks} wait"] if waits else []
         marks += ["the table is rewritten"] if f.rewrite else []
         if marks:

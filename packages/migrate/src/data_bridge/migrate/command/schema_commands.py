@@ -105,7 +105,7 @@ def _say(call: Call, lines: list[str]) -> None:
 
 
 def _asking(call: Call) -> Ask | None:
-    """Questions on a terminal; None where nobody reads them."""
+    """Asks questions on a terminal; None where the streams are not a terminal."""
     if call.is_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
 

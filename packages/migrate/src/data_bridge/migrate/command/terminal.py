@@ -65,7 +65,7 @@ class Terminal:
             self._show(f"{detail['version']} step {detail['step']}: {sql[:80]}")
 
     def _write(self, stream: TextIO, text: str) -> None:
-        """Writes what the stream can take: a run must not stop because nobody reads its output, or because of an accent."""
+        """Writes what the stream can take: a closed pipe or an accent must not stop a run."""
         if self._closed:
             return
         encoding = getattr(stream, "encoding", None) or "utf-8"

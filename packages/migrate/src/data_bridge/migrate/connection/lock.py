@@ -1,7 +1,7 @@
 """One runner at a time: an advisory lock that is tried again and again.
 
 A runner that *waits* for the lock would hold a snapshot, and CREATE INDEX CONCURRENTLY of the one who has it waits for
-all snapshots: a deadlock. So nobody waits inside the server.
+all snapshots: a deadlock. So no process waits inside the server.
 """
 
 from __future__ import annotations

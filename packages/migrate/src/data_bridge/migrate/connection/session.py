@@ -43,7 +43,7 @@ class RunnerConnection:
         except DatabaseError as e:
             if e.sqlstate not in ("42P05", "26000"):
                 raise
-            is_own = False  # somebody else's prepared statements are in this session, or one's own are not
+            is_own = False  # the session has the prepared statements of another client, or has lost ours
         if not is_own:
             raise ConfigurationError(_ADVICE)
 
@@ -75,7 +75,7 @@ class RunnerConnection:
 
     async def begin(self, lock_timeout: str | None = None, statement_timeout: str = "0") -> None:
         """BEGIN, with the timeouts of a step."""
-        # Whoever waits for an exclusive lock makes everybody else wait behind it: better to let go and try again.
+        # Every other session queues behind a request for an exclusive lock: it is better to give up and to try again.
         timeout = quote_literal(lock_timeout or self._step_lock_timeout)
         limit = (
             "" if statement_timeout == "0" else f"; SET LOCAL statement_timeout = {quote_literal(statement_timeout)}"

@@ -140,9 +140,9 @@ class ColumnChange:
         add = ddl.AddColumn(path, made)
         note = ""
         if not column.nullable and made.default is None and column.identity is None and column.generated is None:
-            note = "stops where the table has rows: nobody has said what they get"
+            note = "fails where the table has rows, which have no value for it"
         elif column.identity is not None or (column.generated is not None and column.stored):
-            note = "writes the whole table again, while nobody can read or write it"
+            note = "rewrites the whole table and blocks reads and writes of it"
         if column.generated is not None:
             script.add("generated", add, note=note)
         elif made.default is None or not rewrites(add):

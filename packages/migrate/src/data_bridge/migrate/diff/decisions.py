@@ -47,7 +47,7 @@ def decide(
     this counts as long as that name is in the old schema.
 
     Raises:
-        Undecided: something is open, and there is nobody to ask.
+        Undecided: a question is open, and there is no terminal to ask on.
         ConfigurationError: an instruction is about nothing that changes.
     """
     desk = _Desk(old, new, given, ask, declared or new)
@@ -75,7 +75,7 @@ class _Desk:
         self.open: list[str] = []
 
     def _yes(self, question: str) -> bool | None:
-        """The answer of a person; None when there is nobody to ask, or no answer."""
+        """The answer of a person; None without a terminal or an answer."""
         answer = self.ask(question, True) if self.ask is not None else ""
         return {"y": True, "n": False}.get(answer[:1].lower())
 
@@ -119,7 +119,7 @@ class _Desk:
         return best if self._is_renamed("table", name, spelled(*best)) else None
 
     def _is_renamed(self, kind: str, name: str, to: str) -> bool:
-        """Whether a new table or column is the renamed one; until somebody answers, it counts as renamed."""
+        """Whether a new table or column is the renamed one; until the question is answered, it counts as renamed."""
         answer = self._yes(f"Is the new {kind} {to} the renamed {name}?")
         if answer is None and "*" not in self.given.drops:
             self.open.append(

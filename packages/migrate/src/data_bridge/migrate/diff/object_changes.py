@@ -20,7 +20,7 @@ Object: TypeAlias = ViewDef | FunctionDef
 Name: TypeAlias = tuple[bool, Key]
 """Whether it is a function, and its schema and name: a view and a function may have the same ones."""
 _AGAIN = (
-    "created again below: nobody can use it meanwhile, and privileges that nobody declares have to be granted again"
+    "created again below: it cannot be used meanwhile, and privileges that are not declared have to be granted again"
 )
 _HEAD = "\n LANGUAGE "
 """What follows the arguments and the result of a function, as the server prints it."""
@@ -29,7 +29,7 @@ _HEAD = "\n LANGUAGE "
 def change_objects(
     script: Script, old: Schema, new: Schema, changes: Iterable[TableChange], renames: Renames, rebuilt: set[Key]
 ) -> None:
-    """Drops the views and functions that PostgreSQL would not let anybody change something under; makes what comes and what
+    """Drops the views and functions that PostgreSQL does not allow a change beneath; makes what comes and what
     was dropped; replaces the rest in place.
     """
     before, after = _objects(old), _objects(new)

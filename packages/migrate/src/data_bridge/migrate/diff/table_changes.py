@@ -112,9 +112,9 @@ class TableChange:
     def _add(self, constraint: ConstraintDef) -> None:
         note = ""
         if constraint.kind == "exclude":
-            note = "reads the whole table while nobody can write to it"
+            note = "reads the whole table and blocks writes to it"
         elif constraint.kind in ("unique", "primary_key") and constraint.deferrable is not None:
-            note = "builds its index while nobody can read or write the table"
+            note = "builds its index and blocks reads and writes of the table"
         phase = "keys" if constraint.kind == "foreign_key" else "constraints"
         self.script.add(phase, ddl.AddConstraint(self.path, constraint), note=note)
 

@@ -19,10 +19,10 @@ class MigrationStatus:
         current: the highest applied version, or None.
         applied: in order.
         pending: versions that would run, in order.
-        unknown: applied versions that nobody has.
+        unknown: applied versions without a migration file.
         modified: applied versions whose migration has changed since.
         failed: versions that stopped half-way.
-        late: pending versions below the current one: somebody merged an older branch.
+        late: pending versions below the current one, as after a merge of an older branch.
         undoing: those of them that were being taken back.
     """
 

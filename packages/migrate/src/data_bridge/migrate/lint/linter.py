@@ -25,7 +25,7 @@ class LintReport:
     """What the linter found.
 
     Attributes:
-        findings: those that nobody has waived.
+        findings: those that are not waived.
         waived: those that a comment allows, with its reason.
         ok: whether there is no finding of severity error.
     """

@@ -160,7 +160,7 @@ def _key(table: Any) -> tuple[str | None, str]:
 
 
 def _title(up: Sequence[Planned]) -> str:
-    """What a change is called for which nobody has a name."""
+    """The title of a change that has not been given a name."""
     made = [_key(p.operation.table)[1] for p in up if isinstance(p.operation, ddl.CreateTable)]
     gone = [_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.DropTable)]
     views = {_key(p.operation.name)[1] for p in up if isinstance(p.operation, ddl.CreateView)}

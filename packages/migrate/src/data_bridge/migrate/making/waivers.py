@@ -10,7 +10,7 @@ _ASKED = {
     "L12": "an exclusion constraint has no gentle way",
     "L14": "the class has an identity now; look at the size of the table",
     "L15": "the class has a stored generated column now; look at the size of the table",
-    "L16": "nobody has said what the rows that are there get",
+    "L16": "existing rows have no value for the column",
     "L17": "the class has another type now; look at the size of the table",
     "L18": "what uses the column is made again here, as far as the classes know it",
     "L19": "the class has another type now; values that do not fit stop the migration",
@@ -31,6 +31,6 @@ _ON_THE_WAY_BACK = {"L27": "the way back is one transaction, as the way forward 
 
 
 def waiver_of(finding: Finding, *, is_way_back: bool) -> str | None:
-    """The comment that allows a finding, or None for one that nobody has asked for."""
+    """The comment that waives a finding, or None for a finding that was not requested."""
     reason = (_ON_THE_WAY_BACK.get(finding.rule) if is_way_back else None) or _ASKED.get(finding.rule)
     return None if reason is None or finding.severity == "info" else f"lint: allow {finding.rule}: {reason}"

@@ -45,7 +45,7 @@ class Operations:
 
     atomic: ClassVar[bool | Literal["auto"]] = "auto"
     online: ClassVar[bool] = True
-    """Whether changes of existing tables are made in steps that stop nobody for long; not with atomic = True."""
+    """Whether changes of existing tables are made in steps that block other sessions only briefly; not with atomic = True."""
     _sink: Sink
     _made: set[str]
 
@@ -197,7 +197,7 @@ class Operations:
     async def add_constraint(self, table: str, constraint: ConstraintDef, *, not_valid: bool = False) -> None:
         """ALTER TABLE … ADD CONSTRAINT.
 
-        On a table in use the rows are checked afterwards, while everybody works; keys get their index concurrently.
+        On a table in use the rows are checked afterwards, without blocking writes; keys get their index concurrently.
         """
         steps = (
             online_steps.constraint(path_of(table), constraint) if self._is_online(table) and not not_valid else None

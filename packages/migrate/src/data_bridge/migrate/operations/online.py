@@ -33,7 +33,7 @@ COMMIT = OnlineStep(None)
 
 
 def constraint(path: Any, c: ConstraintDef) -> list[OnlineStep] | None:
-    """A constraint whose rows are checked while everybody works; None where PostgreSQL has no such way."""
+    """A constraint whose rows are checked without blocking writes; None where PostgreSQL cannot do that."""
     name = c.name or constraint_name(named(path), c)
     back = o.DropConstraint(path, name)
     if c.kind in ("check", "foreign_key"):
@@ -83,7 +83,7 @@ def instead_of(operation: Any) -> list[OnlineStep] | None:
 def not_null(path: Any, column: str, *, stays: bool = False) -> list[OnlineStep]:
     """NOT NULL by a validated check: PostgreSQL then believes it without reading the table.
 
-    `stays`: nobody knows whether it was NOT NULL before, so taking it back leaves it, as dropping a primary key does.
+    `stays`: whether it was NOT NULL before is not known, so that undoing it leaves it, as dropping a primary key does.
     """
     name = default_name(named(path), (column, "present"), "check")
     check = ConstraintDef("check", name, (), check=sql(f"{quote_identifier(column)} IS NOT NULL"))

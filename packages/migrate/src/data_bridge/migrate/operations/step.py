@@ -60,7 +60,7 @@ class Step:
         statement: what is sent.
         sql: its text, for people.
         transactional: whether it may run inside a transaction.
-        inverse: the steps that undo it, or None when nobody knows.
+        inverse: the steps that undo it, or None when they are not known.
         line: where its migration's file says so, if known.
     """
 

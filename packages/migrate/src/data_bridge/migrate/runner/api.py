@@ -132,7 +132,7 @@ async def run_migrations(
             await lock.acquire(connection, config.table, patience)
             history = History(connection, config.schema, config.table)
             await history.create()
-            # Again, now that nobody else can change it.
+            # Read again under the lock, because another process may have changed it before.
             rows = {r.version: r for r in await history.read()}
             status = compare(found, list(rows.values()))
             _check(status, direction, config)

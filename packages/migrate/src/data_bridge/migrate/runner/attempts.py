@@ -62,7 +62,7 @@ class MigrationRunner:
     async def run(self, m: type[Migration], row: AppliedMigration | None, direction: Direction, *, fake: bool) -> None:
         """Applies a migration or takes it back.
 
-        Again, when somebody held a lock for too long: what was not committed is undone, what was is passed over.
+        Runs the plan again when another session held a lock for too long. Committed steps are skipped.
 
         Raises:
             MigrationError: it failed.

@@ -23,7 +23,7 @@ from data_bridge.migrate.runner.session_state import Session, touches_session
 
 _WEAK = "SHARE UPDATE EXCLUSIVE"
 _QUICK = "30s"
-"""What changes only the catalog takes no longer once it has its lock; whoever waits behind it is not left waiting."""
+"""Seconds: a change of the catalog alone is short once it has its lock, and sessions wait behind that lock."""
 Watch = Callable[[str, dict[str, Any]], None]
 
 
@@ -115,7 +115,7 @@ class StepExecutor:
             self.was_transactional = False
             patient = any(STRENGTH.index(lock) > STRENGTH.index(_WEAK) for f in step.facts for _, lock in f.locks)
             try:
-                # What builds concurrently may wait for old transactions: nobody waits behind it.
+                # A concurrent build may wait for old transactions, because no session waits behind it.
                 await self._connection.session_lock_timeout(self.lock_timeout if patient else "0", configured=patient)
                 count = await self._run(step)
                 await self._connection.session_lock_timeout("0")

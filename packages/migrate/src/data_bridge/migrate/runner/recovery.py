@@ -52,7 +52,7 @@ class Recovery:
     async def _new(self, step: Step, fact: Facts, note: str) -> list[dict[str, Any]]:
         """The indexes that are there since the step was announced, and are what it makes: by name and by definition.
 
-        Somebody else's index on the same table, made meanwhile or being made, is none of them.
+        An index of another session on the same table, made or being made meanwhile, is not one of them.
         """
         before = set(note.split(","))
         rows = await self._connection.fetch(_INDEXES, _quoted(fact.on))
@@ -80,7 +80,7 @@ class Recovery:
             await self._connection.rollback()
 
     async def is_done(self, step: Step, note: str) -> bool:
-        """Whether an announced step came to its end although nobody recorded it; what it left half done is removed."""
+        """Whether an announced step was completed but not recorded; a half-built index is removed."""
         fact = _fact(step)
         if fact is None:
             return False

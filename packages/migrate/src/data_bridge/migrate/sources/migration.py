@@ -112,9 +112,9 @@ class Migration(Operations):
     async def apply(self, operation: Any) -> None:
         """Runs a DDL operation of data_bridge.query.ddl; its inverse is known where there is one.
 
-        On a table in use it is done as the method of its name does it: in steps that stop nobody for long (`online`).
+        On a table in use it is done as the method of its name does it: in steps that block other sessions only briefly (`online`).
         """
-        # An index is dropped by its own name: nobody knows of which table it is.
+        # An index is dropped by its own name, so that its table is not known.
         table = _name(operation.table) if hasattr(operation, "table") else ""
         if isinstance(operation, ddl.CreateTable) and not operation.if_not_exists:
             self._made.add(table.removeprefix("public."))

@@ -31,7 +31,7 @@ def classes_of(
 ) -> tuple[list[EnumClass], list[TableClass], list[str]]:
     """The enums, the tables and the views as classes, and the tables that have no primary key, of which a class cannot be made.
 
-    `names` are those of classes by table, `schema.table` or `table`; `left_out` are tables that belong to nobody's models.
+    `names` are those of classes by table, `schema.table` or `table`; `left_out` are tables that never become models.
 
     Raises:
         ConfigurationError: a name is given for a table that is not there, or is not a name.

@@ -117,7 +117,7 @@ def _argument(argument: Any) -> tuple[Any, bool, bool]:
 
 
 def annotations_of(ns: dict[str, Any]) -> dict[str, Any]:
-    """The annotations of a class body; from Python 3.14 on they are made when somebody asks."""
+    """The annotations of a class body; from Python 3.14 on they are evaluated when they are first read."""
     found: dict[str, Any] | None = ns.get("__annotations__")
     make = ns.get("__annotate_func__")
     if found is None and make is not None:

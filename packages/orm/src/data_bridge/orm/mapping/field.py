@@ -111,7 +111,7 @@ class Field:
 
     @property
     def is_left_to_server(self) -> bool:
-        """Whether an INSERT leaves the column out unless somebody gave it a value: Python has no default of its own."""
+        """Whether an INSERT leaves the column out unless it was given a value, because the model has no default."""
         has_default = self.info.default_factory is not None or self.info.default not in (None, PydanticUndefined)
         return self.spec.is_filled_by_server and not has_default
 

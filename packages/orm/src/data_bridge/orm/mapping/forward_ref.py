@@ -42,7 +42,7 @@ class Target:
                 self._found = found
 
     def find(self, owner: Any = None) -> Any:
-        """The class, or None while nobody has defined it."""
+        """The class, or None while it is not defined."""
         if self._found is None:
             if owner is not None and self.given == owner.__name__:
                 self._found = owner

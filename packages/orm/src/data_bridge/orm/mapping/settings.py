@@ -232,7 +232,7 @@ def view_of(settings: Settings, rows: TableDef) -> ViewDef | None:
 class RowPolicy:
     """The short form of a policy: a role sees and writes the rows whose column has the value of a setting of the session.
 
-    Where the setting is not set, or empty, nobody sees or writes any row.
+    Where the setting is not set, or is empty, no row can be read or written.
 
     >>> from data_bridge.postgres import Col, IdMixin, RowPolicy
     >>> class Invoice(IdMixin):
@@ -254,7 +254,7 @@ class RowPolicy:
             column: a field of the class.
             setting: the name of the setting, with a dot; by default that of tenant().
             name: of the policy; by default the names of the table and the column.
-            roles: whom it concerns; by default everybody.
+            roles: the roles that it holds for; by default all.
 
         Raises:
             ConfigurationError: the setting has no dot, so that it would be one of PostgreSQL's own.
@@ -270,7 +270,7 @@ class RowPolicy:
 
 
 def _cast_to(of: SQLType) -> str:
-    """The cast of a setting to the type of a column, without a length: it would cut a value to that of somebody else."""
+    """The cast of a setting to the type of a column, without a length, which would cut a value to the length of another tenant's."""
     if of.family == "text":
         return ""
     return "::varbit" if of.family == "bit" else f"::{_LENGTH.sub('', of.name)}"

@@ -130,8 +130,8 @@ class Row(TrackedModel):
 
         Raises:
             ConfigurationError: outside a transaction.
-            LockNotAvailable: with nowait, when somebody else has it.
-            RowNotFound: the row is gone, or with skip_locked somebody else has it.
+            LockNotAvailable: with nowait, when another transaction has locked it.
+            RowNotFound: the row is gone, or with skip_locked another transaction has locked it.
         """
         entity = entity_of(type(self))
         if not entity.executor(tx).is_transaction:

@@ -317,7 +317,7 @@ class Table(Row, metaclass=TableMeta):
 
         Raises:
             IntegrityError: a constraint refuses a row; `row_index` of the error says which one, counted from 0.
-            RevisionConflict: with Settings.use_revision, when somebody else changed one of them; none is written.
+            RevisionConflict: with Settings.use_revision, when one of them was changed meanwhile; none is written.
         """
         return await bulk_update(entity_of(cls), rows, fields, skip_events, tx)
 

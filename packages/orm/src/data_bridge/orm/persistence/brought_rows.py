@@ -21,7 +21,7 @@ _NO_BYTES: dict[str, Any] = {}
 class Brought:
     """Made before the statement is sent; settle() is called when it has come back.
 
-    New instances that nobody assigned or edited meanwhile, nearly always all of them, take the values of their rows at once.
+    New instances that were not assigned or edited meanwhile, nearly always all of them, take the values of their rows at once.
     """
 
     __slots__ = ("_before", "_entity", "_get", "_keys", "_rows", "_seen", "_snapshots", "_taken")
@@ -60,7 +60,7 @@ class Brought:
         Args:
             found: the place of each instance that was written, and its row as another instance.
             executor: where the statement ran.
-            given: the fields that it wrote. Nobody knows what the database has in one that is not loaded.
+            given: the fields that it wrote. The database's value of a field that is not loaded is not known.
         """
         unknown = [k for k in given if k not in self._keys]
         entry = OneEntry(executor)

@@ -112,7 +112,7 @@ async def insert_many(
         for batch in (first, second):
             if batch:
                 await write(batch, inner)
-        del first, second, batch  # whoever inserts a million rows must not hold on to them
+        del first, second, batch  # an insert of a million rows must not keep all of them alive
         while batch := as_rows(entity, [*islice(source, size)]):
             await write(batch, inner)
     return written if returning else done
@@ -230,7 +230,7 @@ def columns_of(entity: Entity, field: Any, values: list[Any]) -> list[Any]:
             return values
     if not kinds or kinds == {python}:
         return values
-    # Whether a zone has an offset is asked by whoever encodes it.
+    # The encoder asks whether a zone has an offset.
     has_moments = _MOMENT.issuperset(kinds) and field.type.convert is to_timestamptz
     if has_moments and None not in (v.tzinfo for v in values if v is not None):
         return values

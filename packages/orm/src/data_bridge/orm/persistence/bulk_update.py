@@ -196,7 +196,7 @@ async def _batch(entity: Entity, written: _Rows, executor: Any, flat: bool) -> i
         raise error
     entry = OneEntry(executor)
     if not back:
-        # Which ones were there nobody knows where some were not: then all stay changed, and save() tells.
+        # Where some rows were missing, it is not known which: all stay changed, and save() finds out.
         if found == len(written) and not any(written.made):
             land_written(entity, written.rows, written.fields, sent, executor)
         elif found == len(written):

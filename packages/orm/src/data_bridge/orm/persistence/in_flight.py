@@ -172,7 +172,7 @@ def land(
         before: what seen() gave for the fields that came.
         taken: what was on record of the fields that the statement decides, and was taken off it for so long.
         pinned: fields whose value in the instance stays what it is, a change.
-        settled: fields that were written outside a transaction, of which the caller knows that nobody assigned them meanwhile.
+        settled: fields that were written outside a transaction, which, as the caller knows, were not assigned meanwhile.
     """
     state, data, mutable = state_of(row), row.__dict__, entity.mutable
     is_new = type(state) is not dict

@@ -29,13 +29,13 @@ _NOTHING: dict[str, Any] = {}
 
 
 def said(row: Any) -> Collection[str]:
-    """The fields that somebody gave a value; of a row that is in the database all that it has."""
+    """The fields that were given a value; of a row that is in the database, all fields."""
     state = state_of(row)
     return get_fields(row) if state is None or state is GONE else row.__dict__
 
 
 def _given(entity: Entity, row: Any, chosen: Collection[str] | None = None) -> tuple[str, ...]:
-    """Fields that an INSERT sends: all but those that the database fills and nobody set."""
+    """Fields that an INSERT sends: all but those that the database fills and that were not set."""
     if entity.links:
         settle(row, entity.links)
     data = row.__dict__
@@ -152,7 +152,7 @@ def _insert_shape(
         )
         filled += tuple(k for k in entity.pk_keys if k not in keys and k not in filled)
         filled += tuple(k for k in inexact if k not in filled)
-        if updates is not None:  # what the row in the database has in fields that nobody set here
+        if updates is not None:  # what the row in the database has in fields that were not set here
             written = {*filled, *(k for k in updates if k != entity.revision), *entity.pk_keys}
             filled += tuple(f.key for f in entity.loaded if f.key not in written)
         conflict = None

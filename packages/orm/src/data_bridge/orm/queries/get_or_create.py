@@ -82,7 +82,7 @@ async def get_or_create(cls: Any, defaults: Mapping[str, Any], keys: Mapping[str
         row = await _find(entity, wanted, executor)
         if row is not None:
             return row, False
-        # The bookkeeping of an INSERT whose row nobody wrote stays that of a new row.
+        # When the INSERT wrote no row, the instance stays a new row.
         made = cls.model_validate({**named, **_named(entity, defaults)}, by_name=True, by_alias=True)
         try:
             if entity.hooks is None:

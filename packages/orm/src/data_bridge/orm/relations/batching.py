@@ -66,6 +66,6 @@ async def _run(at: tuple[Any, ...], batch: _Batch, relation: Relation, executor:
 
 
 def _seen(task: asyncio.Task[Any]) -> None:
-    # When all who waited were cancelled, nobody else asks how it went.
+    # When every waiting task was cancelled, no one else retrieves the exception.
     if not task.cancelled():
         task.exception()

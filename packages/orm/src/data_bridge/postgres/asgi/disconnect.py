@@ -12,8 +12,8 @@ __all__ = ["CancelOnDisconnect"]
 class CancelOnDisconnect:
     """ASGI middleware: when the client disconnects, the request's task is cancelled, and its statement on the server with it.
 
-    Frameworks go on with a handler whose client is gone until it wants to answer, so that a slow query runs to its end for
-    nobody. The body of the request is read at most one message ahead.
+    Frameworks go on with a handler whose client is gone until it answers, so that a slow query runs to its end in
+    vain. The body of the request is read at most one message ahead.
 
     >>> from data_bridge.postgres.asgi import CancelOnDisconnect
     >>> app = CancelOnDisconnect(app)  # doctest: +SKIP

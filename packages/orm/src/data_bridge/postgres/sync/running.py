@@ -168,7 +168,7 @@ def _drive(awaitable: Awaitable[T], context: Context | None = None, *, adopts: b
             loop.call_soon(loop.stop)
             loop.run_forever()
         settle()
-        # The result of what Ctrl-C interrupted is lost: nobody could end a transaction that it has begun.
+        # The result of an interrupted call is lost, so that a transaction it has begun could not be ended.
         if adopts and (not interrupts.count or not has_new_transaction(context)):
             adopt_context(context)
 

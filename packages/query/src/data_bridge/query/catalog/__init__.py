@@ -1,6 +1,6 @@
 """A live schema as definitions: queries over the system catalogs, and a pure reader of their rows.
 
-Nothing here connects. Whoever has a connection runs `queries` and gives the rows, as tuples, to `read`::
+Nothing here connects. The caller runs `queries` on its own connection and passes the rows, as tuples, to `read`::
 
     rows = {name: [tuple(row) for row in await fetch(statement)] for name, statement in queries().items()}
     schema = read(rows)

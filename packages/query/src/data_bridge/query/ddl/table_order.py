@@ -58,7 +58,7 @@ def without_later_keys(ordered: list[TableDef]) -> tuple[list[TableDef], list[tu
 
 
 def views_in_order(views: Iterable[ViewDef]) -> list[ViewDef]:
-    """Views behind those that they read; by name where the order is free, or where nobody knows what they read.
+    """Views behind those that they read; by name where the order is free, or where what they read is not known.
 
     >>> from data_bridge.query import ViewDef, ddl
     >>> from data_bridge.query.definitions.tables import Use

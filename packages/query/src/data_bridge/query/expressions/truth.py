@@ -31,7 +31,7 @@ def truth_of(s: Structure, p: Params) -> bool | None:
 def filters_rows(conditions: Iterable[Structure], p: Params) -> bool:
     """Whether one of these conditions, which are joined by AND, is more than TRUE."""
     values = iter(p)
-    # Of a comparison nobody knows; each of the others takes its parameters.
+    # The truth of a comparison is not known; each of the others takes its parameters.
     return any((type(s) is tuple and s and s[0] not in _DECIDED) or _truth(s, values) is not True for s in conditions)
 
 

@@ -171,7 +171,7 @@ class Select(Query, Locking, Generic[R]):
         return self._copy()._narrow(conditions, equals)
 
     def _narrow(self, conditions: tuple[Any, ...], equals: Mapping[str, Any]) -> Self:
-        """Adds conditions to this query, which nobody else knows yet."""
+        """Adds conditions to this query in place, before it is shared."""
         s, p = self._where, self._where_p
         for condition in conditions:
             # What comparisons give; everything else takes the long way.

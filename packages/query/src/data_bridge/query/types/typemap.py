@@ -201,7 +201,7 @@ def _precise(word: str, digits: str, zone: str | None) -> SQLType:
 def parse_type(spelling: str) -> SQLType:
     """The type with this spelling, as people and the server's ``format_type`` write it.
 
-    An unknown spelling is a type of somebody's own: `data_bridge.query.types.Other`.
+    An unknown spelling is a user-defined type: `data_bridge.query.types.Other`.
 
     >>> from data_bridge.query import parse_type
     >>> parse_type("VARCHAR(20)"), parse_type("integer[]"), parse_type("mood")

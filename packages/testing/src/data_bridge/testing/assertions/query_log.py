@@ -136,7 +136,7 @@ class _Recorder:
         thread = threading.get_ident()
         for log in list(self._logs):
             # Tasks below the recording block know its log. A server in another thread knows none and works for the
-            # test; another task of the same thread works for somebody else.
+            # test; another task of the same thread does not belong to the test.
             if log in here or (not here and thread != log.thread):
                 log.queries.append(query)
         return query

@@ -119,8 +119,8 @@ async def _compared(table: str, role: str, setting: str, mine: Tenant, theirs: T
         assert rows, f"{table} has no row that tenant {who!r} sees: nothing would be proved"
     both = set(seen[mine]) & set(seen[theirs])
     assert not both, f"tenants {mine!r} and {theirs!r} both see {len(both)} of the rows of {table}"
-    nobody = await _visible(table, role, setting, None)
-    assert not nobody, f"{len(nobody)} rows of {table} are seen where {setting} is not set"
+    unset = await _visible(table, role, setting, None)
+    assert not unset, f"{len(unset)} rows of {table} are seen where {setting} is not set"
     return seen[theirs]
 
 

@@ -22,7 +22,7 @@ REMEDIES = {
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Hold:
-    """A connection, or a listener, that somebody has taken."""
+    """A connection, or a listener, that was taken and not returned."""
 
     what: str
     site: tuple[str, int] | None

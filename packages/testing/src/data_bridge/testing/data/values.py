@@ -39,7 +39,7 @@ def value_for(column: ModelColumn, owner: str, n: int, attempt: int = 0) -> Any:
     """The n-th value of a column; another `attempt` gives another value when a check refused the first.
 
     Raises:
-        ConfigurationError: for a type nobody can invent values of; the factory must be given one.
+        ConfigurationError: for a type whose values cannot be generated; the factory must be given one.
     """
     dice = Dice(f"{owner}.{column.key}.{n}.{attempt}", attempt)
     if column.limits.choices:

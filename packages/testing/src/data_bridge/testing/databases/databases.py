@@ -122,7 +122,7 @@ class Databases:
         self._later("drop", name)
 
     def keep(self, name: str) -> str:
-        """Leave a database behind for somebody to look at; returns its URL."""
+        """Leave a database behind for inspection; returns its URL."""
         if (presence := self._present()) is not None:
             presence.keep(name)
         with self._lock:

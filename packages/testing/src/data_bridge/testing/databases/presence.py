@@ -39,7 +39,7 @@ class Presence:
         self._keeper.run(f"SELECT pg_advisory_lock_shared({LOCK}, hashtext({quote_literal(self.run)}))")
 
     def keep(self, name: str) -> None:
-        """A database is left for somebody to look at: no run drops it."""
+        """A database is left for inspection: no run drops it."""
         with closing(self._source.session()) as session:
             session.run(f"COMMENT ON DATABASE {quote_identifier(name)} IS {quote_literal(KEPT)}")
 

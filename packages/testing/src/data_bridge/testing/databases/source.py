@@ -45,7 +45,7 @@ class Source(Protocol):
     """A server on which the harness makes databases."""
 
     owned: bool
-    """Whether nobody else uses the server: then its settings may be ours and clones may copy files."""
+    """Whether the server is ours alone: then we may change its settings and clone by copying files."""
     lasts: bool
     """Whether the server outlives the run, so that databases must be dropped and templates may be found again."""
 

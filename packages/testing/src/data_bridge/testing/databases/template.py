@@ -117,7 +117,7 @@ def _source(content: Any) -> bytes:
 def ensure_template(source: Source, content: Content, build: Callable[[str, Content], None]) -> Template:
     """The template of this content, built by `build(dsn, content)` when it is not there yet.
 
-    Whoever comes first builds, under an advisory lock; processes and runs that come later wait and share it.
+    The first process builds it, under an advisory lock; later processes and runs wait and share it.
     """
     key = content_key(content, source.version)
     lasts = source.lasts
@@ -199,7 +199,7 @@ def _drop_old(session: Session, name: str, family: str) -> None:
 
 def _drop_unused(session: Session, name: str) -> None:
     lock = f"hashtext({quote_literal(name)})"
-    # Nobody builds it and nobody clones it.
+    # It is neither being built nor being cloned.
     taken = [
         number for number in (LOCK, USED) if session.run(f"SELECT pg_try_advisory_lock({number}, {lock})")[0][0] == "t"
     ]

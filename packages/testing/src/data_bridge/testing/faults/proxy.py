@@ -35,7 +35,7 @@ class Proxy:
         bytes_per_second: how much passes in each direction; None is as much as possible.
         cut_after: bytes from the server after which the connection is reset, per connection; None is never.
         cut_after_messages: the same, counted in messages of the server; connections with TLS are not cut.
-        silent: nothing passes any more and nobody is told (a half-open connection); "client" or "server": nothing
+        silent: nothing passes any more, without an error (a half-open connection); "client" or "server": nothing
             that this side says.
         accepted: connections so far.
         messages: messages of the server that have passed, over all connections.

@@ -27,7 +27,7 @@ OTHERS = (
 
 
 class TestServer:
-    """What the fixture `own_server` gives: nobody else uses this server, so it may be hurt.
+    """The server of the fixture `own_server`: no other test uses it, so it may be hurt.
 
     Attributes:
         dsn: URL of its database `postgres` (TCP).

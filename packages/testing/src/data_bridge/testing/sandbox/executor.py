@@ -96,7 +96,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         self._pending: list[Any] = []
         self._sessions: set[SandboxSession] = set()
         self._renew = RENEW
-        # Where listen() looks for somebody who listens.
+        # Where listen() looks for listeners.
         self._pool = Post(self.watch)
 
     def __getattr__(self, name: str) -> Any:
@@ -213,7 +213,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
     def begin_if_new(self) -> Any:
         """Open the transaction of the test when its first statement comes, and return the operation that does it.
 
-        Nobody waits for it: the connection keeps the order.
+        It is not awaited, because the connection keeps the order.
         """
         self.watch.saw_task()
         if self.begun:
@@ -270,7 +270,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
                 if self.lease_handle.status in ("active", "failed"):
                     await to_the_end(self.lease_handle.rollback_to(BACK))
             finally:
-                # Whatever becomes of the rollback: nobody else would give the turn of a task that has ended.
+                # Also when the rollback fails: no one else passes on the turn of a task that has ended.
                 self.turn.give(transaction)
             raise
         return transaction
@@ -288,7 +288,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
             if await native.run(("text", exists), (name,), VALUE) is not None:
                 await native.script(f'CLOSE "{name}"')
 
-        # Where a transaction of the same task is open, it stays until the test ends, and harms nobody.
+        # Where a transaction of the same task is open, it stays until the test ends, which is harmless.
         with suppress(TransactionBusy):
             await self._alone(close, check=False)
 
@@ -324,7 +324,7 @@ class Sandbox(Examples, Timekeeper, FailsOnDemand, BaseExecutor):
         """The sandbox ends with the test, whatever the code under test closes."""
 
     def end(self, test: str) -> None:
-        """The test is over. Its connection serves the next one, so whoever has kept this sandbox must not use it."""
+        """The test is over. Its connection serves the next one, so that code which has kept this sandbox must not use it."""
         why = (
             f"the database of {test} is closed, because that test is over; something has kept it: a repository, a cache, "
             "app.state\nhint: ask for get_database() when it is used, or make what keeps it again for each test"

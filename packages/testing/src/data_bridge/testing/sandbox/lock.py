@@ -30,7 +30,7 @@ class ConnectionLock:
     def __init__(self, patience: float) -> None:
         self.patience = patience
         self.closed: str | None = None
-        """Why nobody gets the turn any more."""
+        """Why the turn is not passed on any more."""
         self.holder: Any = None
         self.task: asyncio.Task[Any] | None = None
         """The task of the holder, where it is known."""
@@ -38,7 +38,7 @@ class ConnectionLock:
         self._lock = threading.Lock()
 
     def close(self, why: str) -> None:
-        """Nobody gets the turn from now on; who waits for it hears why."""
+        """Stops passing the turn on; waiting tasks receive the reason."""
         with self._lock:
             self.closed = why
             waiters, self._waiters = self._waiters, deque()
@@ -52,7 +52,7 @@ class ConnectionLock:
             raise TransactionClosed(self.closed)
 
     def try_take(self, token: object) -> bool:
-        """Take the turn if nobody has it.
+        """Take the turn if it is free.
 
         Raises:
             TransactionClosed: the test is over.
@@ -101,7 +101,7 @@ class ConnectionLock:
             raise
 
     def give(self, token: object) -> None:
-        """Pass the turn on; nothing happens when somebody else has it."""
+        """Pass the turn on; nothing happens when another task has it."""
         with self._lock:
             if self.holder is not token:
                 return

@@ -40,7 +40,7 @@ class Post:
             listener.close()
 
     def deliver(self, notification: Notification) -> None:
-        """Give a notification to whoever listens."""
+        """Deliver a notification to the listeners."""
         for listener in list(self._listeners):
             listener.hear(notification)
 
@@ -88,7 +88,7 @@ class SandboxListener:
         return self._closed and not self._heard
 
     def hear(self, notification: Notification) -> None:
-        """Keep it for whoever takes it, if it is for one of the channels."""
+        """Queue it for the next read, if it is for one of the channels."""
         if notification.channel in self._channels:
             with self._lock:
                 self._heard.append(notification)

@@ -1,6 +1,6 @@
 """NOTIFY of the code under test, its triggers and its functions: recorded by a function that stands in for pg_notify().
 
-PostgreSQL delivers nothing from a transaction that is rolled back, and tells nobody what waits. The stand-in calls the
+PostgreSQL delivers nothing from a transaction that is rolled back, and does not show pending notifications. The stand-in calls the
 real one, for its checks, and keeps a list in a setting of the transaction: a rollback to a savepoint takes back what was
 sent since, exactly as PostgreSQL does.
 """

@@ -38,7 +38,7 @@ class Operation:
 
 
 class Shielded:
-    """An operation that goes on when whoever awaits it is cancelled, as native ones do."""
+    """An operation that goes on when the task that awaits it is cancelled, as native ones do."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self._task = asyncio.ensure_future(work)

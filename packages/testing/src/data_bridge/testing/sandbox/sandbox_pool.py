@@ -106,7 +106,7 @@ class SandboxPool:
             sandbox.turn.give(holder)
 
     def _cancel_running(self, sandbox: Sandbox) -> None:
-        """Cancel the statement of a thread or task that the test has left running: nobody else would wait for its end."""
+        """Cancel the statement of a thread or task that the test has left running, because no one else would wait for its end."""
         with closing(BlockingSession(self.dsn)) as session:
             until = time.monotonic() + PATIENCE
             while sandbox.turn.holder is not None and time.monotonic() < until:
@@ -119,7 +119,7 @@ class SandboxPool:
         if not sandbox.begun:
             return
         handle = sandbox.lease_handle
-        # Nobody waits for it: the connection keeps the order, and the next test's BEGIN comes behind it.
+        # It is not awaited: the connection keeps the order, and the next test's BEGIN follows it.
         self._rollback = handle.rollback(keep=True) if handle.status != "closed" else None
         if sandbox.schema_changed or sandbox.escaped or handle.status not in ("active", "failed", "idle"):
             # Plans made for tables that are gone again must not be met by the next test.

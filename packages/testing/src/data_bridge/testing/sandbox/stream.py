@@ -89,7 +89,7 @@ class SandboxLease:
         return self._sandbox.lease_handle.describe(sql, timeout)
 
     def abandon(self) -> None:
-        """Nobody waits for its end."""
+        """Its end is not awaited."""
         if self._transaction is not None:
             self._transaction = None  # its finaliser takes it back
 

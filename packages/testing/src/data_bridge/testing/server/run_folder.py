@@ -78,7 +78,7 @@ class RunFolder:
         if temporary and _has_room(MEMORY):
             data_home = MEMORY / path.name
             data_home.mkdir(mode=0o711 if account else 0o700)
-            # Whoever sweeps may have another TMPDIR: from here the lock is found.
+            # The sweeping process may have another TMPDIR: from here it finds the lock.
             (data_home / RUN).symlink_to(path)
         run = cls(path, data_home, lock)
         run.sockets.mkdir(mode=0o700)

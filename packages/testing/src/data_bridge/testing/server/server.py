@@ -144,17 +144,17 @@ class EmbeddedServer:
         return self
 
     def close(self) -> None:
-        """Give the server up; it ends when nobody else uses it. Harmless when closed already."""
+        """Give the server up; it ends when no other process uses it. Harmless when closed already."""
         link = self._detach()
         if link is not None:
             link.leave()
 
     def hold(self) -> None:
-        """Let the server run on when everybody has left, until `shutdown`."""
+        """Let the server run on without users, until `shutdown`."""
         self._ask("hold")
 
     def shutdown(self) -> None:
-        """End the server now, whoever uses it."""
+        """End the server now, even while it is used."""
         self._ask("shutdown")
         link = self._detach()
         if link is not None:
@@ -285,7 +285,7 @@ class EmbeddedServer:
 
 
 def _check_loopback(port: int) -> None:
-    """Raises ServerError where the loopback interface is down, as in a network namespace that nobody has set up."""
+    """Raises ServerError where the loopback interface is down, as in a new network namespace."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=10):
             pass

@@ -1,4 +1,4 @@
-"""The small process that owns one PostgreSQL server: starts it, restarts it when told, ends it when nobody is left.
+"""The small process that owns one PostgreSQL server: starts it, restarts it when told, ends it when no client is left.
 
 It runs as a program of its own (`python -I -S supervisor.py`, so only the standard library and no package of ours) in a
 session of its own. Users hold a socket to it; the kernel closes that socket however they die, and when the last one is
@@ -204,7 +204,7 @@ class Supervisor:
             user.sendall(json.dumps(reply).encode() + b"\n")
 
     def serve(self) -> None:
-        """Answer until nobody needs the server."""
+        """Answer until no process needs the server."""
         while not self.ending and (self.users or self.held):
             for key, _ in self.selector.select():
                 if self.listener is not None and key.fileobj is self.listener:

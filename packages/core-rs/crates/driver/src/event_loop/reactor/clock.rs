@@ -1,4 +1,4 @@
-//! Time for a reactor that nobody waits in: a timerfd inside the epoll that the event loop watches.
+//! Time for a reactor without a waiting thread: a timerfd inside the epoll that the event loop watches.
 //!
 //! tokio's own timers are served by the thread that parks in the runtime. With a [`super::Kind::Loop`] no thread does,
 //! so a deadline would pass unnoticed while the event loop sleeps. A timerfd makes the nested epoll readable instead.
@@ -35,7 +35,7 @@ impl Clock {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `fd` is new and nobody else's.
+        // SAFETY: `fd` is new and has no other owner.
         let timer = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Arc::new(Self { sleepers: Mutex::default(), timer }))
     }

@@ -1,7 +1,7 @@
 //! The reactor with a thread of its own: for systems without epoll, for loops without `add_reader`, for blocking callers
 //! and for connections that several threads share.
 //!
-//! The thread only turns tokio's driver. Futures are polled by whoever answers the bell, so no Python object and no
+//! The thread only turns tokio's driver. Futures are polled by the thread that answers the bell, so no Python object and no
 //! interpreter lock ever reaches it.
 use super::{Reactor, Sleep};
 use crate::event_loop::run_queue::Ready;
@@ -67,7 +67,7 @@ impl Drop for Thread {
         if self.born != crate::event_loop::fork::count() {
             return self.forget();
         }
-        // The thread is told and never joined: at interpreter exit nobody may wait for it.
+        // The thread is told and never joined, because nothing may wait for it at interpreter exit.
         if let Some(stop) = self.stop.lock().expect("the stop signal").take() {
             let _ = stop.send(());
         }

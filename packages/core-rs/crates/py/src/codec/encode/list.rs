@@ -88,7 +88,7 @@ unsafe fn elements(
                 out.extend((-1i32).to_be_bytes());
             } else {
                 array::write_element(out, |out| value(env, element, item, out)).map_err(|why| match why {
-                    // The message speaks of the element, not of the list.
+                    // The message describes the element, not of the list.
                     Refusal::Expected(what) => {
                         let got = type_name(&Bound::from_borrowed_ptr(Python::assume_attached(), item));
                         Refusal::Reason(format!("element {i}: expected {what}, got {got}"))
