@@ -58,7 +58,7 @@ class Page(HTMLParser):
 def check(site: Path) -> list[str]:
     """All findings."""
     pages = {path.resolve(): Page(path) for path in sorted(site.rglob("*.html"))}
-    found: list[str] = []
+    found = [] if (site / "index.html").is_file() else [f"{site}: there is no site"]
     for path, page in pages.items():
         name = path.relative_to(site.resolve())
         text = "".join(page.text)
