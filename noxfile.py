@@ -160,7 +160,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site strictly and run every example in it. `nox -s docs -- serve` shows it while you write."""
+    """Build the site strictly, look at it in chromium and run every example. `nox -s docs -- serve` shows it while you write."""
     sync(session, "docs")
     if session.posargs == ["serve"]:
         session.run("mkdocs", "serve")
@@ -169,9 +169,21 @@ def docs(session: nox.Session) -> None:
     session.run("python", ".ci/check_site.py", "site")
     session.run("python", ".ci/check_search.py", "site")
     session.run("python", ".ci/check_reference.py", "site")
+    session.run("python", ".ci/look.py", "site", "site-screenshots")
     session.run("pytest", "docs", "README.md")
     if not any(argument.startswith("-") for argument in session.posargs):
         cargo(session, "doc", "--quiet", "--locked", "--no-deps", "--workspace", env={"RUSTDOCFLAGS": "-D warnings"})
+
+
+@nox.session
+def publish_docs(session: nox.Session) -> None:
+    """Add the site of a version to the branch gh-pages and push it: `nox -s publish_docs -- 0.3.0 latest`."""
+    sync(session, "docs")
+    if not session.posargs:
+        session.error("name the version: nox -s publish_docs -- 0.3.0 latest")
+    session.run("mike", "deploy", "--push", "--update-aliases", *session.posargs)
+    if "latest" in session.posargs:
+        session.run("mike", "set-default", "--push", "latest")
 
 
 @nox.session

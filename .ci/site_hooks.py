@@ -27,8 +27,12 @@ WEIGHTS = {
     "contributing": 0.05,
 }
 SUBJECTS = {
+    "how-to/connections.md": 5.0,
+    "how-to/tenants.md": 5.0,
+    "how-to/type-checking.md": 8.0,
+    "tutorials/testing-with-rollback.md": 4.0,
     "how-to/relations.md": 5.0,
-    "how-to/transactions.md": 5.0,
+    "how-to/transactions.md": 6.0,
     "how-to/migrations.md": 5.0,
     "how-to/query.md": 5.0,
     "how-to/fastapi.md": 6.0,
@@ -39,7 +43,7 @@ SUBJECTS = {
     "how-to/make-test-data.md": 6.0,
     "how-to/define-tables.md": 5.0,
     "how-to/errors.md": 7.0,
-    "reference/types.md": 6.0,
+    "reference/types.md": 6.5,
     "how-to/raw-sql-and-streams.md": 6.0,
 }
 

@@ -16,7 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, LEFT, ROW, THIN, TOP, BOTTOM = 860, 330, 30, 10, 64, 44
 PEERS = {"SQLAlchemy": "#9ca3af", "Tortoise": "#0d9488", "Oxyde": "#c2884a"}
-BAR, MISSED, MARK, TEXT, GRID = "#4051b5", "#c0392b", "#e67e22", "#6b7280", "#d1d5db"
+BAR, MISSED, MARK, TEXT, GRID = "#5c6bc0", "#d9534f", "#e67e22", "#57606a", "#d1d5db"
+DARK_TEXT, DARK_GRID = "#b6bec8", "#3d444d"
 
 
 def svg(loop: str, rows: list[dict[str, Any]]) -> str:
@@ -32,48 +33,53 @@ def svg(loop: str, rows: list[dict[str, Any]]) -> str:
 
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="13" '
+            f'<svg class="speed" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="13" '
             f'role="img" aria-label="Speed compared with asyncpg and Pydantic on {escape(loop)}">'
         ),
+        # An image follows the colour scheme of the reader's browser, also on the page of a repository.
         (
-            f'<text x="16" y="26" font-size="16" font-weight="600" fill="{TEXT}">Operations per second, asyncpg + Pydantic = 1 '
+            f"<style>.speed text{{fill:{TEXT}}}.speed .grid{{stroke:{GRID}}}.speed .one{{stroke:{TEXT}}}@media(prefers-color-scheme:dark)"
+            f"{{.speed text{{fill:{DARK_TEXT}}}.speed .grid{{stroke:{DARK_GRID}}}.speed .one{{stroke:{DARK_TEXT}}}}}</style>"
+        ),
+        (
+            f'<text x="16" y="26" font-size="16" font-weight="600">Operations per second, asyncpg + Pydantic = 1 '
             f"({escape(loop)})</text>"
         ),
-        f'<rect x="16" y="38" width="12" height="12" fill="{BAR}"/><text x="34" y="49" fill="{TEXT}">data-bridge</text>',
-        f'<rect x="130" y="37" width="3" height="14" fill="{MARK}"/><text x="140" y="49" fill="{TEXT}">the target it must reach</text>',
+        f'<rect x="16" y="38" width="12" height="12" fill="{BAR}"/><text x="34" y="49">data-bridge</text>',
+        f'<rect x="130" y="37" width="3" height="14" fill="{MARK}"/><text x="140" y="49">the target it must reach</text>',
     ]
     for i, name in enumerate(peers):
         at = 330 + 120 * i
         parts += [
             f'<rect x="{at}" y="40" width="12" height="8" fill="{PEERS[name]}"/>',
-            f'<text x="{at + 18}" y="49" fill="{TEXT}">{escape(name)}</text>',
+            f'<text x="{at + 18}" y="49">{escape(name)}</text>',
         ]
     bottom = TOP + step_y * len(rows)
     for step in range(int(most) + 1):
         weight = 2 if step == 1 else 1
-        colour = TEXT if step == 1 else GRID
+        kind = "one" if step == 1 else "grid"
         parts.append(
-            f'<line x1="{x(step):.1f}" x2="{x(step):.1f}" y1="{TOP}" y2="{bottom}" stroke="{colour}" stroke-width="{weight}"/>'
+            f'<line x1="{x(step):.1f}" x2="{x(step):.1f}" y1="{TOP}" y2="{bottom}" class="{kind}" stroke-width="{weight}"/>'
         )
-        parts.append(f'<text x="{x(step):.1f}" y="{bottom + 18}" text-anchor="middle" fill="{TEXT}">{step}×</text>')
+        parts.append(f'<text x="{x(step):.1f}" y="{bottom + 18}" text-anchor="middle">{step}×</text>')
     for i, r in enumerate(rows):
         y = TOP + step_y * i
         colour = BAR if r["ratio"] >= r["must"] else MISSED
         parts += [
-            f'<text x="{LEFT - 10}" y="{y + 19}" text-anchor="end" fill="{TEXT}">{escape(r["work"])} · {r["scenario"]}</text>',
+            f'<text x="{LEFT - 10}" y="{y + 19}" text-anchor="end">{escape(r["work"])} · {r["scenario"]}</text>',
             f'<rect x="{LEFT}" y="{y + 5}" width="{x(r["ratio"]) - LEFT:.1f}" height="{ROW - 10}" rx="2" fill="{colour}"/>',
             f'<rect x="{x(r["must"]) - 1.5:.1f}" y="{y + 2}" width="3" height="{ROW - 4}" fill="{MARK}"/>',
-            f'<text x="{x(max(r["ratio"], r["must"])) + 8:.1f}" y="{y + 19}" fill="{TEXT}">{r["ratio"]:.2f}×</text>',
+            f'<text x="{x(max(r["ratio"], r["must"])) + 8:.1f}" y="{y + 19}">{r["ratio"]:.2f}×</text>',
         ]
         for j, name in enumerate(peers):
             figures, top = r["peers"][name], y + ROW - 2 + THIN * j
             if figures is None:
-                parts.append(f'<text x="{LEFT + 4}" y="{top + 7}" font-size="9" fill="{TEXT}">–</text>')
+                parts.append(f'<text x="{LEFT + 4}" y="{top + 7}" font-size="9">–</text>')
                 continue
             end = x(figures["ratio"])
             parts += [
                 f'<rect x="{LEFT}" y="{top}" width="{end - LEFT:.1f}" height="{THIN - 3}" fill="{PEERS[name]}"/>',
-                f'<text x="{end + 4:.1f}" y="{top + 6}" font-size="9" fill="{TEXT}">{figures["ratio"]:.2f}</text>',
+                f'<text x="{end + 4:.1f}" y="{top + 6}" font-size="9">{figures["ratio"]:.2f}</text>',
             ]
     return "\n".join([*parts, "</svg>", ""])
 
