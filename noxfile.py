@@ -165,7 +165,7 @@ def docs(session: nox.Session) -> None:
     if session.posargs == ["serve"]:
         session.run("mkdocs", "serve")
         return
-    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
     session.run("python", ".ci/check_site.py", "site")
     session.run("python", ".ci/check_search.py", "site")
     session.run("python", ".ci/check_reference.py", "site")

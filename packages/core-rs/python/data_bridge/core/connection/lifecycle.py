@@ -69,7 +69,10 @@ async def init(
     Args:
         dsn: `postgresql://user:password@host:port/database` or `host=… dbname=…`, as libpq reads them, several hosts
             included; `embedded:` with data-bridge-testing. Without it $DATABASE_URL is read, then the PG* variables.
-        host, port, database, username: parts of the address.
+        host: a host name, or several with commas.
+        port: a port, or one for each host.
+        database: the name of the database.
+        username: the role.
         password: a text, or a function that returns one, also a coroutine function: it is called whenever a connection is
             made, so that tokens of cloud providers stay valid.
         min_connections: connections that are kept even when idle.
@@ -84,12 +87,15 @@ async def init(
         control_connection: True makes the connection by which statements are cancelled together with the pool, and keeps
             it; False makes it when the first statement is cancelled.
         ssl: disable, prefer, require or verify-full; True for require, False for disable.
-        ssl_root_cert, ssl_cert, ssl_key: PEM files; `system` as root trusts the public authorities.
+        ssl_root_cert: a PEM file of trusted authorities; `system` for the public ones.
+        ssl_cert: a PEM file with the certificate of the client.
+        ssl_key: a PEM file with its key.
         application_name: what `pg_stat_activity` shows.
         server_settings: configuration parameters for every session.
         target_session_attrs: any, read-write, read-only, primary or standby.
         alias: the name under which `using=` and Settings find it.
-        on_connect, on_checkout: hooks of `Database`.
+        on_connect: a coroutine function that is called with every new connection.
+        on_checkout: a coroutine function that is called with a connection before each use.
         echo: True prints every statement to standard error, in colour on a terminal.
         log_values: True shows parameters in the log and in the echo; those of `SecretStr` columns stay masked.
         slow_query: seconds from which a statement is logged at WARNING to `data_bridge.slow`; None for never.

@@ -28,7 +28,10 @@ class TransactionMiddleware:
         app: the application.
         methods: the HTTP methods whose requests have a transaction.
         rolls_back: which statuses roll back; by default 400 and above.
-        isolation, read_only, timeout, using: as for `begin_transaction()`.
+        isolation: the isolation level; without it that of the database.
+        read_only: whether the transaction only reads.
+        timeout: seconds for the whole transaction.
+        using: an alias or a Database; without it the default database.
 
     >>> from data_bridge.postgres.asgi import TransactionMiddleware
     >>> app = TransactionMiddleware(app, isolation="REPEATABLE READ")  # doctest: +SKIP

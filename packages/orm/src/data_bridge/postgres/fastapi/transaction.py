@@ -68,7 +68,10 @@ def transactional(
     function again.
 
     Args:
-        isolation, read_only, timeout, using: as for `pg_transaction()`.
+        isolation: the isolation level; without it that of the database.
+        read_only: whether the transaction only reads.
+        timeout: seconds for the whole transaction.
+        using: an alias or a Database; without it the default database.
         retries: how often a request is run again after a serialization failure or a deadlock. The function must be safe to
             run twice: its dependencies are solved again, and what it did outside of the database stays done.
         rolls_back: which statuses roll back; by default 400 and above.

@@ -74,8 +74,8 @@ def queries(schemas: Sequence[str] | None = None) -> dict[str, Statement]:
     """The statements to run, by name. Without `schemas` they look into the schemas of the search path.
 
     >>> from data_bridge.query import catalog
-    >>> sorted(catalog.queries(["public"]))[:5]
-    ['columns', 'constraints', 'domains', 'enums', 'extensions']
+    >>> print(*sorted(catalog.queries(["public"]))[:5])
+    columns constraints domains enums extensions
     """
     wanted = None if schemas is None else list(schemas)
     return {

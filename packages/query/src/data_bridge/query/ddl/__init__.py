@@ -144,8 +144,8 @@ def create_table_operations(table: TableDef, *, if_not_exists: bool = False) -> 
 
     >>> from data_bridge.query import ColumnDef, IndexDef, TableDef, ddl, types
     >>> users = TableDef("users", (ColumnDef("email", types.Text),), indexes=(IndexDef(None, ("email",)),), comment="people")
-    >>> [type(o).__name__ for o in ddl.create_table_operations(users)]
-    ['CreateTable', 'CreateIndex', 'Comment']
+    >>> print(*(type(o).__name__ for o in ddl.create_table_operations(users)))
+    CreateTable CreateIndex Comment
     """
     operations: list[Operation] = [CreateTable(table, if_not_exists=if_not_exists)]
     operations += [CreateIndex(table, index, if_not_exists=if_not_exists) for index in table.indexes]

@@ -17,8 +17,8 @@ def tables_in_order(tables: Iterable[TableDef]) -> list[TableDef]:
     >>> key = ConstraintDef("foreign_key", columns=("b",), references=(None, "b"), references_columns=("id",))
     >>> a = TableDef("a", (ColumnDef("b", types.BigInt),), constraints=(key,))
     >>> b = TableDef("b", (ColumnDef("id", types.BigInt),))
-    >>> [table.name for table in ddl.tables_in_order([a, b])]
-    ['b', 'a']
+    >>> print(*(table.name for table in ddl.tables_in_order([a, b])))
+    b a
     """
     left = {(table.schema, table.name): table for table in tables}
     made: list[TableDef] = []
@@ -63,8 +63,8 @@ def views_in_order(views: Iterable[ViewDef]) -> list[ViewDef]:
     >>> from data_bridge.query import ViewDef, ddl
     >>> from data_bridge.query.definitions.tables import Use
     >>> a = ViewDef("a", "SELECT n FROM b", uses=(Use("column", None, "b", "n"),))
-    >>> [view.name for view in ddl.views_in_order([a, ViewDef("b", "SELECT 1 AS n")])]
-    ['b', 'a']
+    >>> print(*(view.name for view in ddl.views_in_order([a, ViewDef("b", "SELECT 1 AS n")])))
+    b a
     """
     left = {(view.schema, view.name): view for view in sorted(views, key=lambda v: (v.schema or "", v.name))}
     made: list[ViewDef] = []

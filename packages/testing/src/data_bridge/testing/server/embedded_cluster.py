@@ -29,11 +29,10 @@ class EmbeddedCluster:
 
     >>> from data_bridge.testing import EmbeddedCluster
     >>> with EmbeddedCluster(replicas=1) as cluster:
-    ...     cluster.run("CREATE TABLE t (n int)")
+    ...     rows = cluster.run("CREATE TABLE t (n int)")
     ...     cluster.catch_up()
-    ...     cluster.run("SELECT count(*) FROM t", on=cluster.replicas[0])
-    []
-    [('0',)]
+    ...     print(*cluster.run("SELECT count(*) FROM t", on=cluster.replicas[0]))
+    ('0',)
     """
 
     def __init__(self, replicas: int = 2, *, provider: str | None = None) -> None:
