@@ -30,11 +30,15 @@ class Page(HTMLParser):
         self.anchors: set[str] = set()
         self.problems: list[str] = []
         self._depth = 0
+        self._last = ""
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note anchors, links and images."""
         given = dict(attrs)
+        if tag == "blockquote" and self._last == "blockquote":
+            self.problems.append("an example that was not rendered as code")  # Markdown takes prompts for quotations
+        self._last = tag
         if tag in SILENT:
             self._depth += 1
         if given.get("id"):
@@ -48,6 +52,8 @@ class Page(HTMLParser):
         """Leave code."""
         if tag in SILENT:
             self._depth -= 1
+        if self._last == "svg" and tag == "p":
+            self.problems.append("an empty drawing")  # Markdown has closed it
 
     def handle_data(self, data: str) -> None:
         """Keep text outside of code."""
