@@ -115,6 +115,7 @@ def test_plan_and_dry_run(run: Run, isolated_db: Any, folder: Folder) -> None:
         "lock": "SHARE UPDATE EXCLUSIVE",
         "transactional": False,
         "understood": True,
+        "phase": "expand",
     }
     assert touched == [{
         "relation": "a", "lock": "SHARE UPDATE EXCLUSIVE", "blocks": "other schema changes", "rewrite": False, "scan": True,
@@ -321,7 +322,8 @@ def test_lint(run: Run, folder: Folder, capsys: pytest.CaptureFixture[str]) -> N
     assert said["ok"] is False
     assert [(w["rule"], w["reason"]) for w in said["waived"]] == [("L21", "nobody reads it")]
     assert main(["lint", str(place / "0001_a.sql"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"findings": [], "waived": [], "ok": True}
+    phases = {str(place / "0001_a.sql"): "expand"}
+    assert json.loads(capsys.readouterr().out) == {"findings": [], "waived": [], "phases": phases, "ok": True}
     assert main(["lint", str(place / "0003_c.sql")]) == 4
     out = capsys.readouterr().out
     assert "L01 error: building index i blocks every write to a" in out

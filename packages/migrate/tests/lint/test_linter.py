@@ -101,3 +101,15 @@ def test_waivers() -> None:
         "nobody writes", "nobody writes", None, "gone", None,
     ]  # fmt: skip
     assert suppressions.reason("L39", 7) == "old types" and suppressions.reason("L09", 7) is None
+
+
+async def test_each_file_has_its_phase(tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").write_text(
+        "-- up\nCREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\n-- down\nDROP TABLE t;\n"
+    )
+    (tmp_path / "0002_b.sql").write_text("-- up\nALTER TABLE t RENAME a TO b;\n-- down\nALTER TABLE t RENAME b TO a;\n")
+    report = await lint_migrations(directory=tmp_path)
+    assert {Path(file).name: phase for file, phase in report.phases.items()} == {
+        "0001_a.sql": "expand",
+        "0002_b.sql": "contract",
+    }

@@ -17,6 +17,7 @@ mod context;
 mod effect;
 mod linter;
 mod name;
+mod phase;
 mod read;
 mod read_expression;
 mod read_table;

@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::context::{Cx, Finding, Options, Script, Statement, runs_alone};
 use crate::effect::{Effect, effect};
 use crate::name::Name;
+use crate::phase::contracts;
 use crate::read::read;
 use crate::rules;
 use crate::schema::Schema;
@@ -24,6 +25,8 @@ pub struct Fact {
     pub object: Option<String>,
     /// The relation that it belongs to.
     pub on: Option<String>,
+    /// Whether the release before may need what it takes away.
+    pub contracts: bool,
 }
 
 /// All findings, in the order of the scripts.
@@ -132,5 +135,6 @@ fn fact(change: &Change, effect: &Effect) -> Fact {
         transactional: !runs_alone(change),
         object,
         on,
+        contracts: contracts(change),
     }
 }

@@ -66,6 +66,7 @@ class Facts:
         transactional: whether it can run inside a transaction.
         object: what a statement outside of transactions makes or removes.
         on: the relation that this belongs to.
+        contracts: whether the release before may need what it takes away, or write what it refuses from now on.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Facts:
     transactional: bool
     object: str | None
     on: str | None
+    contracts: bool
 
 
 def lint(

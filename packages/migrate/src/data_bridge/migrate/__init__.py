@@ -22,6 +22,7 @@ from data_bridge.migrate.runner import (  # noqa: E402
     Touched,
     get_migration_history,
     get_migration_status,
+    require_applied,
     run_migrations,
 )
 from data_bridge.migrate.sources import Migration  # noqa: E402
@@ -41,6 +42,7 @@ __all__ = [
     "get_migration_status",
     "lint_migrations",
     "repair_history",
+    "require_applied",
     "resolve_migration",
     "run_migrations",
 ]

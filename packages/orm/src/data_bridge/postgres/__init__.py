@@ -149,6 +149,7 @@ if TYPE_CHECKING:
         MigrationStatus,
         Plan,
         get_migration_status,
+        require_applied,
         run_migrations,
     )
 
@@ -273,6 +274,7 @@ __all__ = [
     "register_type",
     "remove_annotator",
     "remove_observer",
+    "require_applied",
     "row",
     "run_migrations",
     "sql",
@@ -290,7 +292,15 @@ __all__ += errors.__all__
 # Most applications that serve requests need none of these: they are imported when they are first named.
 _HOMES = {
     **dict.fromkeys(
-        ("AppliedMigration", "Migration", "MigrationStatus", "Plan", "get_migration_status", "run_migrations"),
+        (
+            "AppliedMigration",
+            "Migration",
+            "MigrationStatus",
+            "Plan",
+            "get_migration_status",
+            "require_applied",
+            "run_migrations",
+        ),
         "data_bridge.migrate",
     ),
     **dict.fromkeys(

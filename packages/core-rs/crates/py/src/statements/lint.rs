@@ -7,7 +7,7 @@ type PyScript = (String, Vec<(String, usize)>, Option<bool>, bool, bool);
 type PyFinding =
     (String, usize, &'static str, &'static str, String, String, Option<&'static str>, Option<&'static str>, bool);
 type PyFact =
-    (&'static str, Vec<(String, &'static str)>, Vec<String>, Vec<String>, bool, Option<String>, Option<String>);
+    (&'static str, Vec<(String, &'static str)>, Vec<String>, Vec<String>, bool, Option<String>, Option<String>, bool);
 
 /// Findings over scripts `(file, [(sql, line)], atomic, down, report)`; models are `(name, table, columns)`.
 #[pyfunction]
@@ -36,11 +36,11 @@ pub fn lint_scripts(
         .collect()
 }
 
-/// What statements do: `(kind, locks, rewrites, scans, transactional, object, on)`.
+/// What statements do: `(kind, locks, rewrites, scans, transactional, object, on, contracts)`.
 #[pyfunction]
 pub fn statement_facts(py: Python<'_>, statements: Vec<String>) -> Vec<PyFact> {
     py.detach(|| facts(&statements))
         .into_iter()
-        .map(|f| (f.kind, f.locks, f.rewrites, f.scans, f.transactional, f.object, f.on))
+        .map(|f| (f.kind, f.locks, f.rewrites, f.scans, f.transactional, f.object, f.on, f.contracts))
         .collect()
 }

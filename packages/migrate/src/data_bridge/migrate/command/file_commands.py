@@ -64,7 +64,7 @@ async def lint(call: Call) -> int:
     if call.is_json:
         waived = [{**output.finding_json(f), "reason": reason} for f, reason in report.waived]
         findings = [output.finding_json(f) for f in report.findings]
-        call.show_json({"findings": findings, "waived": waived, "ok": not is_bad})
+        call.show_json({"findings": findings, "waived": waived, "phases": report.phases, "ok": not is_bad})
     else:
         output.lint(call.terminal, report, waived=options.waived)
     return 4 if is_bad else 0

@@ -87,7 +87,8 @@ def _statements(terminal: Terminal, step: PlannedStep) -> None:
     for s in statements:
         lock = step.lock if len(statements) == 1 else strongest(facts_of(s.sql))
         alone = None if step.transactional else "outside a transaction"
-        marks = [m for m in (lock and f"locks {lock}", alone) if m]
+        contracts = step.phase == "contract" and any(f.contracts for f in facts_of(s.sql))
+        marks = [m for m in (lock and f"locks {lock}", alone, contracts and "contract") if m]
         terminal.say(terminated(s.sql) + (terminal.paint(f"  -- {', '.join(marks)}", "dim") if marks else ""))
 
 
@@ -121,6 +122,8 @@ def lint(terminal: Terminal, report: LintReport, *, waived: bool) -> None:
         if marks:
             terminal.say(f"    {'; '.join(marks)}")
         terminal.say(f"    instead: {f.hint}")
+    for file in (file for file, phase in report.phases.items() if phase == "contract"):
+        terminal.say(terminal.paint(f"{file}: contract: the release before may not work after it", "dim"))
     for f, reason in report.waived if waived else []:
         terminal.say(terminal.paint(f"{f.file}:{f.line}: {f.rule} allowed: {reason}", "dim"))
     counts = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "info")}

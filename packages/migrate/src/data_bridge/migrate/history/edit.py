@@ -144,4 +144,4 @@ async def resolve_migration(
         if version not in by_version:
             raise MigrationError(f"there is no migration {version}")
         m = by_version[version]
-        await history.record(version, m.title(), checksum(m), "applied", row.steps)
+        await history.record(version, m.title(), checksum(m), "applied", row.steps, phase=row.phase)

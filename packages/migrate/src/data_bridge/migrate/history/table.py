@@ -17,6 +17,8 @@ from data_bridge.migrate._sql_names import quote_identifier
 
 _SESSION = "session "
 """What begins the last entry of a row's steps, where they left a session that is not as new."""
+_PHASE = "phase "
+"""What begins the entry of a row's steps that says whether they only add."""
 _FIELDS = "version, name, state, checksum, steps_done, steps, started_at, finished_at, error, down"
 
 
@@ -36,6 +38,7 @@ class AppliedMigration:
         error: the message of the failure.
         down: reserved.
         session: settings and role that the committed steps left, for the steps behind them.
+        phase: "expand" if it only added, "contract" if not; None for one that an older version or `fake` has recorded.
     """
 
     version: str
@@ -49,6 +52,7 @@ class AppliedMigration:
     error: str | None
     down: tuple[str, ...] | None
     session: str | None = None
+    phase: str | None = None
 
 
 class History:
@@ -91,15 +95,19 @@ class History:
         found: list[AppliedMigration] = []
         for r in rows:
             steps: list[str] = r["steps"]
+            phase = steps.pop().removeprefix(_PHASE) if steps and steps[-1].startswith(_PHASE) else None
             session = steps.pop().removeprefix(_SESSION) if steps and steps[-1].startswith(_SESSION) else None
             down = None if r["down"] is None else tuple(r["down"])
-            found.append(AppliedMigration(**dict[str, Any](r, steps=tuple(steps), down=down, session=session)))
+            found.append(
+                AppliedMigration(**dict[str, Any](r, steps=tuple(steps), down=down, session=session, phase=phase))
+            )
         return found
 
     async def record(
-        self, version: str, name: str, checksum: str, state: str, digests: Sequence[str], session: str | None = None
-    ) -> None:
-        """The row of a migration in any state, with the steps that are committed with it and the session that they left."""
+        self, version: str, name: str, checksum: str, state: str, digests: Sequence[str], *,
+        session: str | None = None, phase: str | None = None,
+    ) -> None:  # fmt: skip
+        """Writes the row of a migration in any state, with the steps that are committed with it, and the session they left."""
         if not self._who:
             self._who = f"{_user()}@{socket.gethostname()}"
             self._tool = f"data-bridge-migrate {installed('data-bridge-migrate')}"
@@ -108,7 +116,7 @@ class History:
             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE $3 WHEN 'applied' THEN clock_timestamp() END) "
             "ON CONFLICT (version) DO UPDATE SET state = excluded.state, checksum = excluded.checksum, error = NULL, "
             "steps_done = excluded.steps_done, steps = excluded.steps, finished_at = excluded.finished_at",
-            version, name, state, checksum, len(digests), [*digests, *([] if session is None else [_SESSION + session])],
+            version, name, state, checksum, len(digests), [*digests, *_marks(session, phase)],
             self._who, self._tool,
         )  # fmt: skip
 
@@ -125,6 +133,11 @@ class History:
     async def accept(self, version: str, checksum: str) -> None:
         """The migration was changed after it ran, and that is all right."""
         await self._connection.execute(f"UPDATE {self.name} SET checksum = $2 WHERE version = $1", version, checksum)
+
+
+def _marks(session: str | None, phase: str | None) -> list[str]:
+    """What follows the digests of the steps: a history of an older version has no columns for it."""
+    return [*([] if session is None else [_SESSION + session]), *([] if phase is None else [_PHASE + phase])]
 
 
 def _user() -> str:

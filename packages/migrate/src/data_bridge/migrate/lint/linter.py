@@ -13,6 +13,7 @@ from data_bridge.core.lint import Finding, Script, lint
 from data_bridge.migrate import _config as configuration
 from data_bridge.migrate._sql_lexer import split
 from data_bridge.migrate.lint.suppressions import Suppressions
+from data_bridge.migrate.operations.phase import Phase, Phases
 from data_bridge.migrate.runner.plan import record
 from data_bridge.migrate.sources.discovery import discover, in_directory, ordered
 from data_bridge.migrate.sources.migration import Migration
@@ -27,11 +28,13 @@ class LintReport:
     Attributes:
         findings: those that are not waived.
         waived: those that a comment allows, with its reason.
+        phases: by file, "expand" if the release before works on after it, "contract" if it may not.
         ok: whether there is no finding of severity error.
     """
 
     findings: list[Finding] = field(default_factory=list[Finding])
     waived: list[tuple[Finding, str]] = field(default_factory=list[tuple[Finding, str]])
+    phases: dict[str, Phase] = field(default_factory=dict[str, Phase])
 
     @property
     def ok(self) -> bool:
@@ -89,6 +92,14 @@ async def lint_migrations(
     extra += await _one_way([w.migration for w in wanted if w.up and w.migration.sections], wanted)
     known = [(type(m).__name__ if not inspect.isclass(m) else m.__name__, *_shape(m)) for m in models]
     report = LintReport()
+    for script in scripts:
+        if script.report and not script.down:
+            phases = Phases()
+            for sql, _ in script.statements:
+                # A dump is mostly INSERTs, each one statement here, which only add.
+                if not sql.lstrip()[:7].upper().startswith("INSERT"):
+                    phases.read(sql)
+            report.phases[script.file] = phases.all
     for finding in [*lint(scripts, qualified=qualified, models=known), *extra]:
         suppressions = texts.get(finding.file)
         reason = suppressions.reason(finding.rule, finding.line) if suppressions else None

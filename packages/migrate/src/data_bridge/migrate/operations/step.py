@@ -30,15 +30,23 @@ _DUMP = 1_000_000
 
 
 @lru_cache(maxsize=4096)
-def facts_of(sql: str) -> tuple[Facts, ...]:
-    """What the statements of a text lock and rewrite; nothing for a text that never ends, or a dump of data."""
+def _read(sql: str) -> tuple[Facts, ...] | None:
     if len(sql) > _DUMP:
-        return ()
+        return None
     try:
-        statements = split(sql)
+        return tuple(facts([s.sql for s in split(sql)]))
     except UnclosedError:
-        return ()
-    return tuple(facts([s.sql for s in statements]))
+        return None
+
+
+def facts_of(sql: str) -> tuple[Facts, ...]:
+    """Returns what the statements of a text lock and rewrite; nothing for a text that is not readable."""
+    return _read(sql) or ()
+
+
+def is_readable(sql: str) -> bool:
+    """Whether the statements of a text can be read: it ends, and is not a dump of data."""
+    return _read(sql) is not None
 
 
 def strongest(found: tuple[Facts, ...]) -> str | None:

@@ -17,6 +17,7 @@ from data_bridge.migrate._sql_lexer import first_word
 from data_bridge.migrate.connection.session import RunnerConnection
 from data_bridge.migrate.history.table import History
 from data_bridge.migrate.operations.backfill import Batches, batch_sql
+from data_bridge.migrate.operations.phase import Phases
 from data_bridge.migrate.operations.step import STRENGTH, Step
 from data_bridge.migrate.runner.recovery import Recovery
 from data_bridge.migrate.runner.session_state import Session, touches_session
@@ -49,6 +50,7 @@ class StepExecutor:
         """The state of the session that the last committed step left, until a step needs it."""
         self._state_now = session
         self.digests: list[str] = []
+        self._phases = Phases()
         self.current: Step | None = None
         self.is_partial = bool(done)
         self.touches_session = False
@@ -59,6 +61,7 @@ class StepExecutor:
     async def step(self, step: Step) -> int:
         """Runs a step, or passes over it when an earlier run committed it."""
         self.current = step
+        self._phases.read(step.sql)
         self._session.hear(step.sql)
         announced = self._recorded(step)
         if announced == "":
@@ -152,8 +155,9 @@ class StepExecutor:
         # While steps of an earlier run are passed over, its record stays.
         kept = [*digests, *self._done[len(digests) :]]
         await self._history.record(
-            m.version, m.title(), self._checksum, self._state, kept, self._state_now if self.touches_session else None
-        )
+            m.version, m.title(), self._checksum, self._state, kept,
+            session=self._state_now if self.touches_session else None,
+        )  # fmt: skip
 
     async def _record_alone(self, digests: list[str]) -> None:
         """The record outside of a transaction of steps."""
@@ -199,7 +203,9 @@ class StepExecutor:
             await self._history.forget(self._version)
         else:
             m = self._migration
-            await self._history.record(m.version, m.title(), self._checksum, "applied", self.digests)
+            await self._history.record(
+                m.version, m.title(), self._checksum, "applied", self.digests, phase=self._phases.all
+            )
         await self._connection.commit()
 
     async def _back_to_self(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from data_bridge.migrate.operations.phase import Phase, Phases
 from data_bridge.migrate.operations.recorder import NeedsDatabase, Recorder
 from data_bridge.migrate.operations.step import BLOCKS, Step
 from data_bridge.migrate.sources.migration import Migration
@@ -43,6 +44,7 @@ class PlannedStep:
         transactional: whether it runs inside the migration's transaction.
         touched: relations that exist before the step, with their locks.
         understood: whether every statement in it was understood.
+        phase: "expand" if the release before works on after it, "contract" if it may not; None on the way back.
     """
 
     version: str
@@ -51,6 +53,7 @@ class PlannedStep:
     transactional: bool
     touched: tuple[Touched, ...] = field(default=(), compare=False)
     understood: bool = field(default=True, compare=False)
+    phase: Phase | None = field(default=None, compare=False)
 
 
 class Plan(list[str]):
@@ -79,7 +82,7 @@ async def record(migration: type[Migration], direction: str) -> tuple[list[Step]
     return recorder.steps, recorder.is_complete
 
 
-def planned(version: str, step: Step) -> PlannedStep:
+def planned(version: str, step: Step, phase: Phase | None) -> PlannedStep:
     """A step with what it touches."""
     found = step.facts
     made = {f.object for f in found if f.kind == "create_table"}
@@ -94,7 +97,7 @@ def planned(version: str, step: Step) -> PlannedStep:
                     relation in fact.scans or (old is not None and old.scan),
                 )  # fmt: skip
     understood = all(f.kind != "unknown" for f in found)
-    return PlannedStep(version, step.sql, step.lock, step.transactional, tuple(touched.values()), understood)
+    return PlannedStep(version, step.sql, step.lock, step.transactional, tuple(touched.values()), understood, phase)
 
 
 async def make(migrations: list[type[Migration]], direction: str) -> Plan:
@@ -102,7 +105,8 @@ async def make(migrations: list[type[Migration]], direction: str) -> Plan:
     plan = Plan([m.version for m in migrations])
     for m in migrations:
         steps, is_complete = await record(m, direction)
-        plan.steps += [planned(m.version, s) for s in steps]
+        phases = Phases()
+        plan.steps += [planned(m.version, s, phases.read(s.sql) if direction == "up" else None) for s in steps]
         if not is_complete:
             plan.open.append(m.version)
     return plan
