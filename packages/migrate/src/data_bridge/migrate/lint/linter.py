@@ -96,7 +96,7 @@ async def lint_migrations(
         if script.report and not script.down:
             phases = Phases()
             for sql, _ in script.statements:
-                # A dump is mostly INSERTs, each one statement here, which only add.
+                # A dump is mostly INSERT statements, which only add.
                 if not sql.lstrip()[:7].upper().startswith("INSERT"):
                     phases.read(sql)
             report.phases[script.file] = phases.all
