@@ -18,6 +18,7 @@ PACKAGES = [
     "data_bridge.postgres",
     "data_bridge.postgres.operators",
     "data_bridge.postgres.sync",
+    "data_bridge.postgres.notebook",
     "data_bridge.postgres.asgi",
     "data_bridge.postgres.fastapi",
     "data_bridge.query",

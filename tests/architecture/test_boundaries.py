@@ -43,7 +43,9 @@ SQL_TEXT = {
 BROUGHT = {
     "packages/orm/src/data_bridge/orm/mypy.py": {"mypy"},
     "packages/orm/src/data_bridge/postgres/fastapi/": {"fastapi", "starlette", "pydantic"},
+    "packages/orm/src/data_bridge/postgres/notebook/": {"pydantic"},
     "packages/orm/src/data_bridge/postgres/otel/": {"opentelemetry"},
+    "packages/orm/src/data_bridge/postgres/shell/": {"IPython", "traitlets"},
 }
 
 

@@ -25,6 +25,7 @@ from data_bridge.migrate.runner import (  # noqa: E402
     run_migrations,
 )
 from data_bridge.migrate.sources import Migration  # noqa: E402
+from data_bridge.migrate.state import Project, load_project  # noqa: E402
 
 __all__ = [
     "AppliedMigration",
@@ -34,12 +35,14 @@ __all__ = [
     "MigrationStatus",
     "Plan",
     "PlannedStep",
+    "Project",
     "RunSQL",
     "Touched",
     "fake_migrations",
     "get_migration_history",
     "get_migration_status",
     "lint_migrations",
+    "load_project",
     "repair_history",
     "resolve_migration",
     "run_migrations",
