@@ -53,6 +53,7 @@ WANTED = {
     "csv": "how-to/data-frames/",
     "fastapi": "how-to/fastapi/",
     "celery": "how-to/blocking/",
+    "admin": "how-to/admin/",
     "jupyter": "how-to/notebooks/",
     "ipython": "how-to/notebooks/",
     "shell": "how-to/notebooks/",
