@@ -18,6 +18,8 @@ PACKAGES = [
     "data_bridge.postgres",
     "data_bridge.postgres.operators",
     "data_bridge.postgres.sync",
+    "data_bridge.postgres.notebook",
+    "data_bridge.postgres.admin",
     "data_bridge.postgres.asgi",
     "data_bridge.postgres.fastapi",
     "data_bridge.query",

@@ -42,8 +42,11 @@ SQL_TEXT = {
 # Who imports these brings what they import: mypy its plugin, an application the framework of an extra.
 BROUGHT = {
     "packages/orm/src/data_bridge/orm/mypy.py": {"mypy"},
+    "packages/orm/src/data_bridge/postgres/admin/": {"starlette_admin", "starlette", "pydantic", "pydantic_core"},
     "packages/orm/src/data_bridge/postgres/fastapi/": {"fastapi", "starlette", "pydantic"},
+    "packages/orm/src/data_bridge/postgres/notebook/": {"pydantic"},
     "packages/orm/src/data_bridge/postgres/otel/": {"opentelemetry"},
+    "packages/orm/src/data_bridge/postgres/shell/": {"IPython", "traitlets"},
 }
 
 

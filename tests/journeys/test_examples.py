@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import inspect
-import io
-import json
 import os
 import re
 import shutil
@@ -82,27 +77,3 @@ def test_suite(tmp_path: Path) -> None:
     suite = tmp_path / "suite"
     shutil.copytree(EXAMPLES / "suite", suite, ignore=shutil.ignore_patterns("__pycache__"))
     assert "3 passed" in run(str(suite), "-m", "pytest", "-q", "-p", "no:cacheprovider")
-
-
-async def test_notebook() -> None:
-    """Cell by cell, with top-level await, as a kernel runs them; the last expression of a cell is its result."""
-    names: dict[str, Any] = {"__name__": "__main__"}
-    results: list[Any] = []
-    printed = io.StringIO()
-    for cell in json.loads((EXAMPLES / "notebook" / "tour.ipynb").read_text())["cells"]:
-        if cell["cell_type"] != "code":
-            continue
-        tree = ast.parse("".join(cell["source"]))
-        if isinstance(tree.body[-1], ast.Expr):
-            tree.body[-1] = ast.Assign([ast.Name("_", ast.Store())], tree.body[-1].value)
-            ast.fix_missing_locations(tree)
-        names["_"] = None
-        code = compile(tree, "tour.ipynb", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-        with contextlib.redirect_stdout(printed):
-            ran = eval(code, names)
-            if inspect.isawaitable(ran):
-                await ran
-        results.append(names["_"])
-    assert [planet.name for planet in results[2]] == ["Saturn", "Mars"]
-    assert [(row["planets"], row["moons"]) for row in results[3]] == [(1, 1), (2, 276)]
-    assert '"planet"."moons" > 1' in printed.getvalue() or '"planet"."moons" > $1' in printed.getvalue()

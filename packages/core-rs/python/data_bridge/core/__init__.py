@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from data_bridge.core.replication.consistency import consistency, read_your_writes
     from data_bridge.core.replication.database import ReplicatedDatabase
     from data_bridge.core.replication.member import ReplicaStats
+    from data_bridge.core.telemetry.echo import Echo
+    from data_bridge.core.telemetry.sql_html import sql_html
     from data_bridge.core.transactions.block import TransactionBlock, backoff, pg_transaction, transaction_attempts
     from data_bridge.core.transactions.current import begin_transaction, current_transaction, on_commit
     from data_bridge.core.transactions.isolation import IsolationLevel
@@ -107,6 +109,7 @@ __all__ = [
     "Database",
     "DevelopmentLimits",
     "DevelopmentWarning",
+    "Echo",
     "Executor",
     "Gap",
     "HasStatement",
@@ -181,6 +184,7 @@ __all__ = [
     "require",
     "resolve",
     "settle",
+    "sql_html",
     "stream",
     "stream_arrow",
     "tenant",
@@ -255,6 +259,8 @@ _MODULES = {
         "stream",
         "stream_arrow",
     ),
+    "telemetry.echo": ("Echo",),
+    "telemetry.sql_html": ("sql_html",),
     "transactions.savepoint": ("Savepoint", "SavepointBlock"),
     "types.range": ("Range",),
     "connection.custom_types": ("register_type",),

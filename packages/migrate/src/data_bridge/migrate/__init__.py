@@ -26,6 +26,7 @@ from data_bridge.migrate.runner import (  # noqa: E402
     run_migrations,
 )
 from data_bridge.migrate.sources import Migration  # noqa: E402
+from data_bridge.migrate.state import Project, load_project  # noqa: E402
 
 __all__ = [
     "AppliedMigration",
@@ -35,12 +36,14 @@ __all__ = [
     "MigrationStatus",
     "Plan",
     "PlannedStep",
+    "Project",
     "RunSQL",
     "Touched",
     "fake_migrations",
     "get_migration_history",
     "get_migration_status",
     "lint_migrations",
+    "load_project",
     "repair_history",
     "require_applied",
     "resolve_migration",

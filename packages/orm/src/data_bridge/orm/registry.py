@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from data_bridge.core.errors import ConfigurationError
 
@@ -14,11 +14,34 @@ if TYPE_CHECKING:
 _classes: WeakSet[Any] = WeakSet()
 _declared: WeakSet[Any] = WeakSet()
 """Also those that wait for others to be defined."""
+_by_place: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
+"""The last class of a module with a name."""
+_replaced: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""By each class that was defined again, the class that replaced it."""
 
 
 def add(cls: Any) -> None:
-    """Remembers a class that maps a table."""
+    """Remembers a class that maps a table. A class of a module that was defined again, as in a cell of a notebook that ran twice,
+    replaces the one before: what points to that one points to the new one from now on.
+    """
     _classes.add(cls)
+    if "<locals>" in cls.__qualname__:  # a function that makes classes makes others each time
+        return
+    before = _by_place.get((cls.__module__, cls.__qualname__))
+    _by_place[cls.__module__, cls.__qualname__] = cls
+    if before is None or before is cls or before.__db__.table != cls.__db__.table:
+        return
+    _replaced[before] = cls
+    for known in _classes:
+        for relation in known.__db__.relations.values() if known.__db__ is not None else ():
+            relation.forget()
+
+
+def latest(cls: Any) -> Any:
+    """The class that has replaced a class, or the class itself."""
+    while cls in _replaced:
+        cls = _replaced[cls]
+    return cls
 
 
 def declare(cls: Any) -> None:

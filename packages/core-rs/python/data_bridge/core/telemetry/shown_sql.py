@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from data_bridge.core._native import tokenize
 
-__all__ = ["LIMIT", "one_line", "readable", "without_constants"]
+__all__ = ["LIMIT", "one_line", "pieces", "readable", "without_constants"]
 
 LIMIT = 500
 """Characters of a statement that a log line shows."""
@@ -33,7 +33,13 @@ _OTHERS = (
 )
 _KEYWORDS = _NEW_LINE | frozenset(_OTHERS.split())
 _BOLD, _GREEN, _YELLOW, _GREY, _PLAIN = "\x1b[1;34m", "\x1b[32m", "\x1b[33m", "\x1b[90m", "\x1b[0m"
-_COLOURS = {**dict.fromkeys(_TEXTS, _GREEN), "number": _YELLOW, "parameter": _YELLOW}
+_KINDS = {
+    **dict.fromkeys(_TEXTS, "string"),
+    **dict.fromkeys(_COMMENTS, "comment"),
+    "number": "number",
+    "parameter": "parameter",
+}
+_COLOURS = {"keyword": _BOLD, "comment": _GREY, "string": _GREEN, "number": _YELLOW, "parameter": _YELLOW}
 
 
 def one_line(sql: str, limit: int = LIMIT) -> str:
@@ -67,12 +73,12 @@ def without_constants(text: str) -> str:
     >>> without_constants("(name = 'Ann'::text)")
     '(name = ?::text)'
     """
-    pieces: list[str] = []
+    kept: list[str] = []
     at = 0
     for kind, start, end in tokenize(text):
-        pieces += [text[at:start], "?" if kind in _CONSTANTS else text[start:end]]
+        kept += [text[at:start], "?" if kind in _CONSTANTS else text[start:end]]
         at = end
-    return "".join(pieces) + text[at:]
+    return "".join(kept) + text[at:]
 
 
 def readable(sql: str, *, colours: bool) -> str:
@@ -83,7 +89,13 @@ def readable(sql: str, *, colours: bool) -> str:
     FROM t
     WHERE a = $1
     """
-    pieces: list[str] = []
+    return "".join(_coloured(text, kind) if colours else text for text, kind in pieces(sql))
+
+
+def pieces(sql: str) -> Iterator[tuple[str, str]]:
+    """The text of the statement in pieces, with a line for each clause; the second text is the kind: keyword, comment, string,
+    number, parameter, or empty for anything else.
+    """
     at, depth, before = 0, 0, ""
     for kind, start, end in tokenize(sql):
         text, gap = sql[start:end], sql[at:start]
@@ -91,13 +103,13 @@ def readable(sql: str, *, colours: bool) -> str:
         if kind == "symbol":
             depth += (text == "(") - (text == ")")
         is_clause = word in _NEW_LINE and depth == 0 and before not in _CONTINUES.get(word, frozenset())
-        pieces.append("\n" if is_clause and pieces else " " if gap.isspace() and "\n" not in gap else gap)
+        yield "\n" if is_clause and at else " " if gap.isspace() and "\n" not in gap else gap, ""
         secret = kind in _TEXTS and before == "PASSWORD"
-        pieces.append(_coloured("'…'" if secret else text, kind, word) if colours else "'…'" if secret else text)
+        yield "'…'" if secret else text, "keyword" if word in _KEYWORDS else _KINDS.get(kind, "")
         at, before = end, word
-    return "".join(pieces) + sql[at:]
+    yield sql[at:], ""
 
 
-def _coloured(text: str, kind: str, word: str) -> str:
-    colour = _BOLD if word in _KEYWORDS else _GREY if kind in _COMMENTS else _COLOURS.get(kind)
+def _coloured(text: str, kind: str) -> str:
+    colour = _COLOURS.get(kind)
     return text if colour is None else f"{colour}{text}{_PLAIN}"

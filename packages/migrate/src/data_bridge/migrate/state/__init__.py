@@ -2,5 +2,6 @@
 
 from data_bridge.migrate.state.facts import Facts, differences, facts_of
 from data_bridge.migrate.state.lock_file import Lock
+from data_bridge.migrate.state.project import Project, load_project
 
-__all__ = ["Facts", "Lock", "differences", "facts_of"]
+__all__ = ["Facts", "Lock", "Project", "differences", "facts_of", "load_project"]

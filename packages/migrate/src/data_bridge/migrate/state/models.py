@@ -96,7 +96,9 @@ def _declared_by(value: Any) -> Iterator[Declared]:
             yield from ddl.functions_of(value)
         return
     # Asked of the type: the instances of some classes have every attribute that they are asked for.
-    of_class = getattr(cast(Any, type(value)), "__table_defs__", None)
+    # Of a row, the type is the class of a table, which has what its metaclass says: that is looked for in the type alone.
+    types: tuple[Any, ...] = cast(Any, type(value)).__mro__
+    of_class: Any = next((t.__dict__["__table_defs__"] for t in types if "__table_defs__" in t.__dict__), None)
     if of_class is not None:
         for definition in of_class(value):
             yield from _declared_by(definition)

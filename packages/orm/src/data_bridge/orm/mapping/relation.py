@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from data_bridge.core.errors import ConfigurationError, NotSaved
 from data_bridge.orm.mapping.declaration import Declaration
 from data_bridge.orm.mapping.settings import snake_case
-from data_bridge.orm.registry import entity_of, named
+from data_bridge.orm.registry import entity_of, latest, named
 
 if TYPE_CHECKING:
     from data_bridge.orm.mapping.entity import Entity
@@ -53,6 +53,17 @@ class Relation:
         self.is_list = declaration.is_list
         self.label = f"{owner.__name__}.{declaration.name}"
 
+    def forget(self) -> None:
+        """Drops what was found of the other side and what was built with it: a class was defined again."""
+        for name, value in vars(Relation).items():
+            if isinstance(value, cached_property):
+                self.__dict__.pop(name, None)
+        self.__dict__.pop("_between", None)
+        entity = self.entity
+        # Not `paths`: a program may hold paths, whose columns a query joins by them. New paths take the places of old ones.
+        for found in (entity.shapes, entity.load_hooked, entity.link_paths):
+            found.clear()
+
     @property
     def entity(self) -> Entity:
         """Of the class that has the relation."""
@@ -61,7 +72,7 @@ class Relation:
     @cached_property
     def cls(self) -> Any:
         """The class on the other side; of a bound class, it is bound to the same database."""
-        return self._bound(self.declaration.target.cls(self.owner))
+        return self._bound(latest(self.declaration.target.cls(self.owner)))
 
     def _bound(self, cls: Any) -> Any:
         database = self.owner.__dict__.get("__db_bound__")
@@ -175,6 +186,7 @@ class Relation:
             if cls is None:
                 return Relation.make_association(self, between)
             between = cls
+        between = latest(between)
         relations: dict[str, Relation] = entity_of(between).relations
         mine, theirs = self._sides(relations, given.near, self.owner), self._sides(relations, given.far, self.cls)
         if self.cls is self.owner and given.far is None and len(mine) == 2:

@@ -16,6 +16,7 @@ from data_bridge.orm.queries import dml
 from data_bridge.orm.queries.dml_statement import WriteQuery
 from data_bridge.orm.queries.pagination import PagedQuery
 from data_bridge.orm.queries.prepared import Prepared
+from data_bridge.orm.queries.result_types import QueryPlan
 from data_bridge.orm.relations import loading
 from data_bridge.query import Expr, Node, Select, func
 from data_bridge.query.spi import build, clauses, columns_of, read
@@ -288,7 +289,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         return dml.Returning(self.select(*columns) if columns else self)
 
     async def explain(self, *, analyze: bool = False, format: str = "text") -> Any:  # noqa: A002
-        """The server's plan; `analyze` runs the query. Text, or the parsed JSON."""
+        """Returns the server's plan as text, or as the parsed JSON. `analyze` runs the query."""
         if format not in ("text", "json"):
             raise ConfigurationError(f"format={format!r} is not text or json")
         compiled = self.sql()
@@ -296,7 +297,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         lines = await resolve(self._using).run(
             build.text(f"EXPLAIN {options} {compiled.sql}"), compiled.params, _SCALARS
         )
-        return lines[0] if format == "json" else "\n".join(lines)
+        return lines[0] if format == "json" else QueryPlan("\n".join(lines))
 
 
 Entity.make_query = QueryBuilder.of

@@ -32,6 +32,19 @@ _TUPLES = (LoadPlan.rows(tuple), LoadPlan.rows(tuple, many=False))
 _SCALARS = (LoadPlan.scalars(), LoadPlan.scalars(many=False))
 
 
+class QueryPlan(str):
+    """The text of a plan: a str, whose lines notebooks and shells show one below the other."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        escaped = self.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return f"<pre>{escaped}</pre>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
 class ShapedQuery(RowQuery[T], Generic[T]):
     """The shapes of a QueryBuilder."""
 
