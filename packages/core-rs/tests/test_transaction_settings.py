@@ -19,6 +19,8 @@ from data_bridge.core import (
     add_observer,
     begin_transaction,
     detached,
+    fetch_val,
+    on_commit,
     pg_transaction,
     remove_observer,
     tenant,
@@ -301,3 +303,32 @@ async def test_nothing_leaks_over_pooled_connections(postgres_dsn: str) -> None:
         stats = db.pool_stats()
         assert stats.size <= 3
         assert stats.waiting == 0
+
+
+async def test_callbacks_after_commit_have_the_place_of_their_registration(db: Database, postgres_dsn: str) -> None:
+    seen: list[tuple[str, str]] = []
+    where = "SELECT current_setting('application_name')"
+
+    async def look() -> None:
+        seen.append((await fetch_val(where), await fetch_val(NOW)))
+
+    async with Database(postgres_dsn, application_name="second") as second:
+        first = await fetch_val(where)
+        async with tenant("acme"):
+            async with pg_transaction() as tx:
+                on_commit(look)
+                async with tenant("globex"), pg_transaction():
+                    on_commit(look)
+                async with use_database(second):
+                    tx.on_commit(look)
+            by_hand = await begin_transaction()
+            by_hand.on_commit(look)
+        await by_hand.commit()
+        assert await fetch_val(NOW) is None
+    assert seen == [(first, "acme"), (first, "globex"), ("second", "acme"), (first, "acme")]
+
+
+@pytest.mark.parametrize("name", ["transaction_isolation", "transaction_read_only", "TRANSACTION_deferrable"])
+def test_what_a_transaction_has_arguments_for(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"set by the arguments of pg_transaction\(\)"):
+        transaction_settings({name: "on"})

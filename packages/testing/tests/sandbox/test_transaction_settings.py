@@ -67,3 +67,20 @@ async def test_a_failed_statement_leaves_nothing(db: Sandbox) -> None:
             await core.execute("SELECT 1/0")
         assert await core.fetch_val(NOW) == "a"
     assert await core.fetch_val(NOW) is None
+
+
+async def test_callbacks_after_commit_have_the_settings_of_their_registration(db: Sandbox) -> None:
+    seen: list[str | None] = []
+
+    async def look() -> None:
+        seen.append(await core.fetch_val(NOW))
+
+    async with tenant("acme"):
+        async with core.pg_transaction():
+            core.on_commit(look)
+            async with tenant("globex"), core.pg_transaction():
+                core.on_commit(look)
+        by_hand = await core.begin_transaction()
+        by_hand.on_commit(look)
+    await by_hand.commit()
+    assert seen == ["acme", "globex", "acme"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -28,6 +28,7 @@ level_block: ContextVar[ConsistencyBlock | None] = ContextVar("data_bridge_consi
 """The innermost consistency() block."""
 session_block: ContextVar[Session | None] = ContextVar("data_bridge_session", default=None)
 """The innermost read_your_writes() block."""
+_PLACE: tuple[ContextVar[Any], ...] = (_chosen, _settings, level_block, session_block)
 _scopes: list[Any] = []
 _blockers: list[str] = []
 _refusals: list[str] = []
@@ -172,10 +173,7 @@ def adopt_context(other: Context) -> None:
     For code that runs coroutines in contexts of their own, and whose callers go on with what those have opened.
     """
     _open.set(other.get(_open, _NONE_OPEN))
-    _chosen.set(other.get(_chosen, None))
-    _settings.set(other.get(_settings, None))
-    level_block.set(other.get(level_block, None))
-    session_block.set(other.get(session_block, None))
+    go_to([other.get(variable, None) for variable in _PLACE])
 
 
 def has_new_transaction(other: Context) -> bool:
@@ -189,6 +187,34 @@ def has_new_transaction(other: Context) -> bool:
 
 local_settings = _settings.get
 """Returns what every transaction that begins in this context sets, or None."""
+
+
+def place() -> Sequence[Any]:
+    """Returns the default database of this context, its settings, its level and its session: all but the transactions."""
+    return [variable.get() for variable in _PLACE]
+
+
+def go_to(place: Sequence[Any]) -> None:
+    """Makes a place, as `place()` returned it, that of this context."""
+    for variable, value in zip(_PLACE, place, strict=True):
+        variable.set(value)
+
+
+def reading_context() -> Hashable:
+    """Returns what decides which rows a read of this context sees, beside its executor.
+
+    Reads of several tasks may share one query only where it is equal: the settings of tenant() and
+    transaction_settings(), the level of consistency() and the session of read_your_writes().
+    """
+    settings, level, session = _settings.get(), level_block.get(), session_block.get()
+    if settings is None and level is None and session is None:
+        return None
+    # A session is compared by identity, and the context keeps it alive.
+    return (
+        None if settings is None else tuple(settings.values.items()),
+        None if level is None else level.level,
+        session,
+    )
 
 
 def refuse_settings() -> None:

@@ -28,6 +28,7 @@ _NAME = re.compile(r"[A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)*")
 _RELIED_ON = frozenset(
     {"client_encoding", "datestyle", "intervalstyle", "standard_conforming_strings", "session_authorization"}
 )
+_OF_TRANSACTIONS = frozenset({"transaction_isolation", "transaction_read_only", "transaction_deferrable"})
 _REFUSED = frozenset({"22023", "42704", "42501", "42602", "55P02", "0P000"})
 """An invalid value, an unknown parameter, a missing privilege, an invalid name, one that cannot change now, an unknown role."""
 
@@ -160,6 +161,10 @@ def _checked_name(block: str, name: Any) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(f"{block}(): {name!r} is not the name of a configuration parameter")
     lower = name.lower()
+    if lower in _OF_TRANSACTIONS:
+        raise ConfigurationError(
+            f"{block}(): {name} is set by the arguments of pg_transaction(): isolation, read_only, deferrable"
+        )
     if lower in _RELIED_ON:
         raise ConfigurationError(f"{block}(): {name} cannot be set, because values are read according to it")
     return lower

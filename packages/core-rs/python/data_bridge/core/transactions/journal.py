@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from data_bridge.core.connection import context
 
 Callback = Callable[[], Any | Awaitable[Any]]
 
@@ -15,24 +17,28 @@ class Journal:
     __slots__ = ("_entries",)
 
     def __init__(self) -> None:
-        self._entries: list[tuple[str, Callback]] = []
+        self._entries: list[tuple[str, Callback, Sequence[Any]]] = []
 
     def mark(self) -> int:
         """Where a savepoint stands."""
         return len(self._entries)
 
     def on_commit(self, callback: Callback) -> None:
-        """Called when the outermost transaction has been committed; forgotten when its part is rolled back."""
-        self._entries.append(("commit", callback))
+        """Called when the outermost transaction has been committed; forgotten when its part is rolled back.
+
+        Its statements have the default database and the settings of this place, such as the tenant, wherever the
+        transaction is committed.
+        """
+        self._entries.append(("commit", callback, context.place()))
 
     def on_rollback(self, undo: Callable[[], Any]) -> None:
         """Called when its part is rolled back, the youngest first."""
-        self._entries.append(("undo", undo))
+        self._entries.append(("undo", undo, ()))
 
     def rolled_back(self, mark: int = 0) -> None:
         """Undoes everything younger than `mark`."""
         while len(self._entries) > mark:
-            kind, callback = self._entries.pop()
+            kind, callback, _ = self._entries.pop()
             if kind == "undo":
                 callback()
 
@@ -41,14 +47,18 @@ class Journal:
         entries, self._entries = self._entries, []
         failures: list[Exception] = []
         interrupted: BaseException | None = None
-        for kind, callback in entries:
+        for kind, callback, place in entries:
             if kind == "commit":
+                before = context.place()
+                context.go_to(place)
                 try:
                     await run_callback(callback)
                 except Exception as e:
                     failures.append(e)
                 except BaseException as e:  # the callbacks behind it are called all the same
                     interrupted = interrupted or e
+                finally:
+                    context.go_to(before)
         if interrupted is not None:
             raise interrupted
         return failures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from data_bridge.core import begin_link, end_link
+from data_bridge.core import begin_link, end_link, reading_context
 from data_bridge.core.errors import RowNotFound
 from data_bridge.orm._state import keep
 from data_bridge.query.spi import among
@@ -25,7 +25,7 @@ class _Batch:
 
 
 _open: dict[tuple[Any, ...], _Batch] = {}
-"""Those that still take keys, by event loop, columns and where they run."""
+"""Those that still take keys, by event loop, columns, where they run, and what they see there."""
 
 
 async def load(row: Any, relation: Relation) -> Any:
@@ -37,7 +37,7 @@ async def load(row: Any, relation: Relation) -> Any:
     key = tuple(row.__dict__[k] for k in relation.near)
     executor = relation.target.executor(None)
     loop = asyncio.get_running_loop()
-    at = (id(loop), relation.target.number, relation.far, id(executor))
+    at = (id(loop), relation.target.number, relation.far, id(executor), reading_context())
     batch = _open.get(at)
     if batch is None:
         batch = _open[at] = _Batch()
