@@ -332,3 +332,21 @@ async def test_callbacks_after_commit_have_the_place_of_their_registration(db: D
 def test_what_a_transaction_has_arguments_for(name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"set by the arguments of pg_transaction\(\)"):
         transaction_settings({name: "on"})
+
+
+async def test_a_schema_for_each_role(db: Database) -> None:
+    """`"$user"` of the search path is the role, so that one text speaks of other tables."""
+    await db.execute_script("""
+        CREATE ROLE reader_a; CREATE ROLE reader_b;
+        CREATE SCHEMA reader_a AUTHORIZATION reader_a; CREATE SCHEMA reader_b AUTHORIZATION reader_b;
+        CREATE TABLE reader_a.own (n int); INSERT INTO reader_a.own VALUES (1); GRANT ALL ON reader_a.own TO reader_a;
+        CREATE TABLE reader_b.own (n text); INSERT INTO reader_b.own VALUES ('x'); GRANT ALL ON reader_b.own TO reader_b
+    """)
+    try:
+        for _ in range(4):
+            for role, value in (("reader_a", 1), ("reader_b", "x")):
+                async with transaction_settings({"role": role}):
+                    assert await db.fetch_val("SELECT n FROM own WHERE n = $1", value) == value
+                    assert await db.fetch("SELECT n FROM own", as_=tuple) == [(value,)]
+    finally:
+        await db.execute_script("DROP OWNED BY reader_a, reader_b CASCADE; DROP ROLE reader_a, reader_b")

@@ -39,7 +39,8 @@ class TransactionSettings:
     Attributes:
         values: the values by the names of their parameters.
         sql: statements that follow BEGIN or SAVEPOINT, each after a semicolon.
-        search_path: the schemas in which names of tables are looked for, or None.
+        search_path: what decides in which schemas names of tables are looked for, or None: the parameter search_path, and
+            the role, which `"$user"` in it stands for.
     """
 
     __slots__ = ("search_path", "sql", "values")
@@ -47,7 +48,8 @@ class TransactionSettings:
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = dict(values)
         self.sql = _set(self.values)
-        self.search_path = self.values.get("search_path")
+        decisive = [self.values[name] for name in ("search_path", "role") if name in self.values]
+        self.search_path = " as ".join(decisive) or None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TransactionSettings) and self.values == other.values
