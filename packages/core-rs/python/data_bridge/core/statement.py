@@ -45,7 +45,7 @@ class HasStatement(Protocol):
 class Compiled(NamedTuple):
     """SQL text and the values of its parameters: ``await connection.fetch(sql, *params)``.
 
-    `str()` gives the text alone.
+    `str()` returns the text alone.
     """
 
     sql: str

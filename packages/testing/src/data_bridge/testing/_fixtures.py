@@ -43,7 +43,7 @@ STARTS = pytest.StashKey[list[Callable[[], None]]]()
 JUDGES = pytest.StashKey[list[Callable[[], list[str]]]]()
 """What to ask when the test function has ended, before its fixtures are torn down."""
 IN_USE = pytest.StashKey[str]()
-"""Which fixture gives the test its database."""
+"""The fixture from which the test has its database."""
 
 
 @pytest.fixture(scope="session")

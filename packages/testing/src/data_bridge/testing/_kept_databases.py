@@ -32,7 +32,7 @@ def note(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 class KeptDatabases:
-    """Hears of the reports of a run, which pytest gives to a hook without its configuration."""
+    """Hears of the reports of a run, which pytest passes to a hook without its configuration."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

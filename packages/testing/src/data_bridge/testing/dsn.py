@@ -18,7 +18,7 @@ _process_server: tuple[int, EmbeddedServer] | None = None
 
 
 def resolve(dsn: str) -> tuple[str, Callable[[], None]]:
-    """ConnectionLock `embedded:` or `embedded:PATH` into the URL of a running server, and a function that gives the server up.
+    """ConnectionLock `embedded:` or `embedded:PATH` into the URL of a running server, and a function that releases the server.
 
     `embedded:` is one temporary server per process: it ends with the process, so that connecting a second time finds
     the same data. `embedded:PATH` keeps its data in PATH and stops when the last process has released it.

@@ -378,7 +378,7 @@ class CopyStream:
         self._reader, self._op = self._lease.copy_out(sql, timeout)
 
     async def aclose(self) -> None:
-        """Cancels what is left and gives the connection back. Closing twice does nothing."""
+        """Cancels what is left and returns the connection. Closing twice does nothing."""
         self._is_over = True
         if self._watched is not None:
             self._watched.finish()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from data_bridge.core.development.limits import DevelopmentLimits
 
 _CANCELLED = 0.5
-"""Seconds that close() gives cancelled statements to end before it ends their connections."""
+"""Seconds for which close() waits for cancelled statements before it ends their connections."""
 _NAME_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE")
 _NO_SERVER_NAMED = "no connection string was given, and DATABASE_URL, PGHOST and PGSERVICE are not set"
 

@@ -97,7 +97,7 @@ class QueryFinished:
 
 
 class Observer(Protocol):
-    """Hears of everything that is sent to a server: statements, scripts, transaction control, streams, COPY and LISTEN.
+    """Is told of everything that is sent to a server: statements, scripts, transaction control, streams, COPY and LISTEN.
 
     Registered by `add_observer`. An attribute `wants_site = True` asks for call sites, `wants_values = True` for parameters.
     An attribute `only`, a function that returns a Database, limits the observer to the statements of that database. An

@@ -201,7 +201,7 @@ class RowStream(Generic[R]):
         return row
 
     async def aclose(self) -> None:
-        """Closes the cursor and gives the connection back. Closing twice does nothing."""
+        """Closes the cursor and returns the connection. Closing twice does nothing."""
         lease, self._lease = self._lease, None
         self._done = True
         self._rows, self._at = [], 0

@@ -29,7 +29,7 @@ class Address:
         database: name; None is that of the role.
         settings: honoured parameters of libpq that are not in the other fields, such as sslmode.
         session: configuration parameters for every session, from `options`.
-        release: gives up what the address needs, such as an embedded server.
+        release: releases what the address needs, such as an embedded server.
     """
 
     hosts: list[tuple[str, int]]

@@ -147,7 +147,7 @@ class Savepoint:
 
 
 class SavepointBlock:
-    """What `tx.savepoint()` gives: await it for a Savepoint, or use it as a block."""
+    """The result of `tx.savepoint()`: await it for a Savepoint, or use it as a block."""
 
     __slots__ = ("_made", "_name", "_transaction")
 

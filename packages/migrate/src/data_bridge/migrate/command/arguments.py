@@ -60,7 +60,7 @@ _ABOUT = {
     "rebase": (
         "make one history of two branches",
         (
-            "For a merge or a rebase in git where both branches have migrations: gives those of one branch versions behind "
+            "For a merge or a rebase in git where both branches have migrations: renames those of one branch to versions behind "
             "those of the other, proves them on a shadow database, and writes schema.lock. In a rebase the commits that "
             "are applied move, in a merge the branch with the newest migration. Needs no database."
         ),

@@ -110,7 +110,7 @@ class ColumnChange:
         if fill is not None:
             self._fill(fill)
         else:
-            note = "stops where rows have NULL here: --fill gives them a value first"
+            note = "stops where rows have NULL here: --fill sets a value first"
         self._do(ddl.SetNotNull(self.path, name), note=note)
 
     def _fill(self, value: str) -> None:

@@ -1,4 +1,4 @@
-"""What is applied, and what is not."""
+"""The migrations that are applied, and those that are not."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ async def run_migrations(
         target: the version to stop at; taking back, it is exclusive: the target stays applied.
         direction: "up", or "down": by default the last one.
         fake: only write the history.
-        dry_run: gives a Plan and changes nothing: only history and catalog are read.
+        dry_run: returns a Plan and changes nothing: only history and catalog are read.
         lock_timeout: seconds to wait for another runner, and to try a step again that waits for a lock of others; by default
             as configured, else 60.
         using: alias or Database.

@@ -1,4 +1,4 @@
-"""The state that a migration gives its session: settings, the role, the session's user.
+"""The state in which a migration leaves its session: settings, the role, the session's user.
 
 A file counts on what it has set: `SET search_path = s2` at its top holds for the statement behind CREATE INDEX CONCURRENTLY as
 well, also when another runner continues there. So the state is read from the server, not from the text (functions change it,

@@ -14,7 +14,7 @@ __all__ = ["add_relations"]
 
 
 def add_relations(classes: Sequence[TableClass], reserved: Container[str]) -> None:
-    """Turns columns with a foreign key into links, and gives the other classes what leads back."""
+    """Turns columns with a foreign key into links, and adds back links to the other classes."""
     by_key = {made.key: made for made in classes}
     for made in classes:
         for constraint in made.table.constraints:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 else:
 
     class Col:
-        """`age: Col[int]` is `age: int` to Pydantic; checkers see what class and instance access give."""
+        """`age: Col[int]` is `age: int` to Pydantic; type checkers see the types of class and instance access."""
 
         def __class_getitem__(cls, annotation: Any) -> Any:
             return annotation

@@ -209,7 +209,7 @@ def is_enum(annotation: Any) -> bool:
 
 
 def is_native(annotation: Any, kind: SQLType) -> bool:
-    """Whether decoding gives just what the annotation asks for."""
+    """Whether decoding returns exactly the type of the annotation."""
     if annotation is NaiveDatetime:
         return kind.family == "datetime"
     if isinstance(annotation, type) and annotation in _NATIVE:

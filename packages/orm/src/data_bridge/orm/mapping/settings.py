@@ -128,7 +128,7 @@ def _merged(cls: type) -> dict[str, Any]:
         for key, value in given.items():
             own = ALIASES.get(key, key)
             if own in named or (own != key and own in given):
-                raise ConfigurationError(f"{base.__name__}.Settings gives {key} and {own}, which are the same")
+                raise ConfigurationError(f"{base.__name__}.Settings has {key} and {own}, which are the same setting")
             if own not in KEYS:
                 wrong = difflib.get_close_matches(key, [*KEYS, *ALIASES, *BORROWED], n=1)
                 near = [BORROWED.get(name, name) for name in wrong]

@@ -18,7 +18,7 @@ from data_bridge.orm.mapping.entity import Entity
 def input_model(
     entity: Entity, name: str | None, exclude: Iterable[Any], optional: Iterable[Any] | bool
 ) -> type[BaseModel]:
-    """The fields that a client gives, with their constraints and validators."""
+    """Returns a model of the fields that a client sends, with their constraints and validators."""
     cls = entity.cls
     left_out = {entity.field(c).key for c in exclude}
     partial = set(entity.keys) if optional is True else {entity.field(c).key for c in optional or ()}

@@ -39,7 +39,7 @@ def uuid7() -> UUID:
 
 
 class IdMixin(Table):
-    """`id`: a key that the database counts."""
+    """`id`: an identity column, the key."""
 
     if not TYPE_CHECKING:
 

@@ -179,7 +179,7 @@ class Table(Row, metaclass=TableMeta):
     async def get_or_create(
         cls, defaults: Mapping[str, Any] | None = None, *, tx: Any = None, **keys: Any
     ) -> Upserted[Self]:
-        """The row with these values, as they would be stored; made with `defaults` when there is none. Safe against others."""
+        """The row with these values, as they would be stored; made with `defaults` when there is none. Safe against concurrent calls."""
         return Upserted(*await get_or_create.get_or_create(cls, defaults or {}, keys, tx))
 
     @classmethod
@@ -296,7 +296,7 @@ class Table(Row, metaclass=TableMeta):
             on_conflict: "nothing", or a Conflict; then only written rows come back: those of the given instances, which have
                 their keys and what the database has, while the others stay new.
             batch_size: rows per statement.
-            returning: False gives the number of rows and leaves the instances as they are.
+            returning: False returns the number of rows and leaves the instances as they are.
             progress: called with the number of rows written so far; see progress_bar().
             skip_events: events, or names of functions, that do not run for the rows; True for all.
 
@@ -349,11 +349,11 @@ class Table(Row, metaclass=TableMeta):
     async def insert_from(
         cls, query: Any, columns: Sequence[Any] | None = None, *, on_conflict: Any = None, tx: Any = None
     ) -> int:
-        """INSERT … SELECT: the rows of a query, which never leave the server; gives their number.
+        """INSERT … SELECT: the rows of a query, which never leave the server; returns their number.
 
         Args:
             query: a query of tuples, of another Table or of data_bridge.query.
-            columns: the fields that it gives, in order; by default those with the names of its result.
+            columns: the fields of its rows, in order; by default those with the names of its result.
             on_conflict: "nothing", or a Conflict.
             tx: a transaction or database to run on.
         """

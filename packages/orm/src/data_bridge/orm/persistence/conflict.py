@@ -53,7 +53,7 @@ class Conflict:
         self.update_where = update_where
 
     def target(self, entity: Entity) -> Any:
-        """What stands behind ON CONFLICT; None for any conflict.
+        """The target of ON CONFLICT; None for any conflict.
 
         Raises:
             TypeError: for what is not a column, and for a value that cannot be written into the text.
@@ -73,7 +73,7 @@ class Conflict:
         return [entity.field(c) for c in self.columns if not _is_expression(c)]
 
     def structure(self, entity: Entity) -> tuple[Any, tuple[Any, ...]]:
-        """As it stands in the statement, and its parameters."""
+        """Its structure in a statement, and its parameters."""
         target = self.target(entity)
         if not self.update:
             return build.conflict_nothing(target), ()

@@ -40,7 +40,7 @@ class _Rows(Source):
 
 
 class MergeQuery:
-    """A MERGE that runs when it is awaited and gives the number of rows it touched. Immutable.
+    """A MERGE that runs when it is awaited and returns the number of rows it touched. Immutable.
 
     >>> async def sync(Product, rows) -> int:
     ...     merged = Product.merge(rows, on=[Product.sku])

@@ -67,7 +67,7 @@ class Upsert:
         self._clause = build.conflict_update(target, sets, where)
 
     async def run(self, rows: list[Any], executor: Any, first: int) -> list[tuple[Any, bool]]:
-        """Writes the rows, of which the first has that index; gives each, and whether it is new."""
+        """Writes the rows, of which the first has that index; returns each, and whether it is new."""
         entity, given = self._entity, self._given
         names = tuple(entity.by_key[k].name for k in given)
         returning = (build.columns(None, (f.name for f in entity.loaded)), build.WAS_INSERTED)

@@ -312,7 +312,7 @@ class RowQuery(WithHome, Select[T], Generic[T]):
         """
         return clauses.with_source(self, sampled(self._entity.source, percent, method, seed))
 
-    # ------------------------------------------------------------------------------------------- what it gives back
+    # -------------------------------------------------------------------------------------------------- results
     def select(self, *columns: Any) -> Self:
         """Partial instances: only these columns are loaded, and the key; another one raises ColumnNotLoaded.
 

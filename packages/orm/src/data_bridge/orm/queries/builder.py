@@ -1,4 +1,4 @@
-"""QueryBuilder: a SELECT that knows its Table, runs itself and gives instances."""
+"""QueryBuilder: a SELECT of a Table that runs when it is awaited and returns instances."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         if not clauses.is_cut(self) and not clauses.has_clause(self, *_MERGING, "locking"):
             return int(await self._value(clauses.without_order(self.columns(func.count()))))
         inner = self._copy()
-        inner._said = None  # the rows that to_list() gives are counted
+        inner._said = None  # the rows that to_list() returns are counted
         return int(await self._value(Select(columns_of((func.count(),))).from_(inner.subquery("counted"))))
 
     async def exists(self) -> bool:
@@ -229,7 +229,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
 
     # -------------------------------------------------------------------------------------------------------- writes
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> int:
-        """Updates every matching row; gives their number.
+        """Updates every matching row; returns their number.
 
         Raises:
             UnfilteredWrite: without a filter; update_all() is the explicit form.
@@ -237,7 +237,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         return await self._write(_events.BulkUpdate, dml.update(self, values, operators, kw, None))
 
     async def delete(self) -> int:
-        """Deletes every matching row; gives their number.
+        """Deletes every matching row; returns their number.
 
         Raises:
             UnfilteredWrite: without a filter; delete_all() is the explicit form.
@@ -251,7 +251,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         return await query.delete()
 
     async def restore(self) -> int:
-        """Takes the mark of a soft deletion from every matching row that has it; gives their number.
+        """Takes the mark of a soft deletion from every matching row that has it; returns their number.
 
         Raises:
             TypeError: for a table without soft deletion.
@@ -285,7 +285,7 @@ class QueryBuilder(PagedQuery[T], Generic[T]):
         return WriteQuery(self, dml.delete(self, None))
 
     def returning(self, *columns: Any) -> dml.Returning[T]:
-        """update() and delete() give the rows: instances, or partial ones of these columns."""
+        """update() and delete() return the rows: instances, or partial ones of these columns."""
         return dml.Returning(self.select(*columns) if columns else self)
 
     async def explain(self, *, analyze: bool = False, format: str = "text") -> Any:  # noqa: A002

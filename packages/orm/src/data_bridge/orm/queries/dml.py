@@ -141,11 +141,11 @@ class Returning(Generic[T]):
         return rows
 
     async def update(self, values: Mapping[Any, Any] | None = None, /, *operators: Any, **kw: Any) -> list[T]:
-        """Updates every matching row and gives them, as they are now."""
+        """Updates every matching row and returns them, as they are now."""
         q: Any = self._query
         return await self._run(_events.BulkUpdate, update(q, values, operators, kw, clauses.result_of(q).s))
 
     async def delete(self) -> list[T]:
-        """Deletes every matching row and gives them, as they were."""
+        """Deletes every matching row and returns them, as they were."""
         q: Any = self._query
         return await self._run(_events.BulkDelete, delete(q, clauses.result_of(q).s))

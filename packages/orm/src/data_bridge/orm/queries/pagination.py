@@ -36,7 +36,7 @@ class PagedQuery(ShapedQuery[T], Generic[T]):
 
     # ------------------------------------------------------------------------------------------------------- streams
     def stream(self, batch: int = 1000) -> RowStream[T]:
-        """Rows by a cursor on the server, in bounded memory; a block that gives the connection back at once."""
+        """Rows by a cursor on the server, in bounded memory; as a block, it returns the connection at its end."""
         self._instances()
         model = self._model
 

@@ -1,4 +1,4 @@
-"""UnionQuery: UNION, INTERSECT and EXCEPT of queries over Tables, with the rows that the first of them gives."""
+"""UnionQuery: UNION, INTERSECT and EXCEPT of queries over Tables, with the rows of the first of them."""
 
 from __future__ import annotations
 

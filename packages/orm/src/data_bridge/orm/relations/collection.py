@@ -192,7 +192,7 @@ class Many(Generic[M]):
         return count
 
     async def remove(self, *rows: Any, tx: Any = None) -> int:
-        """Takes rows (or their keys) away from this one; the rows themselves stay. Gives the number of those that were there."""
+        """Removes rows (or their keys) from this side; the rows themselves stay. Returns the number of those that were there."""
         if not rows:
             return 0
         self._restored_by(self._relation.through.executor(tx))
@@ -204,7 +204,7 @@ class Many(Generic[M]):
         return count
 
     async def clear(self, *, tx: Any = None) -> int:
-        """Takes all rows away from this one; returns their number."""
+        """Removes all rows from this side; returns their number."""
         self._restored_by(self._relation.through.executor(tx))
         query = self._links()
         count = await (query if tx is None else query.using(tx)).delete()

@@ -124,7 +124,7 @@ async def load(query: QueryBuilder[Any], tree: Tree) -> list[Any]:
 
 
 def _executor(using: Any) -> Any:
-    """Where statements run; a stream gives the connection that its cursor is on."""
+    """Where statements run; for a stream, the connection of its cursor."""
     return using if hasattr(using, "run") else resolve(using)
 
 

@@ -100,7 +100,7 @@ def run(awaitable: Awaitable[T]) -> T:
 def iterate(rows: AsyncIterable[T]) -> Generator[T]:
     """The items of an asynchronous iterable one by one, such as the rows of a query, in bounded memory.
 
-    Closing the generator, or leaving the loop over it, gives the connection back.
+    The connection returns to the pool when the generator is closed, or the loop over it is left.
 
     >>> from data_bridge.postgres import stream
     >>> from data_bridge.postgres.sync import close, init, iterate

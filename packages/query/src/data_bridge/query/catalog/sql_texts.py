@@ -1,4 +1,4 @@
-"""The queries over the system catalogs. Every one gives plain text, bools, ints and arrays of text; ``$1`` is text[]
+"""The queries over the system catalogs. Each returns plain text, bools, ints and arrays of text; ``$1`` is text[]
 or NULL. A column that came with PostgreSQL 15 is read by its name from the row, so that 14 takes the text too.
 """
 

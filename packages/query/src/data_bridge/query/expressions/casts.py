@@ -330,7 +330,7 @@ class Row(Expr[Any]):
 
 
 def array(*values: Any, of: SQLType | type[Any] | None = None) -> Expr[Any]:
-    """ARRAY[…] of expressions; a query gives ARRAY(SELECT …). Plain lists of values need no array().
+    """ARRAY[…] of expressions; of a query it is ARRAY(SELECT …). Plain lists of values need no array().
 
     >>> from data_bridge.query import array, table, column
     >>> t = table("t", column("a", int))

@@ -229,7 +229,7 @@ _RANK = {"int": 0, "numeric": 1, "float": 2}
 
 
 def _result(tag: str, left: SQLType | None, right: SQLType | None) -> SQLType | None:
-    """The type PostgreSQL gives, where it decides which values may be compared with the result."""
+    """PostgreSQL's type of the result, where it decides which values may be compared with the result."""
     if left is None or right is None or tag == "^":
         return None
     a, b = left.family, right.family
@@ -250,7 +250,7 @@ def _result(tag: str, left: SQLType | None, right: SQLType | None) -> SQLType | 
 
 
 def common(types: Iterable[SQLType | None]) -> SQLType | None:
-    """The type PostgreSQL gives to what may be one of several expressions; None where it is not certain."""
+    """PostgreSQL's type of what may be one of several expressions; None where it is not certain."""
     found: SQLType | None = None
     for of in types:
         if of is None:

@@ -150,7 +150,7 @@ class Expr(Search[T_co]):
     def is_(
         self, what: Literal["true", "false", "unknown", "not true", "not false", "not unknown", "json", "not json"]
     ) -> Expr[bool]:
-        """``IS TRUE`` and its kin, which never give NULL.
+        """``IS TRUE`` and the like, whose result is never NULL.
 
         >>> from data_bridge.query import table, column
         >>> users = table("users", column("active", bool))

@@ -13,7 +13,7 @@ _IS: dict[str, tuple[bool, bool]] = {
     "true": (False, True), "false": (True, False), "not true": (True, False), "not false": (False, True),
     "null": (False, False), "not null": (True, True), "unknown": (False, False), "not unknown": (True, True),
 }  # fmt: skip
-"""What IS gives for FALSE and for TRUE."""
+"""The results of IS for FALSE and for TRUE."""
 _TEXTS = {"true": True, "1=1": True, "false": False, "1=0": False}
 
 

@@ -302,7 +302,7 @@ class Query:
     ) -> QuerySource:
         """The query as a common table expression: a table that WITH defines, wherever it is used.
 
-        `recursive` gets the expression itself and gives the query that is repeated (``all=False`` drops duplicates).
+        `recursive` gets the expression itself and returns the query that is repeated (``all=False`` drops duplicates).
         `suffix` is trusted text behind it: a SEARCH or CYCLE clause.
 
         >>> from data_bridge.query import literal, select

@@ -142,7 +142,7 @@ class Insert(Write, Generic[R]):
         return self._with(_extras={**self._extras, "overriding": (("overriding", what), ())})
 
     def on_conflict(self, *columns: Any, constraint: str | None = None, where: Node[bool] | None = None) -> Conflict[R]:
-        """ON CONFLICT on columns (or expressions, or a constraint; `where` names a partial index): then what?
+        """ON CONFLICT on columns (or expressions, or a constraint; `where` names a partial index): and what to do then.
 
         >>> from data_bridge.query import excluded, insert, table, column
         >>> t = table("t", column("id", int), column("n", int))

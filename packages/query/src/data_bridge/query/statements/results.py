@@ -102,7 +102,7 @@ def columns_of(things: tuple[Any, ...]) -> Columns:
 
 
 def _name(s: Structure) -> str | None:
-    """The name PostgreSQL gives a column without a label, where it is certain."""
+    """PostgreSQL's name for a column without a label, where it is certain."""
     if type(s) is tuple:
         if s[0] in ("call", "agg"):
             name: str = s[1] if isinstance(s[1], str) else s[1][1]  # pyright: ignore[reportUnknownVariableType]

@@ -153,7 +153,7 @@ def _target(references: Any) -> tuple[str | None, str, str] | None:
 def table(
     name: str, *columns: Any, schema: str | None = None, comment: str | None = None, indexes: Iterable[IndexDef] = ()
 ) -> QueryTable:
-    """A table for people who use no ORM: its columns are attributes (and ``.c`` has them under any name).
+    """A table for programs without the ORM: its columns are attributes (and ``.c`` has them under any name).
 
     >>> from data_bridge.query import column, select, table
     >>> users = table("users", column("id", int, primary_key=True), column("age", int))

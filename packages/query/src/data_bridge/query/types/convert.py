@@ -1,7 +1,7 @@
 """What a Python value must be to go into a column: checked when an expression is built, before anything is sent.
 
 Each converter takes a value that is *not* already of the type's own Python class (that case is decided by one ``type(v)
-is`` in the caller) and gives the value to send, or raises ``TypeError`` / ``ValueError`` with what was expected.
+is`` in the caller) and returns the value to send, or raises ``TypeError`` / ``ValueError`` with what was expected.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def _range(shown: str, of: SQLType) -> SQLType:
 
 _NumericAny = SQLType("numeric", Decimal, c.to_decimal, "numeric", shown="Numeric()")
 IntegerSum = SQLType("numeric", Decimal, c.to_decimal, "numeric", shown="Numeric()")
-"""What the server gives for the sum of integers that it cannot add up in bigint: whole, so that the ORM makes it an int."""
+"""The server's type for the sum of integers that it cannot add up in bigint: whole, so that the ORM makes it an int."""
 Int4Range = _range("Int4Range", Integer)
 Int8Range = _range("Int8Range", BigInt)
 NumRange = _range("NumRange", _NumericAny)

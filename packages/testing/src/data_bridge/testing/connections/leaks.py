@@ -29,7 +29,7 @@ class Hold:
     task: str
     open: bool = True
     kept: bool = False
-    """Whether a fixture took it before the test function began: it gives it back later."""
+    """Whether a fixture took it before the test function began, and returns it later."""
 
     def __str__(self) -> str:
         return f"the {self.what} opened at {place(self.site)} by {self.task}"

@@ -18,7 +18,7 @@ M = TypeVar("M")
 class Factory(Generic[T]):
     """Makes rows of a Table class that its types and constraints accept.
 
-    A class attribute gives the value of a field or Link: a plain value, a SubFactory, or a function of the row's number. A
+    A class attribute is the value of a field or Link: a plain value, a SubFactory, or a function of the row's number. A
     function with two parameters also gets the row so far, `lambda n, row: row.name.lower()`, and runs when its other values
     are known. What is not given is invented: required fields get a valid value, the n-th row of a test always the same one;
     optional fields and what the database fills are left out; required foreign keys get a parent of their own.

@@ -36,7 +36,7 @@ class Dice(random.Random):
 
 
 def value_for(column: ModelColumn, owner: str, n: int, attempt: int = 0) -> Any:
-    """The n-th value of a column; another `attempt` gives another value when a check refused the first.
+    """The n-th value of a column; another `attempt` returns another value when a check refused the first.
 
     Raises:
         ConfigurationError: for a type whose values cannot be generated; the factory must be given one.

@@ -30,7 +30,7 @@ LOCKS = (
 
 
 class TestDatabase(FailsOnDemand, Database):
-    """What `committed` and `isolated_db` give: a Database that is the default one for the test.
+    """The database of `committed` and `isolated_db`, which is the default one for the test.
 
     Attributes:
         dsn: its URL, for asyncpg, psycopg or another process.
@@ -63,7 +63,7 @@ class TestDatabase(FailsOnDemand, Database):
 
     # ------------------------------------------------------------------------------------------- the end of a test
     def renew_watch(self) -> None:
-        """Another test begins: what the last one held and ordered is not its business."""
+        """Begins the watch of another test, without what the last one held."""
         self._watch = Watch()
         self._faults.forget()
         self._pool = TrackedPool(self._native_pool, self._watch, self._faults, self._rewrite())

@@ -117,7 +117,7 @@ class TestServer:
 
     @contextmanager
     def stalled_backends(self) -> Generator[int]:
-        """Freeze every client session inside the block, as if the queries of each hung; gives their number."""
+        """Freeze every client session inside the block, as if the queries of each hung; returns their number."""
         pids: list[int] = []
         try:
             for row in self.run(f"SELECT pid {OTHERS}"):

@@ -1,4 +1,4 @@
-"""What the fixture `db` gives under `--db-mode=isolated`: the same names on a database of the test's own."""
+"""The fixture `db` under `--db-mode=isolated`: the same names on a database of the test's own."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def refuse(sql: str) -> None:
     if outside_only(sql):
         raise ConfigurationError(
             f"PostgreSQL does not run this inside a transaction, and this test is one: {sql.strip()[:60]!r}"
-            "\nhint: use the fixture `isolated_db`, which gives the test a database of its own"
+            "\nhint: use the fixture `isolated_db`, where the test has a database of its own"
         )
 
 
