@@ -156,7 +156,7 @@ def main(site: Path, folder: Path) -> int:
         return 0
     folder.mkdir(parents=True, exist_ok=True)
     with served(site.resolve()) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         found = [problem for w in WIDTHS for s in SCHEMES for problem in look(browser, address, w, s, folder)]
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         found += wide_code(page, address, site.resolve())

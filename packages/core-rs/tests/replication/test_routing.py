@@ -14,6 +14,7 @@ from data_bridge.core import (
     Database,
     DatabaseError,
     ReplicatedDatabase,
+    begin_transaction,
     consistency,
     detached,
     fetch_val,
@@ -22,6 +23,7 @@ from data_bridge.core import (
     read_your_writes,
     resolve,
     tenant,
+    use_database,
 )
 from data_bridge.testing import EmbeddedCluster
 
@@ -181,6 +183,24 @@ async def test_a_transaction_that_has_only_read_is_no_write(table: ReplicatedDat
                 raise ZeroDivisionError
         assert not session.has_written
         assert await fetch(table) is True
+
+
+async def test_the_session_that_writes_is_told_when_another_one_commits(table: ReplicatedDatabase) -> None:
+    async with read_your_writes() as writer, use_database(table):
+        tx = await begin_transaction()
+        await table.execute("INSERT INTO routed VALUES (1)")
+    async with read_your_writes() as other:
+        await tx.commit()
+    assert (writer.has_written, other.has_written) == (True, False)
+    assert await writer.token() is not None
+    async with writer:
+        assert await fetch(table) is False
+
+
+async def test_a_read_outside_of_sessions_sees_the_writes_of_all(table: ReplicatedDatabase) -> None:
+    async with read_your_writes():
+        await table.execute("INSERT INTO routed VALUES (1)")
+    assert await fetch(table) is False
 
 
 async def test_without_a_session_the_whole_process_is_one(table: ReplicatedDatabase) -> None:

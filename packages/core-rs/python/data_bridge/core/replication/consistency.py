@@ -7,6 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
+from weakref import WeakKeyDictionary
 
 from data_bridge.core.connection.block import ContextBlock
 from data_bridge.core.connection.context import Consistency, checked_level, level_block, session_block
@@ -89,7 +90,7 @@ class Session(ContextBlock):
         self._around: Session | None = None
         # Positions that a token names, by alias; and when this process wrote last, by database.
         self._positions: dict[str, int] = {}
-        self._writes: dict[ReplicatedDatabase, float] = {}
+        self._writes: WeakKeyDictionary[ReplicatedDatabase, float] = WeakKeyDictionary()
         if token:
             parts = [_PART.fullmatch(part) for part in token.split("&", _MOST_DATABASES)]
             if None not in parts:  # else it is not ours, or was cut off
@@ -98,6 +99,8 @@ class Session(ContextBlock):
     def wrote(self, database: ReplicatedDatabase) -> None:
         """Remembers that a write has ended just now, whatever its outcome."""
         self._writes[database] = time.monotonic()
+        if self is not _process:
+            _process.wrote(database)
 
     def needs(self, database: ReplicatedDatabase) -> int | None:
         """The position that a replica must have replayed; None while that is not known, so that only the primary serves."""

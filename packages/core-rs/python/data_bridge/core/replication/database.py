@@ -21,7 +21,7 @@ from data_bridge.core.errors import (
     DataBridgeError,
     PoolTimeout,
 )
-from data_bridge.core.replication.consistency import chosen_level, current_session
+from data_bridge.core.replication.consistency import Session, chosen_level, current_session
 from data_bridge.core.replication.member import Member, ReplicaStats
 from data_bridge.core.replication.monitor import Monitor
 from data_bridge.core.replication.positions import SIZES, Positions, end_of_log
@@ -258,9 +258,9 @@ class ReplicatedDatabase(Database):
             self.wrote()
             self._readers.ran_script(sql)
 
-    def wrote(self) -> None:
-        """Remembers that a write has ended, whatever its outcome."""
-        current_session().wrote(self._home)
+    def wrote(self, session: Session | None = None) -> None:
+        """Remembers that a write of a session has ended, whatever its outcome; by default of that of the context."""
+        (session or current_session()).wrote(self._home)
 
     def only_reads(self, described: Any) -> bool:
         """Whether a replica may answer a statement."""

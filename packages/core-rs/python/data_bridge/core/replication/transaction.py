@@ -8,6 +8,7 @@ from typing import Any
 
 from data_bridge.core._native import LoadPlan
 from data_bridge.core.errors import CommitUnknown, ConfigurationError
+from data_bridge.core.replication.consistency import Session, current_session
 from data_bridge.core.transactions.gate import Hold
 from data_bridge.core.transactions.transaction import Transaction
 
@@ -19,12 +20,12 @@ _SEEN = frozenset({"a statement", "a script", "SAVEPOINT", "ROLLBACK TO SAVEPOIN
 
 
 class WritingTransaction(Transaction):
-    """A transaction on the primary. When it has written, its session reads the writes from its COMMIT on."""
+    """A transaction on the primary. The sessions that have written in it read the writes from its COMMIT on."""
 
     def __init__(self, database: Any, lease: Any, parent: Transaction | None, site: tuple[str, int]) -> None:
         super().__init__(database, lease, parent, site)
         self._whole: WritingTransaction = parent._whole if isinstance(parent, WritingTransaction) else self
-        self._wrote = False
+        self._writers: set[Session] = set()
 
     def _started(
         self,
@@ -35,13 +36,13 @@ class WritingTransaction(Transaction):
         into: object,
         timeout: float | None,
     ) -> Awaitable[Any]:
-        whole = self._whole
-        if not whole._wrote and not self.database.only_reads(plan.describe(ir)):
-            whole._wrote = True
+        # Asked for each statement: sessions may differ, as where one begins the transaction and another one commits.
+        if not self.database.only_reads(plan.describe(ir)):
+            self._whole._writers.add(current_session())
         return super()._started(run, ir, params, plan, into, timeout)
 
     def _started_script(self, script: Any, sql: str) -> Awaitable[int]:
-        self._whole._wrote = True
+        self._whole._writers.add(current_session())
         return super()._started_script(script, sql)
 
     async def occupy(
@@ -52,7 +53,7 @@ class WritingTransaction(Transaction):
     ) -> Hold:
         """Keeps the connection; what is done with it is not seen here, as COPY."""
         if what not in _SEEN:
-            self._whole._wrote = True
+            self._whole._writers.add(current_session())
         return await super().occupy(what, encloses_caller, interrupt)
 
     def _inside(self, site: tuple[str, int]) -> Transaction:
@@ -62,9 +63,11 @@ class WritingTransaction(Transaction):
         try:
             await super()._end(how)
         finally:
-            if how == "commit" and self._parent is None and self._wrote:
+            if how == "commit" and self._parent is None:
                 # Also where the answer was lost: it may have been committed.
-                self.database.wrote()
+                database: Any = self.database  # one with replicas
+                for session in self._writers:
+                    database.wrote(session)
 
 
 class ReplicaTransaction(Transaction):
