@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-KINDS = (".py", ".md", ".rs", ".pyi")
+KINDS = (".py", ".md", ".rs", ".pyi", ".yml", ".toml", ".ci/run")
 LEFT_OUT = re.compile(
     r"(^|/)(tests|benchmarks|CHANGELOG\.md|corpus)(/|$)|^docs/contributing/style\.md$|^\.ci/check_vocabulary\.py$"
 )
