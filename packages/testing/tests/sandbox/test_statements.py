@@ -24,7 +24,9 @@ from data_bridge.testing.sandbox.statements import body, changes_schema, outside
         ("SELECT \"current_date\", 'CURRENT_DATE', $$CURRENT_DATE$$ -- CURRENT_DATE", None),
         ("SELECT pg_catalog.now(), pg_catalog . clock_timestamp()", "SELECT data_bridge_clock.now(), data_bridge_clock.clock_timestamp()"),
         ("SELECT pg_catalog.lower('A')", None),
-        ("SELECT now()", None),  # found by the search path
+        ("SELECT now()", 'SELECT data_bridge_clock."now"()'),
+        ("SELECT now, t.now(), \"now\"() FROM t", None),
+        ("CREATE TABLE now (a int); INSERT INTO now (a) VALUES (1)", None),
     ],
 )  # fmt: skip
 def test_the_clock(sql: str, sent: str | None) -> None:

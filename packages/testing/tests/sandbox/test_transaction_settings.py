@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
 import pytest
 
 from data_bridge import core
@@ -84,3 +87,30 @@ async def test_callbacks_after_commit_have_the_settings_of_their_registration(db
         by_hand.on_commit(look)
     await by_hand.commit()
     assert seen == ["acme", "globex", "acme"]
+
+
+@pytest.mark.parametrize("comment", [None, "route"])
+@pytest.mark.parametrize("settings", [{}, {"search_path": "public"}, {"role": "postgres"}, {"app.user": "ann"}])
+async def test_statements_with_comments_are_known(db: Sandbox, comment: str | None, settings: dict[str, str]) -> None:
+    """Cursors are closed and the clock stands still, whatever comment stands behind a statement."""
+
+    def annotator() -> dict[str, str]:
+        return {} if comment is None else {"route": comment}
+
+    core.add_annotator(annotator)
+    try:
+        for _ in range(3):
+            with transaction_settings(settings) if settings else nullcontext():
+                stream = core.stream("SELECT n FROM generate_series(1, 5) AS n", batch=2, as_=tuple)
+                assert [row async for row in stream] == [(n,) for n in range(1, 6)]
+                left = core.stream("SELECT n FROM generate_series(1, 5) AS n", batch=2, as_=tuple)
+                assert await anext(left) == (1,)
+                await left.aclose()
+        assert await core.fetch("SELECT name FROM pg_cursors WHERE name <> ''") == []
+        moment = datetime(2020, 5, 5, tzinfo=UTC)
+        db.freeze(moment)
+        with transaction_settings(settings) if settings else nullcontext():
+            assert await core.fetch_val("SELECT now()") == moment
+            assert await core.fetch_val("SELECT clock_timestamp()") == moment
+    finally:
+        core.remove_annotator(annotator)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from data_bridge.core.connection.observer import annotators
 from data_bridge.core.errors import ConfigurationError
 
-__all__ = ["Annotator", "add_annotator", "commented", "remove_annotator"]
+__all__ = ["Annotator", "add_annotator", "bare", "commented", "remove_annotator", "replaced"]
 
 Annotator: TypeAlias = Callable[[], Mapping[str, str]]
 """Returns names and values for the statement that is about to run; it reads them from ContextVars."""
@@ -56,6 +56,18 @@ def remove_annotator(annotator: Annotator) -> None:
             del annotators[at]
             return
     raise ConfigurationError("remove_annotator(): this function was not added")
+
+
+def bare(ir: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns the structure of a statement without its comments."""
+    while ir[0] == "annotated":
+        ir = ir[2]
+    return ir
+
+
+def replaced(ir: tuple[Any, ...], statement: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns the structure of another statement with the comments of this one."""
+    return (ir[0], ir[1], replaced(ir[2], statement), *ir[3:]) if ir[0] == "annotated" else statement
 
 
 def commented(ir: tuple[Any, ...], search_path: str | None = None) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.call_site import call_site
+from data_bridge.core.connection.annotators import bare
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.injected_errors import Faults
@@ -161,5 +162,6 @@ class WatchedListener:
 
 def _look(watch: Watch, ir: tuple[Any, ...]) -> None:
     watch.saw_task()
-    if ir[0] == "text" and "advisory" in str(ir[-1]):
-        watch.saw_text(str(ir[-1]), call_site())
+    statement = bare(ir)
+    if statement[0] == "text" and "advisory" in str(statement[-1]):
+        watch.saw_text(str(statement[-1]), call_site())

@@ -7,6 +7,7 @@ from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.call_site import call_site
+from data_bridge.core.connection.annotators import bare, replaced
 from data_bridge.testing.connections.injected_errors import Faults
 from data_bridge.testing.connections.leaks import Watch
 from data_bridge.testing.sandbox.statements import may_notify, rewritten
@@ -53,11 +54,12 @@ class Connection:
         timed: bool = False,
     ) -> Awaitable[Any]:
         """Run a statement, or what fails in its place."""
-        if ir[0] == "text":
-            sql: str = ir[-1]
+        statement = bare(ir)
+        if statement[0] == "text":
+            sql: str = statement[-1]
             if "advisory" in sql:
                 self._watch.saw_text(sql, call_site())
-            ir = self._as_sent(ir, sql)
+            ir = replaced(ir, self._as_sent(statement, sql))
         elif self.frozen or ir not in _quiet:
             sql = plan.describe(ir).sql
             if may_notify(sql) or self.frozen:

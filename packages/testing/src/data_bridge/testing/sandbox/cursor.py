@@ -8,6 +8,7 @@ from typing import Any
 
 from data_bridge.core import LoadPlan
 from data_bridge.core.connection import context
+from data_bridge.core.connection.annotators import bare
 from data_bridge.core.transactions.gate import task_name
 from data_bridge.testing._call_sites import taken_for
 from data_bridge.testing.connections.leaks import Hold
@@ -58,7 +59,7 @@ class SandboxCursor:
         timed: bool = False,
     ) -> Awaitable[Any]:
         """DECLARE and FETCH, one statement after another."""
-        if declared := DECLARED.match(str(ir[-1])):
+        if declared := DECLARED.match(str(bare(ir)[-1])):
             self._cursor = declared[1]
         if self._settings is not None:
             return Operation(self._run_with_settings(ir, params, plan, into, timeout))

@@ -32,6 +32,8 @@ CLOCK = "data_bridge_clock"
 NOTIFY = "data_bridge_test.pg_notify"
 KEYWORDS = {"CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME"}
 CLOCKS = {"now", "transaction_timestamp", "statement_timestamp", "clock_timestamp"}
+NAMED = {".", "INTO", "TABLE", "VIEW", "FUNCTION", "INDEX"}
+"""Behind them a name is not that of a function that is called."""
 MAY_NOTIFY = re.compile("notify", re.IGNORECASE)
 CALL = re.compile(r"\b(?:pg_catalog\s*\.\s*)?(?<!data_bridge_test\.)pg_notify\s*\(", re.IGNORECASE)
 COMMAND = re.compile(
@@ -54,6 +56,8 @@ def rewritten(sql: str, *, frozen: bool) -> str:
     "SELECT data_bridge_test.pg_notify('jobs', 'x'); SELECT 1"
     >>> rewritten("SELECT current_date AS current_date", frozen=True)
     'SELECT data_bridge_clock."current_date"() AS current_date'
+    >>> rewritten("SELECT now() - t.now, x.now()", frozen=True)
+    'SELECT data_bridge_clock."now"() - t.now, x.now()'
     """
     parts = list(tokens(sql))
     notifies = may_notify(sql)
@@ -78,6 +82,9 @@ def rewritten(sql: str, *, frozen: bool) -> str:
                 sent = NOTIFY
             elif frozen and upper in KEYWORDS and before != "." and before.upper() != "AS":
                 sent = f'{CLOCK}."{text.lower()}"' + ("" if _next(parts, at) == "(" else "()")
+            elif frozen and text.lower() in CLOCKS and before.upper() not in NAMED and _next(parts, at) == "(":
+                # Also where a block has a search path of its own, in which the clock does not stand.
+                sent = f'{CLOCK}."{text.lower()}"'
         elif notifies and kind in ("dollar", "string") and first in ("CREATE", "DO"):
             sent = body(text)
         first = "" if text == ";" else first or text.upper()
