@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextvars import copy_context
 from typing import Any
@@ -63,3 +64,24 @@ def test_another_context_that_goes_on(first: Any, second: Any, seen: Any) -> Non
         assert seen() is inside
 
     copy_context().run(play)
+
+
+async def test_one_session_in_several_tasks_and_inside_itself() -> None:
+    shared, around = read_your_writes(), read_your_writes()
+
+    async def work(own: Any) -> None:
+        async with own, shared:
+            await asyncio.sleep(0)
+            async with shared:
+                await asyncio.sleep(0)
+            assert current_session() is shared
+        assert current_session() not in (shared, own)
+
+    before = current_session()
+    with around:
+        await asyncio.gather(*(work(read_your_writes()) for _ in range(5)))
+        assert current_session() is around
+        with shared, shared:
+            pass
+        assert current_session() is around
+    assert current_session() is before

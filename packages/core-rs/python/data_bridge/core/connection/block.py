@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Self
+from contextlib import AbstractContextManager
+from typing import Any, Self
 
 __all__ = ["ContextBlock"]
 
 
-class ContextBlock:
+class ContextBlock(AbstractContextManager[Any]):
     """A block for `with`; `async with` does the same."""
 
-    __slots__ = ()
-
-    def __enter__(self) -> Self:
-        raise NotImplementedError
-
-    def __exit__(self, *exc: object) -> None:
-        raise NotImplementedError
-
     async def __aenter__(self) -> Self:
-        return self.__enter__()
+        entered: Self = self.__enter__()
+        return entered
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, *exc: Any) -> None:
         self.__exit__(*exc)

@@ -26,8 +26,9 @@ _chosen: ContextVar[Any] = ContextVar("data_bridge_database", default=None)
 _settings: ContextVar[TransactionSettings | None] = ContextVar("data_bridge_settings", default=None)
 level_block: ContextVar[ConsistencyBlock | None] = ContextVar("data_bridge_consistency", default=None)
 """The innermost consistency() block."""
-session_block: ContextVar[Session | None] = ContextVar("data_bridge_session", default=None)
-"""The innermost read_your_writes() block."""
+SessionBlock: TypeAlias = "tuple[Session, SessionBlock | None]"
+session_block: ContextVar[SessionBlock | None] = ContextVar("data_bridge_session", default=None)
+"""The innermost read_your_writes() block: its session, and the block around it."""
 _PLACE: tuple[ContextVar[Any], ...] = (_chosen, _settings, level_block, session_block)
 _scopes: list[Any] = []
 _blockers: list[str] = []
@@ -213,7 +214,7 @@ def reading_context() -> Hashable:
     return (
         None if settings is None else tuple(settings.values.items()),
         None if level is None else level.level,
-        session,
+        None if session is None else session[0],
     )
 
 

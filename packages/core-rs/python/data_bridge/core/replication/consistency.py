@@ -84,10 +84,9 @@ def consistency(level: Consistency) -> ConsistencyBlock:
 class Session(ContextBlock):
     """The writes that later reads of the same session see, on whatever server: see `read_your_writes`."""
 
-    __slots__ = ("_around", "_positions", "_writes")
+    __slots__ = ("_positions", "_writes")
 
     def __init__(self, token: str | None = None) -> None:
-        self._around: Session | None = None
         # Positions that a token names, by alias; and when this process wrote last, by database.
         self._positions: dict[str, int] = {}
         self._writes: WeakKeyDictionary[ReplicatedDatabase, float] = WeakKeyDictionary()
@@ -115,7 +114,7 @@ class Session(ContextBlock):
         names a position that no replica has: the session goes on with reads on the primary.
         """
         positions = dict(self._positions)
-        for database, at in self._writes.items():
+        for database, at in list(self._writes.items()):  # another task may write meanwhile
             known = database.positions.after(at)
             if known is None:
                 try:
@@ -132,13 +131,14 @@ class Session(ContextBlock):
         return bool(self._writes)
 
     def __enter__(self) -> Self:
-        self._around = session_block.get()
-        session_block.set(self)
+        # What is around it is kept in the context: several tasks, and blocks inside each other, may have one session.
+        session_block.set((self, session_block.get()))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if session_block.get() is self:
-            session_block.set(self._around)
+        inside = session_block.get()
+        if inside is not None and inside[0] is self:
+            session_block.set(inside[1])
 
 
 _process = Session()
@@ -147,7 +147,8 @@ _process = Session()
 
 def current_session() -> Session:
     """Returns the innermost session of this context, or that of the process."""
-    return session_block.get() or _process
+    inside = session_block.get()
+    return _process if inside is None else inside[0]
 
 
 def read_your_writes(token: str | None = None) -> Session:

@@ -36,9 +36,10 @@ class WritingTransaction(Transaction):
         into: object,
         timeout: float | None,
     ) -> Awaitable[Any]:
-        # Asked for each statement: sessions may differ, as where one begins the transaction and another one commits.
-        if not self.database.only_reads(plan.describe(ir)):
-            self._whole._writers.add(current_session())
+        # Sessions may differ from statement to statement, as where one begins the transaction and another one commits.
+        writers, session = self._whole._writers, current_session()
+        if session not in writers and not self.database.only_reads(plan.describe(ir)):
+            writers.add(session)
         return super()._started(run, ir, params, plan, into, timeout)
 
     def _started_script(self, script: Any, sql: str) -> Awaitable[int]:

@@ -47,9 +47,9 @@ class Journal:
         entries, self._entries = self._entries, []
         failures: list[Exception] = []
         interrupted: BaseException | None = None
+        before = context.place()
         for kind, callback, place in entries:
             if kind == "commit":
-                before = context.place()
                 context.go_to(place)
                 try:
                     await run_callback(callback)
@@ -57,8 +57,7 @@ class Journal:
                     failures.append(e)
                 except BaseException as e:  # the callbacks behind it are called all the same
                     interrupted = interrupted or e
-                finally:
-                    context.go_to(before)
+        context.go_to(before)
         if interrupted is not None:
             raise interrupted
         return failures
