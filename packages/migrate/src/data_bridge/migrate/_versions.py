@@ -1,8 +1,9 @@
-"""The order of versions."""
+"""Versions: their order, and a list of them in a message."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _PART = re.compile(r"(\d+)|(\D+)")
 _DATE = re.compile(r"^(\d{4})-(\d{2})-(\d{2})-(\d{6})(?!\d)")
@@ -24,3 +25,13 @@ def key(version: str) -> tuple[tuple[int, int, str], ...]:
     for digits, text in _PART.findall(version):
         parts.append((0, int(digits), digits) if digits else (1, 0, text))
     return tuple(parts)
+
+
+def listed(versions: Sequence[str]) -> str:
+    """Names the first ten of many versions, and how many there are besides.
+
+    >>> listed(["1", "2"])
+    '1, 2'
+    """
+    more = len(versions) - 10
+    return ", ".join(versions[:10]) + (f" and {more} more" if more > 0 else "")

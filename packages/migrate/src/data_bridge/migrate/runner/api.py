@@ -14,7 +14,7 @@ from data_bridge.core.errors import (
 )
 from data_bridge.migrate import _config as configuration
 from data_bridge.migrate._config import Config
-from data_bridge.migrate._versions import key
+from data_bridge.migrate._versions import key, listed
 from data_bridge.migrate.connection import lock
 from data_bridge.migrate.connection.opening import open_database, own_session
 from data_bridge.migrate.history.status import MigrationStatus, compare
@@ -27,25 +27,19 @@ from data_bridge.migrate.sources.discovery import discover
 from data_bridge.migrate.sources.migration import Migration
 
 
-def _some(versions: Sequence[str]) -> str:
-    """The first few of many versions."""
-    more = len(versions) - 10
-    return ", ".join(versions[:10]) + (f" and {more} more" if more > 0 else "")
-
-
 def _check(status: MigrationStatus, direction: str, config: Config) -> None:
     if status.modified:
         raise MigrationModified(
-            f"applied migrations have changed since: {_some(status.modified)}. Put them back and write a new one, "
+            f"applied migrations have changed since: {listed(status.modified)}. Put them back and write a new one, "
             "or accept the change with repair"
         )
     if direction == "up" and status.unknown:
         raise MigrationConflict(
-            f"the database contains migrations unknown to this project: {_some(status.unknown)}. Is this an older checkout?"
+            f"the database contains migrations unknown to this project: {listed(status.unknown)}. Is this an older checkout?"
         )
     if direction == "up" and status.late and config.out_of_order == "error":
         raise MigrationConflict(
-            f"{_some(status.late)} come before {status.current}, which is applied already: give them later versions, "
+            f"{listed(status.late)} come before {status.current}, which is applied already: give them later versions, "
             'or set out_of_order = "allow"'
         )
 

@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 from data_bridge.core.errors import ConfigurationError, MigrationConflict, MigrationError
 from data_bridge.migrate import _config as configuration
+from data_bridge.migrate._versions import listed
 from data_bridge.migrate.connection.opening import open_database
 from data_bridge.migrate.history.status import compare
 from data_bridge.migrate.history.table import History
 from data_bridge.migrate.sources.discovery import discover
 from data_bridge.migrate.sources.migration import Migration
-
-_SHOWN = 10
 
 
 async def require_applied(
@@ -50,12 +49,12 @@ async def require_applied(
         status = compare(found, await History(database, config.schema, config.table).read())
     if status.failed:
         raise MigrationError(
-            f"the database is between two versions: {_some(status.failed)} was left half done"
+            f"the database is between two versions: {listed(status.failed)} was left half done"
             "\nhint: run `data-bridge migrate up`, which continues it"
         )
     if status.pending:
         raise MigrationError(
-            f"the database is behind this release: {_some(status.pending)} is not applied"
+            f"the database is behind this release: {listed(status.pending)} is not applied"
             "\nhint: run `data-bridge migrate up` before the release starts"
         )
     if allow_ahead is True:
@@ -68,10 +67,5 @@ async def require_applied(
             "" if allow_ahead else ', or accept additions by allow_ahead="expand-only"'
         )
         raise MigrationConflict(
-            f"the database is ahead of this release: {_some(refused)} is applied{why}\nhint: {hint}"
+            f"the database is ahead of this release: {listed(refused)} is applied{why}\nhint: {hint}"
         )
-
-
-def _some(versions: Sequence[str]) -> str:
-    more = len(versions) - _SHOWN
-    return ", ".join(versions[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
