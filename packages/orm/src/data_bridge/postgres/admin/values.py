@@ -59,14 +59,20 @@ def sent_back(text: str) -> str:
     return submitted(text).removeprefix("\n")
 
 
-@dataclass
-class Value(StringField):
-    """A value on one line, read and checked by the class."""
+class SubmittedText:
+    """The part of a field that reads what a browser has sent."""
+
+    id: str
 
     async def parse_form_data(self, request: Request, form_data: FormData) -> Any:
         """The text that was sent, with the line ends of Python."""
         raw = form_data.get(self.id)
         return None if raw is None else submitted(str(raw))
+
+
+@dataclass
+class Value(SubmittedText, StringField):
+    """A value on one line, read and checked by the class."""
 
     async def parse_obj(self, request: Request, obj: Any) -> Any:
         """What a page shows of the row."""
@@ -102,27 +108,17 @@ class DateTimeValue(Value):
 
 
 @dataclass
-class TextValue(TextAreaField):
+class TextValue(SubmittedText, TextAreaField):
     """Text of any number of lines."""
 
     rows: int = 2
 
-    async def parse_form_data(self, request: Request, form_data: FormData) -> Any:
-        """The text that was sent, with the line ends of Python."""
-        raw = form_data.get(self.id)
-        return None if raw is None else submitted(str(raw))
-
 
 @dataclass
-class JsonValue(TextAreaField):
+class JsonValue(SubmittedText, TextAreaField):
     """A document or an array, as JSON text: an editor in JavaScript rounds numbers."""
 
     rows: int = 4
-
-    async def parse_form_data(self, request: Request, form_data: FormData) -> Any:
-        """The text that was sent, with the line ends of Python."""
-        raw = form_data.get(self.id)
-        return None if raw is None else submitted(str(raw))
 
     async def parse_obj(self, request: Request, obj: Any) -> Any:
         """What a page shows of the row."""

@@ -243,9 +243,7 @@ class ModelView(BaseModelView):
     async def edit(self, request: Request, pk: Any, data: dict[str, Any]) -> Any:
         """Changes what differs in a form and in the row, in one transaction."""
         async with self._form(request) as tx:
-            condition = self._with_keys([pk])
-            query = self._with_links(self.get_query(request).find(condition).using(tx))
-            row = await query.first()
+            row = await self._row_of(request, pk, tx, links=True)
             if row is None:
                 raise FormValidationError({self._shown(request)[0]: "The row does not exist any more."})
             self._refuse_stale(row, data)
@@ -269,8 +267,7 @@ class ModelView(BaseModelView):
         try:
             async with pg_transaction(using=self._entity.executor(None)) as tx:
                 for pk in pks:
-                    condition = self._with_keys([pk])
-                    row = None if condition is None else await self.get_query(request).find(condition).using(tx).first()
+                    row = await self._row_of(request, pk, tx)
                     if row is not None:
                         await self._emit_before_delete(request, pk, row)
                         await row.delete(tx=tx)
@@ -284,6 +281,14 @@ class ModelView(BaseModelView):
         for pk, row in deleted:
             await self._emit_after_delete_committed(request, pk, row)
         return len(deleted)
+
+    async def _row_of(self, request: Request, pk: Any, tx: Any, *, links: bool = False) -> Any:
+        """The row of a key in an address, read in a transaction; None when there is none."""
+        condition = self._with_keys([pk])
+        if condition is None:
+            return None
+        query = self.get_query(request).find(condition).using(tx)
+        return await (self._with_links(query) if links else query).first()
 
     @asynccontextmanager
     async def _form(self, request: Request) -> AsyncGenerator[Any]:
