@@ -12,7 +12,6 @@ from typing import Any
 
 from lunr import lunr
 from lunr.stemmer import PorterStemmer
-from lunr.token import Token
 
 # What is typed, and the page that answers it. Titles weigh most, as in the theme's search.
 WANTED = {
@@ -107,21 +106,16 @@ FIRST = 3
 """Places that count as found here; `.ci/look.py` asks the search of the theme itself for the first place."""
 
 
-_porter = PorterStemmer()
-
-
-def stemmer(token: Any) -> str:
-    """The stem of a word."""
-    return str(_porter.stem(str(token)))
+_stem = PorterStemmer().stem
 
 
 def pages(index: Any, words: str) -> list[str]:
     """The pages that are found, best first, each once."""
-    asked = [stemmer(Token(word.lower())) for word in words.replace("-", " ").split()]
+    asked = [_stem(word.lower()) for word in words.replace("-", " ").split()]
     scores: dict[str, float] = {}
     for match in index.search(words.replace("+", "\\+")):
         page, _, section = match["ref"].partition("#")
-        matched = sum(any(term.startswith(str(word)) for term in match["match_data"].metadata) for word in asked)
+        matched = sum(any(term.startswith(word) for term in match["match_data"].metadata) for word in asked)
         # The theme prefers whole pages to their sections, and results with all words.
         weight = (not section) + matched / len(asked)
         scores[page] = max(scores.get(page, 0.0), match["score"] * (1 + weight**2))
